@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "state/records/schema.h"
+#include "state/records/time.h"
+
+// The plain values that flow through Lacuna: bytes -> Event -> Snapshot -> scores and Imputation -> bytes.
+// What was not measured is absent (a count of 0, an empty optional): never NaN, 0 or -1.
+
+namespace lacuna {
+
+/// One measured value on its natural scale and in the schema's unit; for categorical features the class index, for
+/// bernoulli 0 or 1.
+struct FeatureValue {
+  FeatureId feature = 0;
+  double value = 0;
+  friend bool operator==(const FeatureValue&, const FeatureValue&) = default;
+};
+
+/// One attribute of a patient: position in Schema::attributes() and its number or class index.
+struct AttributeValue {
+  std::uint32_t attribute = 0;
+  double value = 0;
+  friend bool operator==(const AttributeValue&, const AttributeValue&) = default;
+};
+
+/// One observation of one modality of one patient at one clinical time. `modality` is kNoModality for an event that
+/// only carries attributes (an admission). `values` holds each feature at most once, all of that modality.
+struct Event {
+  std::string event_id;
+  std::string patient_id;
+  std::string site;  ///< may be empty
+  ModalityId modality = kNoModality;
+  Time time{};
+  std::vector<FeatureValue> values;
+  std::vector<AttributeValue> attributes;
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+/// Where a record was read.
+struct SourcePosition {
+  std::string topic;
+  std::int32_t partition = 0;
+  std::int64_t offset = 0;
+  friend auto operator<=>(const SourcePosition&, const SourcePosition&) = default;
+};
+
+/// What a snapshot knows of one feature. With count 0 nothing else has a meaning.
+struct FeatureState {
+  double last = 0;          ///< newest value by clinical time, natural scale
+  Time time{};              ///< its clinical time
+  std::uint32_t count = 0;  ///< values ever applied, late ones too
+  float mean_short = 0;     ///< exponential mean, time constant 2 h, natural scale (log(1+x) for log_normal)
+  float mean_long = 0;      ///< the same with 24 h
+  float slope = 0;          ///< change per hour, exponentially weighted (time constant 6 h), on the same scale
+  float previous = 0;       ///< the value before `last`, on the same scale; equal to last's when count is 1
+  friend bool operator==(const FeatureState&, const FeatureState&) = default;
+};
+
+struct ModalityState {
+  Time last_time{};         ///< newest clinical time; no meaning when count is 0
+  std::uint32_t count = 0;  ///< events ever applied
+  friend bool operator==(const ModalityState&, const ModalityState&) = default;
+};
+
+/// Bound on the remembered event ids of a patient (Snapshot::recent_ids): a duplicate that comes later than this many
+/// of the patient's events is not recognised.
+inline constexpr std::size_t kRecentIdsMax = 64;
+
+/// One patient's state; bounded in size by the schema and kRecentIdsMax.
+struct Snapshot {
+  std::string patient_id;
+  std::string site;
+  Time first_time{};                     ///< clinical time of the first event
+  Time last_time{};                      ///< newest clinical time
+  std::uint64_t event_count = 0;         ///< events applied; 0 only in a snapshot not yet used
+  std::vector<FeatureState> features;    ///< Schema::feature_count() entries
+  std::vector<ModalityState> modalities; ///< Schema::modality_count() entries
+  std::vector<std::optional<float>> attributes;  ///< Schema::attributes().size() entries
+  std::vector<std::uint64_t> recent_ids; ///< hashes of the newest event ids, oldest first
+  SourcePosition source;                 ///< the newest record applied
+  friend bool operator==(const Snapshot&, const Snapshot&) = default;
+};
+
+/// A learning example, test-then-train: the patient as known strictly before `time`, and what was measured at `time`.
+struct Example {
+  Snapshot before;                     ///< recent_ids and source are not needed and may be empty
+  Time time{};
+  std::vector<FeatureValue> arrived;   ///< each feature at most once; may span modalities
+  friend bool operator==(const Example&, const Example&) = default;
+};
+
+enum class ImputationReason : std::uint8_t { never_measured, stale };
+std::string_view to_string(ImputationReason reason);
+
+/// The predictive distribution of one feature, summarised on its natural scale.
+struct ImputedValue {
+  FeatureId feature = 0;
+  ImputationReason reason = ImputationReason::never_measured;
+  double mean = 0;
+  double median = 0;
+  double sd = 0;
+  double low = 0;   ///< calibrated interval at Imputation::level
+  double high = 0;
+  std::vector<double> probabilities;  ///< discrete features only: of each category ({P(0), P(1)} for bernoulli)
+};
+
+/// What is published for one patient whose state changed.
+struct Imputation {
+  std::string patient_id;
+  Time time{};                             ///< the snapshot's newest clinical time
+  std::string model_version;
+  SourcePosition source;                   ///< input position of the newest event it rests on
+  std::vector<ModalityId> based_on;        ///< modalities with at least one observed, not stale feature
+  double level = 0.9;                      ///< nominal coverage of the intervals
+  double effective_samples = 0;            ///< of the importance weights, 1..K
+  std::vector<ImputedValue> values;        ///< each missing or stale feature once, by FeatureId
+};
+
+enum class AlertState : std::uint8_t { raised, updated, resolved };
+enum class Severity : std::uint8_t { info, critical };
+std::string_view to_string(AlertState state);
+std::string_view to_string(Severity severity);
+
+struct Contributor {
+  std::string name;   ///< a feature, site or pattern; never a patient
+  double share = 0;   ///< of the evidence, 0..1
+};
+
+/// One decision of one detector.
+struct Alert {
+  std::string alert_id;   ///< "kind/subject@since": the same through the alert's life
+  AlertState state = AlertState::raised;
+  std::string kind;       ///< "missingness" (arrivals), "coverage" (interval misses), ...
+  std::string subject;    ///< modality or feature name
+  Time since{};           ///< estimated onset, clinical time
+  Time detected{};        ///< clinical time at which the threshold was passed
+  double evidence = 0;    ///< e-value of the detector
+  double threshold = 0;   ///< = stated average run length to a false alarm, in updates of this subject
+  Severity severity = Severity::info;
+  std::string summary;    ///< one sentence for a person: what moved, from what to what
+  std::vector<Contributor> contributors;
+  std::string model_version;
+};
+
+}  // namespace lacuna
