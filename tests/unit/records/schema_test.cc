@@ -128,7 +128,7 @@ std::vector<Mistake> mistakes() {
       {"modalities: more than 64", [](Specs& s, Attributes&) {
          for (int i = 0; i < 64; ++i) {
            s.push_back(s[0]);
-           s.back().modality.name = "m" + std::to_string(i);
+           s.back().modality.name.append("m").append(std::to_string(i));
          }
        }},
   };

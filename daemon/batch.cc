@@ -1,0 +1,353 @@
+#include "daemon/batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "state/patient.h"
+#include "state/records/hash.h"
+#include "streaming/message_codec.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+/// Randomness that depends on the input position and the configured seed alone: the same input gives the same output.
+std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) {
+  return hash64(position.topic,
+                mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^
+                                   (static_cast<std::uint64_t>(position.partition) << 48))));
+}
+
+constexpr const char* kCalibrationMeta = "calibration";
+constexpr const char* kScoresMeta = "scores";
+constexpr const char* kMonitorMeta = "monitor";
+
+}  // namespace
+
+StreamState::StreamState(const Config& config)
+    : calibrator(*config.schema, config.predict.level),
+      scores(config.schema->feature_count(), config.score_window),
+      monitor(*config.schema, config.alerts) {}
+
+std::map<std::string, std::string> StreamState::save() const {
+  return {{kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}};
+}
+
+Status StreamState::load(const Config& config, const state::Store& store) {
+  const auto restore = [&store](const char* name, auto& part, auto fresh) -> Status {
+    part = std::move(fresh);
+    Result<std::string> bytes = store.meta(name);
+    if (bytes.code() == Code::not_found) return {};
+    if (!bytes.ok()) return bytes.status();
+    return part.load(*bytes);
+  };
+  const Schema& schema = *config.schema;
+  LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level)));
+  LACUNA_RETURN_IF_ERROR(
+      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
+  return restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts));
+}
+
+model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
+  const FeatureState& known = snapshot.features[feature];
+  if (known.count == 0) return model::Stratum::never_measured;
+  return time - known.time > schema.stale_after(feature) ? model::Stratum::stale : model::Stratum::fresh;
+}
+
+std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
+  std::vector<FeatureId> wanted;
+  const bool stale_too = config.imputation_features != "never_measured";
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
+    const model::Stratum s = stratum_of(*config.schema, snapshot, f, time);
+    if (s == model::Stratum::never_measured || (stale_too && s == model::Stratum::stale)) wanted.push_back(f);
+  }
+  return wanted;
+}
+
+Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
+                           const model::Calibrator& calibrator, const std::string& version) {
+  const Schema& schema = *config.schema;
+  Imputation out;
+  out.patient_id = snapshot.patient_id;
+  out.time = time;
+  out.model_version = version;
+  out.source = snapshot.source;
+  out.level = calibrator.level();
+  out.effective_samples = prediction.effective_samples;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
+      if (stratum_of(schema, snapshot, f, time) == model::Stratum::fresh) {
+        out.based_on.push_back(m);
+        break;
+      }
+    }
+  }
+  out.values.reserve(prediction.features.size());
+  for (std::size_t i = 0; i < prediction.features.size(); ++i) {
+    const FeatureId f = prediction.features[i];
+    const model::Predictive& p = prediction.predictive[i];
+    const model::Stratum stratum = stratum_of(schema, snapshot, f, time);
+    ImputedValue value;
+    value.feature = f;
+    value.reason =
+        stratum == model::Stratum::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
+    value.mean = p.mean();
+    value.median = p.median();
+    value.sd = p.sd();
+    const model::Interval interval = calibrator.interval(f, stratum, p);
+    value.low = interval.low;
+    value.high = interval.high;
+    // A mixture's tail can pass what the schema calls plausible; what is published does not.
+    const Feature& feature = schema.features()[f];
+    value.mean = std::clamp(value.mean, feature.low, feature.high);
+    value.median = std::clamp(value.median, feature.low, feature.high);
+    value.probabilities.assign(p.class_probabilities.begin(), p.class_probabilities.end());
+    out.values.push_back(std::move(value));
+  }
+  return out;
+}
+
+void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message,
+                   bool whole) {
+  counts_.refused_by[static_cast<std::size_t>(reason)] += 1;
+  if (whole) counts_.refused += 1;
+  counts_.dead_letters += 1;
+  dead_letters_.push_back(
+      streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message));
+}
+
+void Batch::decode(streaming::EventDecoder& decoder, Time now) {
+  counts_.consumed = records_.size();
+  events_.reserve(records_.size());
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    if (!records_[i].value) {
+      refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone)", true);
+      continue;
+    }
+    streaming::EventDecoder::Outcome outcome = decoder.decode(*records_[i].value, now);
+    if (outcome.refused) {
+      refuse(i, outcome.refused->reason, "decode", outcome.refused->message, true);
+      continue;
+    }
+    // One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
+    if (const auto& parts = outcome.decoded->refused; !parts.empty()) {
+      std::string message;
+      for (const streaming::RefusedPart& part : parts) {
+        message += (message.empty() ? "" : "; ") + part.what + ": " + part.message;
+        if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
+      }
+      refuse(i, parts.front().reason, "decode", message, false);
+      counts_.partial += 1;
+    }
+    events_.push_back({std::move(outcome.decoded->event), i, false});
+  }
+}
+
+Status Batch::load(const state::Store& store) {
+  std::vector<std::string> ids;
+  for (const Arrived& a : events_) {
+    if (snapshots_.try_emplace(a.event.patient_id).second) ids.push_back(a.event.patient_id);
+  }
+  Result<std::vector<std::optional<Snapshot>>> stored = store.snapshots(ids);
+  if (!stored.ok()) return stored.status();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::optional<Snapshot>& found = (*stored)[i];
+    snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
+  }
+  return {};
+}
+
+void Batch::advance(drift::Monitor& monitor) {
+  const Schema& schema = *config_.schema;
+  std::stable_sort(events_.begin(), events_.end(), [](const Arrived& a, const Arrived& b) {
+    return std::tie(a.event.time, a.event.patient_id) < std::tie(b.event.time, b.event.patient_id);
+  });
+  for (std::size_t begin = 0; begin < events_.size();) {
+    const std::string& patient = events_[begin].event.patient_id;
+    const Time time = events_[begin].event.time;
+    Snapshot& now = snapshots_[patient];
+    Moment moment{now, time, {}, 0};
+    std::size_t end = begin;
+    for (; end < events_.size() && events_[end].event.time == time && events_[end].event.patient_id == patient; ++end) {
+      Arrived& arrived = events_[end];
+      const SourcePosition& source = records_[arrived.record].position;
+      const Snapshot& before = moment.before;
+      switch (state::apply(schema, now, arrived.event, source, config_.late_max)) {
+        case state::Applied::duplicate: counts_.duplicate += 1; continue;
+        case state::Applied::late:
+          counts_.late += 1;
+          counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
+          counts_.dead_letters += 1;
+          dead_letters_.push_back(streaming::make_dead_letter(
+              config_.topics.dead_letters, records_[arrived.record], streaming::Refusal::late, "apply",
+              "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")"));
+          continue;
+        case state::Applied::applied: break;
+      }
+      counts_.applied += 1;
+      changed_[patient] = arrived.record;
+      newest_ = std::max(newest_, time);
+      moment.record = arrived.record;
+      if (arrived.event.modality != kNoModality) {
+        monitor.observe(drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, &before});
+      }
+      for (const FeatureValue& v : arrived.event.values) {
+        auto same = std::find_if(moment.values.begin(), moment.values.end(),
+                                 [&v](const FeatureValue& w) { return w.feature == v.feature; });
+        if (same == moment.values.end()) moment.values.push_back(v);
+        else same->value = v.value;
+      }
+    }
+    // A late moment would be predicted from its future, and the first moment from nothing: neither is scored nor learned
+    // from as a prediction.
+    const bool in_order = moment.before.event_count > 0 && time >= moment.before.last_time;
+    if (!moment.values.empty() && in_order) {
+      std::sort(moment.values.begin(), moment.values.end(),
+                [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });
+      moments_.push_back(std::move(moment));
+    }
+    begin = end;
+  }
+}
+
+std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version,
+                                                             std::span<const model::Query> queries) {
+  std::vector<std::optional<model::Prediction>> out;
+  out.reserve(queries.size());
+  if (queries.empty()) return out;
+  Result<std::vector<model::Prediction>> all = version.predict(queries);
+  if (all.ok()) {
+    for (model::Prediction& p : *all) out.emplace_back(std::move(p));
+  } else if (queries.size() == 1) {
+    out.emplace_back(std::nullopt);
+  } else {
+    out = predict(version, queries.first(queries.size() / 2));
+    for (auto& p : predict(version, queries.subspan(queries.size() / 2))) out.push_back(std::move(p));
+  }
+  return out;
+}
+
+void Batch::score(const model::ModelVersion& version, StreamState& state) {
+  const Schema& schema = *config_.schema;
+  std::vector<model::Query> queries;
+  std::vector<const Moment*> asked;
+  for (const Moment& m : moments_) {
+    if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
+    model::Query query;
+    query.snapshot = &m.before;
+    query.time = m.time;
+    for (const FeatureValue& v : m.values) query.wanted.push_back(v.feature);
+    query.seed = position_seed(config_.model.seed, records_[m.record].position);
+    queries.push_back(std::move(query));
+    asked.push_back(&m);
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const Moment& m = *asked[i];
+    if (!predictions[i]) {
+      refuse(m.record, streaming::Refusal::poison, "score", "the model could not predict from this patient's state", false);
+      continue;
+    }
+    for (std::size_t k = 0; k < m.values.size(); ++k) {
+      const auto [feature, value] = m.values[k];
+      const model::Predictive& p = predictions[i]->predictive[k];
+      const FeatureState& known = m.before.features[feature];
+      const model::Stratum stratum = stratum_of(schema, m.before, feature, m.time);
+      const model::Interval interval = state.calibrator.interval(feature, stratum, p);
+      const auto [mean, sd] = version.moments(feature);
+      const Likelihood likelihood = schema.features()[feature].likelihood;
+      const double y = state::to_scale(likelihood, value);
+      const double middle = state::to_scale(likelihood, p.median());
+      model::Score s;
+      s.feature = feature;
+      s.seen_before = known.count > 0;
+      s.error_model = std::abs(middle - y) / sd;
+      s.error_mean = std::abs(mean - y) / sd;
+      s.error_last = s.seen_before ? std::abs(state::to_scale(likelihood, known.last) - y) / sd : s.error_mean;
+      const double error = (state::to_scale(likelihood, p.mean()) - y) / sd;
+      s.squared_model = error * error;
+      s.crps = p.crps(value) / sd;
+      s.width = (state::to_scale(likelihood, interval.high) - state::to_scale(likelihood, interval.low)) / sd;
+      const double u = to_unit(mix64(queries[i].seed + feature));
+      s.covered = state.calibrator.update(feature, stratum, p, value, u);
+      state.scores.add(s);
+      if (!is_discrete(likelihood)) {
+        state.monitor.observe(drift::Miss{m.before.patient_id, feature, m.time, !s.covered});
+      }
+    }
+  }
+  examples_.reserve(moments_.size());
+  for (Moment& m : moments_) {
+    m.before.recent_ids.clear();
+    examples_.push_back({std::move(m.before), m.time, std::move(m.values)});
+  }
+  moments_.clear();
+}
+
+void Batch::impute(const model::ModelVersion& version, const model::Calibrator& calibrator) {
+  std::vector<model::Query> queries;
+  for (const auto& [patient, record] : changed_) {
+    const Snapshot& s = snapshots_[patient];
+    queries.push_back({&s, s.last_time, features_to_impute(config_, s, s.last_time), {},
+                       position_seed(config_.model.seed, s.source)});
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  std::size_t i = 0;
+  for (const auto& [patient, record] : changed_) {
+    const Snapshot& s = snapshots_[patient];
+    if (predictions[i]) {
+      imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version.id()));
+      counts_.imputed_values += imputations_.back().values.size();
+    } else {
+      refuse(record, streaming::Refusal::poison, "impute", "the model could not impute this patient's state", false);
+    }
+    ++i;
+  }
+  counts_.imputations = imputations_.size();
+}
+
+streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::string& model_version) {
+  streaming::Transaction out;
+  out.changelog_topic = config_.topics.state;
+  for (const Imputation& imputation : imputations_) {
+    out.outputs.push_back({config_.topics.imputations, std::nullopt, imputation.patient_id,
+                           streaming::encode_imputation(*config_.schema, imputation), {}});
+  }
+  for (Alert& alert : alerts) {
+    alert.model_version = model_version;
+    out.outputs.push_back(
+        {config_.topics.alerts, std::nullopt, alert.kind + "/" + alert.subject, streaming::encode_alert(alert), {}});
+  }
+  counts_.alerts = alerts.size();
+  for (const auto& [patient, record] : changed_) {
+    // All tabular modalities of a patient share one changelog record; the partition is the input's.
+    out.outputs.push_back({config_.topics.state, records_[record].position.partition, patient + "/tabular",
+                           state::encode_snapshot(*config_.schema, snapshots_[patient]), {}});
+  }
+  for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
+  dead_letters_.clear();
+  for (const streaming::Record& r : records_) {
+    std::int64_t& next = out.next_offsets[{r.position.topic, r.position.partition}];
+    next = std::max(next, r.position.offset + 1);
+  }
+  return out;
+}
+
+state::StateChange Batch::change(const std::map<streaming::TopicPartition, std::int64_t>& changelog,
+                                 const StreamState& state) {
+  state::StateChange change;
+  for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
+  change.examples = examples_;
+  for (const streaming::Record& r : records_) {
+    auto& position = change.positions[{r.position.topic, r.position.partition}];
+    position.input_next = std::max(position.input_next, r.position.offset + 1);
+  }
+  for (const auto& [partition, next] : changelog) {
+    change.positions[{partition.topic, partition.partition}].changelog_next = next;
+  }
+  change.meta = state.save();
+  return change;
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/config.h"
+#include "daemon/pipeline.h"
+#include "model/calibration.h"
+#include "model/drift/monitor.h"
+#include "model/learner.h"
+#include "model/scores.h"
+#include "state/store.h"
+
+// One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode. Nothing durable happens
+// here; the pipeline commits what comes out, then writes the store.
+
+namespace lacuna::daemon {
+
+/// What follows the stream and is checkpointed with each batch.
+struct StreamState {
+  model::Calibrator calibrator;
+  model::ScoreBoard scores;
+  drift::Monitor monitor;
+
+  StreamState(const Config& config);
+  std::map<std::string, std::string> save() const;
+  /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
+  Status load(const Config& config, const state::Store& store);
+};
+
+class Batch {
+ public:
+  Batch(const Config& config, const std::vector<streaming::Record>& records) : config_(config), records_(records) {}
+
+  /// Bytes to events; what cannot be read becomes a dead letter.
+  void decode(streaming::EventDecoder& decoder, Time now);
+  /// The snapshots of all patients in the batch.
+  Status load(const state::Store& store);
+  /// Applies the events in event-time order, tells the monitor of arrivals, keeps what was known before each moment.
+  void advance(drift::Monitor& monitor);
+  /// Test-then-train: predicts the arrived values from what was known before them.
+  void score(const model::ModelVersion& version, StreamState& state);
+  /// Imputes what is missing or stale in each changed patient.
+  void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
+  /// Alerts, imputations, changelog as records, and the input positions.
+  streaming::Transaction encode(std::vector<Alert> alerts, const std::string& model_version);
+  /// What the store has to write once the transaction is durable.
+  state::StateChange change(const std::map<streaming::TopicPartition, std::int64_t>& changelog,
+                            const StreamState& state);
+
+  const Counts& counts() const { return counts_; }
+  const std::vector<Imputation>& imputations() const { return imputations_; }
+  Time newest() const { return newest_; }
+  std::vector<Example> take_examples() { return std::move(examples_); }
+
+ private:
+  struct Arrived {
+    Event event;
+    std::size_t record = 0;
+    bool applied = false;
+  };
+  struct Moment {  ///< what arrived for one patient at one clinical time
+    Snapshot before;
+    Time time{};
+    std::vector<FeatureValue> values;
+    std::size_t record = 0;  ///< of its newest event
+  };
+  void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
+  /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
+  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
+                                                        std::span<const model::Query> queries);
+
+  const Config& config_;
+  const std::vector<streaming::Record>& records_;
+  std::vector<Arrived> events_;
+  std::unordered_map<std::string, Snapshot> snapshots_;
+  std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
+  std::vector<Moment> moments_;
+  std::vector<Example> examples_;
+  std::vector<Imputation> imputations_;
+  std::vector<streaming::OutputRecord> dead_letters_;
+  Counts counts_;
+  Time newest_{};
+};
+
+/// What is known of a feature at `time`.
+model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);
+
+/// The features to publish for a snapshot under imputation.features.
+std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
+
+/// A prediction as it is published; `query.wanted` is parallel to `prediction.features`.
+Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
+                           const model::Calibrator& calibrator, const std::string& version);
+
+}  // namespace lacuna::daemon

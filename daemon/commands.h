@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+// One function per subcommand: adds it to the application, with its options and a --help that teaches. Each sets
+// `exit_code` when it ran. Exit codes are stable: 0 done, 1 failed, 2 wrong configuration or arguments, 3 a promise (demo,
+// evaluate --require) was not kept.
+
+namespace lacuna::daemon {
+
+void add_run(CLI::App& app, int& exit_code);       // daemon/run_command.cc
+void add_demo(CLI::App& app, int& exit_code);      // daemon/demo_command.cc
+void add_check(CLI::App& app, int& exit_code);     // daemon/check_command.cc
+void add_replay(CLI::App& app, int& exit_code);    // daemon/replay_command.cc
+void add_simulate(CLI::App& app, int& exit_code);  // daemon/simulate_command.cc
+void add_tail(CLI::App& app, int& exit_code);      // daemon/tail_command.cc
+void add_evaluate(CLI::App& app, int& exit_code);  // daemon/evaluate_command.cc
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,23 @@
+# The loop, and the binary.
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+
+add_library(lacuna_pipeline STATIC batch.cc pipeline.cc restore.cc)
+add_library(lacuna::pipeline ALIAS lacuna_pipeline)
+target_include_directories(lacuna_pipeline PUBLIC ${PROJECT_SOURCE_DIR})
+target_link_libraries(lacuna_pipeline
+  PUBLIC lacuna_records lacuna_state lacuna_streaming lacuna_model lacuna_model_core lacuna_drift lacuna_config
+  PRIVATE lacuna_warnings spdlog::spdlog nlohmann_json::nlohmann_json)
+
+# The demo carries its configuration, so that the binary runs alone.
+file(READ ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml SIMULATED_WARD_YAML)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml)
+configure_file(simulated_ward_yaml.h.in ${PROJECT_BINARY_DIR}/generated/daemon/simulated_ward_yaml.h @ONLY)
+
+add_executable(lacuna check_command.cc demo_command.cc demo_report.cc evaluate_command.cc main.cc replay_command.cc run_command.cc
+               session.cc simulate_command.cc tail_command.cc)
+target_compile_definitions(lacuna PRIVATE LACUNA_VERSION="${PROJECT_VERSION}")
+target_include_directories(lacuna PRIVATE ${PROJECT_BINARY_DIR}/generated)
+target_link_libraries(lacuna PRIVATE lacuna_pipeline lacuna_protocols lacuna_surface lacuna_ward lacuna_warnings
+                      spdlog::spdlog nlohmann_json::nlohmann_json CLI11::CLI11)

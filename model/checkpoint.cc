@@ -1,0 +1,139 @@
+#include "model/checkpoint.h"
+
+#include "state/records/hash.h"
+
+namespace lacuna::model {
+
+namespace {
+
+constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
+constexpr std::uint32_t kFormat = 1;
+
+void put_time(ByteWriter& out, Time time) { out.put<std::int64_t>(time.time_since_epoch().count()); }
+Time get_time(ByteReader& in) { return Time(Millis(in.get<std::int64_t>())); }
+
+/// A count that cannot be true is damage: asking for text past the end is how a reader learns of it.
+void fail(ByteReader& in) {
+  while (in.ok()) in.get<std::uint64_t>();
+}
+
+}  // namespace
+
+std::string seal_checkpoint(const Schema& schema, const ModelOptions& options, std::string body) {
+  ByteWriter out;
+  out.put(kMagic);
+  out.put(kFormat);
+  out.put(schema.fingerprint());
+  out.put<std::int32_t>(options.latent_dim);
+  out.put<std::int32_t>(options.hidden_dim);
+  out.put<std::uint8_t>(static_cast<std::uint8_t>(options.fusion));
+  out.put<std::uint8_t>(options.joint_expert ? 1 : 0);
+  out.put_text(body);
+  std::string bytes = out.take();
+  ByteWriter tail;
+  tail.put(hash64(bytes));
+  return bytes + tail.take();
+}
+
+Result<std::string> open_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes) {
+  ByteReader in(bytes);
+  if (bytes.size() < sizeof(std::uint64_t) || in.get<std::uint32_t>() != kMagic) {
+    return {Code::corrupt, "model checkpoint: not one"};
+  }
+  if (in.get<std::uint32_t>() != kFormat) return {Code::unsupported, "model checkpoint: written in another format"};
+  ByteReader tail(bytes.substr(bytes.size() - sizeof(std::uint64_t)));
+  if (tail.get<std::uint64_t>() != hash64(bytes.substr(0, bytes.size() - sizeof(std::uint64_t)))) {
+    return {Code::corrupt, "model checkpoint: its hash does not match"};
+  }
+  if (in.get<std::uint64_t>() != schema.fingerprint()) {
+    return {Code::unsupported, "model checkpoint: made for another schema"};
+  }
+  const bool same_latent = in.get<std::int32_t>() == options.latent_dim;
+  const bool same_hidden = in.get<std::int32_t>() == options.hidden_dim;
+  const bool same_fusion = in.get<std::uint8_t>() == static_cast<std::uint8_t>(options.fusion);
+  const bool same_joint = in.get<std::uint8_t>() == (options.joint_expert ? 1 : 0);
+  if (!same_latent || !same_hidden || !same_fusion || !same_joint) {
+    return {Code::unsupported, "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion)"};
+  }
+  std::string body = in.get_text();
+  if (!in.ok()) return {Code::corrupt, "model checkpoint: cut short"};
+  return body;
+}
+
+void write_example(ByteWriter& out, const Example& example) {
+  const Snapshot& s = example.before;
+  put_time(out, example.time);
+  put_time(out, s.first_time);
+  put_time(out, s.last_time);
+  out.put(s.event_count);
+  std::uint32_t known = 0;
+  for (const FeatureState& f : s.features) known += f.count > 0 ? 1 : 0;
+  out.put(known);
+  for (std::uint32_t i = 0; i < s.features.size(); ++i) {
+    const FeatureState& f = s.features[i];
+    if (f.count == 0) continue;
+    out.put(i);
+    out.put(f.last);
+    put_time(out, f.time);
+    out.put(f.count);
+    for (float v : {f.mean_short, f.mean_long, f.slope, f.previous}) out.put(v);
+  }
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(s.attributes.size()));
+  for (const auto& a : s.attributes) {
+    out.put<std::uint8_t>(a ? 1 : 0);
+    out.put(a.value_or(0.0F));
+  }
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived.size()));
+  for (const FeatureValue& v : example.arrived) {
+    out.put(v.feature);
+    out.put(v.value);
+  }
+}
+
+Example read_example(ByteReader& in, const Schema& schema) {
+  Example example;
+  Snapshot& s = example.before;
+  example.time = get_time(in);
+  s.first_time = get_time(in);
+  s.last_time = get_time(in);
+  s.event_count = in.get<std::uint64_t>();
+  s.features.resize(schema.feature_count());
+  s.modalities.resize(schema.modality_count());
+  s.attributes.resize(schema.attributes().size());
+  const auto known = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < known && in.ok(); ++i) {
+    const auto index = in.get<std::uint32_t>();
+    if (index >= s.features.size()) {
+      fail(in);
+      return example;
+    }
+    FeatureState& f = s.features[index];
+    f.last = in.get<double>();
+    f.time = get_time(in);
+    f.count = in.get<std::uint32_t>();
+    for (float* v : {&f.mean_short, &f.mean_long, &f.slope, &f.previous}) *v = in.get<float>();
+  }
+  if (in.get<std::uint32_t>() != s.attributes.size()) {
+    fail(in);
+    return example;
+  }
+  for (auto& a : s.attributes) {
+    const bool there = in.get<std::uint8_t>() != 0;
+    const auto value = in.get<float>();
+    if (there) a = value;
+  }
+  const auto arrived = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < arrived && in.ok(); ++i) {
+    FeatureValue v;
+    v.feature = in.get<std::uint32_t>();
+    v.value = in.get<double>();
+    if (v.feature >= s.features.size()) {
+      fail(in);
+      return example;
+    }
+    example.arrived.push_back(v);
+  }
+  return example;
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,188 @@
+#include "model/encoding.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "state/records/hash.h"
+
+namespace lacuna::model {
+
+namespace {
+
+constexpr double kAgeHoursMax = 24.0 * 365;
+
+double clamp_input(double value) { return std::clamp(value, -kInputClamp, kInputClamp); }
+
+}  // namespace
+
+double to_scale(Likelihood likelihood, double value) {
+  return likelihood == Likelihood::log_normal ? std::log1p(std::max(value, 0.0)) : value;
+}
+
+void Standardiser::Cell::add(double value) {
+  count += 1;
+  const double before = value - mean;
+  mean += before / count;
+  squares += before * (value - mean);
+}
+
+double Standardiser::Cell::sd() const {
+  return count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin);
+}
+
+Standardiser::Standardiser(const Schema& schema)
+    : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
+  for (const Feature& feature : schema.features()) likelihoods_.push_back(feature.likelihood);
+}
+
+void Standardiser::observe(const Example& example) {
+  for (const FeatureValue& v : example.arrived) features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
+  const auto& known = example.before.attributes;
+  for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
+    if (known[a]) attributes_[a].add(*known[a]);
+  }
+}
+
+void Standardiser::save(ByteWriter& out) const {
+  for (const auto* cells : {&features_, &attributes_}) {
+    out.put<std::uint32_t>(static_cast<std::uint32_t>(cells->size()));
+    for (const Cell& c : *cells) {
+      out.put(c.count);
+      out.put(c.mean);
+      out.put(c.squares);
+    }
+  }
+}
+
+bool Standardiser::load(ByteReader& in) {
+  auto features = features_;
+  auto attributes = attributes_;
+  for (auto* cells : {&features, &attributes}) {
+    if (in.get<std::uint32_t>() != cells->size()) return false;
+    for (Cell& c : *cells) {
+      c.count = in.get<double>();
+      c.mean = in.get<double>();
+      c.squares = in.get<double>();
+    }
+  }
+  if (!in.ok()) return false;
+  features_ = std::move(features);
+  attributes_ = std::move(attributes);
+  return true;
+}
+
+InputLayout::InputLayout(const Schema& schema)
+    : features(static_cast<std::int64_t>(schema.feature_count())), modalities(static_cast<std::int64_t>(schema.modality_count())) {
+  for (const Feature& feature : schema.features()) {
+    modality_of.push_back(feature.modality);
+    likelihoods.push_back(feature.likelihood);
+    const bool classes = feature.likelihood == Likelihood::categorical;
+    category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
+    categories = std::max(categories, category_counts.back());
+  }
+  past = kPastColumns + categories;
+  context = 2;
+  for (const Attribute& attribute : schema.attributes()) {
+    context += attribute.categories.empty() ? 2 : static_cast<std::int64_t>(attribute.categories.size());
+  }
+}
+
+RowEncoder::RowEncoder(const Schema& schema) : layout_(schema) {
+  for (const Attribute& attribute : schema.attributes()) {
+    attribute_categories_.push_back(static_cast<std::int64_t>(attribute.categories.size()));
+  }
+}
+
+float RowEncoder::input(const Standardiser& standardiser, FeatureId feature, double scale_value) const {
+  const double mean = standardiser.mean(feature);
+  if (layout_.likelihoods[feature] == Likelihood::negative_binomial) {
+    // Counts act by ratio: the decoder multiplies the population's mean by the exponential of what it adds up.
+    const double ratio = (std::max(scale_value, 0.0) + 0.5) / (std::max(mean, 0.0) + 0.5);
+    return static_cast<float>(clamp_input(std::log(ratio)));
+  }
+  return static_cast<float>(clamp_input((scale_value - mean) / standardiser.sd(feature)));
+}
+
+float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, double value) const {
+  const Likelihood likelihood = layout_.likelihoods[feature];
+  if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal) {
+    const double z = (to_scale(likelihood, value) - standardiser.mean(feature)) / standardiser.sd(feature);
+    return static_cast<float>(std::clamp(z, -kTargetClamp, kTargetClamp));
+  }
+  return static_cast<float>(value);
+}
+
+void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time, const RowSpans& row) const {
+  std::fill(row.past.begin(), row.past.end(), 0.0F);
+  std::fill(row.context.begin(), row.context.end(), 0.0F);
+  for (FeatureId f = 0; f < static_cast<FeatureId>(layout_.features); ++f) {
+    const bool known = f < snapshot.features.size() && snapshot.features[f].count > 0;
+    row.observed[f] = known ? 1.0F : 0.0F;
+    row.last[f] = 0.0F;
+    if (!known) continue;
+    const FeatureState& state = snapshot.features[f];
+    const Likelihood likelihood = layout_.likelihoods[f];
+    float* past = row.past.data() + static_cast<std::int64_t>(f) * layout_.past;
+    const float last = input(standardiser, f, to_scale(likelihood, state.last));
+    const double age = std::clamp(hours_between(state.time, time), 0.0, kAgeHoursMax);
+    past[kMask] = 1.0F;
+    past[kLast] = last;
+    past[kAge] = static_cast<float>(std::log1p(age) * 0.5);
+    past[kFreshness] = static_cast<float>(std::exp(-age));
+    past[kMeanShort] = input(standardiser, f, state.mean_short) - last;
+    past[kMeanLong] = input(standardiser, f, state.mean_long) - last;
+    past[kSlope] = static_cast<float>(clamp_input(state.slope / standardiser.sd(f)));
+    past[kPrevious] = input(standardiser, f, state.previous) - last;
+    past[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
+    if (likelihood == Likelihood::categorical) {
+      const auto index = static_cast<std::int64_t>(state.last);
+      if (index >= 0 && index < layout_.categories) past[kPastColumns + index] = 1.0F;
+    }
+    row.last[f] = target(standardiser, f, state.last);
+  }
+  if (snapshot.event_count > 0) {
+    const double stay = std::clamp(hours_between(snapshot.first_time, time), 0.0, kAgeHoursMax);
+    row.context[0] = static_cast<float>(std::log1p(stay) * 0.4);
+    row.context[1] = static_cast<float>(std::exp(-stay / 12.0));
+  }
+  std::size_t at = 2;
+  for (std::size_t a = 0; a < attribute_categories_.size(); ++a) {
+    const std::int64_t classes = attribute_categories_[a];
+    const bool known = a < snapshot.attributes.size() && snapshot.attributes[a].has_value();
+    if (classes > 0) {
+      const auto index = known ? static_cast<std::int64_t>(*snapshot.attributes[a]) : -1;
+      if (index >= 0 && index < classes) row.context[at + static_cast<std::size_t>(index)] = 1.0F;
+      at += static_cast<std::size_t>(classes);
+    } else {
+      if (known) {
+        const double z = (*snapshot.attributes[a] - standardiser.attribute_mean(a)) / standardiser.attribute_sd(a);
+        row.context[at] = 1.0F;
+        row.context[at + 1] = static_cast<float>(clamp_input(z));
+      }
+      at += 2;
+    }
+  }
+}
+
+std::uint64_t HashRandom::bits() { return mix64(seed_ ^ mix64(++counter_)); }
+
+double HashRandom::unit() { return to_unit(bits()); }
+
+std::uint64_t HashRandom::below(std::uint64_t bound) {
+  return static_cast<std::uint64_t>(to_unit(bits()) * static_cast<double>(bound));
+}
+
+void HashRandom::normals(std::span<float> out) {
+  for (std::size_t i = 0; i < out.size(); i += 2) {
+    const std::uint64_t b = bits();
+    // 32 bits each for radius and angle; the radius' half step keeps the logarithm finite.
+    const float u = (static_cast<float>(b >> 40) + 0.5F) * 0x1.0p-24F;
+    const float angle = static_cast<float>(b & 0xffffff) * (0x1.0p-24F * 2.0F * std::numbers::pi_v<float>);
+    const float radius = std::sqrt(-2.0F * std::log(u));
+    out[i] = radius * std::cos(angle);
+    if (i + 1 < out.size()) out[i + 1] = radius * std::sin(angle);
+  }
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,106 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "state/records/bytes.h"
+#include "state/records/records.h"
+
+// From snapshots to the numbers the network reads. No LibTorch. Everything is standardised by streaming moments, so that
+// the network sees values of order one whatever the units; what is absent is zero with its mask at zero.
+
+namespace lacuna::model {
+
+/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute. Part of a version.
+class Standardiser {
+ public:
+  explicit Standardiser(const Schema& schema);
+  /// Takes in the values that arrived and the attributes known before them.
+  void observe(const Example& example);
+  double mean(FeatureId feature) const { return features_[feature].mean; }
+  /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
+  double sd(FeatureId feature) const { return features_[feature].sd(); }
+  double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean; }
+  double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd(); }
+  void save(ByteWriter& out) const;
+  bool load(ByteReader& in);  ///< false, and unchanged, when the sizes differ or bytes are missing
+
+  static constexpr double kSdMin = 1e-6;
+
+ private:
+  struct Cell {
+    double count = 0, mean = 0, squares = 0;
+    void add(double value);
+    double sd() const;
+  };
+  std::vector<Likelihood> likelihoods_;
+  std::vector<Cell> features_, attributes_;
+};
+
+/// The scale on which a feature is standardised: log(1 + x) for log_normal, x for the others.
+double to_scale(Likelihood likelihood, double value);
+
+/// Sizes of the network's inputs, all given by the schema.
+struct InputLayout {
+  explicit InputLayout(const Schema& schema);
+
+  std::int64_t features = 0;
+  std::int64_t modalities = 0;
+  std::int64_t categories = 0;  ///< most categories of any categorical feature; 0: there is none
+  std::int64_t past = 0;        ///< numbers that describe what is known of one feature
+  std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
+  std::vector<ModalityId> modality_of;
+  std::vector<Likelihood> likelihoods;
+  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical
+};
+
+/// Columns of a feature's past. All zero when the feature was never measured or is hidden.
+enum PastColumn : std::int64_t {
+  kMask, kLast, kAge, kFreshness, kMeanShort, kMeanLong, kSlope, kPrevious, kCount, kPastColumns  // then one column a category
+};
+
+/// Values further from the mean than this many sd are read as being there: one typing error must not drown the rest.
+inline constexpr double kInputClamp = 6.0;
+/// The same for values to be predicted.
+inline constexpr double kTargetClamp = 10.0;
+
+/// Where one example's numbers go; spans of the sizes the layout gives.
+struct RowSpans {
+  std::span<float> past;      ///< features x past
+  std::span<float> observed;  ///< features: 1 when measured, else 0
+  std::span<float> last;      ///< features: target() of the last value, 0 when there is none
+  std::span<float> context;
+};
+
+class RowEncoder {
+ public:
+  explicit RowEncoder(const Schema& schema);
+  const InputLayout& layout() const { return layout_; }
+  /// The patient as known in `snapshot`, seen from `time`. Writes every element of `row`.
+  void encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time, const RowSpans& row) const;
+  /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or the count itself.
+  float target(const Standardiser& standardiser, FeatureId feature, double value) const;
+
+ private:
+  float input(const Standardiser& standardiser, FeatureId feature, double scale_value) const;
+
+  InputLayout layout_;
+  std::vector<std::int64_t> attribute_categories_;
+};
+
+/// Counter-based random numbers: the n-th draw of a stream depends on its seed and n alone, on every machine.
+class HashRandom {
+ public:
+  explicit HashRandom(std::uint64_t seed) : seed_(seed) {}
+  std::uint64_t bits();
+  double unit();                              ///< [0, 1)
+  std::uint64_t below(std::uint64_t bound);   ///< [0, bound), bound > 0
+  void normals(std::span<float> out);         ///< standard normal (Box and Muller 1958)
+
+ private:
+  std::uint64_t seed_;
+  std::uint64_t counter_ = 0;
+};
+
+}  // namespace lacuna::model

@@ -1,0 +1,152 @@
+#include "model/learner.h"
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include <pthread.h>
+
+#include "model/trainer.h"
+
+namespace lacuna::model {
+
+namespace {
+
+class ThreadedLearner final : public Learner {
+ public:
+  ThreadedLearner(Schema schema, const TrainOptions& train, ReplaySource replay)
+      : schema_(std::move(schema)), train_(train), replay_(std::move(replay)) {}
+
+  ~ThreadedLearner() override {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Status start(const ModelOptions& model, const PredictOptions& predict, std::string_view checkpoint) {
+    auto trainer = Trainer::make(schema_, model, train_, predict, checkpoint);
+    if (!trainer.ok()) return trainer.status();
+    trainer_ = std::move(*trainer);
+    current_ = trainer_->publish();
+    stats_ = trainer_->stats();
+    thread_ = std::thread([this] { run(); });
+    pthread_setname_np(thread_.native_handle(), "lacuna-learner");
+    return {};
+  }
+
+  void submit(std::vector<Example> examples) override {
+    std::unique_lock lock(mutex_);
+    for (Example& example : examples) {
+      changed_.wait(lock, [&] { return stopping_ || queue_.size() < train_.queue_examples_max; });
+      if (stopping_) return;
+      queue_.push_back(std::move(example));
+      if (queue_.size() == 1) changed_.notify_all();
+    }
+  }
+
+  std::shared_ptr<const ModelVersion> current() const override {
+    const std::lock_guard lock(mutex_);
+    return current_;
+  }
+
+  LearnerStats stats() const override {
+    const std::lock_guard lock(mutex_);
+    LearnerStats stats = stats_;
+    stats.queued = queue_.size();
+    return stats;
+  }
+
+  std::shared_ptr<const ModelVersion> drain() override {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopping_ || (queue_.empty() && !busy_); });
+    const std::lock_guard training(trainer_mutex_);
+    current_ = trainer_->publish();
+    stats_ = trainer_->stats();
+    return current_;
+  }
+
+  std::string checkpoint() override {
+    const std::lock_guard training(trainer_mutex_);
+    return trainer_->checkpoint();
+  }
+
+ private:
+  void run();
+  /// Takes what fits up to the next step, and makes that step. trainer_mutex_ is held.
+  void learn(std::deque<Example>& work);
+
+  const Schema schema_;
+  const TrainOptions train_;
+  const ReplaySource replay_;
+  std::unique_ptr<Trainer> trainer_;  ///< guarded by trainer_mutex_; lock order: mutex_ first where both are held
+  std::mutex trainer_mutex_;
+
+  mutable std::mutex mutex_;  ///< guards all below
+  std::condition_variable changed_;
+  std::deque<Example> queue_;
+  std::shared_ptr<const ModelVersion> current_;
+  LearnerStats stats_;
+  bool busy_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+void ThreadedLearner::learn(std::deque<Example>& work) {
+  while (!work.empty()) {
+    const bool due = trainer_->take(std::move(work.front()));
+    work.pop_front();
+    if (!due) continue;
+    const auto [count, seed] = trainer_->replay_wanted();
+    trainer_->step(count > 0 && replay_ ? replay_(count, seed) : std::vector<Example>());
+    return;
+  }
+}
+
+void ThreadedLearner::run() {
+  const auto chunk = static_cast<std::size_t>(std::max<std::int64_t>(train_.examples_per_step, 1));
+  std::deque<Example> work;
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      busy_ = false;
+      if (queue_.empty()) changed_.notify_all();
+      changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      for (std::size_t i = 0; i < chunk && !queue_.empty(); ++i) {
+        work.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+      busy_ = true;
+    }
+    changed_.notify_all();
+    while (!work.empty()) {
+      std::shared_ptr<const ModelVersion> version;
+      LearnerStats stats;
+      {
+        const std::lock_guard training(trainer_mutex_);
+        learn(work);
+        if (trainer_->version_due()) version = trainer_->publish();
+        stats = trainer_->stats();
+      }
+      const std::lock_guard lock(mutex_);
+      stats_ = stats;
+      if (version) current_ = std::move(version);
+      if (stopping_) return;
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Learner>> Learner::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, ReplaySource replay,
+                                               std::string_view checkpoint) {
+  auto learner = std::make_unique<ThreadedLearner>(schema, train, std::move(replay));
+  LACUNA_RETURN_IF_ERROR(learner->start(model, predict, checkpoint));
+  return std::unique_ptr<Learner>(std::move(learner));
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "state/records/time.h"
+
+namespace lacuna::model {
+
+enum class Fusion : std::uint8_t { mopoe, poe, moe };
+enum class Device : std::uint8_t { automatic, cpu, cuda };
+
+/// The shape of the network: fixed for the life of a checkpoint.
+struct ModelOptions {
+  int latent_dim = 32;
+  int hidden_dim = 128;
+  Fusion fusion = Fusion::mopoe;
+  bool joint_expert = true;  ///< one more expert that reads a subset's modalities together; off: independent experts only
+  std::uint64_t seed = 1;
+  Device device = Device::automatic;
+};
+
+/// How it learns; takes effect at the next start.
+struct TrainOptions {
+  int batch_size = 256;
+  double learning_rate = 1e-3;
+  double weight_decay = 1e-4;
+  double beta = 1.0;               ///< weight of the KL term after warm-up
+  std::int64_t kl_warmup_steps = 500;
+  double gradient_norm_max = 5.0;
+  double hide_cells_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between
+  double hide_cells_max = 0.5;
+  double hide_modalities = 0.5;    ///< probability that whole modalities are hidden as well
+  double replay_ratio = 0.5;       ///< share of a batch that is replayed
+  std::int64_t examples_per_step = 64;  ///< fresh examples that pay for one gradient step
+  std::int64_t publish_every_steps = 50;  ///< a new immutable version after this many steps
+  std::size_t queue_examples_max = 20'000;  ///< fresh examples waiting for the trainer; more block the submitter
+};
+
+/// How it predicts; takes effect at the next start.
+struct PredictOptions {
+  int samples = 16;          ///< K posterior samples
+  double level = 0.9;        ///< nominal coverage of intervals
+};
+
+}  // namespace lacuna::model

@@ -1,0 +1,330 @@
+#include "model/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <deque>
+
+#include "model/checkpoint.h"
+#include "model/version.h"
+#include "state/records/hash.h"
+
+namespace lacuna::model {
+
+using torch::Tensor;
+
+namespace {
+
+// Optimiser: Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), on one flat tensor.
+constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
+constexpr double kRateWarmupSteps = 100;
+/// The served weights are an exponential mean of the trained ones; it takes the place of a falling learning rate, which a
+/// learner without an end cannot have.
+constexpr double kAverageDecay = 0.998;
+/// Share of the rows in which nothing is hidden: what is predicted next is predicted from all there is.
+double kWholeShare = getenv("WHOLE") ? atof(getenv("WHOLE")) : 0.25;
+/// Weights of the three kinds of cells in the objective: hidden, visible (the autoencoder's own) and newly arrived ones.
+double kHiddenWeight = getenv("HIDW") ? atof(getenv("HIDW")) : 1.0, kVisibleWeight = getenv("VISW") ? atof(getenv("VISW")) : 1.0, kArrivedWeight = getenv("ARRW") ? atof(getenv("ARRW")) : 1.0;
+
+enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
+
+/// Host arrays of one batch; row after row.
+struct Batch {
+  Tensor past, observed, last, context, arrived, arrived_mask, visible, subset, noise;
+  Batch(std::int64_t rows, const InputLayout& l, std::int64_t latent)
+      : past(torch::empty({rows, l.features, l.past})), observed(torch::empty({rows, l.features})),
+        last(torch::empty({rows, l.features})), context(torch::empty({rows, l.context})),
+        arrived(torch::zeros({rows, l.features})), arrived_mask(torch::zeros({rows, l.features})),
+        visible(torch::zeros({rows, l.features})), subset(torch::zeros({rows, 1, l.modalities})),
+        noise(torch::empty({rows, 1, latent})) {}
+};
+
+std::span<float> row_of(Tensor& t, std::int64_t row) {
+  const std::int64_t width = t.numel() / t.size(0);
+  return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
+}
+
+class TorchTrainer final : public Trainer {
+ public:
+  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
+               torch::Device device)
+      : schema_(schema), options_(model), train_(train), predict_(predict), device_(device),
+        encoder_(std::make_shared<const RowEncoder>(schema)), standardiser_(schema),
+        network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
+        first_(torch::zeros_like(network_.flat())), second_(torch::zeros_like(network_.flat())),
+        average_(network_.flat().clone()), sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
+
+  bool take(Example example) override {
+    standardiser_.observe(example);
+    if (recent_.size() == kRecentExamplesMax) recent_.pop_front();
+    recent_.push_back(std::move(example));
+    ++stats_.examples;
+    return ++since_step_ >= train_.examples_per_step;
+  }
+
+  std::pair<std::size_t, std::uint64_t> replay_wanted() const override {
+    const auto count = static_cast<std::size_t>(std::lround(train_.replay_ratio * train_.batch_size));
+    return {count, stream_seed(kDrawReplay)};
+  }
+
+  void step(const std::vector<Example>& replayed) override {
+    try {
+      learn(replayed);
+    } catch (const std::exception&) {
+      // LibTorch failed before the update (memory, a device gone): the weights are as they were.
+      ++stats_.skipped_steps;
+      ++stats_.steps;
+    }
+    since_step_ = 0;
+  }
+  bool version_due() const override { return stats_.steps - published_at_ >= train_.publish_every_steps; }
+  std::shared_ptr<const ModelVersion> publish() override;
+  std::string checkpoint() const override;
+  Status restore(std::string_view bytes);
+  LearnerStats stats() const override { return stats_; }
+
+ private:
+  void learn(const std::vector<Example>& replayed);
+  std::uint64_t stream_seed(Purpose purpose) const {
+    return mix64(options_.seed ^ mix64(static_cast<std::uint64_t>(stats_.steps) * 8 + purpose));
+  }
+  std::vector<const Example*> choose_rows(const std::vector<Example>& replayed) const;
+  void fill_row(Batch& batch, std::int64_t row, const Example& example, HashRandom& random) const;
+  /// Draws the subset of modalities that a row's encoder sees, of those that have a value.
+  std::vector<bool> draw_subset(const std::vector<bool>& measured, HashRandom& random) const;
+  void update(const Tensor& gradient);
+  void read_sums();
+
+  const Schema& schema_;
+  ModelOptions options_;
+  TrainOptions train_;
+  PredictOptions predict_;
+  torch::Device device_;
+  std::shared_ptr<const RowEncoder> encoder_;
+  Standardiser standardiser_;
+  Network network_;
+  Tensor first_, second_, average_;
+  Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
+  std::deque<Example> recent_;
+  std::int64_t since_step_ = 0, published_at_ = 0;
+  double loss_sum_ = 0, loss_steps_ = 0;
+  LearnerStats stats_;
+};
+
+std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>& replayed) const {
+  const auto wanted = replay_wanted().first;
+  const std::size_t fresh = static_cast<std::size_t>(train_.batch_size) - std::min(wanted, replayed.size());
+  std::vector<const Example*> rows;
+  // Every fresh example is used at least once; the rest of the fresh share is drawn from the recent ones.
+  const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
+  for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i]);
+  HashRandom random(stream_seed(kDrawRows));
+  while (rows.size() < fresh) rows.push_back(&recent_[random.below(recent_.size())]);
+  for (std::size_t i = 0; i < std::min(wanted, replayed.size()); ++i) rows.push_back(&replayed[i]);
+  return rows;
+}
+
+std::vector<bool> TorchTrainer::draw_subset(const std::vector<bool>& measured, HashRandom& random) const {
+  std::vector<std::size_t> present;
+  for (std::size_t m = 0; m < measured.size(); ++m) {
+    if (measured[m]) present.push_back(m);
+  }
+  std::vector<bool> kept = measured;
+  if (present.empty() || options_.fusion == Fusion::poe) return kept;
+  std::size_t hide = present.size() - 1;  // moe: one expert alone
+  if (options_.fusion == Fusion::mopoe) {
+    if (random.unit() >= train_.hide_modalities) return kept;
+    // Half of the rows lose one modality, which is what an outage looks like; the others any number, up to all.
+    hide = random.unit() < 0.5 ? 1 : 1 + random.below(present.size());
+  }
+  for (std::size_t i = 0; i < hide; ++i) {
+    std::swap(present[i], present[i + random.below(present.size() - i)]);
+    kept[present[i]] = false;
+  }
+  return kept;
+}
+
+void TorchTrainer::fill_row(Batch& batch, std::int64_t row, const Example& example, HashRandom& random) const {
+  const InputLayout& layout = encoder_->layout();
+  const auto past = row_of(batch.past, row), observed = row_of(batch.observed, row), visible = row_of(batch.visible, row);
+  encoder_->encode(standardiser_, example.before, example.time,
+                   {past, observed, row_of(batch.last, row), row_of(batch.context, row)});
+  std::vector<bool> measured(static_cast<std::size_t>(layout.modalities));
+  for (std::size_t f = 0; f < observed.size(); ++f) {
+    if (observed[f] > 0) measured[layout.modality_of[f]] = true;
+  }
+  const bool whole = random.unit() < kWholeShare && options_.fusion != Fusion::moe;
+  const std::vector<bool> kept = whole ? measured : draw_subset(measured, random);
+  const double share = train_.hide_cells_min + random.unit() * (train_.hide_cells_max - train_.hide_cells_min);
+  const auto subset = row_of(batch.subset, row);
+  for (std::size_t f = 0; f < observed.size(); ++f) {
+    const bool hide_cell = random.unit() < share && !whole;
+    if (observed[f] > 0 && kept[layout.modality_of[f]] && !hide_cell) {
+      visible[f] = 1.0F;
+      subset[layout.modality_of[f]] = 1.0F;
+    } else {
+      std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * layout.past, layout.past, 0.0F);
+    }
+  }
+  const auto arrived = row_of(batch.arrived, row), mask = row_of(batch.arrived_mask, row);
+  for (const FeatureValue& v : example.arrived) {
+    arrived[v.feature] = encoder_->target(standardiser_, v.feature, v.value);
+    mask[v.feature] = 1.0F;
+  }
+}
+
+void TorchTrainer::learn(const std::vector<Example>& replayed) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto examples = choose_rows(replayed);
+  const InputLayout& layout = encoder_->layout();
+  const auto rows = static_cast<std::int64_t>(examples.size());
+  Batch host(rows, layout, options_.latent_dim);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    HashRandom random(stream_seed(kHide) + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
+    fill_row(host, i, *examples[static_cast<std::size_t>(i)], random);
+  }
+  HashRandom(stream_seed(kNoise)).normals({host.noise.data_ptr<float>(), static_cast<std::size_t>(host.noise.numel())});
+  std::vector<float> means;
+  for (FeatureId f = 0; f < static_cast<FeatureId>(layout.features); ++f) {
+    means.push_back(static_cast<float>(standardiser_.mean(f)));
+  }
+  const auto device = [&](const Tensor& t) { return t.to(device_); };
+  const Tensor past = device(host.past), context = device(host.context), count_mean = device(torch::tensor(means));
+  const Tensor observed = device(host.observed), visible = device(host.visible), arrived_mask = device(host.arrived_mask);
+
+  network_.gradient().zero_();
+  const Posterior q = network_.encode(past, context, device(host.subset));
+  const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * device(host.noise);
+  const Tensor hidden = network_.expand(latent, context);
+  const Tensor now = network_.log_likelihood(network_.decode(hidden, {}), device(host.last), count_mean).squeeze(1);
+  const Tensor next = network_.log_likelihood(network_.decode(hidden, past), device(host.arrived), count_mean).squeeze(1);
+  const Tensor weight = kHiddenWeight * (observed - visible) + kVisibleWeight * visible;
+  const Tensor likelihood = (now * weight).sum() + kArrivedWeight * (next * arrived_mask).sum();
+  const Tensor kl = kl_to_prior(q).sum();
+  const double warm = std::min(1.0, static_cast<double>(stats_.steps + 1) / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
+  // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for being sparse.
+  const Tensor loss = (train_.beta * warm * kl - likelihood) / static_cast<double>(rows * layout.features);
+  loss.backward();
+
+  const torch::NoGradGuard no_gradients;
+  const Tensor cells = (observed.sum() + arrived_mask.sum()).clamp_min(1.0);
+  const Tensor nats = (train_.beta * kl - (now * observed).sum() - (next * arrived_mask).sum()) / cells;
+  const Tensor norm = network_.gradient().norm();
+  const Tensor fine = torch::isfinite(norm).logical_and(torch::isfinite(loss)).to(torch::kFloat);
+  const Tensor clip = fine * (train_.gradient_norm_max / norm.clamp_min(train_.gradient_norm_max)).nan_to_num(0, 0, 0);
+  update(torch::stack({fine, clip}));
+  sums_ += torch::stack({nats.nan_to_num(0, 0, 0) * fine, kl.nan_to_num(0, 0, 0) * fine / rows, fine, 1.0 - fine});
+  ++stats_.steps;
+  stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
+  if (device_.is_cpu()) read_sums();
+  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
+}
+
+/// One step of Adam. `scales`: {1 or 0 whether to step at all, factor of the gradient}; on the device, so that no host
+/// waits for it.
+void TorchTrainer::update(const Tensor& scales) {
+  const Tensor fine = scales[0];
+  Tensor gradient = network_.gradient();
+  gradient.nan_to_num_(0, 0, 0).mul_(scales[1]);
+  const double t = static_cast<double>(stats_.steps + 1);
+  const double rate = train_.learning_rate * std::min(1.0, t / kRateWarmupSteps);
+  const double correction1 = 1 - std::pow(kBeta1, t), correction2 = 1 - std::pow(kBeta2, t);
+  Tensor weights = network_.flat();
+  first_.add_((gradient - first_).mul_(fine * (1 - kBeta1)));
+  second_.add_((gradient * gradient - second_).mul_(fine * (1 - kBeta2)));
+  const Tensor direction = (first_ / correction1).div_((second_ / correction2).sqrt_().add_(kEpsilon));
+  weights.sub_(direction.add_(weights, train_.weight_decay).mul_(fine * rate));
+  const double decay = std::min(kAverageDecay, t / (10.0 + t));
+  average_.add_((weights - average_).mul_(fine * (1 - decay)));
+}
+
+/// Moves the sums kept on the device into the figures; on CUDA only once a version, since it waits for the device.
+void TorchTrainer::read_sums() {
+  const Tensor host = sums_.to(torch::kCPU);
+  const float* s = host.data_ptr<float>();
+  if (s[2] > 0) {
+    const double loss = s[0] / s[2], kl = s[1] / s[2], keep = std::pow(0.98, s[2]);
+    const bool first = stats_.loss == 0 && stats_.kl == 0;
+    stats_.loss = first ? loss : keep * stats_.loss + (1 - keep) * loss;
+    stats_.kl = first ? kl : keep * stats_.kl + (1 - keep) * kl;
+    loss_sum_ += s[0];
+    loss_steps_ += s[2];
+  }
+  stats_.skipped_steps += static_cast<std::int64_t>(s[3]);
+  sums_.zero_();
+}
+
+std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
+  read_sums();
+  VersionParts parts{encoder_, standardiser_, options_, predict_, average_.clone(), stats_.versions, stats_.steps,
+                     loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
+  loss_sum_ = loss_steps_ = 0;
+  published_at_ = stats_.steps;
+  ++stats_.versions;
+  return make_version(std::move(parts));
+}
+
+std::string TorchTrainer::checkpoint() const {
+  ByteWriter out;
+  for (const Tensor& t : {network_.flat(), first_, second_, average_}) {
+    const Tensor host = t.to(torch::kCPU).contiguous();
+    out.put_text({static_cast<const char*>(host.data_ptr()), host.nbytes()});
+  }
+  const Tensor sums = sums_.to(torch::kCPU);
+  for (int i = 0; i < 4; ++i) out.put(sums.data_ptr<float>()[i]);
+  standardiser_.save(out);
+  for (std::int64_t v : {stats_.steps, stats_.examples, stats_.replayed, stats_.versions, stats_.skipped_steps, since_step_,
+                         published_at_}) {
+    out.put(v);
+  }
+  for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(recent_.size()));
+  for (const Example& example : recent_) write_example(out, example);
+  return seal_checkpoint(schema_, options_, out.take());
+}
+
+Status TorchTrainer::restore(std::string_view bytes) {
+  auto body = open_checkpoint(schema_, options_, bytes);
+  if (!body.ok()) return body.status();
+  ByteReader in(*body);
+  const Status damaged(Code::corrupt, "model checkpoint: content does not fit its own description");
+  for (Tensor t : {network_.flat(), first_, second_, average_}) {
+    const std::string raw = in.get_text();
+    if (raw.size() != static_cast<std::size_t>(t.numel()) * sizeof(float)) return damaged;
+    const Tensor host = torch::empty({t.numel()});
+    std::copy(raw.begin(), raw.end(), static_cast<char*>(host.data_ptr()));
+    t.copy_(host);
+  }
+  std::vector<float> sums;
+  for (int i = 0; i < 4; ++i) sums.push_back(in.get<float>());
+  sums_.copy_(torch::tensor(sums));
+  if (!standardiser_.load(in)) return damaged;
+  for (std::int64_t* v : {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions, &stats_.skipped_steps,
+                          &since_step_, &published_at_}) {
+    *v = in.get<std::int64_t>();
+  }
+  for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
+  const auto count = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < count && in.ok(); ++i) recent_.push_back(read_example(in, schema_));
+  if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, std::string_view checkpoint) {
+  try {
+    const auto device = choose_device(model.device);
+    if (!device.ok()) return device.status();
+    use_one_thread();
+    auto trainer = std::make_unique<TorchTrainer>(schema, model, train, predict, *device);
+    if (!checkpoint.empty()) LACUNA_RETURN_IF_ERROR(trainer->restore(checkpoint));
+    return std::unique_ptr<Trainer>(std::move(trainer));
+  } catch (const std::exception& e) {
+    return {Code::internal, std::string("the model could not be set up: ") + e.what()};
+  }
+}
+
+}  // namespace lacuna::model

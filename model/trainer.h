@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/learner.h"
+
+// The learning itself, on the caller's thread and deterministic: the learner's thread drives it, tests drive it directly.
+
+namespace lacuna::model {
+
+/// Newest fresh examples kept for batches (and with each checkpoint).
+inline constexpr std::size_t kRecentExamplesMax = 1024;
+
+class Trainer {
+ public:
+  /// Fails as Learner::make does.
+  static Result<std::unique_ptr<Trainer>> make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, std::string_view checkpoint);
+  virtual ~Trainer() = default;
+
+  /// Takes a fresh example in stream order. True when a step is now due, and must be taken before the next example.
+  virtual bool take(Example example) = 0;
+  /// What the step due wants replayed: how many, and the seed to draw them with.
+  virtual std::pair<std::size_t, std::uint64_t> replay_wanted() const = 0;
+  virtual void step(const std::vector<Example>& replayed) = 0;
+  /// True when publish_every_steps steps were taken since the last version.
+  virtual bool version_due() const = 0;
+  virtual std::shared_ptr<const ModelVersion> publish() = 0;
+  virtual std::string checkpoint() const = 0;
+  /// queued is 0; steps, examples and versions go on over checkpoints.
+  virtual LearnerStats stats() const = 0;
+};
+
+}  // namespace lacuna::model

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "state/records/status.h"
+
+namespace lacuna::state {
+
+/// Named files of bytes in one folder, each whole or absent: written beside, synced, renamed, and the folder synced.
+/// Names are letters, digits, '.', '_', '-', at most kNameMax, and do not start with a dot. Threads: any, as long as no
+/// two write the same name at once.
+class Checkpoints {
+ public:
+  static constexpr std::size_t kNameMax = 128;
+
+  /// Makes the folder when it is absent, and clears what an interrupted put() left behind.
+  static Result<Checkpoints> open(std::string folder);
+
+  Status put(const std::string& name, const std::string& bytes) const;
+  /// not_found; `corrupt` when length or checksum do not fit; `unsupported` for a newer file format.
+  Result<std::string> get(const std::string& name) const;
+  Result<std::vector<std::string>> names() const;  ///< sorted
+  Status drop(const std::string& name) const;      ///< ok when there was none
+
+ private:
+  explicit Checkpoints(std::string folder) : folder_(std::move(folder)) {}
+  std::string folder_;
+};
+
+}  // namespace lacuna::state

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "state/records/records.h"
+
+// How one event changes one patient's snapshot: pure functions, no clock, no I/O.
+
+namespace lacuna::state {
+
+/// An empty snapshot for a patient, sized for the schema.
+Snapshot new_snapshot(const Schema& schema, std::string patient_id);
+
+enum class Applied : std::uint8_t {
+  applied,
+  duplicate,  ///< the event id is among the recent ones: nothing changed
+  late,       ///< older than last_time - late_max: nothing changed
+};
+
+/// Applies one event of this patient (same patient_id), whose record was read at `source`. A late event within `late_max`
+/// counts, fills what was never measured, and never overwrites a newer value. A value with the same clinical time as the
+/// last one replaces it.
+Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
+
+/// The scale on which means, slopes and errors live: log(1 + x) for log_normal, x for others.
+double to_scale(Likelihood likelihood, double value);
+
+}  // namespace lacuna::state

@@ -1,0 +1,110 @@
+#include "state/replay_buffer.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "state/records/hash.h"
+
+namespace lacuna::state {
+
+namespace {
+
+// Salts keep the decisions of one offer independent of each other.
+constexpr std::uint64_t kPlaceSalt = 1;
+constexpr std::uint64_t kEvictSalt = 2;
+
+std::uint64_t draw_hash(std::uint64_t seed, std::uint64_t stratum, std::uint64_t n, std::uint64_t salt) {
+  return mix64(mix64(mix64(seed ^ mix64(stratum)) + n) + salt);
+}
+
+}  // namespace
+
+std::uint64_t stratum_hash(const Schema& schema, const Example& example) {
+  static_assert(kModalitiesMax <= 64, "a pattern is one word");
+  std::uint64_t seen = 0;
+  for (std::size_t m = 0; m < example.before.modalities.size(); ++m) {
+    if (example.before.modalities[m].count > 0) seen |= std::uint64_t{1} << m;
+  }
+  for (const FeatureValue& v : example.arrived) seen |= std::uint64_t{1} << schema.features().at(v.feature).modality;
+  return hash64(example.before.site, mix64(seen));
+}
+
+ReplayBuffer::ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed)
+    : ReplayBuffer(capacity, strata_max, seed, {}) {}
+
+ReplayBuffer::ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed, std::vector<Stratum> strata)
+    : capacity_(std::min<std::size_t>(capacity, std::numeric_limits<std::uint32_t>::max())),
+      strata_max_(std::max<std::size_t>(1, std::min(strata_max, capacity))),  // each one needs a slot
+      seed_(seed),
+      strata_(std::move(strata)) {
+  for (const Stratum& s : strata_) size_ += s.stored;
+}
+
+std::uint32_t ReplayBuffer::stratum_for(std::uint64_t hash) {
+  const auto it = std::find_if(strata_.begin(), strata_.end(), [hash](const Stratum& s) { return s.hash == hash; });
+  if (it != strata_.end()) return static_cast<std::uint32_t>(it - strata_.begin());
+  if (strata_.size() < strata_max_) strata_.push_back({hash, 0, 0});
+  return static_cast<std::uint32_t>(strata_.size() - 1);
+}
+
+std::uint32_t ReplayBuffer::fullest() const {
+  const auto it = std::max_element(strata_.begin(), strata_.end(),
+                                   [](const Stratum& a, const Stratum& b) { return a.stored < b.stored; });
+  return static_cast<std::uint32_t>(it - strata_.begin());
+}
+
+ReplayBuffer::Placement ReplayBuffer::offer(std::uint64_t hash) {
+  Placement out;
+  if (capacity_ == 0) return out;
+  out.stratum = stratum_for(hash);
+  const std::size_t share = std::max<std::size_t>(1, capacity_ / strata_.size());
+  const std::uint64_t n = ++strata_[out.stratum].offered;
+  const std::uint64_t key = strata_[out.stratum].hash;
+
+  const std::size_t wanted = strata_[out.stratum].stored < share ? 1 : 0;
+  for (int i = 0; i < kEvictionsMax && size_ + wanted > capacity_; ++i) {
+    const std::uint32_t from = fullest();
+    const std::uint64_t r = draw_hash(seed_, key, n, kEvictSalt + static_cast<std::uint64_t>(i));
+    Stratum& victim = strata_[from];
+    out.evicted.push_back({{from, static_cast<std::uint32_t>(r % victim.stored)}, {from, victim.stored - 1}});
+    victim.stored -= 1;
+    size_ -= 1;
+  }
+
+  Stratum& own = strata_[out.stratum];
+  // There is room only while nothing was ever turned away, or just now made by the fullest stratum for one that never
+  // turned any away itself; so whoever grows holds all it was offered, and stays a uniform sample.
+  if (size_ < capacity_) {
+    out.taken = true;
+    out.put = {out.stratum, own.stored};
+    own.stored += 1;
+    size_ += 1;
+    return out;
+  }
+  // Vitter's algorithm R: the n-th example enters with probability stored / n, which keeps the sample uniform whatever
+  // number of slots is left after evictions at random.
+  const std::uint64_t place = draw_hash(seed_, key, n, kPlaceSalt) % n;
+  if (place < own.stored) {
+    out.taken = true;
+    out.put = {out.stratum, static_cast<std::uint32_t>(place)};
+  }
+  return out;
+}
+
+std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) const {
+  std::vector<std::uint32_t> filled;
+  for (std::uint32_t s = 0; s < strata_.size(); ++s) {
+    if (strata_[s].stored > 0) filled.push_back(s);
+  }
+  std::vector<Slot> out;
+  if (filled.empty()) return out;
+  out.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint64_t r = mix64(mix64(seed) + i);
+    const std::uint32_t s = filled[r % filled.size()];
+    out.push_back({s, static_cast<std::uint32_t>(mix64(r) % strata_[s].stored)});
+  }
+  return out;
+}
+
+}  // namespace lacuna::state

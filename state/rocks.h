@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "state/records/status.h"
+
+namespace rocksdb {
+class Cache;
+class ColumnFamilyHandle;
+class DB;
+class Status;
+class WriteBufferManager;
+}  // namespace rocksdb
+
+// How the store sets RocksDB up: bounded memory, bounded logs, damage reported and not passed over.
+
+namespace lacuna::state {
+
+/// Below this the cache could not hold the indices of a moderate store.
+inline constexpr std::size_t kMemoryBytesMin = 8u << 20;
+
+/// An open database with its column families. Closed by the destructor.
+struct Rocks {
+  Rocks() = default;
+  ~Rocks();
+  Rocks(const Rocks&) = delete;
+  Rocks& operator=(const Rocks&) = delete;
+
+  std::shared_ptr<rocksdb::Cache> cache;
+  std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  std::unique_ptr<rocksdb::DB> db;
+  rocksdb::ColumnFamilyHandle* defaults = nullptr;  ///< RocksDB insists on it; empty
+  rocksdb::ColumnFamilyHandle* snapshots = nullptr;
+  rocksdb::ColumnFamilyHandle* replay = nullptr;
+  rocksdb::ColumnFamilyHandle* meta = nullptr;
+};
+
+/// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.
+Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max);
+
+std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks);
+
+/// `what` names the operation. Ok becomes Ok.
+Status to_status(const rocksdb::Status& status, const std::string& what);
+
+}  // namespace lacuna::state

@@ -1,0 +1,358 @@
+#include "state/store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <filesystem>
+#include <mutex>
+#include <numeric>
+
+#include "state/checkpoints.h"
+#include "state/formats.h"
+#include "state/replay_buffer.h"
+#include "state/rocks.h"
+
+namespace lacuna::state {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Keys of the meta column family: one letter, then what it names.
+constexpr std::string_view kHeaderKey = "h";
+constexpr char kPositionPrefix = 'p';
+constexpr char kStratumPrefix = 'r';
+constexpr char kNamePrefix = 'm';
+
+rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
+
+// Big-endian, so that keys sort as their numbers do.
+void append_number(std::string& key, std::uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift & 0xff));
+}
+std::string slot_key(Slot slot) {
+  std::string key;
+  append_number(key, slot.stratum);
+  append_number(key, slot.index);
+  return key;
+}
+std::string position_key(const std::string& topic, std::int32_t partition) {
+  std::string key = kPositionPrefix + topic;  // the fixed width at the end keeps any two topics apart
+  append_number(key, static_cast<std::uint32_t>(partition));
+  return key;
+}
+std::string stratum_key(std::uint32_t stratum) {
+  std::string key(1, kStratumPrefix);
+  append_number(key, stratum);
+  return key;
+}
+
+class RocksStore final : public Store {
+ public:
+  RocksStore(Schema schema, std::unique_ptr<Rocks> rocks, Checkpoints checkpoints, std::uint64_t patients,
+             ReplayBuffer replay)
+      : schema_(std::move(schema)),
+        checkpoints_(std::move(checkpoints)),
+        rocks_(std::move(rocks)),
+        patients_(patients),
+        replay_(std::move(replay)) {}
+
+  Result<Snapshot> snapshot(std::string_view patient_id) const override;
+  Result<std::vector<std::optional<Snapshot>>> snapshots(std::span<const std::string> patient_ids) const override;
+  Status for_each_snapshot(const std::function<void(Snapshot)>& visit) const override;
+  std::uint64_t patient_count_estimate() const override { return patients_; }
+  Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const override;
+  Result<std::string> meta(const std::string& name) const override;
+  Status apply(const StateChange& change) override;
+  Status sync() override { return to_status(rocks_->db->SyncWAL(), "syncing the store"); }
+  Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override;
+  std::size_t replay_size() const override {
+    const std::lock_guard lock(replay_mutex_);
+    return replay_.size();
+  }
+
+  Status put_checkpoint(const std::string& name, const std::string& bytes) override { return checkpoints_.put(name, bytes); }
+  Result<std::string> checkpoint(const std::string& name) const override { return checkpoints_.get(name); }
+  Result<std::vector<std::string>> checkpoint_names() const override { return checkpoints_.names(); }
+  Status drop_checkpoint(const std::string& name) override { return checkpoints_.drop(name); }
+  std::map<std::string, std::uint64_t> usage() const override { return rocks_usage(*rocks_); }
+
+ private:
+  // What a batch does to the slots, in the end; an empty entry is a slot to be deleted.
+  using SlotChanges = std::map<Slot, std::optional<std::string>>;
+
+  Result<std::uint64_t> count_new(const std::vector<Snapshot>& snapshots) const;
+  Status place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const;
+  Result<std::string> slot_bytes(Slot slot, const SlotChanges& changes) const;
+
+  // Constant after construction.
+  const Schema schema_;
+  const Checkpoints checkpoints_;
+  const std::unique_ptr<Rocks> rocks_;  // RocksDB synchronises itself
+  std::atomic<std::uint64_t> patients_;
+
+  // Held over the write as well, so that a draw sees counters and slots of the same batch.
+  mutable std::mutex replay_mutex_;
+  ReplayBuffer replay_;  // guarded by replay_mutex_; only apply() changes it
+};
+
+// Many keys of one column family in one call; values stay valid as long as the result does.
+struct Found {
+  std::vector<rocksdb::PinnableSlice> values;
+  std::vector<rocksdb::Status> statuses;
+};
+Found multi_get(const Rocks& rocks, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
+                const std::vector<rocksdb::Slice>& keys, bool sorted) {
+  Found out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};
+  if (!keys.empty()) {
+    rocks.db->MultiGet(options, family, keys.size(), keys.data(), out.values.data(), out.statuses.data(), sorted);
+  }
+  return out;
+}
+
+Result<Snapshot> RocksStore::snapshot(std::string_view patient_id) const {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->snapshots, slice(patient_id), &value);
+  if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
+  if (!status.ok()) return to_status(status, "reading a snapshot");
+  return decode_snapshot(schema_, value.ToStringView());
+}
+
+Result<std::vector<std::optional<Snapshot>>> RocksStore::snapshots(std::span<const std::string> patient_ids) const {
+  const std::vector<rocksdb::Slice> keys(patient_ids.begin(), patient_ids.end());
+  const Found found = multi_get(*rocks_, rocks_->snapshots, rocksdb::ReadOptions(), keys, false);
+  std::vector<std::optional<Snapshot>> out(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (found.statuses[i].IsNotFound()) continue;
+    LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading snapshots"));
+    Result<Snapshot> decoded = decode_snapshot(schema_, found.values[i].ToStringView());
+    if (!decoded.ok()) return decoded.status();
+    out[i] = std::move(decoded).value();
+  }
+  return out;
+}
+
+Status RocksStore::for_each_snapshot(const std::function<void(Snapshot)>& visit) const {
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;  // one pass over everything would push out what is in use
+  const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(options, rocks_->snapshots));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    Result<Snapshot> decoded = decode_snapshot(schema_, it->value().ToStringView());
+    if (!decoded.ok()) return decoded.status();
+    visit(std::move(decoded).value());
+  }
+  return to_status(it->status(), "reading all snapshots");
+}
+
+// Calls `visit` with the value of each meta key with this first letter, in key order.
+Status for_each_meta(const Rocks& rocks, char prefix, const std::function<Status(std::string_view)>& visit) {
+  const std::unique_ptr<rocksdb::Iterator> it(rocks.db->NewIterator(rocksdb::ReadOptions(), rocks.meta));
+  const std::string_view start(&prefix, 1);
+  for (it->Seek(slice(start)); it->Valid() && it->key().starts_with(slice(start)); it->Next()) {
+    LACUNA_RETURN_IF_ERROR(visit(it->value().ToStringView()));
+  }
+  return to_status(it->status(), "reading the store's meta data");
+}
+
+Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStore::positions() const {
+  std::map<std::pair<std::string, std::int32_t>, StoredPosition> out;
+  LACUNA_RETURN_IF_ERROR(for_each_meta(*rocks_, kPositionPrefix, [&out](std::string_view bytes) -> Status {
+    Result<PartitionPosition> decoded = decode_position(bytes);
+    if (!decoded.ok()) return decoded.status();
+    out[{decoded->topic, decoded->partition}] = decoded->position;
+    return {};
+  }));
+  return out;
+}
+
+Result<std::string> RocksStore::meta(const std::string& name) const {
+  std::string value;
+  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->meta, kNamePrefix + name, &value);
+  if (!status.ok()) return to_status(status, "reading meta data " + name);
+  return value;
+}
+
+// RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
+// rows looked up here were just read by whoever changed them, so this is cheap.
+Result<std::uint64_t> RocksStore::count_new(const std::vector<Snapshot>& snapshots) const {
+  std::vector<rocksdb::Slice> keys;
+  keys.reserve(snapshots.size());
+  for (const Snapshot& s : snapshots) keys.push_back(slice(s.patient_id));
+  const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
+  std::sort(keys.begin(), keys.end(), less);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  const Found found = multi_get(*rocks_, rocks_->snapshots, rocksdb::ReadOptions(), keys, true);
+  std::uint64_t fresh = 0;
+  for (const rocksdb::Status& status : found.statuses) {
+    if (status.IsNotFound()) ++fresh;
+    else LACUNA_RETURN_IF_ERROR(to_status(status, "reading snapshots"));
+  }
+  return fresh;
+}
+
+Result<std::string> RocksStore::slot_bytes(Slot slot, const SlotChanges& changes) const {
+  if (const auto it = changes.find(slot); it != changes.end()) {
+    if (!it->second) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
+    return *it->second;
+  }
+  std::string bytes;
+  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->replay, slot_key(slot), &bytes);
+  if (status.IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
+  if (!status.ok()) return to_status(status, "reading the replay buffer");
+  return bytes;
+}
+
+Status RocksStore::place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const {
+  for (const Example& example : examples) {
+    const ReplayBuffer::Placement placement = next.offer(stratum_hash(schema_, example));
+    for (const auto& [hole, last] : placement.evicted) {
+      if (hole != last) {
+        Result<std::string> moved = slot_bytes(last, changes);
+        if (!moved.ok()) return moved.status();
+        changes[hole] = std::move(moved).value();
+      }
+      changes[last] = std::nullopt;
+    }
+    if (placement.taken) changes[placement.put] = encode_example(schema_, example);
+  }
+  return {};
+}
+
+Status RocksStore::apply(const StateChange& change) {
+  rocksdb::WriteBatch batch;
+  // WriteBatch reports only what cannot happen here (a batch over 4 GiB, an unknown column family); the first such
+  // failure is kept and nothing is written.
+  rocksdb::Status built;
+  const auto put = [&](rocksdb::ColumnFamilyHandle* family, std::string_view key, std::string_view value) {
+    const rocksdb::Status status = batch.Put(family, slice(key), slice(value));
+    if (built.ok()) built = status;
+  };
+
+  Result<std::uint64_t> fresh = count_new(change.snapshots);
+  if (!fresh.ok()) return fresh.status();
+  const std::uint64_t patients = patients_ + *fresh;
+  if (*fresh > 0) put(rocks_->meta, kHeaderKey, encode_header({schema_.fingerprint(), patients}));
+  for (const Snapshot& s : change.snapshots) put(rocks_->snapshots, s.patient_id, encode_snapshot(schema_, s));
+  for (const auto& [partition, position] : change.positions) {
+    put(rocks_->meta, position_key(partition.first, partition.second),
+        encode_position({partition.first, partition.second, position}));
+  }
+  for (const auto& [name, bytes] : change.meta) put(rocks_->meta, kNamePrefix + name, bytes);
+
+  ReplayBuffer next = replay_;
+  SlotChanges slots;
+  LACUNA_RETURN_IF_ERROR(place(change.examples, next, slots));
+  for (const auto& [slot, bytes] : slots) {
+    if (bytes) {
+      put(rocks_->replay, slot_key(slot), *bytes);
+    } else if (const rocksdb::Status status = batch.Delete(rocks_->replay, slot_key(slot)); built.ok()) {
+      built = status;
+    }
+  }
+  for (std::uint32_t s = 0; s < next.strata().size(); ++s) {
+    const bool same = s < replay_.strata().size() && next.strata()[s] == replay_.strata()[s];
+    if (!same) put(rocks_->meta, stratum_key(s), encode_stratum(next.strata()[s]));
+  }
+  LACUNA_RETURN_IF_ERROR(to_status(built, "building a write batch"));
+
+  const std::lock_guard lock(replay_mutex_);
+  LACUNA_RETURN_IF_ERROR(to_status(rocks_->db->Write(rocksdb::WriteOptions(), &batch), "writing a batch"));
+  replay_ = std::move(next);
+  patients_ = patients;
+  return {};
+}
+
+Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t seed) const {
+  std::vector<Slot> slots;
+  rocksdb::ReadOptions options;
+  {
+    const std::lock_guard lock(replay_mutex_);
+    slots = replay_.draw(count, seed);
+    options.snapshot = rocks_->db->GetSnapshot();
+  }
+  const auto release = [this](const rocksdb::Snapshot* s) { rocks_->db->ReleaseSnapshot(s); };
+  const std::unique_ptr<const rocksdb::Snapshot, decltype(release)> view(options.snapshot, release);
+
+  // Read in key order, answered in the order drawn.
+  std::vector<std::size_t> order(slots.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&slots](std::size_t a, std::size_t b) { return slots[a] < slots[b]; });
+  std::vector<std::string> keys;
+  keys.reserve(slots.size());
+  for (std::size_t i : order) keys.push_back(slot_key(slots[i]));
+  const Found found = multi_get(*rocks_, rocks_->replay, options, {keys.begin(), keys.end()}, true);
+
+  std::vector<Example> out(slots.size());
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    if (found.statuses[i].IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
+    LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the replay buffer"));
+    Result<Example> decoded = decode_example(schema_, found.values[i].ToStringView());
+    if (!decoded.ok()) return decoded.status();
+    out[order[i]] = std::move(decoded).value();
+  }
+  return out;
+}
+
+std::string hex(std::uint64_t number) {
+  std::array<char, 17> text{};
+  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
+  return text.data();
+}
+
+// Reads the header, or writes the first one into a new store.
+Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std::uint64_t fingerprint) {
+  std::string bytes;
+  const rocksdb::Status status = rocks.db->Get(rocksdb::ReadOptions(), rocks.meta, slice(kHeaderKey), &bytes);
+  if (status.IsNotFound()) {
+    const std::unique_ptr<rocksdb::Iterator> it(rocks.db->NewIterator(rocksdb::ReadOptions(), rocks.snapshots));
+    it->SeekToFirst();
+    if (it->Valid()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
+    LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
+    const StoreHeader header{fingerprint, 0};
+    LACUNA_RETURN_IF_ERROR(to_status(
+        rocks.db->Put(rocksdb::WriteOptions(), rocks.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
+    return header;
+  }
+  LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));
+  Result<StoreHeader> header = decode_header(bytes);
+  if (header.ok() && header->schema_fingerprint != fingerprint) {
+    return Status(Code::unsupported, "the store in " + path + " was written under another schema (fingerprint " +
+                                         hex(header->schema_fingerprint) + ", the configuration's is " + hex(fingerprint) +
+                                         "): restore the schema it was written with, or give this one a new data directory");
+  }
+  return header;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions options) {
+  std::error_code error;
+  const bool made = fs::create_directories(options.path, error);
+  if (error) return Status(Code::internal, "making the store's folder " + options.path + ": " + error.message());
+  // Patient data are for the daemon's user alone; a folder that was there already keeps the mode somebody chose.
+  if (made) fs::permissions(options.path, fs::perms::owner_all, error);
+
+  Result<std::unique_ptr<Rocks>> rocks = open_rocks(options.path + "/rocksdb", options.memory_bytes_max);
+  if (!rocks.ok()) return rocks.status();
+  Result<StoreHeader> header = load_header(**rocks, options.path, schema.fingerprint());
+  if (!header.ok()) return header.status();
+
+  std::vector<Stratum> strata;
+  LACUNA_RETURN_IF_ERROR(for_each_meta(**rocks, kStratumPrefix, [&strata](std::string_view bytes) -> Status {
+    Result<Stratum> decoded = decode_stratum(bytes);
+    if (!decoded.ok()) return decoded.status();
+    strata.push_back(*decoded);
+    return {};
+  }));
+  Result<Checkpoints> checkpoints = Checkpoints::open(options.path + "/checkpoints");
+  if (!checkpoints.ok()) return checkpoints.status();
+  return std::unique_ptr<Store>(std::make_unique<RocksStore>(
+      schema, std::move(rocks).value(), std::move(checkpoints).value(), header->patients,
+      ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
+}
+
+}  // namespace lacuna::state

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "state/records/records.h"
+#include "state/records/status.h"
+
+// The local store: a view of the event log in RocksDB. One column family each for snapshots, replay, positions/meta.
+
+namespace lacuna::state {
+
+/// What the store has applied of an input partition.
+struct StoredPosition {
+  std::int64_t input_next = 0;      ///< next input offset
+  std::int64_t changelog_next = 0;  ///< next changelog offset
+  friend bool operator==(const StoredPosition&, const StoredPosition&) = default;
+};
+
+/// Everything that changes with one batch: written in one RocksDB WriteBatch (WAL on, no fsync).
+struct StateChange {
+  std::vector<Snapshot> snapshots;                              ///< keyed by patient id, with the partition they live in
+  std::vector<Example> examples;                                ///< offered to the replay buffer
+  std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
+  std::map<std::string, std::string> meta;                      ///< named small state: detectors, calibration, scores
+};
+
+struct StoreOptions {
+  std::string path;
+  std::size_t memory_bytes_max = 256u << 20;   ///< block cache and write buffers together
+  std::size_t replay_capacity = 50'000;        ///< examples over all strata
+  std::size_t replay_strata_max = 64;          ///< site x missingness pattern; further ones share the last stratum
+  std::uint64_t seed = 1;
+};
+
+/// Thread rule: apply() from one thread; the const reads and draw() from any.
+class Store {
+ public:
+  /// `corrupt` when RocksDB finds damage; `unsupported` when the data were written under another schema fingerprint or a
+  /// newer format.
+  static Result<std::unique_ptr<Store>> open(const Schema& schema, StoreOptions options);
+  virtual ~Store() = default;
+
+  virtual Result<Snapshot> snapshot(std::string_view patient_id) const = 0;  ///< not_found when there is none
+  /// In the order asked; empty entries for unknown patients. One MultiGet.
+  virtual Result<std::vector<std::optional<Snapshot>>> snapshots(std::span<const std::string> patient_ids) const = 0;
+  virtual Status for_each_snapshot(const std::function<void(Snapshot)>& visit) const = 0;
+  virtual std::uint64_t patient_count_estimate() const = 0;
+
+  virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
+  virtual Result<std::string> meta(const std::string& name) const = 0;       ///< not_found when never written
+
+  /// All or nothing.
+  virtual Status apply(const StateChange& change) = 0;
+  /// fsync of everything applied so far; at shutdown.
+  virtual Status sync() = 0;
+
+  /// A draw of `count` examples (with replacement), each stratum equally likely, uniform within; the same seed over the
+  /// same buffer gives the same draw. Fewer only when the buffer is empty.
+  virtual Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const = 0;
+  virtual std::size_t replay_size() const = 0;
+
+  virtual Status put_checkpoint(const std::string& name, const std::string& bytes) = 0;  ///< fsynced, with checksum
+  virtual Result<std::string> checkpoint(const std::string& name) const = 0;             ///< corrupt: checksum mismatch
+  virtual Result<std::vector<std::string>> checkpoint_names() const = 0;
+  virtual Status drop_checkpoint(const std::string& name) = 0;
+
+  /// Bytes on disk and in memory by name ("block_cache", "memtables", "sst"), for metrics.
+  virtual std::map<std::string, std::uint64_t> usage() const = 0;
+};
+
+/// Snapshot and Example as Protocol Buffers (state/formats.proto; docs/formats.md), with a format version: what the
+/// changelog and the store hold.
+std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot);
+Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view bytes);
+std::string encode_example(const Schema& schema, const Example& example);
+Result<Example> decode_example(const Schema& schema, std::string_view bytes);
+
+}  // namespace lacuna::state

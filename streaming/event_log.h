@@ -1,0 +1,163 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "state/records/records.h"
+#include "state/records/status.h"
+
+// An event log: partitioned, ordered, durable topics with one atomic operation, commit(): append these outputs and move
+// these input positions, together or not at all. Implementations: streaming/kafka, streaming/embedded. Both pass
+// tests/support/event_log_contract.h.
+
+namespace lacuna::streaming {
+
+struct TopicPartition {
+  std::string topic;
+  std::int32_t partition = 0;
+  friend auto operator<=>(const TopicPartition&, const TopicPartition&) = default;
+};
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+/// A record as read. `value` is empty (nullopt) for a tombstone.
+struct Record {
+  SourcePosition position;
+  Time timestamp{};  ///< when it was appended (broker or producer time)
+  std::string key;
+  std::optional<std::string> value;
+  Headers headers;
+};
+
+/// A record to append. Without `partition` the key's hash decides (partition_for).
+struct OutputRecord {
+  std::string topic;
+  std::optional<std::int32_t> partition;
+  std::string key;
+  std::optional<std::string> value;  ///< nullopt: tombstone
+  Headers headers;
+};
+
+/// One atomic step. `next_offsets`: for each input partition, the offset of the next record to read. When
+/// `changelog_topic` is not empty, each input partition P's committed metadata becomes "chg=N", N being the offset after
+/// the last record that this or an earlier transaction of this client wrote to partition P of that topic (0: none yet).
+struct Transaction {
+  std::vector<OutputRecord> outputs;
+  std::map<TopicPartition, std::int64_t> next_offsets;
+  std::string changelog_topic;
+};
+
+/// What is durably known of an input partition for this consumer group.
+struct Committed {
+  std::int64_t next_offset = 0;                    ///< 0 when nothing was committed
+  std::optional<std::int64_t> changelog_next;      ///< from "chg=N"
+  friend bool operator==(const Committed&, const Committed&) = default;
+};
+
+/// Told of changes of assignment from inside poll() or close(), on the caller's thread. `revoked` comes before the
+/// partitions are given up; with lost == true they already belong to somebody else and nothing may be committed for them.
+struct AssignmentListener {
+  std::function<void(const std::vector<TopicPartition>&)> assigned;
+  std::function<void(const std::vector<TopicPartition>&, bool lost)> revoked;
+};
+
+/// A member of a consumer group that is also a transactional producer. One thread at a time; poll() at least every few
+/// seconds, also while paused, or the group takes the partitions away. Destroying it leaves the group.
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  /// Joins the group for these topics. A name that starts with '^' is a regular expression. Once only.
+  virtual Status subscribe(const std::vector<std::string>& topics, AssignmentListener listener) = 0;
+
+  /// Up to `max_records`, waiting at most `max_wait` for the first and not at all for more once some are there. Empty:
+  /// nothing new. Records of a partition come in offset order, each once, from the committed position on. Only committed
+  /// records are seen. `unavailable`: the log is out of reach, call again after a pause.
+  virtual Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) = 0;
+
+  /// Back-pressure: paused partitions give no records until resumed, others go on. Records already buffered are kept.
+  virtual Status pause(const std::vector<TopicPartition>& partitions) = 0;
+  virtual Status resume(const std::vector<TopicPartition>& partitions) = 0;
+
+  /// Ok: all of it is durable. `aborted`: none of it is, and the read position was put back to what is committed, so the
+  /// next poll() gives the batch again. `fenced`: none of it, and this client is dead: destroy it. An outcome that is
+  /// unknown at first is resolved inside (new producer of the same id, comparison of committed offsets).
+  /// `invalid`: an output can never be written (too large, no such partition): none of it is, and the read position was put
+  /// back as with `aborted`. `internal`: the outcome could not be told in time; stop, a restart finds out.
+  /// On success returns the changelog positions ("chg") now committed, by input partition; empty without changelog.
+  virtual Result<std::map<TopicPartition, std::int64_t>> commit(const Transaction& transaction) = 0;
+
+  virtual Result<Committed> committed(const TopicPartition& partition) = 0;
+  virtual std::vector<TopicPartition> assignment() const = 0;
+  /// Records not yet polled, over the assigned partitions; from cached high watermarks, no round trip.
+  virtual std::int64_t lag() const = 0;
+};
+
+/// Reads a topic outside any group: changelog restore, `lacuna tail`, tests. Only committed records are seen.
+class TopicReader {
+ public:
+  virtual ~TopicReader() = default;
+  /// Number of partitions; not_found when there is no such topic.
+  virtual Result<std::int32_t> partition_count(const std::string& topic) = 0;
+  /// First retained offset, and the offset after the last visible record.
+  virtual Result<std::pair<std::int64_t, std::int64_t>> bounds(const TopicPartition& partition) = 0;
+  /// Records of one partition from `from` on, in order, at most `max_records`; empty when there is none within `max_wait`.
+  /// Offsets may have gaps (compaction, transaction markers): go on from the last record's offset + 1.
+  virtual Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
+                                           Millis max_wait) = 0;
+};
+
+/// Appends without a consumer group: `lacuna replay`, `lacuna simulate`, tests. Idempotent; order per key is kept.
+class Appender {
+ public:
+  virtual ~Appender() = default;
+  /// Takes the record; may block for back-pressure. Durable only after flush() returned ok.
+  virtual Status append(OutputRecord record) = 0;
+  virtual Status flush() = 0;
+};
+
+struct TopicSpec {
+  std::string name;
+  std::int32_t partitions = 1;
+  std::map<std::string, std::string> properties;  ///< e.g. {"cleanup.policy", "compact"}; the embedded log heeds none
+};
+
+/// Opens the parts of one log. One per process; what it makes must not outlive it. Threads: any.
+class LogFactory {
+ public:
+  virtual ~LogFactory() = default;
+  /// Makes the topics that do not exist yet; leaves the others as they are.
+  virtual Status ensure_topics(const std::vector<TopicSpec>& topics) = 0;
+  virtual Result<std::unique_ptr<EventLog>> open(const std::string& group, const std::string& transactional_id) = 0;
+  virtual Result<std::unique_ptr<TopicReader>> reader() = 0;
+  virtual Result<std::unique_ptr<Appender>> appender() = 0;
+};
+
+/// Where the Java client's default partitioner puts a key: (murmur2(key) & 0x7fffffff) % partitions.
+std::int32_t partition_for(std::string_view key, std::int32_t partitions);
+
+struct KafkaOptions {
+  std::string bootstrap_servers = "127.0.0.1:9092";
+  std::map<std::string, std::string> properties;  ///< passed to librdkafka as they are (TLS, SASL, ...)
+  Millis transaction_timeout{60'000};
+  Millis request_timeout{30'000};  ///< for admin calls, flush and commit
+};
+/// Does not connect yet; a property that librdkafka does not know is `invalid`.
+Result<std::unique_ptr<LogFactory>> make_kafka_log(KafkaOptions options);
+
+struct EmbeddedOptions {
+  std::string path;                   ///< folder; made when absent; one process at a time
+  std::int32_t default_partitions = 4;  ///< of topics that are written before ensure_topics named them
+  bool sync = false;                  ///< fsync each commit: survives power loss, not only a crash
+  bool read_only = false;             ///< `tail` beside a running daemon: sees what was there when opened
+};
+Result<std::unique_ptr<LogFactory>> make_embedded_log(EmbeddedOptions options);
+
+}  // namespace lacuna::streaming

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "state/records/records.h"
+#include "state/records/status.h"
+
+// Files as a source of events: `lacuna replay` and `lacuna evaluate`.
+
+namespace lacuna::streaming {
+
+enum class FileFormat : std::uint8_t {
+  ndjson,    ///< one event message a line
+  long_csv,  ///< one value a row: patient, time, parameter, value
+  wide_csv,  ///< one row per patient and time, one column per feature
+};
+
+/// Where a feature's values come from in a CSV.
+struct ColumnTarget {
+  std::string modality;  ///< empty: an attribute
+  std::string feature;   ///< or the attribute's name
+  double scale = 1;      ///< natural value = scale * number + offset
+  double offset = 0;
+  std::map<std::string, std::string> categories;  ///< cell text -> category name; absent: as written
+};
+
+/// How to read a CSV. Filled from YAML by daemon/config (docs/input-formats.md lists the keys).
+struct FileMapping {
+  FileFormat format = FileFormat::ndjson;
+  char separator = ',';
+  std::string patient_column;       ///< empty: the file's name without extension is the patient id
+  std::string time_column;
+  std::string parameter_column;     ///< long_csv
+  std::string value_column;         ///< long_csv
+  std::string site_column;          ///< optional
+  enum class TimeForm : std::uint8_t { rfc3339, hours_minutes /* "37:05" since the stay's start */, minutes, hours, days };
+  TimeForm time_form = TimeForm::rfc3339;
+  std::vector<std::string> missing_texts;        ///< cells that mean "not measured", e.g. "", "NA", "-1"
+  std::map<std::string, ColumnTarget> columns;   ///< column or parameter name -> where it goes
+  std::vector<std::string> ignored;              ///< column or parameter names left out on purpose
+  Time start{};                     ///< clinical time of minute 0 of the first stay (relative time forms)
+  Millis stagger{0};                ///< stay i starts at start + i * stagger
+};
+
+/// What a reader met beside good events; "nothing is dropped silently".
+struct FileReport {
+  std::uint64_t rows = 0;
+  std::uint64_t values = 0;
+  std::uint64_t duplicates = 0;        ///< replaced by a later row for the same patient, time and feature
+  std::uint64_t out_of_range = 0;      ///< left out: outside the schema's plausible range
+  std::uint64_t missing = 0;           ///< cells that mean "not measured"
+  std::uint64_t unreadable = 0;        ///< rows or cells that could not be read
+  std::map<std::string, std::uint64_t> unmapped;  ///< parameter names that no column names, with their rows
+  std::string first_problem;           ///< file:line and what, for the first unreadable one
+};
+
+/// Reads `path` (a file, or a folder whose files are one patient each) and gives one patient's events at a time, sorted by
+/// time, values of the same modality and time in one event; event ids are "patient-minute-modality" style and stable.
+/// For ndjson the events come in file order in one call per chunk and relative options do not apply.
+/// `limit_patients` 0: all. `progress` gets bytes done and bytes in all.
+Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
+                     const std::function<Status(std::vector<Event>)>& sink,
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);
+
+}  // namespace lacuna::streaming

@@ -1,0 +1,244 @@
+#include "streaming/kafka/consumer.h"
+#include "streaming/kafka/parts.h"
+#include "streaming/kafka/producer.h"
+#include "streaming/log_sink.h"
+
+namespace lacuna::streaming::kafka {
+namespace {
+
+constexpr int kWarning = 4;
+/// What poll() may spend on reaching the brokers again before it says `unavailable`.
+constexpr Millis kRepairLimit{5'000};
+
+using Positions = std::map<TopicPartition, std::int64_t>;
+
+class KafkaEventLog final : public EventLog {
+ public:
+  KafkaEventLog(const KafkaOptions& options, const std::string& group, const std::string& transactional_id)
+      : options_(options), consumer_(options, group), producer_(options, transactional_id) {}
+
+  Status open() {
+    LACUNA_RETURN_IF_ERROR(consumer_.open());
+    return producer_.open(options_.request_timeout);
+  }
+
+  Status subscribe(const std::vector<std::string>& topics, AssignmentListener listener) override;
+  Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) override;
+  Status pause(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, true); }
+  Status resume(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, false); }
+  Result<Positions> commit(const Transaction& transaction) override;
+  Result<Committed> committed(const TopicPartition& partition) override;
+  std::vector<TopicPartition> assignment() const override { return consumer_.assignment(); }
+  std::int64_t lag() const override { return consumer_.lag(); }
+
+ private:
+  Status repair();
+  Status learn_changelog(const Transaction& transaction);
+  std::map<TopicPartition, Committed> expect(const Transaction& transaction,
+                                             const std::map<std::int32_t, std::int64_t>& changelog_next) const;
+  Result<bool> resolve(const std::map<TopicPartition, Committed>& expected, bool may_open);
+  Result<Positions> finish(const std::map<TopicPartition, Committed>& expected);
+  Status fence(const std::string& message);
+
+  const KafkaOptions options_;
+  GroupConsumer consumer_;
+  TransactionalProducer producer_;
+  bool subscribed_ = false;
+  bool fenced_ = false;
+  bool must_rewind_ = false;
+  std::map<TopicPartition, Committed> known_;  ///< last committed by this client or read, while assigned
+};
+
+PartitionList to_list(const std::map<TopicPartition, Committed>& offsets) {
+  PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
+  for (const auto& [partition, next] : offsets) {
+    rd_kafka_topic_partition_t* one =
+        rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+    one->offset = next.next_offset;
+    if (!next.changelog_next) continue;
+    const std::string text = "chg=" + std::to_string(*next.changelog_next);
+    one->metadata = rd_kafka_mem_malloc(nullptr, text.size());  // freed with the list
+    one->metadata_size = text.size();
+    text.copy(static_cast<char*>(one->metadata), text.size());
+  }
+  return list;
+}
+
+Status KafkaEventLog::subscribe(const std::vector<std::string>& topics, AssignmentListener listener) {
+  if (subscribed_) return {Code::invalid, "this member has subscribed already"};
+  if (topics.empty()) return {Code::invalid, "no topics to subscribe to"};
+  // A partition that comes back may have been moved by others in between.
+  AssignmentListener wrapped;
+  wrapped.assigned = [this, assigned = std::move(listener.assigned)](const std::vector<TopicPartition>& partitions) {
+    for (const TopicPartition& partition : partitions) known_.erase(partition);
+    if (assigned) assigned(partitions);
+  };
+  wrapped.revoked = std::move(listener.revoked);
+  LACUNA_RETURN_IF_ERROR(consumer_.subscribe(topics, std::move(wrapped)));
+  subscribed_ = true;
+  return {};
+}
+
+Status KafkaEventLog::fence(const std::string& message) {
+  fenced_ = true;
+  return {Code::fenced, message};
+}
+
+/// After a failed transaction: a producer that works, and the read position at what is committed.
+Status KafkaEventLog::repair() {
+  if (!producer_.usable()) {
+    Status status = producer_.open(std::min(options_.request_timeout, kRepairLimit));
+    if (status.code() == Code::fenced) return fence(status.message());
+    LACUNA_RETURN_IF_ERROR(status);
+  }
+  if (must_rewind_) {
+    LACUNA_RETURN_IF_ERROR(consumer_.rewind(std::min(options_.request_timeout, kRepairLimit)));
+    must_rewind_ = false;
+  }
+  return {};
+}
+
+Result<std::vector<Record>> KafkaEventLog::poll(std::size_t max_records, Millis max_wait) {
+  if (fenced_) return Status(Code::fenced, "another instance took over");
+  if (!subscribed_) return Status(Code::invalid, "this member has not subscribed");
+  if (Status status = repair(); !status.ok()) return status;
+  producer_.serve();
+  auto records = consumer_.poll(max_records, max_wait);
+  if (records.code() == Code::fenced) fenced_ = true;
+  return records;
+}
+
+/// The changelog positions that stand where this transaction writes nothing to the changelog.
+Status KafkaEventLog::learn_changelog(const Transaction& transaction) {
+  std::vector<TopicPartition> unknown;
+  for (const auto& [partition, next] : transaction.next_offsets) {
+    if (!known_.contains(partition)) unknown.push_back(partition);
+  }
+  if (unknown.empty()) return {};
+  const auto stored = consumer_.committed(unknown, options_.request_timeout);
+  if (!stored.ok()) return stored.status();
+  for (const TopicPartition& partition : unknown) {
+    const auto found = stored->find(partition);
+    known_[partition] = found == stored->end() ? Committed{} : found->second;
+  }
+  return {};
+}
+
+std::map<TopicPartition, Committed> KafkaEventLog::expect(
+    const Transaction& transaction, const std::map<std::int32_t, std::int64_t>& changelog_next) const {
+  std::map<TopicPartition, Committed> expected;
+  for (const auto& [partition, next_offset] : transaction.next_offsets) {
+    Committed& next = expected[partition];
+    next.next_offset = next_offset;
+    if (transaction.changelog_topic.empty()) continue;
+    const auto written = changelog_next.find(partition.partition);
+    next.changelog_next =
+        written != changelog_next.end() ? written->second : known_.at(partition).changelog_next.value_or(0);
+  }
+  return expected;
+}
+
+Result<Positions> KafkaEventLog::finish(const std::map<TopicPartition, Committed>& expected) {
+  Positions changelog;
+  for (const auto& [partition, next] : expected) {
+    known_[partition] = next;
+    if (next.changelog_next) changelog[partition] = *next.changelog_next;
+  }
+  return changelog;
+}
+
+/// After a commit whose answer is missing: whether it happened. A producer opened anew with the same id makes the
+/// coordinator complete or abort it, so that the committed offsets tell.
+Result<bool> KafkaEventLog::resolve(const std::map<TopicPartition, Committed>& expected, bool may_open) {
+  const Deadline deadline(options_.transaction_timeout);
+  BackOff back_off;
+  while (may_open && !producer_.usable()) {
+    Status status = producer_.open(Millis(std::max(deadline.left_ms(kRepairLimit), 1)));
+    if (status.ok()) break;
+    if (status.code() == Code::fenced) return fence(status.message());
+    if (deadline.over()) return Status(Code::internal, "kafka: the outcome of a commit is not known: " + status.message());
+    back_off.wait(deadline);
+  }
+  std::vector<TopicPartition> partitions;
+  bool moves = false;
+  for (const auto& [partition, next] : expected) {
+    partitions.push_back(partition);
+    moves = moves || next != known_.at(partition);
+  }
+  // Without a position that moves nothing tells the outcome; a restart finds out what is there.
+  if (!moves) return Status(Code::internal, "kafka: the outcome of a commit without new positions cannot be told");
+  const auto stored = consumer_.committed(partitions, Millis(std::max(deadline.left_ms(), 1'000)));
+  if (!stored.ok()) {
+    return Status(Code::internal, "kafka: the outcome of a commit is not known: " + stored.status().message());
+  }
+  for (const auto& [partition, next] : expected) {
+    const auto found = stored->find(partition);
+    if (next != known_.at(partition) && found != stored->end() && found->second == next) return true;
+  }
+  return false;
+}
+
+Result<Positions> KafkaEventLog::commit(const Transaction& transaction) {
+  using Outcome = TransactionalProducer::Outcome;
+  if (fenced_) return Status(Code::fenced, "another instance took over");
+  for (const auto& [partition, next] : transaction.next_offsets) {
+    if (consumer_.is_assigned(partition)) continue;
+    must_rewind_ = true;
+    return Status(Code::aborted, "no longer assigned: topic " + partition.topic);
+  }
+  if (Status status = must_rewind_ ? Status(Code::unavailable, "poll first") : repair(); !status.ok()) {
+    must_rewind_ = true;
+    return Status(status.code() == Code::unavailable ? Code::aborted : status.code(), status.message());
+  }
+  if (Status status = learn_changelog(transaction); !status.ok()) {
+    must_rewind_ = true;
+    return Status(status.code() == Code::unavailable ? Code::aborted : status.code(), status.message());
+  }
+  std::map<TopicPartition, Committed> expected;
+  const auto group = consumer_.group_metadata();
+  const auto attempt = producer_.run(
+      transaction,
+      [&](const auto& changelog_next) {
+        expected = expect(transaction, changelog_next);
+        return to_list(expected);
+      },
+      group.get());
+  switch (attempt.outcome) {
+    case Outcome::committed: return finish(expected);
+    case Outcome::fenced: return fence(attempt.status.message());
+    case Outcome::refused:
+      must_rewind_ = true;
+      return Status(Code::invalid, attempt.status.message());
+    case Outcome::aborted:
+      must_rewind_ = true;
+      return Status(Code::aborted, attempt.status.message());
+    case Outcome::unknown:
+    case Outcome::unknown_fenced: break;
+  }
+  log_line(kWarning, "kafka: a commit was not answered, finding out: " + attempt.status.message());
+  const auto happened = resolve(expected, attempt.outcome == Outcome::unknown);
+  if (!happened.ok()) return happened.status();
+  if (attempt.outcome == Outcome::unknown_fenced) fenced_ = true;
+  if (*happened) return finish(expected);
+  if (fenced_) return Status(Code::fenced, attempt.status.message());
+  must_rewind_ = true;
+  return Status(Code::aborted, attempt.status.message());
+}
+
+Result<Committed> KafkaEventLog::committed(const TopicPartition& partition) {
+  const auto stored = consumer_.committed({partition}, options_.request_timeout);
+  if (!stored.ok()) return stored.status();
+  const auto found = stored->find(partition);
+  return found == stored->end() ? Committed{} : found->second;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<EventLog>> make_event_log(const KafkaOptions& options, const std::string& group,
+                                                 const std::string& transactional_id) {
+  auto log = std::make_unique<KafkaEventLog>(options, group, transactional_id);
+  if (Status status = log->open(); !status.ok()) return status;
+  return std::unique_ptr<EventLog>(std::move(log));
+}
+
+}  // namespace lacuna::streaming::kafka

@@ -1,0 +1,278 @@
+#include <algorithm>
+#include <cmath>
+
+#include "streaming/json_value_internal.h"
+#include "streaming/json_writer.h"
+#include "streaming/message_codec.h"
+
+namespace lacuna::streaming {
+
+namespace {
+
+/// More problems than this are counted, not told: the answer to a request stays of a readable size.
+constexpr std::size_t kProblemsToldMax = 20;
+
+// A posted snapshot on its way in. Everything that is wrong is gathered, so that a caller corrects it once.
+class SnapshotReader {
+ public:
+  SnapshotReader(const Schema& schema, const CodecLimits& limits, Time now)
+      : limits_(limits), now_(now), targets_(schema), resolver_(targets_) {}
+
+  Result<Snapshot> read(std::string_view json) {
+    ondemand::document document;
+    ondemand::object object;
+    const bool is_json =
+        parser_.iterate(padded_.set(json)).get(document) == simdjson::SUCCESS &&
+        document.get_object().get(object) == simdjson::SUCCESS &&
+        each_member(object, [this](std::string_view key, ondemand::value value) { return read_member(key, value); }) &&
+        document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+    if (!is_json) return {Code::invalid, "snapshot: not one JSON object"};
+    fill();
+    if (problem_count_ > 0) return status();
+    return std::move(snapshot_);
+  }
+
+ private:
+  struct ModalityValues {
+    std::string_view name;
+    std::vector<RawValue> values;
+  };
+
+  void problem(const std::string& where, const std::string& what) {
+    if (++problem_count_ <= kProblemsToldMax) problems_ += (problems_.empty() ? "" : "; ") + where + ": " + what;
+  }
+  Status status() const {
+    std::string text = "snapshot: " + std::to_string(problem_count_) + (problem_count_ == 1 ? " problem: " : " problems: ");
+    text += problems_;
+    if (problem_count_ > kProblemsToldMax) text += "; and " + std::to_string(problem_count_ - kProblemsToldMax) + " more";
+    return {Code::invalid, text};
+  }
+
+  bool read_member(std::string_view key, ondemand::value value);
+  bool read_text_member(const std::string& key, ondemand::value value, std::optional<std::string_view>& out);
+  bool read_modality(std::string_view name, ondemand::value value);
+  void fill();
+  void fill_identity();
+  void fill_attributes();
+  void fill_modality(const ModalityValues& read);
+  void fill_feature(FeatureId id, const RawValue& raw);
+
+  const CodecLimits limits_;
+  const Time now_;
+  const Targets targets_;
+  ValueResolver resolver_;
+  ondemand::parser parser_;
+  PaddedText padded_;
+
+  std::vector<std::string_view> seen_;
+  std::optional<std::string_view> patient_id_, site_, time_;
+  std::vector<RawValue> attributes_;
+  std::vector<ModalityValues> modalities_;
+  Snapshot snapshot_;
+  std::string problems_;
+  std::size_t problem_count_ = 0;
+  std::size_t value_count_ = 0;
+};
+
+bool SnapshotReader::read_text_member(const std::string& key, ondemand::value value, std::optional<std::string_view>& out) {
+  if (!read_text(value, out)) return false;
+  if (!out) problem(key, "must be text");
+  return true;
+}
+
+bool SnapshotReader::read_modality(std::string_view name, ondemand::value value) {
+  ModalityValues& read = modalities_.emplace_back();
+  read.name = name;
+  bool is_object = true;
+  bool too_many = false;
+  const std::size_t left = limits_.values_max - std::min(limits_.values_max, value_count_);
+  if (!read_values(value, true, left, read.values, is_object, too_many)) return false;
+  value_count_ += read.values.size();
+  if (!is_object) problem("values", "a modality must be an object");
+  if (too_many) problem("values", "more than " + std::to_string(limits_.values_max) + " values");
+  return true;
+}
+
+bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
+  if (key.starts_with("x_")) return skip_json(value, 2);
+  const std::string where = is_quotable_name(key) ? std::string(key) : "a member";
+  if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) problem(where, "given twice");
+  if (key == "schema_version" || key == "patient_id" || key == "site" || key == "time" || key == "attributes" ||
+      key == "values") {
+    seen_.push_back(key);
+  }
+  if (key == "schema_version") {
+    RawValue raw;
+    if (!read_value(value, false, raw)) return false;
+    if (raw.kind != RawValue::Kind::number || raw.number != 1) problem(where, "must be 1");
+    return true;
+  }
+  if (key == "patient_id") return read_text_member(where, value, patient_id_);
+  if (key == "site") return read_text_member(where, value, site_);
+  if (key == "time") return read_text_member(where, value, time_);
+  bool is_object = true;
+  bool too_many = false;
+  if (key == "attributes") {
+    if (!read_values(value, false, limits_.values_max, attributes_, is_object, too_many)) return false;
+    if (too_many) problem(where, "more than " + std::to_string(limits_.values_max) + " members");
+  } else if (key == "values") {
+    if (!each_member_if_object(value, is_object, [this](std::string_view name, ondemand::value modality) {
+          // A modality too many is one that the schema cannot have: said once it is looked up, its values not kept.
+          return modalities_.size() <= kModalitiesMax ? read_modality(name, modality) : skip_json(modality, 3);
+        })) {
+      return false;
+    }
+    if (modalities_.size() > kModalitiesMax) problem(where, "more than " + std::to_string(kModalitiesMax) + " modalities");
+  } else {
+    problem(where, "is no member of a snapshot");
+    return skip_json(value, 2);
+  }
+  if (!is_object) problem(where, "must be an object");
+  return true;
+}
+
+void SnapshotReader::fill_identity() {
+  if (patient_id_) {
+    if (const auto wrong = check_id("patient_id", *patient_id_, limits_.id_bytes_max)) problem("patient_id", wrong->message);
+    snapshot_.patient_id = *patient_id_;
+  }
+  if (site_) {
+    if (const auto wrong = check_id("site", *site_, limits_.id_bytes_max)) problem("site", wrong->message);
+    snapshot_.site = *site_;
+  }
+  if (!time_) return problem("time", "missing");
+  const auto time = parse_rfc3339(*time_);
+  if (!time) return problem("time", "not RFC 3339 with a zone");
+  if (*time - now_ > limits_.future_max) problem("time", "more than " + format_duration(limits_.future_max) + " in the future");
+  snapshot_.first_time = snapshot_.last_time = *time;
+}
+
+void SnapshotReader::fill_attributes() {
+  for (const RawValue& raw : attributes_) {
+    const auto index = targets_.find_attribute(raw.name);
+    if (!index) {
+      problem("attributes", is_quotable_name(raw.name) ? "the schema has no '" + std::string(raw.name) + "'" : "an unknown name");
+      continue;
+    }
+    const std::string& path = targets_.attribute(*index).path;
+    double value = 0;
+    if (const auto wrong = resolver_.attribute(*index, raw, value)) {
+      problem(path, wrong->message);
+    } else if (snapshot_.attributes[*index]) {
+      problem(path, "given twice");
+    } else {
+      snapshot_.attributes[*index] = static_cast<float>(value);
+    }
+  }
+}
+
+void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
+  const Target& target = targets_.feature(id);
+  FeatureState& state = snapshot_.features[id];
+  double value = 0;
+  if (const auto wrong = resolver_.feature(id, raw, value)) return problem(target.path, wrong->message);
+  if (state.count > 0) return problem(target.path, "given twice");
+  Time time = snapshot_.last_time;
+  if (raw.time) {
+    const auto own = parse_rfc3339(*raw.time);
+    if (!own) return problem(target.path, "its time is not RFC 3339 with a zone");
+    if (*own > time) return problem(target.path, "its time is after the snapshot's");
+    time = *own;
+  }
+  // One value is all that is known: every mean is that value, and nothing has moved.
+  const auto scaled = static_cast<float>(target.likelihood == Likelihood::log_normal ? std::log1p(value) : value);
+  state = {value, time, 1, scaled, scaled, 0, scaled};
+  ModalityState& modality = snapshot_.modalities[targets_.schema().features()[id].modality];
+  modality.last_time = modality.count == 0 ? time : std::max(modality.last_time, time);
+  modality.count = 1;
+  snapshot_.first_time = std::min(snapshot_.first_time, time);
+}
+
+void SnapshotReader::fill_modality(const ModalityValues& read) {
+  const ModalityId modality = targets_.find_modality(read.name);
+  if (modality == kNoModality) {
+    return problem("values", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
+                                                         : "an unknown modality");
+  }
+  const std::string& name = targets_.schema().modalities()[modality].name;
+  for (const RawValue& raw : read.values) {
+    if (const auto id = targets_.find_feature(modality, raw.name)) {
+      fill_feature(*id, raw);
+    } else {
+      problem(name, is_quotable_name(raw.name) ? "the schema has no '" + std::string(raw.name) + "'" : "an unknown name");
+    }
+  }
+}
+
+void SnapshotReader::fill() {
+  const Schema& schema = targets_.schema();
+  snapshot_.features.resize(schema.feature_count());
+  snapshot_.modalities.resize(schema.modality_count());
+  snapshot_.attributes.resize(schema.attributes().size());
+  fill_identity();
+  fill_attributes();
+  for (const ModalityValues& read : modalities_) fill_modality(read);
+  for (const ModalityState& modality : snapshot_.modalities) snapshot_.event_count += modality.count;
+  snapshot_.event_count = std::max<std::uint64_t>(snapshot_.event_count, 1);  // 0 would mean "not yet used"
+}
+
+void write_state(JsonWriter& json, const Feature& feature, const FeatureState& state, Time now, bool stale) {
+  json.key(feature.name).begin('{').key("value");
+  if (feature.likelihood == Likelihood::bernoulli) {
+    json.truth(state.last != 0);
+  } else if (feature.likelihood == Likelihood::categorical) {
+    json.text(feature.categories.at(static_cast<std::size_t>(state.last)));
+  } else {
+    json.number(state.last);
+    if (!feature.unit.empty()) json.key("unit").text(feature.unit);
+  }
+  json.key("time").time(state.time).key("age_hours").rounded(hours_between(state.time, now));
+  json.key("stale").truth(stale).key("count").integer(state.count);
+  json.end('}');
+}
+
+}  // namespace
+
+Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now) {
+  if (json.size() > limits.message_bytes_max) {
+    return {Code::invalid, "snapshot: more than " + std::to_string(limits.message_bytes_max) + " bytes"};
+  }
+  return SnapshotReader(schema, limits, now).read(json);
+}
+
+std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time now) {
+  JsonWriter json(512 + 128 * snapshot.features.size());
+  json.begin('{').key("schema_version").integer(1).key("patient_id").text(snapshot.patient_id);
+  if (!snapshot.site.empty()) json.key("site").text(snapshot.site);
+  json.key("first_time").time(snapshot.first_time).key("time").time(snapshot.last_time);
+  json.key("event_count").integer(static_cast<std::int64_t>(snapshot.event_count));
+  json.key("source").begin('{').key("topic").text(snapshot.source.topic).key("partition").integer(snapshot.source.partition);
+  json.key("offset").integer(snapshot.source.offset).end('}');
+  json.key("attributes").begin('{');
+  for (std::size_t i = 0; i < snapshot.attributes.size(); ++i) {
+    if (!snapshot.attributes[i]) continue;
+    const Attribute& attribute = schema.attributes()[i];
+    json.key(attribute.name);
+    if (attribute.categories.empty()) {
+      json.rounded(static_cast<double>(*snapshot.attributes[i]));
+    } else {
+      json.text(attribute.categories.at(static_cast<std::size_t>(*snapshot.attributes[i])));
+    }
+  }
+  json.end('}').key("values").begin('{');
+  for (const Modality& modality : schema.modalities()) {
+    bool open = false;
+    for (FeatureId id = modality.first_feature; id < modality.first_feature + modality.feature_count; ++id) {
+      const FeatureState& state = snapshot.features[id];
+      if (state.count == 0) continue;
+      if (!open) json.key(modality.name).begin('{');
+      open = true;
+      write_state(json, schema.features()[id], state, now, now - state.time > schema.stale_after(id));
+    }
+    if (open) json.end('}');
+  }
+  json.end('}').end('}');
+  return json.take();
+}
+
+}  // namespace lacuna::streaming

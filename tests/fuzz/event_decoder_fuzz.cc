@@ -1,0 +1,107 @@
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "streaming/message_codec.h"
+
+// Whatever arrives, the decoder answers without a fault, and what it takes it takes whole: written out and read again,
+// the event is the same. The same function is run by libFuzzer (-DLACUNA_FUZZ=ON) and, on the corpus, by the tests.
+
+namespace {
+
+using lacuna::Feature;
+using lacuna::Likelihood;
+using lacuna::Schema;
+using namespace lacuna::streaming;
+
+Feature feature(const char* name, const char* unit, Likelihood likelihood, double low, double high,
+                std::vector<std::string> categories = {}) {
+  Feature f;
+  f.name = name;
+  f.unit = unit;
+  f.likelihood = likelihood;
+  if (!lacuna::is_discrete(likelihood)) {
+    f.low = low;
+    f.high = high;
+  }
+  f.categories = std::move(categories);
+  return f;
+}
+
+const Schema& fuzz_schema() {
+  static const Schema schema = [] {
+    std::vector<Schema::ModalitySpec> specs(3);
+    specs[0].modality.name = "vitals";
+    specs[0].features = {feature("hr", "/min", Likelihood::normal, 0, 350), feature("temp", "Cel", Likelihood::normal, 20, 45),
+                         feature("ventilated", "", Likelihood::bernoulli, 0, 1)};
+    specs[1].modality.name = "laboratory";
+    specs[1].features = {feature("glucose", "mg/dL", Likelihood::log_normal, 0, 2000),
+                         feature("seizures", "", Likelihood::negative_binomial, 0, 100),
+                         feature("rhythm", "", Likelihood::categorical, 0, 0, {"sinus", "af", "paced \"x\""})};
+    specs[2].modality.name = "chest_film";
+    specs[2].modality.kind = lacuna::ModalityKind::image;
+    lacuna::Attribute age;
+    age.name = "age";
+    age.unit = "a";
+    age.low = 0;
+    age.high = 130;
+    lacuna::Attribute sex;
+    sex.name = "sex";
+    sex.categories = {"female", "male"};
+    auto made = Schema::make(std::move(specs), {age, sex});
+    if (!made.ok()) std::abort();
+    return *made;
+  }();
+  return schema;
+}
+
+void require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "violated: %s\n", what);
+  std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const lacuna::Time now = *lacuna::parse_rfc3339("2026-01-02T00:00:00Z");
+  static CodecLimits limits = [] {
+    CodecLimits small;
+    small.message_bytes_max = 1 << 14;
+    small.values_max = 16;
+    small.id_bytes_max = 32;
+    return small;
+  }();
+  static EventDecoder decoder(fuzz_schema(), limits);
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+
+  const EventDecoder::Outcome outcome = decoder.decode(text, now);
+  require(outcome.decoded.has_value() != outcome.refused.has_value(), "an event is either decoded or refused");
+  if (outcome.refused) require(!outcome.refused->message.empty(), "a refusal says why");
+  if (outcome.decoded) {
+    const lacuna::Event& event = outcome.decoded->event;
+    require(!event.values.empty() || !event.attributes.empty(), "a decoded event holds something");
+    require(event.values.empty() == (event.modality == lacuna::kNoModality), "values have a modality");
+    for (const RefusedPart& part : outcome.decoded->refused) {
+      require(!part.what.empty() && !part.message.empty(), "a refused part says what and why");
+    }
+    // Escapes may make the text grow, so the second reading is without bounds.
+    CodecLimits wide = limits;
+    wide.message_bytes_max = 1 << 20;
+    static EventDecoder again(fuzz_schema(), wide);
+    const EventDecoder::Outcome second = again.decode(encode_event(fuzz_schema(), event), now);
+    require(second.decoded.has_value(), "what was encoded decodes");
+    require(second.decoded->refused.empty(), "what was encoded decodes whole");
+    require(second.decoded->event == event, "and is the same event");
+  }
+
+  // The snapshot of POST /v1/impute shares the reader; whatever it takes can be shown.
+  const auto snapshot = decode_snapshot(fuzz_schema(), text, limits, now);
+  if (snapshot.ok()) {
+    require(snapshot->event_count > 0, "a snapshot is in use");
+    require(!encode_snapshot(fuzz_schema(), *snapshot, now).empty(), "a snapshot can be shown");
+  }
+  return 0;
+}

@@ -1,0 +1,251 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "streaming/event_log.h"
+#include "tests/integration/kafka_broker.h"
+
+// What only a real broker shows: foreign clients, other members of the group, a broker that dies.
+
+namespace lacuna::streaming {
+namespace {
+
+constexpr Millis kPatience{60'000};
+constexpr Millis kStep{200};
+
+class KafkaLog : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto broker = integration::broker();
+    if (!broker) GTEST_SKIP() << "no broker: set LACUNA_TEST_KAFKA, or let CTest start one (Maven Central is needed)";
+    broker_ = *broker;
+    auto made = make_kafka_log({.bootstrap_servers = broker_.bootstrap, .properties = {}});
+    ASSERT_TRUE(made.ok());
+    factory_ = std::move(*made);
+  }
+  std::string make_topic(const std::string& base, std::int32_t partitions) {
+    const std::string topic = integration::unique_name(base);
+    const Status made = factory_->ensure_topics({{topic, partitions, {}}});
+    EXPECT_TRUE(made.ok()) << made.to_string();
+    return topic;
+  }
+  void append_numbered(const std::string& topic, int from, int to) {
+    auto appender = factory_->appender();
+    for (int i = from; i < to; ++i) {
+      ASSERT_TRUE((*appender)->append({topic, {}, "k" + std::to_string(i), std::to_string(i), {}}).ok());
+    }
+    ASSERT_TRUE((*appender)->flush().ok());
+  }
+  std::unique_ptr<EventLog> open(const std::string& group, const std::string& id, const std::string& topic,
+                                 AssignmentListener listener = {}) {
+    auto log = factory_->open(group, id);
+    EXPECT_TRUE(log.ok()) << log.status().to_string();
+    EXPECT_TRUE((*log)->subscribe({topic}, std::move(listener)).ok());
+    return std::move(*log);
+  }
+  std::vector<Record> take(EventLog& log, std::size_t count, Millis patience = kPatience) {
+    std::vector<Record> all;
+    const auto end = std::chrono::steady_clock::now() + patience;
+    while (all.size() < count && std::chrono::steady_clock::now() < end) {
+      auto records = log.poll(count - all.size(), kStep);
+      if (records.ok()) all.insert(all.end(), records->begin(), records->end());
+    }
+    return all;
+  }
+  std::vector<Record> contents(const std::string& topic) {
+    std::vector<Record> all;
+    auto reader = factory_->reader();
+    const auto partitions = (*reader)->partition_count(topic);
+    EXPECT_TRUE(partitions.ok());
+    for (std::int32_t p = 0; p < *partitions; ++p) {
+      const auto bounds = (*reader)->bounds({topic, p});
+      EXPECT_TRUE(bounds.ok()) << bounds.status().to_string();
+      for (auto next = bounds->first; next < bounds->second;) {
+        const auto records = (*reader)->read({topic, p}, next, 1000, kPatience);
+        EXPECT_TRUE(records.ok() && !records->empty());
+        if (!records.ok() || records->empty()) break;
+        next = records->back().position.offset + 1;
+        all.insert(all.end(), records->begin(), records->end());
+      }
+    }
+    return all;
+  }
+  static std::map<TopicPartition, std::int64_t> positions_after(const std::vector<Record>& records) {
+    std::map<TopicPartition, std::int64_t> next;
+    for (const Record& r : records) {
+      auto& offset = next[{r.position.topic, r.position.partition}];
+      offset = std::max(offset, r.position.offset + 1);
+    }
+    return next;
+  }
+  /// One step of the work: each record read becomes one output with its value.
+  static Transaction echo(const std::vector<Record>& records, const std::string& output) {
+    Transaction transaction{{}, positions_after(records), ""};
+    for (const Record& r : records) transaction.outputs.push_back({output, {}, r.key, r.value, {}});
+    return transaction;
+  }
+  std::string kcat(const std::string& arguments, const std::string& input = "") {
+    const auto output = integration::run("kcat -b " + broker_.bootstrap + " " + arguments, input);
+    EXPECT_TRUE(output.has_value()) << arguments;
+    return output.value_or("");
+  }
+
+  integration::Broker broker_;
+  std::unique_ptr<LogFactory> factory_;
+};
+
+// Protects: what another producer writes with the Java client's placement lands where we would have put it, and we read it.
+TEST_F(KafkaLog, ReadsWhatKcatWrites) {
+  const std::string topic = make_topic("foreign", 7);
+  std::string lines;
+  for (int i = 0; i < 500; ++i) lines += "patient-" + std::to_string(i) + "\t{\"n\":" + std::to_string(i) + "}\n";
+  kcat("-P -t " + topic + " -K '\t' -X topic.partitioner=murmur2_random -H origin=kcat", lines);
+  const auto log = open(integration::unique_name("g"), integration::unique_name("id"), topic);
+  const auto records = take(*log, 500);
+  ASSERT_EQ(records.size(), 500u);
+  std::set<std::string> values;
+  for (const Record& r : records) {
+    EXPECT_EQ(r.position.partition, partition_for(r.key, 7)) << r.key;
+    EXPECT_EQ(r.headers, (Headers{{"origin", "kcat"}}));
+    values.insert(*r.value);
+  }
+  EXPECT_EQ(values.size(), 500u);
+}
+
+// Protects: other consumers see what we committed, with key, partition, headers and tombstone as Kafka means them, and
+// nothing of what was refused.
+TEST_F(KafkaLog, WritesWhatKcatReads) {
+  const std::string input = make_topic("in", 1), output = make_topic("out", 3);
+  append_numbered(input, 0, 20);
+  const auto log = open(integration::unique_name("g"), integration::unique_name("id"), input);
+  auto batch = take(*log, 20);
+  Transaction bad = echo(batch, output);
+  bad.outputs.push_back({output, 17, "k", "no such partition", {}});
+  EXPECT_EQ(log->commit(bad).code(), Code::invalid);
+  batch = take(*log, 20);
+  Transaction transaction = echo(batch, output);
+  transaction.outputs.push_back({output, {}, "gone", std::nullopt, {{"h", "1"}}});
+  ASSERT_TRUE(log->commit(transaction).ok());
+  std::istringstream lines(kcat("-C -e -q -t " + output + " -X isolation.level=read_committed -f '%k %p %S %h\\n'"));
+  std::multiset<std::string> seen, expected;
+  for (std::string line; std::getline(lines, line);) seen.insert(line);
+  for (const OutputRecord& out : transaction.outputs) {
+    expected.insert(out.key + " " + std::to_string(partition_for(out.key, 3)) + " " +
+                    (out.value ? std::to_string(out.value->size()) : "-1") + (out.headers.empty() ? " " : " h=1"));
+  }
+  EXPECT_EQ(seen, expected);
+}
+
+// Protects exactly-once while partitions move: a second member joins in the middle and the first one leaves at the end.
+// Each input comes out once.
+TEST_F(KafkaLog, SharesTheWorkWithAnotherMember) {
+  constexpr int kRecords = 4000;
+  const std::string input = make_topic("in", 6), output = make_topic("out", 3);
+  append_numbered(input, 0, kRecords);
+  const std::string group = integration::unique_name("g");
+  std::set<TopicPartition> first_has, second_has;
+  const auto track = [](std::set<TopicPartition>& has) {
+    AssignmentListener listener;
+    listener.assigned = [&has](const auto& partitions) { has.insert(partitions.begin(), partitions.end()); };
+    listener.revoked = [&has](const auto& partitions, bool) {
+      for (const auto& partition : partitions) has.erase(partition);
+    };
+    return listener;
+  };
+  const auto step = [&](EventLog& log) {
+    const auto records = log.poll(100, Millis(50));
+    if (!records.ok() || records->empty()) return std::size_t{0};
+    const auto done = log.commit(echo(*records, output));
+    EXPECT_TRUE(done.ok() || done.code() == Code::aborted) << done.status().to_string();
+    return done.ok() ? records->size() : 0;
+  };
+  std::size_t done = 0;
+  auto first = open(group, integration::unique_name("a"), input, track(first_has));
+  while (done < 500) done += step(*first);
+  EXPECT_EQ(first_has.size(), 6u);
+  const auto second = open(group, integration::unique_name("b"), input, track(second_has));
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (second_has.size() < 3 && std::chrono::steady_clock::now() < end) done += step(*first) + step(*second);
+  EXPECT_EQ(first_has.size(), 3u);
+  for (const auto& partition : second_has) EXPECT_FALSE(first_has.contains(partition));
+  append_numbered(input, kRecords, 2 * kRecords);
+  first.reset();
+  while (done < 2 * kRecords && std::chrono::steady_clock::now() < end) done += step(*second);
+  EXPECT_EQ(done, static_cast<std::size_t>(2 * kRecords));
+  std::multiset<std::string> values;
+  for (const Record& r : contents(output)) values.insert(*r.value);
+  EXPECT_EQ(values.size(), static_cast<std::size_t>(2 * kRecords));
+  EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
+}
+
+// Protects: a client whose partitions went to another member cannot commit for them, and can still be closed.
+TEST_F(KafkaLog, RefusesTheCommitOfAMemberThatWasLeftOut) {
+  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
+  append_numbered(input, 0, 10);
+  const std::string group = integration::unique_name("g");
+  auto slow_factory = make_kafka_log({.bootstrap_servers = broker_.bootstrap,
+                                      .properties = {{"session.timeout.ms", "6000"}, {"max.poll.interval.ms", "6000"}}});
+  ASSERT_TRUE(slow_factory.ok());
+  auto slow = (*slow_factory)->open(group, integration::unique_name("slow"));
+  ASSERT_TRUE((*slow)->subscribe({input}, {}).ok());
+  const auto batch = take(**slow, 10);
+  ASSERT_EQ(batch.size(), 10u);
+  // The slow one does not poll: the group gives its partition to the other one.
+  const auto other = open(group, integration::unique_name("other"), input);
+  const auto again = take(*other, 10);
+  ASSERT_EQ(again.size(), 10u);
+  ASSERT_TRUE(other->commit(echo(again, output)).ok());
+  EXPECT_EQ((*slow)->commit(echo(batch, output)).code(), Code::aborted);
+  slow->reset();  // librdkafka no longer names a rebalance protocol here
+  EXPECT_EQ(contents(output).size(), 10u);
+}
+
+// Protects: the broker dies without warning in the middle of the work and comes back; the work goes on by itself and each
+// input comes out once.
+TEST_F(KafkaLog, GoesOnAfterTheBrokerDied) {
+  if (broker_.folder.empty()) GTEST_SKIP() << "the broker of LACUNA_TEST_KAFKA is not ours to restart";
+  constexpr int kRecords = 3000;
+  const std::string input = make_topic("in", 2), output = make_topic("out", 2);
+  append_numbered(input, 0, kRecords);
+  const auto log = open(integration::unique_name("g"), integration::unique_name("id"), input);
+  std::size_t done = 0, failures = 0;
+  bool killed = false;
+  std::thread restart;
+  const auto end = std::chrono::steady_clock::now() + 2 * kPatience;
+  while (done < kRecords && std::chrono::steady_clock::now() < end) {
+    const auto records = log->poll(150, kStep);
+    if (!records.ok()) {
+      EXPECT_EQ(records.code(), Code::unavailable) << records.status().to_string();
+      ++failures;
+      continue;
+    }
+    if (records->empty()) continue;
+    if (!killed && done > 1000) {
+      killed = true;
+      // Dies while the transaction below is under way, and is back a little later.
+      restart = std::thread([this] { EXPECT_TRUE(integration::control(broker_, "kill") && integration::control(broker_, "start")); });
+    }
+    const auto committed = log->commit(echo(*records, output));
+    if (committed.ok()) {
+      done += records->size();
+    } else {
+      ++failures;
+      ASSERT_EQ(committed.code(), Code::aborted) << committed.status().to_string();
+    }
+  }
+  if (restart.joinable()) restart.join();
+  EXPECT_TRUE(killed);
+  EXPECT_EQ(done, static_cast<std::size_t>(kRecords));
+  std::multiset<std::string> values;
+  for (const Record& r : contents(output)) values.insert(*r.value);
+  EXPECT_EQ(values.size(), static_cast<std::size_t>(kRecords));
+  EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
+  RecordProperty("failures", static_cast<int>(failures));
+}
+
+}  // namespace
+}  // namespace lacuna::streaming

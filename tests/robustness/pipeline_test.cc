@@ -1,0 +1,336 @@
+// The whole daemon loop on a real embedded log, a real store and a real (small) model.
+//
+// Goal: whatever is killed or aborted, whenever, the patient states, the counts and the published positions are those of an
+// undisturbed run. Method: a plain model of the outcome (state::apply on the events in order) is compared with what the
+// pipeline left behind after kills with SIGKILL at random moments, aborted commits at random, and a lost disk.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <random>
+#include <set>
+
+#include "daemon/config.h"
+#include "daemon/pipeline.h"
+#include "daemon/ward.h"
+#include "state/patient.h"
+#include "state/store.h"
+#include "streaming/message_codec.h"
+
+namespace lacuna::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using streaming::TopicPartition;
+
+constexpr std::int32_t kPartitions = 3;
+
+fs::path scratch(const std::string& name) {
+  const fs::path path = fs::temp_directory_path() / ("lacuna-" + name + "-" + std::to_string(getpid()));
+  fs::remove_all(path);
+  fs::create_directories(path);
+  return path;
+}
+
+Config small_config(const fs::path& directory) {
+  Config c;
+  c.data_dir = directory.string();
+  c.schema = std::make_shared<Schema>(ward_schema());
+  c.log.embedded.path = (directory / "log").string();
+  c.log.partitions = kPartitions;
+  c.batch.max_events = 100;
+  c.batch.max_delay = Millis(20);
+  c.model.latent_dim = 4;
+  c.model.hidden_dim = 16;
+  c.train.batch_size = 16;
+  c.train.examples_per_step = 100;
+  c.train.publish_every_steps = 5;
+  c.predict.samples = 4;
+  c.store.memory_bytes_max = 32u << 20;
+  c.store.replay_capacity = 1000;
+  c.http.enabled = false;
+  return c;
+}
+
+WardOptions small_ward() {
+  WardOptions w;
+  w.beds = 25;
+  w.duration = std::chrono::hours(30);
+  w.start = *parse_rfc3339("2026-01-01T00:00:00Z");
+  w.seed = 7;
+  return w;
+}
+
+Clock after(const WardOptions& w) {
+  return [t = w.start + w.duration] { return t; };
+}
+
+std::unique_ptr<streaming::LogFactory> open_log(const Config& c) {
+  streaming::EmbeddedOptions options = c.log.embedded;
+  options.default_partitions = c.log.partitions;
+  auto log = streaming::make_embedded_log(options);
+  EXPECT_TRUE(log.ok()) << log.status().to_string();
+  return std::move(*log);
+}
+
+/// What is sent, and what should come of it, by the plainest means.
+struct Expected {
+  std::vector<streaming::OutputRecord> records;
+  std::map<std::string, Snapshot> snapshots;
+  std::uint64_t refused = 0, duplicates = 0;
+};
+
+Expected make_expected(const Config& c) {
+  Expected out;
+  const Schema& schema = *c.schema;
+  std::mt19937_64 random(11);
+  simulate_ward(small_ward(), [&](const Event& event, const WardTruth&) {
+    const std::string json = streaming::encode_event(schema, event);
+    out.records.push_back({c.topics.events.front(), std::nullopt, event.patient_id, json, {}});
+    auto [at, fresh] = out.snapshots.try_emplace(event.patient_id, state::new_snapshot(schema, event.patient_id));
+    state::apply(schema, at->second, event, {}, c.late_max);
+    if (random() % 50 == 0) {
+      out.records.push_back(out.records.back());
+      out.duplicates += 1;
+    }
+    if (random() % 50 == 0) {
+      out.records.push_back({c.topics.events.front(), std::nullopt, event.patient_id, "{\"not\": \"an event\"", {}});
+      out.refused += 1;
+    }
+    return true;
+  });
+  return out;
+}
+
+void send(streaming::LogFactory& log, const Config& c, const Expected& expected) {
+  ASSERT_TRUE(log.ensure_topics({{c.topics.events.front(), kPartitions, {}}}).ok());
+  auto appender = log.appender();
+  ASSERT_TRUE(appender.ok());
+  for (const auto& record : expected.records) ASSERT_TRUE((*appender)->append(record).ok());
+  ASSERT_TRUE((*appender)->flush().ok());
+}
+
+std::vector<streaming::Record> read_all(streaming::LogFactory& log, const std::string& topic) {
+  std::vector<streaming::Record> all;
+  auto reader = log.reader();
+  EXPECT_TRUE(reader.ok());
+  const auto partitions = (*reader)->partition_count(topic);
+  if (!partitions.ok()) return all;
+  for (std::int32_t p = 0; p < *partitions; ++p) {
+    for (std::int64_t from = 0;;) {
+      auto records = (*reader)->read({topic, p}, from, 1000, Millis(0));
+      EXPECT_TRUE(records.ok());
+      if (!records.ok() || records->empty()) break;
+      from = records->back().position.offset + 1;
+      for (auto& r : *records) all.push_back(std::move(r));
+    }
+  }
+  return all;
+}
+
+/// Snapshots equal but for where they were read (source).
+void expect_states(const Config& c, const Expected& expected) {
+  state::StoreOptions options = c.store;
+  options.path = c.data_dir + "/state";
+  auto store = state::Store::open(*c.schema, options);
+  ASSERT_TRUE(store.ok()) << store.status().to_string();
+  std::size_t seen = 0;
+  ASSERT_TRUE((*store)
+                  ->for_each_snapshot([&](Snapshot s) {
+                    ++seen;
+                    const auto at = expected.snapshots.find(s.patient_id);
+                    ASSERT_NE(at, expected.snapshots.end());
+                    s.source = at->second.source;
+                    EXPECT_TRUE(s == at->second) << "a snapshot differs from the plain model's";
+                  })
+                  .ok());
+  EXPECT_EQ(seen, expected.snapshots.size());
+}
+
+Status run_once(const Config& c, streaming::LogFactory& log, Progress* progress = nullptr) {
+  auto pipeline = Pipeline::make(c, log, after(small_ward()), {});
+  if (!pipeline.ok()) return pipeline.status();
+  const Status s = (*pipeline)->run(true);
+  if (progress) *progress = (*pipeline)->progress();
+  return s;
+}
+
+/// Every dead letter once, every patient's newest imputation resting on its newest applied record.
+void expect_outputs(streaming::LogFactory& log, const Config& c, const Expected& expected) {
+  std::set<std::pair<std::string, std::string>> letters;
+  const auto dead = read_all(log, c.topics.dead_letters);
+  for (const auto& r : dead) {
+    std::string partition, offset;
+    for (const auto& [name, value] : r.headers) {
+      if (name == "__connect.errors.partition") partition = value;
+      if (name == "__connect.errors.offset") offset = value;
+    }
+    letters.emplace(partition, offset);
+  }
+  EXPECT_EQ(dead.size(), expected.refused);
+  EXPECT_EQ(letters.size(), expected.refused) << "a dead letter was published twice";
+  std::set<std::string> imputed;
+  for (const auto& r : read_all(log, c.topics.imputations)) imputed.insert(r.key);
+  EXPECT_EQ(imputed.size(), expected.snapshots.size());
+}
+
+// Protects: the counts add up, bad input is kept in dead letters, states are right, in a run without trouble.
+TEST(Pipeline, UndisturbedRunAccountsForEverything) {
+  const fs::path directory = scratch("undisturbed");
+  const Config c = small_config(directory);
+  const Expected expected = make_expected(c);
+  auto log = open_log(c);
+  send(*log, c, expected);
+  Progress p;
+  ASSERT_TRUE(run_once(c, *log, &p).ok());
+  EXPECT_EQ(p.counts.consumed, expected.records.size());
+  EXPECT_EQ(p.counts.refused, expected.refused);
+  EXPECT_EQ(p.counts.duplicate, expected.duplicates);
+  EXPECT_EQ(p.counts.consumed, p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused);
+  EXPECT_EQ(p.lag, 0);
+  EXPECT_GT(p.learner.steps, 5);
+  EXPECT_GT(p.scores.count, 1000u);
+  expect_states(c, expected);
+  expect_outputs(*log, c, expected);
+  fs::remove_all(directory);
+}
+
+// Protects: SIGKILL at any moment loses nothing and publishes nothing twice; the next start goes on from there.
+TEST(Pipeline, SurvivesSigkillAtRandomMoments) {
+  const fs::path directory = scratch("sigkill");
+  Config c = small_config(directory);
+  c.checkpoint_every = Millis(200);
+  const Expected expected = make_expected(c);
+  {
+    auto log = open_log(c);
+    send(*log, c, expected);
+  }
+  std::mt19937_64 random(std::random_device{}());
+  const std::uint64_t seed = random();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  random.seed(seed);
+  int killed = 0;
+  for (int attempt = 0; attempt < 12; ++attempt) {
+    const pid_t child = fork();
+    if (child == 0) {
+      auto log = open_log(c);
+      _exit(run_once(c, *log).ok() ? 0 : 1);
+    }
+    usleep(static_cast<useconds_t>(150'000 + random() % 600'000));
+    kill(child, SIGKILL);
+    int status = 0;
+    waitpid(child, &status, 0);
+    if (WIFSIGNALED(status)) ++killed;
+    else ASSERT_EQ(WEXITSTATUS(status), 0);
+  }
+  EXPECT_GT(killed, 0);
+  auto log = open_log(c);
+  ASSERT_TRUE(run_once(c, *log).ok());
+  expect_states(c, expected);
+  expect_outputs(*log, c, expected);
+  fs::remove_all(directory);
+}
+
+// Protects: a lost disk is rebuilt from the changelog, and what comes later is applied on top.
+TEST(Pipeline, RebuildsALostStoreFromTheChangelog) {
+  const fs::path directory = scratch("lost-disk");
+  const Config c = small_config(directory);
+  Expected expected = make_expected(c);
+  auto log = open_log(c);
+  Expected first = expected;
+  first.records.resize(expected.records.size() / 2);
+  send(*log, c, first);
+  ASSERT_TRUE(run_once(c, *log).ok());
+  fs::remove_all(directory / "state");
+  Expected second = expected;
+  second.records.erase(second.records.begin(), second.records.begin() + static_cast<std::ptrdiff_t>(first.records.size()));
+  send(*log, c, second);
+  ASSERT_TRUE(run_once(c, *log).ok());
+  expect_states(c, expected);
+  fs::remove_all(directory);
+}
+
+/// The embedded log, except that a commit now and then does nothing and puts the read position back, as a broker that
+/// aborts does.
+class AbortingFactory final : public streaming::LogFactory {
+ public:
+  AbortingFactory(streaming::LogFactory& real, std::uint64_t seed) : real_(real), random_(seed) {}
+  Status ensure_topics(const std::vector<streaming::TopicSpec>& t) override { return real_.ensure_topics(t); }
+  Result<std::unique_ptr<streaming::TopicReader>> reader() override { return real_.reader(); }
+  Result<std::unique_ptr<streaming::Appender>> appender() override { return real_.appender(); }
+  Result<std::unique_ptr<streaming::EventLog>> open(const std::string& group, const std::string& id) override {
+    auto inner = real_.open(group, id);
+    if (!inner.ok()) return inner.status();
+    return std::unique_ptr<streaming::EventLog>(std::make_unique<AbortingLog>(*this, group, id, std::move(*inner)));
+  }
+  int aborted = 0;
+
+ private:
+  class AbortingLog final : public streaming::EventLog {
+   public:
+    AbortingLog(AbortingFactory& owner, std::string group, std::string id, std::unique_ptr<streaming::EventLog> inner)
+        : owner_(owner), group_(std::move(group)), id_(std::move(id)), inner_(std::move(inner)) {}
+    Status subscribe(const std::vector<std::string>& topics, streaming::AssignmentListener l) override {
+      topics_ = topics;
+      listener_ = std::move(l);
+      return inner_->subscribe(topics_, listener_);
+    }
+    Result<std::vector<streaming::Record>> poll(std::size_t n, Millis wait) override { return inner_->poll(n, wait); }
+    Status pause(const std::vector<TopicPartition>& p) override { return inner_->pause(p); }
+    Status resume(const std::vector<TopicPartition>& p) override { return inner_->resume(p); }
+    Result<std::map<TopicPartition, std::int64_t>> commit(const streaming::Transaction& t) override {
+      if (owner_.random_() % 4 != 0) return inner_->commit(t);
+      owner_.aborted += 1;
+      inner_.reset();
+      auto again = owner_.real_.open(group_, id_);
+      if (!again.ok()) return again.status();
+      inner_ = std::move(*again);
+      if (Status s = inner_->subscribe(topics_, listener_); !s.ok()) return s;
+      return Status(Code::aborted, "injected");
+    }
+    Result<streaming::Committed> committed(const TopicPartition& p) override { return inner_->committed(p); }
+    std::vector<TopicPartition> assignment() const override { return inner_->assignment(); }
+    std::int64_t lag() const override { return inner_->lag(); }
+
+   private:
+    AbortingFactory& owner_;
+    std::string group_, id_;
+    std::vector<std::string> topics_;
+    streaming::AssignmentListener listener_;
+    std::unique_ptr<streaming::EventLog> inner_;
+  };
+  streaming::LogFactory& real_;
+  std::mt19937_64 random_;
+};
+
+// Protects: an aborted batch leaves no trace in states, scores or outputs, and is done again.
+TEST(Pipeline, AbortedBatchesLeaveNoTrace) {
+  const fs::path quiet_directory = scratch("quiet"), noisy_directory = scratch("noisy");
+  Progress quiet, noisy;
+  for (const bool disturbed : {false, true}) {
+    const Config c = small_config(disturbed ? noisy_directory : quiet_directory);
+    const Expected expected = make_expected(c);
+    auto log = open_log(c);
+    send(*log, c, expected);
+    AbortingFactory aborting(*log, 3);
+    ASSERT_TRUE(run_once(c, disturbed ? static_cast<streaming::LogFactory&>(aborting) : *log, disturbed ? &noisy : &quiet).ok());
+    if (disturbed) {
+      EXPECT_GT(aborting.aborted, 3);
+      EXPECT_EQ(noisy.aborted_batches, static_cast<std::uint64_t>(aborting.aborted));
+    }
+    expect_states(c, expected);
+    expect_outputs(*log, c, expected);
+  }
+  EXPECT_EQ(noisy.counts.applied, quiet.counts.applied);
+  EXPECT_EQ(noisy.scores.count, quiet.scores.count) << "an aborted batch was scored twice";
+  fs::remove_all(quiet_directory);
+  fs::remove_all(noisy_directory);
+}
+
+}  // namespace
+}  // namespace lacuna::daemon

@@ -1,0 +1,194 @@
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "tests/unit/daemon/config/config_helpers.h"
+
+// What a user sees for each kind of mistake: the place must be the place of the mistake, and the words must say what would
+// be right. Each case is written out since a wrong place is what these tests are for.
+
+namespace lacuna::daemon {
+namespace {
+
+std::vector<std::string> lines(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  std::vector<std::string> out;
+  for (const ConfigProblem& p : parse_config(text, "c.yaml", overrides).problems) out.push_back(format_problem(p));
+  return out;
+}
+using Lines = std::vector<std::string>;
+
+TEST(ConfigProblems, UnknownKeysSuggestTheNearestOrTheirSection) {
+  EXPECT_EQ(lines(kMinimal + "train:\n  batch_sise: 12\nbatch_size: 3\nzzz: 1\n"),
+            (Lines{"c.yaml:7:3: train.batch_sise: unknown key; did you mean batch_size?",
+                   "c.yaml:8:1: batch_size: unknown key; it belongs under train", "c.yaml:9:1: zzz: unknown key"}));
+}
+
+TEST(ConfigProblems, WrongTypesSayWhatWouldBeRight) {
+  EXPECT_EQ(lines(kMinimal + "batch: {max_delay: 5 minutes, max_events: many}\nstore:\n  memory: 256MB\n"
+                             "http: {enabled: yes, port: 70000}\nlogging: {level: inf}\ntopics: {events: a}\nlog: 7\n"
+                             "train: {beta: [1]}\nseed:\n"),
+            (Lines{"c.yaml:6:20: batch.max_delay: expected a duration such as 5m, from 1ms to 1m, got '5 minutes'",
+                   "c.yaml:6:43: batch.max_events: expected an integer from 1 to 100000, got 'many'",
+                   "c.yaml:8:11: store.memory: expected a size such as 256MiB, from 16MiB to 1TiB, got '256MB'",
+                   "c.yaml:9:17: http.enabled: expected true or false, got 'yes'",
+                   "c.yaml:9:28: http.port: expected an integer from 0 to 65535, got '70000'",
+                   "c.yaml:10:18: logging.level: expected one of trace, debug, info, warn, error, got 'inf'; did you mean info?",
+                   "c.yaml:11:18: topics.events: expected a list such as [a, b], got 'a'",
+                   "c.yaml:12:6: log: expected a section with keys below it, not a value or a list",
+                   "c.yaml:13:15: train.beta: expected a number from 0 to 100, got a list",
+                   "c.yaml:14:1: seed: has no value; leave the key out to have the default"}));
+}
+
+TEST(ConfigProblems, DuplicateKeysAreRefusedAtAnyDepth) {
+  EXPECT_EQ(lines(kMinimal + "        hr: {}\n        spo2: {unit: a, unit: b}\ntrain: {beta: 1, beta: 2}\nschema:\n"),
+            (Lines{"c.yaml:6:9: schema.modalities.vitals.features.hr: given twice; first in line 5",
+                   "c.yaml:7:25: schema.modalities.vitals.features.spo2.unit: given twice; first in line 7",
+                   "c.yaml:8:18: train.beta: given twice; first in line 8",
+                   "c.yaml:9:1: schema: given twice; first in line 1"}));
+}
+
+TEST(ConfigProblems, SyntaxErrorsHaveTheirPlace) {
+  const Lines unclosed = lines("a: [1, 2\nb: 3\n");
+  ASSERT_EQ(unclosed.size(), 1u);
+  EXPECT_TRUE(unclosed[0].starts_with("c.yaml:2:2: YAML syntax: ")) << unclosed[0];
+  const Lines tab = lines("seed: 1\nlog:\n\tkind: kafka\n");
+  ASSERT_EQ(tab.size(), 1u);
+  EXPECT_TRUE(tab[0].starts_with("c.yaml:3:")) << tab[0];
+  EXPECT_EQ(lines(kMinimal + std::string("seed: 1\x04\nseed: 2\n")), (Lines{"c.yaml:6:8: a control character"}))
+      << "the parser would end there without a word";
+  EXPECT_EQ(lines(kMinimal + "---\nseed: 1\n"), (Lines{"c.yaml: holds more than one YAML document; a configuration is one"}));
+}
+
+// Protects: files that are small on disk and endless in memory.
+TEST(ConfigProblems, AliasesDepthAndSizeAreBounded) {
+  EXPECT_EQ(lines(kMinimal + "data_dir: &x a\ninstance: *x\n"),
+            (Lines{"c.yaml:6:11: data_dir: anchors are not supported: write the value out where it is needed",
+                   "c.yaml:7:1: instance: has no value; leave the key out to have the default",
+                   "c.yaml:7:11: instance: aliases are not supported: write the value out"}));
+  // The 32nd level is still read (and is unknown), the 33rd is not.
+  const auto deep = [](int levels) {
+    std::string text = "x";
+    for (int i = 0; i < levels; ++i) text = "{a: " + text + "}";
+    return lines(text);
+  };
+  ASSERT_EQ(deep(32).size(), 2u) << "an unknown key, and no schema";
+  EXPECT_EQ(deep(32)[1], "c.yaml:1:2: a: unknown key");
+  ASSERT_EQ(deep(33).size(), 1u);
+  EXPECT_TRUE(deep(33)[0].ends_with("nested deeper than 32 levels")) << deep(33)[0];
+  EXPECT_EQ(lines(std::string(100'000, '[')).size(), 1u);
+  EXPECT_EQ(lines(std::string(2 << 20, '#')).size(), 1u);
+}
+
+TEST(ConfigProblems, AMissingSchemaIsOneProblem) {
+  const Lines expected{"c.yaml:1:1: schema: missing: declare the modalities and features under schema (configs/reference.yaml)"};
+  EXPECT_EQ(lines("seed: 1\n"), expected);
+  EXPECT_EQ(lines(""), expected);
+  EXPECT_EQ(lines("# only a comment\n"), expected);
+  EXPECT_EQ(lines("schema:\n").size(), 1u);
+}
+
+TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
+  const std::string text =
+      "schema:\n"
+      "  modalities:\n"
+      "    vitals:\n"
+      "      features:\n"
+      "        hr: {likelihood: log_normall}\n"
+      "        temp: {range: [45, 25]}\n"
+      "        state: {likelihood: categorical}\n"
+      "        other: {likelihood: categorical, categories: [a, a]}\n"
+      "        BP: {unit: a}\n"
+      "        count: {likelihood: negative_binomial, range: [-1, 5]}\n"
+      "        half: {range: [1]}\n"
+      "        mode: {categories: [a, b]}\n"
+      "    empty:\n"
+      "    scans: {kind: image}\n"
+      "  attributes:\n"
+      "    age: {range: [120, 0]}\n"
+      "    Sex: {}\n";
+  const ConfigOutcome outcome = parse_config(text, "c.yaml");
+  const std::string in = "schema.modalities.vitals.features.";
+  EXPECT_EQ(places(outcome),
+            (Lines{"5:26 " + in + "hr.likelihood", "6:23 " + in + "temp.range", "7:9 " + in + "state", "8:9 " + in + "other",
+                   "9:9 " + in + "BP", "10:9 " + in + "count", "11:23 " + in + "half.range", "12:9 " + in + "mode",
+                   "13:5 schema.modalities.empty", "14:13 schema.modalities.scans.kind", "16:18 schema.attributes.age.range",
+                   "17:5 schema.attributes.Sex"}))
+      << told(outcome.problems);
+  EXPECT_TRUE(outcome.problems[0].message.ends_with("did you mean log_normal?")) << outcome.problems[0].message;
+  EXPECT_NE(outcome.problems[1].message.find("low (45) must be below high (25)"), std::string::npos);
+  EXPECT_EQ(outcome.problems[2].message, "a categorical feature needs at least two categories");
+  EXPECT_EQ(outcome.problems[3].message, "the category 'a' is given twice");
+}
+
+TEST(ConfigProblems, KeysThatDoNotFitEachOther) {
+  EXPECT_EQ(lines(kMinimal + "train: {hide_cells_min: 0.6, queue_examples_max: 10}\n"
+                             "topics: {alerts: x, imputations: x, events: []}\n"),
+            (Lines{"c.yaml:6:9: train.hide_cells_min: hide_cells_min is above hide_cells_max",
+                   "c.yaml:6:30: train.queue_examples_max: queue_examples_max is below examples_per_step: no step could ever be taken",
+                   "c.yaml:7:10: topics.alerts: topic x is used for topics.imputations and for topics.alerts",
+                   "c.yaml:7:37: topics.events: at least one topic is needed"}));
+  EXPECT_EQ(lines(kMinimal + "topics: {events: [lacuna.state]}\n").size(), 1u) << "the daemon would read its own output";
+}
+
+// Protects: passwords are among librdkafka's properties and messages end up in logs.
+TEST(ConfigProblems, KafkaPropertiesAreNeverQuoted) {
+  const ConfigOutcome outcome = parse_config(kMinimal + "log: {kafka: {properties: {sasl.password: [hunter2], a: {b: hunter2}}}}\n", "c");
+  EXPECT_EQ(outcome.problems.size(), 2u);
+  EXPECT_EQ(told(outcome.problems).find("hunter2"), std::string::npos) << told(outcome.problems);
+}
+
+TEST(ConfigProblems, ColumnsAreHeldAgainstTheSchema) {
+  const std::string head = kMinimal + "  attributes: {sex: {categories: [female, male]}}\n";
+  EXPECT_EQ(lines(head + "input:\n"
+                         "  format: long_csv\n"
+                         "  time_form: minutes\n"
+                         "  ignored: [C]\n"
+                         "  columns:\n"
+                         "    A: {to: vitals.hrr}\n"
+                         "    B: {to: sexx}\n"
+                         "    C: {to: sex, categories: {\"0\": femal}}\n"
+                         "    D: {scale: 2}\n"),
+            (Lines{"c.yaml:7:1: input.time_column: missing: a CSV needs it",
+                   "c.yaml:7:1: input.start: missing: relative times need the clinical time of the first stay's start",
+                   "c.yaml:7:1: input.parameter_column: missing: long_csv needs it",
+                   "c.yaml:7:1: input.value_column: missing: long_csv needs it",
+                   "c.yaml:12:5: input.columns.A: the schema has no feature vitals.hrr; did you mean vitals.hr?",
+                   "c.yaml:13:5: input.columns.B: the schema has no attribute sexx; did you mean sex? (a feature is modality.feature)",
+                   "c.yaml:14:5: input.columns.C: is under ignored as well",
+                   "c.yaml:14:5: input.columns.C: sex has no category femal; did you mean female?",
+                   "c.yaml:15:5: input.columns.D: needs `to`: modality.feature, or an attribute"}));
+}
+
+TEST(ConfigProblems, AFileThatCannotBeReadIsAProblemOfThatFile) {
+  const ConfigOutcome outcome = load_config("no/such/file.yaml");
+  ASSERT_EQ(outcome.problems.size(), 1u);
+  EXPECT_EQ(format_problem(outcome.problems[0]), "no/such/file.yaml: cannot be read: No such file or directory");
+  EXPECT_EQ(load_config("configs").problems.size(), 1u) << "a folder";
+}
+
+// Protects: `replay --mapping FILE` takes the keys of `input` alone and holds them to the same.
+TEST(ConfigProblems, AMappingFileIsTheInputSectionAlone) {
+  const ConfigOutcome config = parse_config(kMinimal, "c");
+  ASSERT_TRUE(config.config);
+  const std::string path = testing::TempDir() + "lacuna_mapping_test.yaml";
+  std::ofstream(path) << "format: wide_csv\ntime_column: t\nseparator: \"\\t\"\ncolumns:\n  HR: {to: vitals.hr, scale: 2, offset: -1}\n";
+  const MappingOutcome good = load_mapping(path, *config.config->schema);
+  ASSERT_TRUE(good.mapping) << told(good.problems);
+  EXPECT_EQ(good.mapping->format, streaming::FileFormat::wide_csv);
+  EXPECT_EQ(good.mapping->separator, '\t');
+  const streaming::ColumnTarget& target = good.mapping->columns.at("HR");
+  EXPECT_EQ(target.modality + "/" + target.feature, "vitals/hr");
+  EXPECT_EQ(target.scale, 2);
+  EXPECT_EQ(target.offset, -1);
+  std::ofstream(path) << "format: wide_csv\ntime_colum: t\n";
+  const MappingOutcome bad = load_mapping(path, *config.config->schema);
+  EXPECT_FALSE(bad.mapping);
+  EXPECT_EQ(bad.problems.size(), 3u) << told(bad.problems);
+  std::remove(path.c_str());
+}
+
+}  // namespace
+}  // namespace lacuna::daemon

@@ -1,0 +1,121 @@
+// Prints what the store does on this machine, for 37 features in 8 modalities: record sizes, encoding and decoding per
+// second, batches of 500 snapshots per second, latency of a draw of 128.
+
+#include <time.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include "tests/unit/state/workload.h"
+
+namespace lacuna::state {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Of this thread alone: what is left when others keep the processors busy.
+double cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+// A schema of 37 features, and a patient in whom each has been measured.
+Schema ward_schema() {
+  std::vector<Schema::ModalitySpec> specs(8);
+  for (int m = 0; m < 8; ++m) {
+    auto& spec = specs[static_cast<std::size_t>(m)];
+    spec.modality.name.append("m").append(std::to_string(m));
+    for (int f = 0; f < (m < 5 ? 5 : 4); ++f) {
+      spec.features.emplace_back();
+      spec.features.back().name.append("f").append(std::to_string(f));
+    }
+  }
+  Attribute age;
+  age.name = "age";
+  return *Schema::make(std::move(specs), {age});
+}
+
+Snapshot full_patient(const Schema& schema) {
+  testing::Random random(1);
+  Snapshot snapshot = new_snapshot(schema, "132539");
+  for (int i = 0; i < 400; ++i) {
+    apply(schema, snapshot, testing::random_event(schema, random, "132539", testing::at_minutes(i * 7)), {"lacuna.events", 3, i},
+          Millis::max());
+  }
+  return snapshot;
+}
+
+void print_codec(const Schema& schema, const Snapshot& snapshot) {
+  constexpr int kRounds = 200'000;
+  const std::string bytes = encode_snapshot(schema, snapshot);
+  std::printf("snapshot with all %zu features: %zu bytes, as example %zu\n", schema.feature_count(), bytes.size(),
+              encode_example(schema, {snapshot, snapshot.last_time, {{0, 1}, {1, 2}}}).size());
+  auto start = std::chrono::steady_clock::now();
+  std::size_t sum = 0;
+  for (int i = 0; i < kRounds; ++i) sum += encode_snapshot(schema, snapshot).size();
+  std::printf("encode: %.0f snapshots/s\n", kRounds / seconds_since(start));
+  start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kRounds; ++i) sum += decode_snapshot(schema, bytes)->features.size();
+  std::printf("decode: %.0f snapshots/s (%zu)\n", kRounds / seconds_since(start), sum);
+}
+
+int print_store(const Schema& schema, const Snapshot& pattern) {
+  testing::ScratchFolder scratch;
+  StoreOptions options;
+  options.path = scratch.path();
+  auto store = Store::open(schema, options);
+  if (!store.ok()) return 1;
+  testing::Random random(3);
+  constexpr int kBatches = 400;
+  double busy = 0, busy_cpu = 0;
+  for (int b = 0; b < kBatches; ++b) {
+    StateChange change;
+    for (int i = 0; i < 500; ++i) {
+      change.snapshots.push_back(pattern);
+      change.snapshots.back().patient_id = std::to_string(100'000 + random.below(12'000));
+      change.examples.push_back({pattern, testing::at_minutes(b), {{0, 1.0}, {1, 2.0}}});
+      change.examples.back().before.site = "icu-" + std::to_string(random.below(4));
+    }
+    change.positions[{"lacuna.events", 0}] = {b, b};
+    change.meta["scores"] = std::string(20'000, 's');
+    const auto start = std::chrono::steady_clock::now();
+    const double start_cpu = cpu_seconds();
+    if (!(*store)->apply(change).ok()) return 1;
+    busy_cpu += cpu_seconds() - start_cpu;
+    busy += seconds_since(start);
+  }
+  std::printf("apply, 500 snapshots and 500 examples each: %.1f batches/s (%.2f ms, of it %.2f ms processor time)\n",
+              kBatches / busy, 1e3 * busy / kBatches, 1e3 * busy_cpu / kBatches);
+  std::vector<double> ms;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    if (!(*store)->draw(128, i).ok()) return 1;
+    ms.push_back(1e3 * seconds_since(start));
+  }
+  std::sort(ms.begin(), ms.end());
+  std::printf("draw(128) of %zu examples: median %.2f ms, 99 %% %.2f ms\n", (*store)->replay_size(), ms[200], ms[396]);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 500; ++i) ids.push_back(std::to_string(100'000 + 24 * i));
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 50; ++i) {
+    if (!(*store)->snapshots(ids).ok()) return 1;
+  }
+  std::printf("snapshots(500): %.2f ms; patients %llu\n", 1e3 * seconds_since(start) / 50,
+              static_cast<unsigned long long>((*store)->patient_count_estimate()));
+  for (const auto& [name, bytes] : (*store)->usage()) std::printf("%s: %.1f MB\n", name.c_str(), static_cast<double>(bytes) / 1e6);
+  return 0;
+}
+
+}  // namespace
+}  // namespace lacuna::state
+
+int main() {
+  const lacuna::Schema schema = lacuna::state::ward_schema();
+  const lacuna::Snapshot patient = lacuna::state::full_patient(schema);
+  lacuna::state::print_codec(schema, patient);
+  return lacuna::state::print_store(schema, patient);
+}

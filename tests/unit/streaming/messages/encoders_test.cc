@@ -1,0 +1,162 @@
+// Goal: what Lacuna publishes is JSON that any reader takes, in the agreed form and order, whatever the names and numbers.
+// Method: the exact text of one message of each sort; an independent parser on random contents.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "streaming/json_writer.h"
+#include "tests/unit/streaming/messages/message_fixture.h"
+
+namespace lacuna::streaming {
+namespace {
+
+using namespace lacuna::streaming::testing;
+using nlohmann::json;
+
+TEST(Encoders, Event) {
+  Event event{"132539-7-vitals", "132539", "icu-4", 0, at("2026-01-01T00:07:00Z"), {{kHr, 73}, {kVentilated, 1}}, {{0, 54.5}, {1, 1}}};
+  EXPECT_EQ(encode_event(make_schema(), event),
+            R"({"schema_version":1,"event_id":"132539-7-vitals","patient_id":"132539","site":"icu-4","modality":"vitals",)"
+            R"("time":"2026-01-01T00:07:00Z","values":{"hr":73,"ventilated":true},"attributes":{"age":54.5,"sex":"male"}})");
+  event.site.clear();
+  event.modality = kNoModality;
+  event.values.clear();
+  EXPECT_EQ(encode_event(make_schema(), event),
+            R"({"schema_version":1,"event_id":"132539-7-vitals","patient_id":"132539","time":"2026-01-01T00:07:00Z",)"
+            R"("attributes":{"age":54.5,"sex":"male"}})");
+}
+
+Imputation imputation() {
+  Imputation i;
+  i.patient_id = "132539";
+  i.time = at("2026-01-01T00:07:00Z");
+  i.model_version = "000412-9f3c21aa";
+  i.source = {"lacuna.events", 3, 88121};
+  i.based_on = {0};
+  i.level = 0.9;
+  i.effective_samples = 37.25;
+  ImputedValue temp{kTemp, ImputationReason::stale, 36.612345678, 36.6, 0.4000001, 36, 37.25, {}};
+  ImputedValue ventilated{kVentilated, ImputationReason::never_measured, 0, 0, 0, 0, 0, {0.25, 0.75}};
+  ImputedValue rhythm{kRhythm, ImputationReason::never_measured, 0, 0, 0, 0, 0, {0.5, 0.3, 0.2}};
+  i.values = {temp, ventilated, rhythm};
+  return i;
+}
+
+TEST(Encoders, Imputation) {
+  EXPECT_EQ(encode_imputation(make_schema(), imputation()),
+            R"({"schema_version":1,"patient_id":"132539","time":"2026-01-01T00:07:00Z","model_version":"000412-9f3c21aa",)"
+            R"("source":{"topic":"lacuna.events","partition":3,"offset":88121},"based_on":["vitals"],"imputed":true,)"
+            R"("effective_samples":37.25,"values":{"vitals":{)"
+            R"("temp":{"mean":36.6123,"sd":0.4,"median":36.6,"interval":[36,37.25],"level":0.9,"unit":"Cel","reason":"stale"},)"
+            R"("ventilated":{"probabilities":{"false":0.25,"true":0.75},"reason":"never_measured"}},)"
+            R"("laboratory":{"rhythm":{"probabilities":{"sinus":0.5,"atrial fibrillation":0.3,"paced \"x\"\n":0.2},)"
+            R"("reason":"never_measured"}}}})");
+}
+
+TEST(Encoders, AnImputationNeverComesBackAsAnObservation) {
+  const Schema schema = make_schema();
+  EventDecoder decoder(schema, {});
+  const auto outcome = decoder.decode(encode_imputation(schema, imputation()), now());
+  ASSERT_TRUE(outcome.refused);
+  EXPECT_EQ(outcome.refused->reason, Refusal::imputed);
+}
+
+TEST(Encoders, WhatIsNotFiniteIsLeftOut) {
+  Imputation i = imputation();
+  i.values.resize(1);
+  i.values[0].mean = std::nan("");
+  i.values[0].high = std::numeric_limits<double>::infinity();
+  const json read = json::parse(encode_imputation(make_schema(), i));
+  const json& temp = read["values"]["vitals"]["temp"];
+  EXPECT_FALSE(temp.contains("mean"));
+  EXPECT_FALSE(temp.contains("interval"));
+  EXPECT_EQ(temp["median"], 36.6);
+}
+
+TEST(Encoders, Alert) {
+  Alert alert;
+  alert.alert_id = "missingness/cardiac@2026-01-03T05:00Z";
+  alert.kind = "missingness";
+  alert.subject = "cardiac";
+  alert.since = at("2026-01-03T05:00:00Z");
+  alert.detected = at("2026-01-03T09:00:00Z");
+  alert.evidence = std::numeric_limits<double>::infinity();
+  alert.threshold = 3e7;
+  alert.severity = Severity::critical;
+  alert.summary = "arrivals fell";
+  alert.contributors = {{"troponin_i", 0.8}};
+  alert.model_version = "000412-9f3c21aa";
+  EXPECT_EQ(encode_alert(alert),
+            R"({"schema_version":1,"alert_id":"missingness/cardiac@2026-01-03T05:00Z","state":"raised","kind":"missingness",)"
+            R"("subject":"cardiac","since":"2026-01-03T05:00:00Z","detected":"2026-01-03T09:00:00Z","evidence":1.79769e+308,)"
+            R"("threshold":3e+07,"severity":"critical","summary":"arrivals fell",)"
+            R"("contributors":[{"feature":"troponin_i","share":0.8}],"model_version":"000412-9f3c21aa"})");
+}
+
+TEST(JsonWriter, AnyTextComesOutAsJson) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const std::vector<std::string> pieces{"a", "\"", "\\", "\n", std::string(1, '\0'), "\x1f", "\x7f", "\xC3\xA4", "\xE2\x82\xAC",
+                                        "\xF0\x9F\x98\x80", "\xff", "\xC3", "\xED\xA0\x80", "\xC0\xAF", "\xF4\x90\x80\x80"};
+  for (int round = 0; round < 2000; ++round) {
+    std::string text, expected;
+    for (int i = std::uniform_int_distribution<>(0, 12)(random); i > 0; --i) {
+      const auto piece = std::uniform_int_distribution<std::size_t>(0, pieces.size() - 1)(random);
+      text += pieces[piece];
+      if (piece < 10) expected += pieces[piece];
+    }
+    std::string out;
+    append_text(out, text);
+    json read;
+    ASSERT_NO_THROW(read = json::parse(out)) << out;
+    std::string kept = read.get<std::string>();
+    for (std::size_t p; (p = kept.find("\xEF\xBF\xBD")) != std::string::npos;) kept.erase(p, 3);
+    ASSERT_EQ(kept, expected);
+    ASSERT_EQ(is_utf8(text), read.get<std::string>() == text);
+  }
+}
+
+TEST(JsonWriter, ExactNumbersReadBackTheSame) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto value = std::bit_cast<double>(random());
+    if (!std::isfinite(value)) continue;
+    std::string out;
+    append_number(out, value);
+    ASSERT_EQ(json::parse(out).get<double>(), value) << out;
+  }
+}
+
+// The fast path against the C library: six digits right to half a unit of the last, no more digits than that, no idle zeros.
+TEST(JsonWriter, RoundedNumbersKeepSixDigits) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::vector<double> values{0, 1, -1, 10, 99.99995, 9.9999995, 999999.4, 999999.5, 999999.6, 1e6, 1e-4, 9.99999949e-5, 1e-5,
+                             0.1, 0.00012345649, 100000, 123456.5, 1e300, 5e-324};
+  for (int i = 0; i < 50'000; ++i) {
+    values.push_back(std::pow(10, std::uniform_real_distribution<>(-7, 9)(random)) * (i % 2 == 0 ? 1 : -1));
+  }
+  for (const double value : values) {
+    std::string out;
+    append_rounded(out, value);
+    const double read = json::parse(out).get<double>();
+    const double unit = value == 0 ? 1 : std::pow(10, std::floor(std::log10(std::abs(value))) - 5);
+    ASSERT_LE(std::abs(read - value), 0.5001 * std::max(unit, 5e-324)) << out << " for " << value;
+    ASSERT_LE(out.size(), 13U) << out;
+    if (out.find('.') != std::string::npos && out.find('e') == std::string::npos) {
+      ASSERT_NE(out.back(), '0') << out;
+      ASSERT_NE(out.back(), '.') << out;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::streaming
