@@ -211,6 +211,17 @@ void Batch::advance(drift::Monitor& monitor) {
   }
 }
 
+std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
+  std::map<streaming::TopicPartition, Time> out;
+  for (const streaming::Record& r : records_) out.try_emplace({r.position.topic, r.position.partition}, Time::min());
+  for (const Arrived& a : events_) {
+    const SourcePosition& p = records_[a.record].position;
+    Time& newest = out[{p.topic, p.partition}];
+    newest = std::max(newest, a.event.time);
+  }
+  return out;
+}
+
 std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version,
                                                              std::span<const model::Query> queries) {
   std::vector<std::optional<model::Prediction>> out;
@@ -233,6 +244,8 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   std::vector<model::Query> queries;
   std::vector<const Moment*> asked;
   for (const Moment& m : moments_) {
+    // Before the first step there are no moments to standardise by and nothing was learned: nothing to hold it against.
+    if (version.steps() == 0) break;
     if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
     model::Query query;
     query.snapshot = &m.before;

@@ -55,6 +55,7 @@ class Batch {
   const Counts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
   Time newest() const { return newest_; }
+  std::map<streaming::TopicPartition, Time> newest_by_partition() const;
   std::vector<Example> take_examples() { return std::move(examples_); }
 
  private:

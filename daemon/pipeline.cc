@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "daemon/alignment.h"
 #include "daemon/batch.h"
 #include "daemon/restore.h"
 
@@ -235,11 +236,13 @@ class PipelineImpl final : public Pipeline {
     return log_->subscribe(config_.topics.events,
                            {[this](const std::vector<TopicPartition>& added) {
                               to_restore_.insert(added.begin(), added.end());
+                              for (const TopicPartition& p : added) alignment_.assign(p);
                             },
                             [this](const std::vector<TopicPartition>& removed, bool lost) {
                               for (const TopicPartition& p : removed) {
                                 to_restore_.erase(p);
                                 changelog_.erase(p);
+                                alignment_.revoke(p);
                                 std::erase_if(pending_, [&p](const streaming::Record& r) {
                                   return r.position.topic == p.topic && r.position.partition == p.partition;
                                 });
@@ -280,6 +283,7 @@ class PipelineImpl final : public Pipeline {
           continue;
         default: return outcome;
       }
+      if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
       pending_.clear();
       if (to_restore_.empty() && !log_->assignment().empty()) set_ready({});
       if (steady_clock::now() - last_checkpoint > config_.checkpoint_every) {
@@ -305,7 +309,7 @@ class PipelineImpl final : public Pipeline {
     const bool waiting = !pending_.empty();
     if (waiting) LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
     auto polled = waiting ? log_->poll(1, Millis(0)) : log_->poll(config_.batch.max_events, config_.batch.max_delay);
-    if (waiting) LACUNA_RETURN_IF_ERROR(log_->resume(log_->assignment()));
+    if (waiting) LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going()));
     if (!polled.ok()) return polled.status();
     for (streaming::Record& record : *polled) pending_.push_back(std::move(record));
     return {};
@@ -354,6 +358,8 @@ class PipelineImpl final : public Pipeline {
       {
         const StageTimer timer(stages_, "score");
         batch.advance(state_.monitor);
+        // The watermark of the batches before: what of this one lies behind it is late.
+        state_.monitor.advance(alignment_.watermark());
         batch.score(*version, state_);
         alerts = state_.monitor.take_alerts();
       }
@@ -378,6 +384,8 @@ class PipelineImpl final : public Pipeline {
     add(counts_, batch.counts());
     batches_ += 1;
     event_time_ = std::max(event_time_, batch.newest());
+    batch_durations_.add(seconds_since(start));
+    LACUNA_RETURN_IF_ERROR(align(batch.newest_by_partition()));
     for (const Alert& alert : alerts) {
       spdlog::info("alert {} {}: {}", to_string(alert.state), alert.alert_id, alert.summary);
       if (hooks_.on_alert) hooks_.on_alert(alert);
@@ -402,9 +410,15 @@ class PipelineImpl final : public Pipeline {
       if (!polled.ok() && polled.code() != Code::unavailable) return polled.status();
       moved();
     }
-    if (paused) LACUNA_RETURN_IF_ERROR(log_->resume(log_->assignment()));
+    if (paused) LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going()));
     learner_->submit(std::move(examples));
     return {};
+  }
+
+  Status align(const std::map<TopicPartition, Time>& newest) {
+    const Alignment::Change change = alignment_.observe(newest);
+    if (!change.pause.empty()) LACUNA_RETURN_IF_ERROR(log_->pause(change.pause));
+    return change.resume.empty() ? Status() : log_->resume(change.resume);
   }
 
   Status save_checkpoint() {
@@ -429,6 +443,7 @@ class PipelineImpl final : public Pipeline {
     p.batches = batches_;
     p.aborted_batches = aborted_batches_;
     p.batch_seconds = batch_seconds;
+    p.batch_durations = batch_durations_;
     p.stage_seconds = stages_;
     if (log_) {
       p.lag = log_->lag();
@@ -474,10 +489,12 @@ class PipelineImpl final : public Pipeline {
   std::unique_ptr<streaming::EventLog> log_;
   std::vector<streaming::Record> pending_;  ///< the batch being worked on
   std::set<TopicPartition> to_restore_;
+  Alignment alignment_;
   std::map<TopicPartition, std::int64_t> changelog_;  ///< next changelog offset by input partition
   std::map<std::string, double> stages_;
   Counts counts_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
+  BatchDurations batch_durations_;
   Time event_time_{};
   std::int64_t checkpoint_number_ = 0;
 

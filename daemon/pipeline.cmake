@@ -3,7 +3,7 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
-add_library(lacuna_pipeline STATIC batch.cc pipeline.cc restore.cc)
+add_library(lacuna_pipeline STATIC alignment.cc batch.cc pipeline.cc restore.cc)
 add_library(lacuna::pipeline ALIAS lacuna_pipeline)
 target_include_directories(lacuna_pipeline PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_pipeline

@@ -174,7 +174,7 @@ void Monitor::Impl::close_hours(Patient& p) {
       if (p.hours == 0) past.frequency = static_cast<float>(arrivals[m].overall());
       if (feed_moved) {
         const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
-        arrivals[m].update(x ? 1 : 0, cell, begin_of(p.open_hour), watermark, p.site, name_site, pending);
+        arrivals[m].update(x ? 1 : 0, cell, begin_of(p.open_hour), p.newest, p.site, name_site, pending);
       }
       // An outage must not teach that this patient is seldom measured.
       if (feed_moved && arrivals[m].state() != SubjectState::alarmed) {
@@ -196,11 +196,6 @@ void Monitor::observe(const Arrival& arrival) {
   Impl& impl = *impl_;
   const std::int64_t hour = hour_of(arrival.time);
   if (arrival.modality >= impl.arrivals.size()) return;
-  if (arrival.time > impl.watermark) {
-    const bool next_hour = impl.watermark == Time::min() || hour > hour_of(impl.watermark);
-    impl.watermark = arrival.time;
-    if (next_hour) impl.sweep();
-  }
   std::int64_t& slot = impl.feed[static_cast<std::size_t>(hour) % kFeedHours];
   slot = std::max(slot, hour);
   Patient* const p = impl.find(arrival.patient_id, arrival.time);
@@ -216,6 +211,14 @@ void Monitor::observe(const Arrival& arrival) {
   p->newest = std::max(p->newest, arrival.time);
   p->site = impl.site_index(arrival.site);
   impl.close_hours(*p);
+}
+
+void Monitor::advance(Time watermark) {
+  Impl& impl = *impl_;
+  if (watermark <= impl.watermark) return;
+  const bool next_hour = impl.watermark == Time::min() || hour_of(watermark) > hour_of(impl.watermark);
+  impl.watermark = watermark;
+  if (next_hour) impl.sweep();
 }
 
 // The first value of a patient-hour speaks for it: values of one hour are as good as copies of one another.
@@ -237,8 +240,7 @@ void Monitor::observe(const Miss& miss) {
   put_bit(p->known, f, true);
   put_bit(p->missed_before, f, test_bit(p->missed, f));
   put_bit(p->missed, f, miss.missed);
-  impl.coverage[f]->update(miss.missed ? 1 : 0, cell, begin_of(hour), std::max(impl.watermark, miss.time), p->site,
-                           impl.name_site, impl.pending);
+  impl.coverage[f]->update(miss.missed ? 1 : 0, cell, begin_of(hour), miss.time, p->site, impl.name_site, impl.pending);
 }
 
 std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->pending, {}); }

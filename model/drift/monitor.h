@@ -62,6 +62,9 @@ class Monitor {
   Monitor& operator=(Monitor&&) noexcept;
 
   void observe(const Arrival& arrival);
+  /// No arrival older than this is expected any more; patients silent since long before it are forgotten. Where several
+  /// partitions are read, one can be far ahead of another: so arrivals themselves do not move it. Never goes back.
+  void advance(Time watermark);
   void observe(const Miss& miss);
   /// Alerts raised, updated or resolved by what was observed since the last call. Each alert is raised once.
   std::vector<Alert> take_alerts();

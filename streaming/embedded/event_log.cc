@@ -1,11 +1,28 @@
+#include <regex.h>
+
 #include <algorithm>
-#include <regex>
 #include <set>
 
 #include "streaming/embedded/parts.h"
 
 namespace lacuna::streaming::embedded {
 namespace {
+
+/// POSIX extended, as librdkafka takes it: a pattern means the same on both logs.
+struct FreeRegex {
+  void operator()(regex_t* compiled) const {
+    regfree(compiled);
+    delete compiled;
+  }
+};
+using Regex = std::unique_ptr<regex_t, FreeRegex>;
+
+/// Null when the text is not a regular expression.
+Regex compile(const std::string& text) {
+  auto compiled = std::make_unique<regex_t>();
+  if (regcomp(compiled.get(), text.c_str(), REG_EXTENDED | REG_NOSUB) != 0) return nullptr;
+  return Regex(compiled.release());
+}
 
 class EmbeddedEventLog final : public EventLog {
  public:
@@ -42,7 +59,7 @@ class EmbeddedEventLog final : public EventLog {
   const std::string group_;
   const std::uint64_t member_;
   std::set<std::string> topics_;
-  std::vector<std::regex> patterns_;
+  std::vector<Regex> patterns_;
   AssignmentListener listener_;
   bool subscribed_ = false;
   std::size_t known_topics_ = 0;
@@ -64,11 +81,9 @@ Status EmbeddedEventLog::subscribe(const std::vector<std::string>& topics, Assig
       topics_.insert(topic);
       continue;
     }
-    try {
-      patterns_.emplace_back(topic, std::regex::extended);
-    } catch (const std::regex_error&) {
-      return {Code::invalid, "not a regular expression: " + topic};
-    }
+    Regex pattern = compile(topic);
+    if (!pattern) return {Code::invalid, "not a regular expression: " + topic};
+    patterns_.push_back(std::move(pattern));
   }
   listener_ = std::move(listener);
   subscribed_ = true;
@@ -82,7 +97,7 @@ Status EmbeddedEventLog::refresh_assignment() {
   std::vector<TopicPartition> added;
   for (const std::string& topic : all) {
     const bool wanted = topics_.contains(topic) || std::any_of(patterns_.begin(), patterns_.end(), [&](const auto& pattern) {
-                          return std::regex_search(topic, pattern);
+                          return regexec(pattern.get(), topic.c_str(), 0, nullptr, 0) == 0;
                         });
     if (!wanted || inputs_.contains({topic, 0})) continue;
     const auto partitions = store_->partition_count(topic);

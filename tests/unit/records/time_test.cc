@@ -7,7 +7,8 @@
 
 #include <cstdio>
 #include <random>
-#include <regex>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace lacuna {
@@ -89,11 +90,36 @@ TEST(Rfc3339, Refusals) {
   EXPECT_FALSE(parse_rfc3339("2026-01-01T00:00:00+99:00\0"sv).has_value());
 }
 
+// '0' stands for any digit, every other character for itself.
+bool fits(std::string_view text, std::string_view pattern) {
+  if (text.size() != pattern.size()) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    if (pattern[i] == '0' ? !digit : text[i] != pattern[i]) return false;
+  }
+  return true;
+}
+
+// RFC 3339's date-time: takes the zone off the end, then a fraction, and compares the rest with a picture of it. The
+// parser goes the other way.
+bool in_grammar(std::string text) {
+  if (!text.empty() && (text.back() == 'Z' || text.back() == 'z')) text.pop_back();
+  else if (text.size() > 6 && (fits(text.substr(text.size() - 6), "+00:00") || fits(text.substr(text.size() - 6), "-00:00")))
+    text.resize(text.size() - 6);
+  else
+    return false;
+  if (const std::size_t dot = text.find('.'); dot != std::string::npos) {
+    const std::string fraction = text.substr(dot + 1);
+    if (fraction.empty() || !fits(fraction, std::string(fraction.size(), '0'))) return false;
+    text.resize(dot);
+  }
+  return fits(text, "0000-00-00T00:00:00") || fits(text, "0000-00-00t00:00:00");
+}
+
 TEST(Rfc3339, MutatedTextsAreAcceptedOnlyInTheGrammar) {
   const std::uint64_t seed = 3339;
   SCOPED_TRACE(seed);
   std::mt19937_64 random(seed);
-  const std::regex grammar(R"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d))");
   const std::string alphabet = "0123456789-+:.TZtz ";
   int accepted = 0;
   for (int i = 0; i < 20'000; ++i) {
@@ -108,7 +134,7 @@ TEST(Rfc3339, MutatedTextsAreAcceptedOnlyInTheGrammar) {
     const auto parsed = parse_rfc3339(candidate);
     if (!parsed) continue;
     ++accepted;
-    ASSERT_TRUE(std::regex_match(candidate, grammar)) << candidate;
+    ASSERT_TRUE(in_grammar(candidate)) << candidate;
     ASSERT_EQ(parse_rfc3339(format_rfc3339(*parsed)), parsed) << candidate;
   }
   EXPECT_GT(accepted, 1000);

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "state/records/time.h"
+#include "streaming/event_log.h"
+
+namespace lacuna::daemon {
+
+/// Keeps partitions together in clinical time while a backlog is read: those ahead of the slowest by more than kWindow rest
+/// until it has caught up. Without it one partition can be days ahead of another, and what happened at the same time reaches
+/// the detectors as if it had not. A partition that gives nothing (idle) holds nobody up. One thread.
+class Alignment {
+ public:
+  static constexpr Millis kWindow = std::chrono::hours(2);
+  /// Polls without a record after which a partition counts as idle.
+  static constexpr int kIdlePolls = 3;
+
+  struct Change {
+    std::vector<streaming::TopicPartition> pause, resume;
+  };
+  void assign(const streaming::TopicPartition& partition) { partitions_[partition]; }
+  void revoke(const streaming::TopicPartition& partition) { partitions_.erase(partition); }
+  /// After a poll: the newest clinical time that each partition gave, for those that gave any.
+  Change observe(const std::map<streaming::TopicPartition, Time>& newest);
+  /// Those that are not paused.
+  std::vector<streaming::TopicPartition> going() const;
+  /// No event older than this is expected, but for late ones: the slowest partition's newest time. Time::min() at first.
+  Time watermark() const { return watermark_; }
+
+ private:
+  struct State {
+    Time newest = Time::min();
+    int empty_polls = 0;
+    bool paused = false;
+  };
+  std::map<streaming::TopicPartition, State> partitions_;
+  Time watermark_ = Time::min();
+};
+
+}  // namespace lacuna::daemon
