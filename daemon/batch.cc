@@ -286,7 +286,11 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       s.covered = state.calibrator.update(feature, stratum, p, value, u);
       state.scores.add(s);
       if (!is_discrete(likelihood)) {
-        state.monitor.observe(drift::Miss{m.before.patient_id, feature, m.time, !s.covered});
+        // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
+        // adapts to.
+        const double tail = (1 - config_.predict.level) / 2;
+        const double pit = p.pit(value, u);
+        state.monitor.observe(drift::Miss{m.before.patient_id, feature, m.time, pit < tail || pit > 1 - tail});
       }
     }
   }

@@ -25,7 +25,7 @@ struct TrainOptions {
   int batch_size = 256;
   double learning_rate = 1e-3;
   double weight_decay = 1e-4;
-  double beta = 1.0;               ///< weight of the KL term after warm-up
+  double beta = 0.02;              ///< weight of the KL term after warm-up
   std::int64_t kl_warmup_steps = 500;
   double gradient_norm_max = 5.0;
   double hide_cells_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between

@@ -22,9 +22,10 @@ constexpr double kRateWarmupSteps = 100;
 /// learner without an end cannot have.
 constexpr double kAverageDecay = 0.998;
 /// Share of the rows in which nothing is hidden: what is predicted next is predicted from all there is.
-double kWholeShare = getenv("WHOLE") ? atof(getenv("WHOLE")) : 0.25;
-/// Weights of the three kinds of cells in the objective: hidden, visible (the autoencoder's own) and newly arrived ones.
-double kHiddenWeight = getenv("HIDW") ? atof(getenv("HIDW")) : 1.0, kVisibleWeight = getenv("VISW") ? atof(getenv("VISW")) : 1.0, kArrivedWeight = getenv("ARRW") ? atof(getenv("ARRW")) : 1.0;
+constexpr double kWholeShare = 0.25;
+/// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat what it was shown is the
+/// autoencoder's lesser task; at full weight it fills the latent state with each cell's own noise (docs/model.md has the figures).
+constexpr double kVisibleWeight = 0.1;
 
 enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
 
@@ -198,8 +199,8 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const Tensor hidden = network_.expand(latent, context);
   const Tensor now = network_.log_likelihood(network_.decode(hidden, {}), device(host.last), count_mean).squeeze(1);
   const Tensor next = network_.log_likelihood(network_.decode(hidden, past), device(host.arrived), count_mean).squeeze(1);
-  const Tensor weight = kHiddenWeight * (observed - visible) + kVisibleWeight * visible;
-  const Tensor likelihood = (now * weight).sum() + kArrivedWeight * (next * arrived_mask).sum();
+  const Tensor weight = observed - (1.0 - kVisibleWeight) * visible;
+  const Tensor likelihood = (now * weight).sum() + (next * arrived_mask).sum();
   const Tensor kl = kl_to_prior(q).sum();
   const double warm = std::min(1.0, static_cast<double>(stats_.steps + 1) / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
   // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for being sparse.

@@ -7,7 +7,7 @@ namespace lacuna::drift {
 namespace {
 
 constexpr double kCellPrior = 4;      // patient-hours at the overall rate that a cell starts with
-constexpr double kFactorPrior = 20;   // patient-hours of each outcome at factor 1 that an hour of day starts with
+constexpr double kFactorPrior = 5;    // patient-hours of each outcome at factor 1 that an hour of day starts with
 constexpr double kSds = 2;            // of the estimate's log odds, towards the side that makes betting harder
 constexpr double kDesignEffect = 3;   // hours of one patient are alike: so many count as one
 // One patient-hour must not decide: with these a single update multiplies a stake at most by 6.6 (falling) or 10 (rising).

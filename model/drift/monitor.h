@@ -34,7 +34,7 @@ struct Miss {
   std::string_view patient_id;
   FeatureId feature = 0;
   Time time{};
-  bool missed = false;  ///< outside its interval
+  bool missed = false;  ///< outside the model's own (not the calibrated) central interval at the level
 };
 
 enum class SubjectState : std::uint8_t { learning, armed, alarmed };
