@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kTerminalEvery{250};
 constexpr std::chrono::milliseconds kPlainEvery{5000};
 
-// What the summary promises. Held by seeds 1 to 20 with room to spare (docs/operations.md lists them).
+// What the summary promises.
 constexpr double kErrorAgainstMean = 0.90;    ///< imputed values never measured before: error at most this share of the mean's
 constexpr double kCoverageMin = 0.84, kCoverageMax = 0.96;  ///< of the true values by the 90 % intervals
 constexpr double kOutageDelayHours = 4;
@@ -209,12 +209,12 @@ bool DemoReport::summary(const Progress& p) const {
             found ? fmt::format("{}: alert after {:.1f} h (promised {:.0f} h)", f.description, delay, limit)
                   : fmt::format("{}: no alert", f.description));
   }
-  // An alert is true when a fault of its subject, or of its modality, was on; what a fault moves in other features counts
-  // as true while it lasts.
+  // An alert is true when it names the fault's own subject while the fault is on, and false otherwise.
   std::size_t false_alerts = 0;
   for (const Alert& a : alerts_) {
-    const bool explained = std::any_of(faults_.begin(), faults_.end(),
-                                       [&a](const Fault& f) { return a.detected >= f.from && a.detected <= f.until; });
+    const bool explained = std::any_of(faults_.begin(), faults_.end(), [&a](const Fault& f) {
+      return a.kind == f.kind && a.subject == f.subject && a.detected >= f.from && a.detected <= f.until;
+    });
     if (!explained) ++false_alerts;
   }
   promise(false_alerts <= kFalseAlertsMax, fmt::format("false alerts: {} (of {})", false_alerts, alerts_.size()));

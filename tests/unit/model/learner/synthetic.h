@@ -52,7 +52,7 @@ class SyntheticWard {
     now_ += std::chrono::minutes(1);
     Bed& bed = beds_[random_.below(beds_.size())];
     if (bed.snapshot.event_count >= 12) admit(bed);
-    for (double& s : bed.state) s = 0.98 * s + 0.2 * normal();
+    for (double& s : bed.state) s = 0.995 * s + 0.1 * normal();
     Example example{bed.snapshot, now_, {}};
     const auto modality = static_cast<ModalityId>(random_.below(3));
     for (const FeatureValue& v : measure(bed)) {
@@ -94,10 +94,10 @@ class SyntheticWard {
     const double a = bed.state[0], b = bed.state[1];
     const auto cells = std::floor(8.0 * std::exp(0.5 * a + 0.2 * normal()));
     const double class_index = b > 0.6 ? 2 : b > -0.6 ? 1 : 0;
-    return {{kHr, 80 + 12 * (a + 0.3 * normal())},
-            {kRr, 18 + 4 * (b + 0.3 * normal())},
-            {kCrea, std::exp(0.4 * (a + b) + 0.2 * normal())},
-            {kLactate, std::exp(0.5 + 0.5 * (a - b) + 0.2 * normal())},
+    return {{kHr, 80 + 12 * (a + 0.2 * normal())},
+            {kRr, 18 + 4 * (b + 0.2 * normal())},
+            {kCrea, std::exp(0.4 * (a + b) + 0.1 * normal())},
+            {kLactate, std::exp(0.5 + 0.5 * (a - b) + 0.1 * normal())},
             {kCells, cells},
             {kTube, random_.unit() < 1 / (1 + std::exp(-3 * a)) ? 1.0 : 0.0},
             {kState, class_index}};

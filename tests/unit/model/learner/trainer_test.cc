@@ -27,7 +27,7 @@ TrainOptions quick() {
   TrainOptions options;
   options.batch_size = 64;
   options.examples_per_step = 32;
-  options.kl_warmup_steps = 50;
+  options.kl_warmup_steps = getenv("KW")?atoi(getenv("KW")):50;
   options.learning_rate = 3e-3;
   return options;
 }
@@ -48,14 +48,14 @@ void feed(Trainer& trainer, const std::vector<Example>& examples) {
   }
 }
 
-/// Mean absolute error of the lab's values predicted from vitals and notes, over that of the mean.
-double relative_error(const ModelVersion& version, SyntheticWard& ward, std::size_t count) {
+/// Mean absolute error of the lab's last values predicted with `hidden` hidden, over that of the mean.
+double relative_error(const ModelVersion& version, const std::vector<Example>& examples, const std::vector<ModalityId>& hidden) {
   double model = 0, mean = 0;
-  for (const Example& example : ward.take(count)) {
+  for (const Example& example : examples) {
     for (FeatureId f : {testing::kCrea, testing::kLactate}) {
       const FeatureState& state = example.before.features[f];
       if (state.count == 0 || example.before.features[testing::kHr].count == 0) continue;
-      const Query query{&example.before, example.time, {f}, {testing::kLab}, 5};
+      const Query query{&example.before, example.time, {f}, hidden, 5};
       const auto prediction = version.predict(std::span(&query, 1));
       EXPECT_TRUE(prediction.ok());
       const double truth = std::log1p(state.last);
@@ -66,19 +66,21 @@ double relative_error(const ModelVersion& version, SyntheticWard& ward, std::siz
   return model / mean;
 }
 
-// The lab is a function of what the vitals show, up to noise: the error must fall well below the mean's. The bound holds for
-// twenty seeds with room to spare.
+// The lab is a function of what the vitals show, up to noise: predicted from the others its error must fall well below the mean's,
+// and with the others hidden as well it must not, or the test would pass for another reason. New patients are scored. Over twenty
+// seeds the first ratio was BOUND.
 TEST(Trainer, LearnsToImputeAModalityFromTheOthers) {
-  for (std::uint64_t seed : {1, 2, 3}) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SyntheticWard ward(seed * 101), later(seed * 101 + 50);
     auto trainer = make(ward.schema(), small(seed));
-    const double before = relative_error(*trainer->publish(), later, 300);
-    feed(*trainer, ward.take(250 * 32));
+    feed(*trainer, ward.take((getenv("S")?atoi(getenv("S")):300) * 32));
     EXPECT_EQ(trainer->stats().skipped_steps, 0);
-    const double after = relative_error(*trainer->publish(), later, 600);
-    EXPECT_GT(before, 0.95) << "seed " << seed << ": the test would pass without learning";
-    EXPECT_LT(after, 0.80) << "seed " << seed;
-    RecordProperty("relative_error_" + std::to_string(seed), std::to_string(after));
+    const auto version = trainer->publish();
+    const auto held_out = later.take(600);
+    const double informed = relative_error(*version, held_out, {testing::kLab});
+    EXPECT_LT(informed, 0.70) << "seed " << seed;
+    EXPECT_GT(relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}), 0.90) << "seed " << seed;
+    std::printf("seed %d informed %.3f blind %.3f\n", (int)seed, informed, relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}));
   }
 }
 
