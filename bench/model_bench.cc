@@ -10,9 +10,9 @@
 #include "model/learner.h"
 #include "model/trainer.h"
 
-// Gradient steps and predictions a second on one core, at the size of an intensive care deployment: 37 features in eight
-// modalities, two thirds of them measured, four attributes, default options. Processor time, not wall-clock time: what else
-// the machine does is not what is asked.
+// Gradient steps and predictions a second on one core, at the size of an intensive care deployment: 37
+// features in eight modalities, two thirds of them measured, four attributes, default options. Processor
+// time, not wall-clock time: what else the machine does is not what is asked.
 
 namespace {
 
@@ -54,7 +54,9 @@ Example make_example(const Schema& schema, model::HashRandom& random) {
   return example;
 }
 
-double seconds_since(std::clock_t start) { return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC; }
+double seconds_since(std::clock_t start) {
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
 
 }  // namespace
 
@@ -88,19 +90,21 @@ int main() {
   }
   const double step_ms = seconds_since(start) / 100 * 1e3;
   const auto version = trainer.publish();
-  std::printf("%lld parameters, batch of %d: %.1f ms a step\n", static_cast<long long>(version->parameter_count()),
-              train.batch_size, step_ms);
+  std::printf("%lld parameters, batch of %d: %.1f ms a step\n",
+              static_cast<long long>(version->parameter_count()), train.batch_size, step_ms);
 
   std::vector<model::Query> queries;
   std::vector<FeatureId> all(kFeatures);
   for (FeatureId f = 0; f < kFeatures; ++f) all[f] = f;
-  for (std::size_t i = 0; i < examples.size(); ++i) queries.push_back({&examples[i].before, examples[i].time, all, {}, i});
+  for (std::size_t i = 0; i < examples.size(); ++i)
+    queries.push_back({&examples[i].before, examples[i].time, all, {}, i});
   double best = 0;
   for (int round = 0; round < 4; ++round) {
     start = std::clock();
     if (!version->predict(queries).ok()) return 1;
     best = std::max(best, static_cast<double>(queries.size()) / seconds_since(start));
   }
-  std::printf("all %u features wanted, %d samples: %.0f queries a second\n", kFeatures, predict.samples, best);
+  std::printf("all %u features wanted, %d samples: %.0f queries a second\n", kFeatures, predict.samples,
+              best);
   return 0;
 }

@@ -42,8 +42,8 @@ class Board {
       const Sums& s = sums_[f];
       if (s.count == 0) continue;
       const auto n = static_cast<double>(s.count);
-      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.covered / n, s.width / n, s.crps / n,
-                                 s.last / n, s.mean / n});
+      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.covered / n,
+                                 s.width / n, s.crps / n, s.last / n, s.mean / n});
     }
     return result;
   }
@@ -57,14 +57,16 @@ class Board {
 double mean_on_scale(const model::Predictive& p) {
   if (p.likelihood != Likelihood::normal && p.likelihood != Likelihood::log_normal) return p.mean();
   double mean = 0;
-  for (std::size_t k = 0; k < p.weights.size(); ++k) mean += static_cast<double>(p.weights[k]) * p.location[k];
+  for (std::size_t k = 0; k < p.weights.size(); ++k)
+    mean += static_cast<double>(p.weights[k]) * p.location[k];
   return mean;
 }
 
 /// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
 class Examiner {
  public:
-  Examiner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator, const Moments& moments)
+  Examiner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+           const Moments& moments)
       : schema_(schema), version_(version), calibrator_(calibrator), moments_(moments) {
     for (FeatureId f = 0; moments_.mean.size() < schema.feature_count(); ++f) {
       const auto [mean, sd] = version.moments(f);
@@ -98,14 +100,18 @@ class Examiner {
   }
 
  private:
-  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive, Board& all, Board* unseen) {
+  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive,
+             Board& all, Board* unseen) {
     const FeatureId f = truth.feature;
     const Feature& feature = schema_.features()[f];
     const FeatureState& state = question.before.features[f];
-    const bool hidden = std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
+    const bool hidden =
+        std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
     const bool known = state.count > 0 && !hidden;
     const bool stale = known && question.time - state.time > schema_.stale_after(f);
-    const auto stratum = !known ? model::Stratum::never_measured : stale ? model::Stratum::stale : model::Stratum::fresh;
+    const auto stratum = !known  ? model::Stratum::never_measured
+                         : stale ? model::Stratum::stale
+                                 : model::Stratum::fresh;
     const auto scaled = [&](double value) { return state::to_scale(feature.likelihood, value); };
     const double mean = moments_.mean[f], sd = moments_.sd[f], value = scaled(truth.value);
 
@@ -161,7 +167,8 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     Snapshot snapshot = state::new_snapshot(schema, stay.front().patient_id);
     for (std::size_t from = 0, to = 0; from < stay.size(); from = to) {
       const Time time = stay[from].time;
-      std::map<FeatureId, double> arrived;  // what is measured twice in a moment counts once, as the store keeps it
+      std::map<FeatureId, double>
+          arrived;  // what is measured twice in a moment counts once, as the store keeps it
       for (to = from; to < stay.size() && stay[to].time == time; ++to) {
         for (const FeatureValue& v : stay[to].values) arrived[v.feature] = v.value;
       }
@@ -179,8 +186,9 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
   return std::vector<ProtocolResult>{all.result(stays.size()), unseen.result(stays.size())};
 }
 
-Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
-                                      const Moments& moments, const std::vector<Stay>& stays,
+Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version,
+                                      model::Calibrator& calibrator, const Moments& moments,
+                                      const std::vector<Stay>& stays,
                                       const std::function<void(std::size_t)>& progress) {
   Board all("cross", schema.feature_count());
   Examiner examiner(schema, version, calibrator, moments);
@@ -245,19 +253,21 @@ FeatureResult average(const std::vector<const FeatureResult*>& features) {
 
 std::string row(const std::string& name, const FeatureResult& r) {
   char text[200];
-  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n", name.c_str(),
-                static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage, r.width, r.mae_last, r.mae_mean);
+  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n",
+                name.c_str(), static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage,
+                r.width, r.mae_last, r.mae_mean);
   return text;
 }
 
 }  // namespace
 
 std::string format_table(const Schema& schema, const ProtocolResult& result) {
-  std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " + std::to_string(result.features.size()) +
+  std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " +
+                     std::to_string(result.features.size()) +
                      " features of equal weight, standardised units\n";
   char head[200];
-  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values", "MAE", "RMSE", "CRPS",
-                "cover90", "width", "last", "mean");
+  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values",
+                "MAE", "RMSE", "CRPS", "cover90", "width", "last", "mean");
   text += head;
   std::vector<const FeatureResult*> all;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
@@ -273,8 +283,8 @@ std::string format_table(const Schema& schema, const ProtocolResult& result) {
 
 std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
   const auto figures = [](const FeatureResult& r) {
-    return nlohmann::ordered_json{{"values", r.count},   {"mae", r.mae},     {"rmse", r.rmse},
-                                  {"crps", r.crps},      {"coverage", r.coverage}, {"width", r.width},
+    return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},           {"rmse", r.rmse},
+                                  {"crps", r.crps},         {"coverage", r.coverage}, {"width", r.width},
                                   {"mae_last", r.mae_last}, {"mae_mean", r.mae_mean}};
   };
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
@@ -285,7 +295,10 @@ std::string format_json(const Schema& schema, const std::vector<ProtocolResult>&
       features[schema.qualified_name(r.feature)] = figures(r);
       all.push_back(&r);
     }
-    out.push_back({{"protocol", result.protocol}, {"stays", result.stays}, {"all", figures(average(all))}, {"features", features}});
+    out.push_back({{"protocol", result.protocol},
+                   {"stays", result.stays},
+                   {"all", figures(average(all))},
+                   {"features", features}});
   }
   return out.dump(2);
 }

@@ -12,7 +12,9 @@ namespace {
 
 constexpr double kAgeHoursMax = 24.0 * 365;
 
-double clamp_input(double value) { return std::clamp(value, -kInputClamp, kInputClamp); }
+double clamp_input(double value) {
+  return std::clamp(value, -kInputClamp, kInputClamp);
+}
 
 }  // namespace
 
@@ -37,7 +39,8 @@ Standardiser::Standardiser(const Schema& schema)
 }
 
 void Standardiser::observe(const Example& example) {
-  for (const FeatureValue& v : example.arrived) features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
+  for (const FeatureValue& v : example.arrived)
+    features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
   const auto& known = example.before.attributes;
   for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
     if (known[a]) attributes_[a].add(*known[a]);
@@ -73,7 +76,8 @@ bool Standardiser::load(ByteReader& in) {
 }
 
 InputLayout::InputLayout(const Schema& schema)
-    : features(static_cast<std::int64_t>(schema.feature_count())), modalities(static_cast<std::int64_t>(schema.modality_count())) {
+    : features(static_cast<std::int64_t>(schema.feature_count())),
+      modalities(static_cast<std::int64_t>(schema.modality_count())) {
   for (const Feature& feature : schema.features()) {
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
@@ -97,7 +101,8 @@ RowEncoder::RowEncoder(const Schema& schema) : layout_(schema) {
 float RowEncoder::input(const Standardiser& standardiser, FeatureId feature, double scale_value) const {
   const double mean = standardiser.mean(feature);
   if (layout_.likelihoods[feature] == Likelihood::negative_binomial) {
-    // Counts act by ratio: the decoder multiplies the population's mean by the exponential of what it adds up.
+    // Counts act by ratio: the decoder multiplies the population's mean by the exponential of what it adds
+    // up.
     const double ratio = (std::max(scale_value, 0.0) + 0.5) / (std::max(mean, 0.0) + 0.5);
     return static_cast<float>(clamp_input(std::log(ratio)));
   }
@@ -113,7 +118,8 @@ float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, do
   return static_cast<float>(value);
 }
 
-void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time, const RowSpans& row) const {
+void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time,
+                        const RowSpans& row) const {
   std::fill(row.past.begin(), row.past.end(), 0.0F);
   std::fill(row.context.begin(), row.context.end(), 0.0F);
   for (FeatureId f = 0; f < static_cast<FeatureId>(layout_.features); ++f) {
@@ -156,7 +162,8 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
       at += static_cast<std::size_t>(classes);
     } else {
       if (known) {
-        const double z = (*snapshot.attributes[a] - standardiser.attribute_mean(a)) / standardiser.attribute_sd(a);
+        const double z =
+            (*snapshot.attributes[a] - standardiser.attribute_mean(a)) / standardiser.attribute_sd(a);
         row.context[at] = 1.0F;
         row.context[at + 1] = static_cast<float>(clamp_input(z));
       }
@@ -165,9 +172,13 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
   }
 }
 
-std::uint64_t HashRandom::bits() { return mix64(seed_ ^ mix64(++counter_)); }
+std::uint64_t HashRandom::bits() {
+  return mix64(seed_ ^ mix64(++counter_));
+}
 
-double HashRandom::unit() { return to_unit(bits()); }
+double HashRandom::unit() {
+  return to_unit(bits());
+}
 
 std::uint64_t HashRandom::below(std::uint64_t bound) {
   return static_cast<std::uint64_t>(to_unit(bits()) * static_cast<double>(bound));

@@ -7,12 +7,14 @@
 #include "state/records/bytes.h"
 #include "state/records/records.h"
 
-// From snapshots to the numbers the network reads. No LibTorch. Everything is standardised by streaming moments, so that
-// the network sees values of order one whatever the units; what is absent is zero with its mask at zero.
+// From snapshots to the numbers the network reads. No LibTorch. Everything is standardised by streaming
+// moments, so that the network sees values of order one whatever the units; what is absent is zero with its
+// mask at zero.
 
 namespace lacuna::model {
 
-/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute. Part of a version.
+/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute. Part of a
+/// version.
 class Standardiser {
  public:
   explicit Standardiser(const Schema& schema);
@@ -57,10 +59,20 @@ struct InputLayout {
 
 /// Columns of a feature's past. All zero when the feature was never measured or is hidden.
 enum PastColumn : std::int64_t {
-  kMask, kLast, kAge, kFreshness, kMeanShort, kMeanLong, kSlope, kPrevious, kCount, kPastColumns  // then one column a category
+  kMask,
+  kLast,
+  kAge,
+  kFreshness,
+  kMeanShort,
+  kMeanLong,
+  kSlope,
+  kPrevious,
+  kCount,
+  kPastColumns  // then one column a category
 };
 
-/// Values further from the mean than this many sd are read as being there: one typing error must not drown the rest.
+/// Values further from the mean than this many sd are read as being there: one typing error must not drown
+/// the rest.
 inline constexpr double kInputClamp = 6.0;
 /// The same for values to be predicted.
 inline constexpr double kTargetClamp = 10.0;
@@ -78,8 +90,10 @@ class RowEncoder {
   explicit RowEncoder(const Schema& schema);
   const InputLayout& layout() const { return layout_; }
   /// The patient as known in `snapshot`, seen from `time`. Writes every element of `row`.
-  void encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time, const RowSpans& row) const;
-  /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or the count itself.
+  void encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time,
+              const RowSpans& row) const;
+  /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or
+  /// the count itself.
   float target(const Standardiser& standardiser, FeatureId feature, double value) const;
 
  private:
@@ -94,9 +108,9 @@ class HashRandom {
  public:
   explicit HashRandom(std::uint64_t seed) : seed_(seed) {}
   std::uint64_t bits();
-  double unit();                              ///< [0, 1)
-  std::uint64_t below(std::uint64_t bound);   ///< [0, bound), bound > 0
-  void normals(std::span<float> out);         ///< standard normal (Box and Muller 1958)
+  double unit();                             ///< [0, 1)
+  std::uint64_t below(std::uint64_t bound);  ///< [0, bound), bound > 0
+  void normals(std::span<float> out);        ///< standard normal (Box and Muller 1958)
 
  private:
   std::uint64_t seed_;

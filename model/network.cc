@@ -13,10 +13,12 @@ namespace {
 
 /// Hidden units that each feature has for itself in the decoder.
 constexpr std::int64_t kFeatureWidth = 16;
-/// No predictive sd falls below this share of the population's: a value repeated by a machine must not buy unbounded likelihood.
+/// No predictive sd falls below this share of the population's: a value repeated by a machine must not buy
+/// unbounded likelihood.
 constexpr double kScaleFloor = 0.05;
 constexpr double kLogPrecisionMax = 8.0;
-/// An expert begins vague (precision e^-2 against the prior's 1), so that nine of them do not begin overconfident.
+/// An expert begins vague (precision e^-2 against the prior's 1), so that nine of them do not begin
+/// overconfident.
 constexpr double kExpertStart = -2.0;
 constexpr double kRatioMax = 6.0;
 /// Columns of the decoder's output for continuous features; counts and classes reuse them.
@@ -28,8 +30,8 @@ Tensor normalised(const Tensor& x, const Tensor& gain, const Tensor& bias) {
 
 }  // namespace
 
-Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& subset, const Tensor& extra_mean,
-               const Tensor& extra_log_precision) {
+Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& subset,
+               const Tensor& extra_mean, const Tensor& extra_log_precision) {
   const Tensor precision = log_precision.exp();
   Tensor total = torch::matmul(subset, precision) + 1.0;
   Tensor weighted = torch::matmul(subset, precision * mean);
@@ -45,14 +47,17 @@ Tensor kl_to_prior(const Posterior& q) {
   return 0.5 * (q.log_variance.exp() + q.mean * q.mean - 1.0 - q.log_variance).sum(-1);
 }
 
-/// Names every parameter once, with its shape, the spread of its first values and the value they spread around.
+/// Names every parameter once, with its shape, the spread of its first values and the value they spread
+/// around.
 template <typename Visit>
 void Network::visit(Visit&& each) {
   using Shape = std::vector<std::int64_t>;
   const std::int64_t f = layout_.features, m = layout_.modalities, p = layout_.past, c = layout_.context;
   const std::int64_t e = embed_, h = width_, d = latent_, u = kFeatureWidth;
   const std::int64_t out = std::max<std::int64_t>(kOutColumns, layout_.categories);
-  const auto fan = [](std::int64_t n) { return 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(n, 1))); };
+  const auto fan = [](std::int64_t n) {
+    return 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(n, 1)));
+  };
   const auto norm = [&](Tensor& gain, Tensor& bias, Shape shape) {
     each(gain, shape, 0.0, 1.0);
     each(bias, shape, 0.0, 0.0);
@@ -88,13 +93,18 @@ void Network::visit(Visit&& each) {
 }
 
 Network::Network(const InputLayout& layout, const ModelOptions& options)
-    : layout_(layout), latent_(options.latent_dim), width_(options.hidden_dim), embed_(std::max(options.hidden_dim / 2, 8)),
+    : layout_(layout),
+      latent_(options.latent_dim),
+      width_(options.hidden_dim),
+      embed_(std::max(options.hidden_dim / 2, 8)),
       joint_(options.joint_expert) {}
 
 std::int64_t Network::parameter_count(const InputLayout& layout, const ModelOptions& options) {
   std::int64_t count = 0;
   Network shape(layout, options);
-  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double, double) { count += c10::multiply_integers(size); });
+  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double, double) {
+    count += c10::multiply_integers(size);
+  });
   return count;
 }
 
@@ -136,21 +146,26 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     if (kind == Likelihood::bernoulli) kinds[0].push_back(index);
     if (kind == Likelihood::categorical) kinds[1].push_back(index);
     if (kind == Likelihood::negative_binomial) kinds[2].push_back(index);
-    for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c) missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
+    for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c)
+      missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
   }
   const auto device = flat_.device();
-  block_mask_ = torch::tensor(blocks).view({layout_.features, 1, layout_.modalities, 1})
+  block_mask_ = torch::tensor(blocks)
+                    .view({layout_.features, 1, layout_.modalities, 1})
                     .expand({layout_.features, layout_.past, layout_.modalities, embed_})
-                    .reshape({layout_.features * layout_.past, layout_.modalities * embed_}).to(device);
+                    .reshape({layout_.features * layout_.past, layout_.modalities * embed_})
+                    .to(device);
   if (!kinds[0].empty()) bernoulli_ = torch::tensor(kinds[0]).to(device);
   if (!kinds[1].empty()) categorical_ = torch::tensor(kinds[1]).to(device);
   if (!kinds[2].empty()) counts_ = torch::tensor(kinds[2]).to(device);
-  if (layout_.categories > 0) class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
+  if (layout_.categories > 0)
+    class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
 }
 
 Posterior Network::encode(const Tensor& past, const Tensor& context, const Tensor& subset) const {
   const std::int64_t rows = past.size(0), m = layout_.modalities;
-  Tensor code = torch::mm(past.reshape({rows, -1}), w_.in * block_mask_) + torch::mm(context, w_.in_context) + w_.in_bias;
+  Tensor code = torch::mm(past.reshape({rows, -1}), w_.in * block_mask_) + torch::mm(context, w_.in_context) +
+                w_.in_bias;
   code = normalised(code.view({rows, m, embed_}), w_.norm, w_.norm_bias);
   const Tensor head = torch::bmm(code.transpose(0, 1), w_.head) + w_.head_bias;  // [M, B, 2L]
   const auto expert = head.transpose(0, 1).chunk(2, -1);
@@ -161,14 +176,17 @@ Posterior Network::encode(const Tensor& past, const Tensor& context, const Tenso
   Tensor joint = torch::matmul(together, w_.joint) + torch::mm(context, w_.joint_context).unsqueeze(1) +
                  torch::matmul(subset, w_.joint_subset) + w_.joint_bias;
   joint = normalised(joint, w_.joint_norm, w_.joint_norm_bias);
-  joint = joint + normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
+  joint = joint +
+          normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
   const auto extra = (torch::matmul(joint, w_.joint_head) + w_.joint_head_bias).chunk(2, -1);
   return fuse(expert[0], precision, subset, extra[0], extra[1].clamp(-kLogPrecisionMax, kLogPrecisionMax));
 }
 
 Tensor Network::expand(const Tensor& latent, const Tensor& context) const {
-  const Tensor state = torch::matmul(latent, w_.trunk) + torch::mm(context, w_.trunk_context).unsqueeze(1) + w_.trunk_bias;
-  const Tensor hidden = torch::matmul(normalised(state, w_.trunk_norm, w_.trunk_norm_bias), w_.expand) + w_.expand_bias;
+  const Tensor state =
+      torch::matmul(latent, w_.trunk) + torch::mm(context, w_.trunk_context).unsqueeze(1) + w_.trunk_bias;
+  const Tensor hidden =
+      torch::matmul(normalised(state, w_.trunk_norm, w_.trunk_norm_bias), w_.expand) + w_.expand_bias;
   return hidden.view({latent.size(0), latent.size(1), layout_.features, kFeatureWidth});
 }
 
@@ -182,7 +200,8 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past) const {
     last = past.select(-1, kLast).unsqueeze(1) + linear;
   }
   const Tensor flat = torch::silu(units).reshape({rows * samples, f, kFeatureWidth}).transpose(0, 1);
-  const Tensor raw = (torch::bmm(flat, w_.out) + w_.out_bias).permute({2, 1, 0}).contiguous().view({-1, rows, samples, f});
+  const Tensor raw =
+      (torch::bmm(flat, w_.out) + w_.out_bias).permute({2, 1, 0}).contiguous().view({-1, rows, samples, f});
   const auto located = [&](OutColumn gate, OutColumn delta, double start) {
     if (!past.defined()) return raw[delta];
     const Tensor share = torch::sigmoid(raw[gate] + start) * known;
@@ -211,7 +230,9 @@ Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, con
   };
   Tensor result = torch::logaddexp(torch::log_sigmoid(outputs.first_logit) + normal(0),
                                    torch::log_sigmoid(-outputs.first_logit) + normal(1));
-  const auto put = [&](const Tensor& index, const Tensor& values) { result = result.index_copy(-1, index, values); };
+  const auto put = [&](const Tensor& index, const Tensor& values) {
+    result = result.index_copy(-1, index, values);
+  };
   if (bernoulli_.defined()) {
     const Tensor logit = outputs.logit.index_select(-1, bernoulli_), x = value.index_select(-1, bernoulli_);
     put(bernoulli_, x * logit - torch::softplus(logit));
@@ -223,11 +244,12 @@ Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, con
   }
   if (counts_.defined()) {
     const Tensor x = value.index_select(-1, counts_);
-    const Tensor mean = (count_mean.index_select(0, counts_) + 0.5) * outputs.log_ratio.index_select(-1, counts_).exp();
+    const Tensor mean =
+        (count_mean.index_select(0, counts_) + 0.5) * outputs.log_ratio.index_select(-1, counts_).exp();
     const Tensor r = outputs.dispersion.index_select(-1, counts_);
     const Tensor log_total = (r + mean).log();
-    put(counts_, torch::lgamma(x + r) - torch::lgamma(r) - torch::lgamma(x + 1.0) + r * (r.log() - log_total) +
-                     x * (mean.log() - log_total));
+    put(counts_, torch::lgamma(x + r) - torch::lgamma(r) - torch::lgamma(x + 1.0) +
+                     r * (r.log() - log_total) + x * (mean.log() - log_total));
   }
   return result;
 }

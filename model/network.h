@@ -5,8 +5,9 @@
 #include "model/encoding.h"
 #include "model/options.h"
 
-// The network as pure functions of one flat tensor of weights. B: examples, S: subsets of modalities of an example,
-// K: posterior samples, M: modalities, F: features, P: past columns, L: latent dimensions, H: decoder width a feature.
+// The network as pure functions of one flat tensor of weights. B: examples, S: subsets of modalities of an
+// example, K: posterior samples, M: modalities, F: features, P: past columns, L: latent dimensions, H:
+// decoder width a feature.
 
 namespace lacuna::model {
 
@@ -16,19 +17,20 @@ struct Posterior {
   torch::Tensor log_variance;
 };
 
-/// Product of the experts of each subset with the N(0, I) prior: `mean` and `log_precision` [B, M, L], `subset` [B, S, M] of 0
-/// and 1, `extra_mean` and `extra_precision` [B, S, L] (one more expert a subset; undefined: none). All subsets are one
-/// batched matrix product; an empty subset gives the prior (Wu and Goodman 2018; Sutter et al. 2021).
+/// Product of the experts of each subset with the N(0, I) prior: `mean` and `log_precision` [B, M, L],
+/// `subset` [B, S, M] of 0 and 1, `extra_mean` and `extra_precision` [B, S, L] (one more expert a subset;
+/// undefined: none). All subsets are one batched matrix product; an empty subset gives the prior (Wu and
+/// Goodman 2018; Sutter et al. 2021).
 Posterior fuse(const torch::Tensor& mean, const torch::Tensor& log_precision, const torch::Tensor& subset,
                const torch::Tensor& extra_mean = {}, const torch::Tensor& extra_log_precision = {});
 
 /// KL(q || N(0, I)) in nats, summed over L: [B, S].
 torch::Tensor kl_to_prior(const Posterior& posterior);
 
-/// What the decoder says of each feature: tensors [B, K, F]. Continuous features: a mixture of two normals, the first starting
-/// out at the last value; standardised units.
+/// What the decoder says of each feature: tensors [B, K, F]. Continuous features: a mixture of two normals,
+/// the first starting out at the last value; standardised units.
 struct Outputs {
-  torch::Tensor first_logit;            ///< log odds of the first component
+  torch::Tensor first_logit;  ///< log odds of the first component
   torch::Tensor location[2], scale[2];
   torch::Tensor logit;                  ///< bernoulli
   torch::Tensor class_logits;           ///< [C, B, K, F], categorical; undefined when the schema has none
@@ -37,21 +39,25 @@ struct Outputs {
 
 class Network {
  public:
-  /// `flat` holds parameter_count() weights on its device; the network keeps views of it. `trainable`: the views become leaves
-  /// whose gradients accumulate into gradient().
+  /// `flat` holds parameter_count() weights on its device; the network keeps views of it. `trainable`: the
+  /// views become leaves whose gradients accumulate into gradient().
   Network(const InputLayout& layout, const ModelOptions& options, torch::Tensor flat, bool trainable);
   static std::int64_t parameter_count(const InputLayout& layout, const ModelOptions& options);
   /// Fresh weights on the CPU: a function of the shape and options.seed.
   static torch::Tensor initial(const InputLayout& layout, const ModelOptions& options);
 
   /// `past` [B, F, P], already zero where hidden; `context` [B, C]; `subset` [B, S, M].
-  Posterior encode(const torch::Tensor& past, const torch::Tensor& context, const torch::Tensor& subset) const;
+  Posterior encode(const torch::Tensor& past, const torch::Tensor& context,
+                   const torch::Tensor& subset) const;
   /// Latent states [B, K, L] to per-feature hidden units [B, K, F, H], shared by every reading of them.
   torch::Tensor expand(const torch::Tensor& latent, const torch::Tensor& context) const;
-  /// Reads the features off: given each feature's own past [B, F, P], or as if nothing of it were known when `past` is undefined.
+  /// Reads the features off: given each feature's own past [B, F, P], or as if nothing of it were known when
+  /// `past` is undefined.
   Outputs decode(const torch::Tensor& hidden, const torch::Tensor& past) const;
-  /// Log density or probability of `target` [B, F] (RowEncoder::target): [B, K, F]. `count_mean` [F]: population means.
-  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean) const;
+  /// Log density or probability of `target` [B, F] (RowEncoder::target): [B, K, F]. `count_mean` [F]:
+  /// population means.
+  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target,
+                               const torch::Tensor& count_mean) const;
 
   const torch::Tensor& flat() const { return flat_; }
   const torch::Tensor& gradient() const { return gradient_; }
@@ -65,14 +71,16 @@ class Network {
   std::int64_t latent_, width_, embed_;
   bool joint_;
   torch::Tensor flat_, gradient_;
-  torch::Tensor block_mask_;                      ///< [F * P, M * E]: a feature feeds its own modality's encoder only
+  torch::Tensor block_mask_;  ///< [F * P, M * E]: a feature feeds its own modality's encoder only
   torch::Tensor bernoulli_, categorical_, counts_;  ///< feature indices; undefined when there are none
-  torch::Tensor class_mask_;                      ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
+  torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
   struct {
-    torch::Tensor in, in_context, in_bias, norm, norm_bias, head, head_bias;              // one encoder a modality
-    torch::Tensor joint, joint_context, joint_subset, joint_bias, joint_norm, joint_norm_bias;  // what modalities say together
+    torch::Tensor in, in_context, in_bias, norm, norm_bias, head, head_bias;  // one encoder a modality
+    torch::Tensor joint, joint_context, joint_subset, joint_bias, joint_norm,
+        joint_norm_bias;  // what modalities say together
     torch::Tensor joint2, joint2_bias, joint2_norm, joint2_norm_bias, joint_head, joint_head_bias;
-    torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand, expand_bias;  // decoder
+    torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand,
+        expand_bias;  // decoder
     torch::Tensor past, skip, out, out_bias;
   } w_;
 };

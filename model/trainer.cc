@@ -15,16 +15,18 @@ using torch::Tensor;
 
 namespace {
 
-// Optimiser: Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), on one flat tensor.
+// Optimiser: Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), on one flat
+// tensor.
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
 constexpr double kRateWarmupSteps = 100;
-/// The served weights are an exponential mean of the trained ones; it takes the place of a falling learning rate, which a
-/// learner without an end cannot have.
+/// The served weights are an exponential mean of the trained ones; it takes the place of a falling learning
+/// rate, which a learner without an end cannot have.
 constexpr double kAverageDecay = 0.998;
 /// Share of the rows in which nothing is hidden: what is predicted next is predicted from all there is.
 constexpr double kWholeShare = 0.25;
-/// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat what it was shown is the
-/// autoencoder's lesser task; at full weight it fills the latent state with each cell's own noise (docs/model.md has the figures).
+/// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat
+/// what it was shown is the autoencoder's lesser task; at full weight it fills the latent state with each
+/// cell's own noise (docs/model.md has the figures).
 constexpr double kVisibleWeight = 0.1;
 
 enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
@@ -33,10 +35,14 @@ enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
 struct Batch {
   Tensor past, observed, last, context, arrived, arrived_mask, visible, subset, noise;
   Batch(std::int64_t rows, const InputLayout& l, std::int64_t latent)
-      : past(torch::empty({rows, l.features, l.past})), observed(torch::empty({rows, l.features})),
-        last(torch::empty({rows, l.features})), context(torch::empty({rows, l.context})),
-        arrived(torch::zeros({rows, l.features})), arrived_mask(torch::zeros({rows, l.features})),
-        visible(torch::zeros({rows, l.features})), subset(torch::zeros({rows, 1, l.modalities})),
+      : past(torch::empty({rows, l.features, l.past})),
+        observed(torch::empty({rows, l.features})),
+        last(torch::empty({rows, l.features})),
+        context(torch::empty({rows, l.context})),
+        arrived(torch::zeros({rows, l.features})),
+        arrived_mask(torch::zeros({rows, l.features})),
+        visible(torch::zeros({rows, l.features})),
+        subset(torch::zeros({rows, 1, l.modalities})),
         noise(torch::empty({rows, 1, latent})) {}
 };
 
@@ -47,13 +53,20 @@ std::span<float> row_of(Tensor& t, std::int64_t row) {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
-               torch::Device device)
-      : schema_(schema), options_(model), train_(train), predict_(predict), device_(device),
-        encoder_(std::make_shared<const RowEncoder>(schema)), standardiser_(schema),
+  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+               const PredictOptions& predict, torch::Device device)
+      : schema_(schema),
+        options_(model),
+        train_(train),
+        predict_(predict),
+        device_(device),
+        encoder_(std::make_shared<const RowEncoder>(schema)),
+        standardiser_(schema),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
-        first_(torch::zeros_like(network_.flat())), second_(torch::zeros_like(network_.flat())),
-        average_(network_.flat().clone()), sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
+        first_(torch::zeros_like(network_.flat())),
+        second_(torch::zeros_like(network_.flat())),
+        average_(network_.flat().clone()),
+        sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
 
   bool take(Example example) override {
     standardiser_.observe(example);
@@ -116,7 +129,8 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
   const auto wanted = replay_wanted().first;
   const std::size_t fresh = static_cast<std::size_t>(train_.batch_size) - std::min(wanted, replayed.size());
   std::vector<const Example*> rows;
-  // Every fresh example is used at least once; the rest of the fresh share is drawn from the recent ones.
+  // Every fresh example is used at least once (as far as the fresh share has room); the rest of the fresh
+  // share is drawn from the recent ones.
   const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
   for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i]);
   HashRandom random(stream_seed(kDrawRows));
@@ -135,7 +149,8 @@ std::vector<bool> TorchTrainer::draw_subset(const std::vector<bool>& measured, H
   std::size_t hide = present.size() - 1;  // moe: one expert alone
   if (options_.fusion == Fusion::mopoe) {
     if (random.unit() >= train_.hide_modalities) return kept;
-    // Half of the rows lose one modality, which is what an outage looks like; the others any number, up to all.
+    // Half of the rows lose one modality, which is what an outage looks like; the others any number, up to
+    // all.
     hide = random.unit() < 0.5 ? 1 : 1 + random.below(present.size());
   }
   for (std::size_t i = 0; i < hide; ++i) {
@@ -145,9 +160,11 @@ std::vector<bool> TorchTrainer::draw_subset(const std::vector<bool>& measured, H
   return kept;
 }
 
-void TorchTrainer::fill_row(Batch& batch, std::int64_t row, const Example& example, HashRandom& random) const {
+void TorchTrainer::fill_row(Batch& batch, std::int64_t row, const Example& example,
+                            HashRandom& random) const {
   const InputLayout& layout = encoder_->layout();
-  const auto past = row_of(batch.past, row), observed = row_of(batch.observed, row), visible = row_of(batch.visible, row);
+  const auto past = row_of(batch.past, row), observed = row_of(batch.observed, row),
+             visible = row_of(batch.visible, row);
   encoder_->encode(standardiser_, example.before, example.time,
                    {past, observed, row_of(batch.last, row), row_of(batch.context, row)});
   std::vector<bool> measured(static_cast<std::size_t>(layout.modalities));
@@ -156,7 +173,8 @@ void TorchTrainer::fill_row(Batch& batch, std::int64_t row, const Example& examp
   }
   const bool whole = random.unit() < kWholeShare && options_.fusion != Fusion::moe;
   const std::vector<bool> kept = whole ? measured : draw_subset(measured, random);
-  const double share = train_.hide_cells_min + random.unit() * (train_.hide_cells_max - train_.hide_cells_min);
+  const double share =
+      train_.hide_cells_min + random.unit() * (train_.hide_cells_max - train_.hide_cells_min);
   const auto subset = row_of(batch.subset, row);
   for (std::size_t f = 0; f < observed.size(); ++f) {
     const bool hide_cell = random.unit() < share && !whole;
@@ -184,26 +202,34 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
     HashRandom random(stream_seed(kHide) + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
     fill_row(host, i, *examples[static_cast<std::size_t>(i)], random);
   }
-  HashRandom(stream_seed(kNoise)).normals({host.noise.data_ptr<float>(), static_cast<std::size_t>(host.noise.numel())});
+  HashRandom(stream_seed(kNoise))
+      .normals({host.noise.data_ptr<float>(), static_cast<std::size_t>(host.noise.numel())});
   std::vector<float> means;
   for (FeatureId f = 0; f < static_cast<FeatureId>(layout.features); ++f) {
     means.push_back(static_cast<float>(standardiser_.mean(f)));
   }
   const auto device = [&](const Tensor& t) { return t.to(device_); };
-  const Tensor past = device(host.past), context = device(host.context), count_mean = device(torch::tensor(means));
-  const Tensor observed = device(host.observed), visible = device(host.visible), arrived_mask = device(host.arrived_mask);
+  const Tensor past = device(host.past), context = device(host.context),
+               count_mean = device(torch::tensor(means));
+  const Tensor observed = device(host.observed), visible = device(host.visible),
+               arrived_mask = device(host.arrived_mask);
 
   network_.gradient().zero_();
   const Posterior q = network_.encode(past, context, device(host.subset));
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * device(host.noise);
   const Tensor hidden = network_.expand(latent, context);
-  const Tensor now = network_.log_likelihood(network_.decode(hidden, {}), device(host.last), count_mean).squeeze(1);
-  const Tensor next = network_.log_likelihood(network_.decode(hidden, past), device(host.arrived), count_mean).squeeze(1);
+  const Tensor now =
+      network_.log_likelihood(network_.decode(hidden, {}), device(host.last), count_mean).squeeze(1);
+  const Tensor next =
+      network_.log_likelihood(network_.decode(hidden, past), device(host.arrived), count_mean).squeeze(1);
   const Tensor weight = observed - (1.0 - kVisibleWeight) * visible;
   const Tensor likelihood = (now * weight).sum() + (next * arrived_mask).sum();
   const Tensor kl = kl_to_prior(q).sum();
-  const double warm = std::min(1.0, static_cast<double>(stats_.steps + 1) / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
-  // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for being sparse.
+  const double warm =
+      std::min(1.0, static_cast<double>(stats_.steps + 1) /
+                        static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
+  // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for
+  // being sparse.
   const Tensor loss = (train_.beta * warm * kl - likelihood) / static_cast<double>(rows * layout.features);
   loss.backward();
 
@@ -212,18 +238,21 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const Tensor nats = (train_.beta * kl - (now * observed).sum() - (next * arrived_mask).sum()) / cells;
   const Tensor norm = network_.gradient().norm();
   const Tensor fine = torch::isfinite(norm).logical_and(torch::isfinite(loss)).to(torch::kFloat);
-  const Tensor clip = fine * (train_.gradient_norm_max / norm.clamp_min(train_.gradient_norm_max)).nan_to_num(0, 0, 0);
+  const Tensor clip =
+      fine * (train_.gradient_norm_max / norm.clamp_min(train_.gradient_norm_max)).nan_to_num(0, 0, 0);
   update(torch::stack({fine, clip}));
-  sums_ += torch::stack({nats.nan_to_num(0, 0, 0) * fine, kl.nan_to_num(0, 0, 0) * fine / rows, fine, 1.0 - fine});
+  sums_ +=
+      torch::stack({nats.nan_to_num(0, 0, 0) * fine, kl.nan_to_num(0, 0, 0) * fine / rows, fine, 1.0 - fine});
   ++stats_.steps;
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
   if (device_.is_cpu()) read_sums();
-  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const double ms =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
 }
 
-/// One step of Adam. `scales`: {1 or 0 whether to step at all, factor of the gradient}; on the device, so that no host
-/// waits for it.
+/// One step of Adam. `scales`: {1 or 0 whether to step at all, factor of the gradient}; on the device, so
+/// that no host waits for it.
 void TorchTrainer::update(const Tensor& scales) {
   const Tensor fine = scales[0];
   Tensor gradient = network_.gradient();
@@ -240,7 +269,8 @@ void TorchTrainer::update(const Tensor& scales) {
   average_.add_((weights - average_).mul_(fine * (1 - decay)));
 }
 
-/// Moves the sums kept on the device into the figures; on CUDA only once a version, since it waits for the device.
+/// Moves the sums kept on the device into the figures; on CUDA only once a version, since it waits for the
+/// device.
 void TorchTrainer::read_sums() {
   const Tensor host = sums_.to(torch::kCPU);
   const float* s = host.data_ptr<float>();
@@ -258,8 +288,9 @@ void TorchTrainer::read_sums() {
 
 std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
-  VersionParts parts{encoder_, standardiser_, options_, predict_, average_.clone(), stats_.versions, stats_.steps,
-                     loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
+  VersionParts parts{
+      encoder_,         standardiser_,   options_,     predict_,
+      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;
@@ -275,8 +306,8 @@ std::string TorchTrainer::checkpoint() const {
   const Tensor sums = sums_.to(torch::kCPU);
   for (int i = 0; i < 4; ++i) out.put(sums.data_ptr<float>()[i]);
   standardiser_.save(out);
-  for (std::int64_t v : {stats_.steps, stats_.examples, stats_.replayed, stats_.versions, stats_.skipped_steps, since_step_,
-                         published_at_}) {
+  for (std::int64_t v : {stats_.steps, stats_.examples, stats_.replayed, stats_.versions,
+                         stats_.skipped_steps, since_step_, published_at_}) {
     out.put(v);
   }
   for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
@@ -301,8 +332,8 @@ Status TorchTrainer::restore(std::string_view bytes) {
   for (int i = 0; i < 4; ++i) sums.push_back(in.get<float>());
   sums_.copy_(torch::tensor(sums));
   if (!standardiser_.load(in)) return damaged;
-  for (std::int64_t* v : {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions, &stats_.skipped_steps,
-                          &since_step_, &published_at_}) {
+  for (std::int64_t* v : {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions,
+                          &stats_.skipped_steps, &since_step_, &published_at_}) {
     *v = in.get<std::int64_t>();
   }
   for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
@@ -314,8 +345,9 @@ Status TorchTrainer::restore(std::string_view bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
-                                               const PredictOptions& predict, std::string_view checkpoint) {
+Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const ModelOptions& model,
+                                               const TrainOptions& train, const PredictOptions& predict,
+                                               std::string_view checkpoint) {
   try {
     const auto device = choose_device(model.device);
     if (!device.ok()) return device.status();

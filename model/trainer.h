@@ -7,7 +7,8 @@
 
 #include "model/learner.h"
 
-// The learning itself, on the caller's thread and deterministic: the learner's thread drives it, tests drive it directly.
+// The learning itself, on the caller's thread and deterministic: the learner's thread drives it, tests drive
+// it directly.
 
 namespace lacuna::model {
 
@@ -17,11 +18,13 @@ inline constexpr std::size_t kRecentExamplesMax = 1024;
 class Trainer {
  public:
   /// Fails as Learner::make does.
-  static Result<std::unique_ptr<Trainer>> make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
-                                               const PredictOptions& predict, std::string_view checkpoint);
+  static Result<std::unique_ptr<Trainer>> make(const Schema& schema, const ModelOptions& model,
+                                               const TrainOptions& train, const PredictOptions& predict,
+                                               std::string_view checkpoint);
   virtual ~Trainer() = default;
 
-  /// Takes a fresh example in stream order. True when a step is now due, and must be taken before the next example.
+  /// Takes a fresh example in stream order. True when a step is now due, and must be taken before the next
+  /// example.
   virtual bool take(Example example) = 0;
   /// What the step due wants replayed: how many, and the seed to draw them with.
   virtual std::pair<std::size_t, std::uint64_t> replay_wanted() const = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <stdexcept>
 
 #include "state/records/hash.h"
 
@@ -12,11 +13,12 @@ using torch::Tensor;
 
 namespace {
 
-/// Queries computed together: enough to fill the products, few enough that a chunk's tensors stay in the processor's cache.
+/// Queries computed together: enough to fill the products, few enough that a chunk's tensors stay in the
+/// processor's cache.
 constexpr std::size_t kChunk = 48;
 
-/// Exponent of the importance weights. With few draws their full variance costs more than their bias is worth: at 1 the
-/// effective sample size was 3.5 of 16 and the error 2 % higher (docs/model.md).
+/// Exponent of the importance weights. With few draws their full variance costs more than their bias is
+/// worth: at 1 the effective sample size was 3.5 of 16 and the error 2 % higher (docs/model.md).
 constexpr double kWeightPower = 0.1;
 
 /// Host copies of what a chunk's predictions are assembled from, [rows, samples, features] each.
@@ -50,7 +52,8 @@ class Version final : public ModelVersion {
     const std::string_view bytes(static_cast<const char*>(host.data_ptr()), host.nbytes());
     const std::uint64_t hash = hash64(moments.take(), hash64(bytes));
     char text[32];
-    std::snprintf(text, sizeof text, "%06lld-%08x", static_cast<long long>(p_.number), static_cast<unsigned>(hash >> 32));
+    std::snprintf(text, sizeof text, "%06lld-%08x", static_cast<long long>(p_.number),
+                  static_cast<unsigned>(hash >> 32));
     id_ = text;
     std::vector<float> means;
     for (FeatureId f = 0; f < static_cast<FeatureId>(p_.encoder->layout().features); ++f) {
@@ -79,7 +82,8 @@ class Version final : public ModelVersion {
       return predictions;
     } catch (const std::exception&) {
       // LibTorch's messages can quote tensors; what reaches the log must hold no value of a patient.
-      return {Code::internal, "prediction with model " + id_ + " failed in LibTorch"};
+      return {Code::internal,
+              "prediction with model " + id_ + " failed: LibTorch threw, or the weights have diverged"};
     }
   }
 
@@ -105,8 +109,13 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
   const std::int64_t f = layout.features, k = p_.predict.samples, d = p_.options.latent_dim;
   // A mixture of experts asks each observed modality in turn; the product asks all of them at once.
   const std::int64_t subsets = p_.options.fusion == Fusion::moe ? layout.modalities : 1;
-  Rows r{torch::empty({rows, f, layout.past}), torch::empty({rows, f}), torch::empty({rows, f}),
-         torch::empty({rows, layout.context}), torch::zeros({rows, subsets, layout.modalities}), torch::empty({rows, k, d}), false};
+  Rows r{torch::empty({rows, f, layout.past}),
+         torch::empty({rows, f}),
+         torch::empty({rows, f}),
+         torch::empty({rows, layout.context}),
+         torch::zeros({rows, subsets, layout.modalities}),
+         torch::empty({rows, k, d}),
+         false};
   const auto span = [](Tensor& t, std::int64_t row) {
     const std::int64_t width = t.numel() / t.size(0);
     return std::span<float>(t.data_ptr<float>() + row * width, static_cast<std::size_t>(width));
@@ -114,7 +123,8 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
   for (std::int64_t i = 0; i < rows; ++i) {
     const Query& query = queries[static_cast<std::size_t>(i)];
     const auto past = span(r.past, i), visible = span(r.visible, i);
-    p_.encoder->encode(p_.standardiser, *query.snapshot, query.time, {past, visible, span(r.last, i), span(r.context, i)});
+    p_.encoder->encode(p_.standardiser, *query.snapshot, query.time,
+                       {past, visible, span(r.last, i), span(r.context, i)});
     for (std::int64_t j = 0; j < f; ++j) {
       const ModalityId modality = layout.modality_of[static_cast<std::size_t>(j)];
       if (std::find(query.hidden.begin(), query.hidden.end(), modality) == query.hidden.end()) continue;
@@ -124,7 +134,8 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
     std::vector<ModalityId> seen;
     for (std::int64_t j = 0; j < f; ++j) {
       const ModalityId modality = layout.modality_of[static_cast<std::size_t>(j)];
-      if (visible[static_cast<std::size_t>(j)] > 0 && (seen.empty() || seen.back() != modality)) seen.push_back(modality);
+      if (visible[static_cast<std::size_t>(j)] > 0 && (seen.empty() || seen.back() != modality))
+        seen.push_back(modality);
     }
     const auto subset = span(r.subset, i);
     for (std::size_t s = 0; s < seen.size(); ++s) {
@@ -157,18 +168,23 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   const Tensor hidden = network_.expand(latent, context);
   const Outputs blind = network_.decode(hidden, {});
   // Importance weights: how well each draw explains what is known, against how readily it was drawn.
-  const Tensor explained =
-      (network_.log_likelihood(blind, rows.last.to(device), count_mean_) * rows.visible.to(device).unsqueeze(1)).sum(-1);
+  const Tensor explained = (network_.log_likelihood(blind, rows.last.to(device), count_mean_) *
+                            rows.visible.to(device).unsqueeze(1))
+                               .sum(-1);
   const Tensor log_prior = -0.5 * (latent * latent).sum(-1);
   const Tensor log_proposal = (-0.5 * (noise * noise) - 0.5 * q.log_variance).sum(-1);
-  const Tensor weights = torch::softmax((explained + log_prior - log_proposal) * kWeightPower, 1).to(torch::kCPU).contiguous();
+  const Tensor weights =
+      torch::softmax((explained + log_prior - log_proposal) * kWeightPower, 1).to(torch::kCPU).contiguous();
   const HostOutputs unknown(blind);
-  const HostOutputs known = rows.any_known_wanted ? HostOutputs(network_.decode(hidden, past)) : HostOutputs();
+  const HostOutputs known =
+      rows.any_known_wanted ? HostOutputs(network_.decode(hidden, past)) : HostOutputs();
   const float* visible = rows.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const float* w = weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
     double squares = 0;
     for (std::int64_t s = 0; s < k; ++s) squares += static_cast<double>(w[s]) * w[s];
+    // Every weight depends on every output, so one look finds a network that has diverged anywhere.
+    if (!std::isfinite(squares)) throw std::runtime_error("not finite");
     out[i].effective_samples = std::clamp(1.0 / squares, 1.0, static_cast<double>(k));
     out[i].features = queries[i].wanted;
     out[i].predictive.reserve(queries[i].wanted.size());
@@ -179,10 +195,13 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   }
 }
 
-Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId feature, const float* weights) const {
+Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId feature,
+                             const float* weights) const {
   const InputLayout& layout = p_.encoder->layout();
   const std::int64_t k = p_.predict.samples, f = layout.features;
-  const auto at = [&](const Tensor& t, std::int64_t s) { return t.data_ptr<float>()[(row * k + s) * f + feature]; };
+  const auto at = [&](const Tensor& t, std::int64_t s) {
+    return t.data_ptr<float>()[(row * k + s) * f + feature];
+  };
   Predictive p;
   p.likelihood = layout.likelihoods[feature];
   const double mean = p_.standardiser.mean(feature), sd = p_.standardiser.sd(feature);
@@ -217,7 +236,8 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
       const std::int64_t stride = o.classes.numel() / layout.categories;
       for (std::size_t c = 0; c < p.class_probabilities.size(); ++c) {
         const float* of_class = o.classes.data_ptr<float>() + static_cast<std::int64_t>(c) * stride;
-        for (std::int64_t s = 0; s < k; ++s) p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
+        for (std::int64_t s = 0; s < k; ++s)
+          p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
       }
       break;
     }

@@ -8,7 +8,8 @@
 
 namespace lacuna::model {
 
-/// What a served version is made of. `weights` must be the version's own copy, on the device it shall predict on.
+/// What a served version is made of. `weights` must be the version's own copy, on the device it shall predict
+/// on.
 struct VersionParts {
   std::shared_ptr<const RowEncoder> encoder;
   Standardiser standardiser;
@@ -21,10 +22,12 @@ struct VersionParts {
 
 std::shared_ptr<const ModelVersion> make_version(VersionParts parts);
 
-/// CPU or CUDA as asked; `automatic` takes CUDA when there is one. `unavailable` when it was asked for and is not there.
+/// CPU or CUDA as asked; `automatic` takes CUDA when there is one. `unavailable` when it was asked for and is
+/// not there.
 Result<torch::Device> choose_device(Device device);
 
-/// One thread for this thread's products, in LibTorch and in OpenBLAS: small models lose time to more. Cheap to repeat.
+/// One thread for this thread's products, in LibTorch and in OpenBLAS: small models lose time to more. Cheap
+/// to repeat.
 void use_one_thread();
 
 }  // namespace lacuna::model

@@ -8,8 +8,8 @@
 
 #include "tests/unit/model/learner/synthetic.h"
 
-// Protects the thread around the trainer: steps at fixed positions of the stream however it is cut, a bounded queue, versions
-// that never vanish, restarts without a seam.
+// Protects the thread around the trainer: steps at fixed positions of the stream however it is cut, a bounded
+// queue, versions that never vanish, restarts without a seam.
 
 namespace lacuna::model {
 namespace {
@@ -33,7 +33,9 @@ TrainOptions quick() {
   return options;
 }
 
-std::vector<Example> replay(std::size_t count, std::uint64_t seed) { return SyntheticWard(seed % 5).take(count); }
+std::vector<Example> replay(std::size_t count, std::uint64_t seed) {
+  return SyntheticWard(seed % 5).take(count);
+}
 
 std::unique_ptr<Learner> make(const Schema& schema, ReplaySource source, std::string_view checkpoint = {}) {
   auto learner = Learner::make(schema, small(), quick(), {}, std::move(source), checkpoint);
@@ -91,7 +93,8 @@ TEST(Learner, VersionsMoveOnAndOldOnesStayUsable) {
   EXPECT_EQ(last, learner->current());
   EXPECT_GE(learner->stats().versions, 10);
   EXPECT_EQ(first->steps(), 0);
-  EXPECT_EQ(first->predict(std::span(&query, 1)).value()[0].predictive[0].mean(), before) << "a version is immutable";
+  EXPECT_EQ(first->predict(std::span(&query, 1)).value()[0].predictive[0].mean(), before)
+      << "a version is immutable";
 }
 
 TEST(Learner, RestartGoesOnWhereItStopped) {
@@ -103,7 +106,8 @@ TEST(Learner, RestartGoesOnWhereItStopped) {
   auto restarted = make(ward.schema(), replay, through->checkpoint());
   through->submit(second);
   restarted->submit(second);
-  // The number before the dash counts published versions, of which a restart makes one more; the hash is of the weights.
+  // The number before the dash counts published versions, of which a restart makes one more; the hash is of
+  // the weights.
   EXPECT_EQ(through->drain()->id().substr(7), restarted->drain()->id().substr(7));
   EXPECT_EQ(through->stats().steps, restarted->stats().steps);
 }
@@ -123,7 +127,8 @@ TEST(Learner, ManyThreadsReadOneVersion) {
     readers.emplace_back([&] {
       for (int round = 0; round < 5; ++round) {
         const auto got = version->predict(queries).value();
-        for (std::size_t i = 0; i < got.size(); ++i) different += got[i].predictive[1].location != expected[i].predictive[1].location;
+        for (std::size_t i = 0; i < got.size(); ++i)
+          different += got[i].predictive[1].location != expected[i].predictive[1].location;
       }
     });
   }

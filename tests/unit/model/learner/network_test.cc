@@ -7,8 +7,8 @@
 #include "model/predictive.h"
 #include "tests/unit/model/learner/synthetic.h"
 
-// Protects the algebra of the model: the fused posterior, the KL term, the likelihoods and the gradient are compared with
-// plain double-precision loops or closed forms, on random numbers.
+// Protects the algebra of the model: the fused posterior, the KL term, the likelihoods and the gradient are
+// compared with plain double-precision loops or closed forms, on random numbers.
 
 namespace lacuna::model {
 namespace {
@@ -21,7 +21,8 @@ Tensor random_tensor(HashRandom& random, std::vector<std::int64_t> shape) {
   return torch::tensor(values).view(shape);
 }
 
-// The product of normal densities multiplies precisions; the reference adds them up one by one in double precision.
+// The product of normal densities multiplies precisions; the reference adds them up one by one in double
+// precision.
 TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
   const std::int64_t rows = 3, modalities = 4, latent = 5, subsets = 16;
   HashRandom random(11);
@@ -34,7 +35,8 @@ TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
     for (std::int64_t m = 0; m < modalities; ++m) subset.select(1, s).select(1, m).fill_((s >> m) & 1);
   }
   for (bool with_extra : {false, true}) {
-    const Posterior q = with_extra ? fuse(mean, log_precision, subset, extra_mean, extra) : fuse(mean, log_precision, subset);
+    const Posterior q =
+        with_extra ? fuse(mean, log_precision, subset, extra_mean, extra) : fuse(mean, log_precision, subset);
     for (std::int64_t b = 0; b < rows; ++b) {
       for (std::int64_t s = 0; s < subsets; ++s) {
         for (std::int64_t d = 0; d < latent; ++d) {
@@ -59,7 +61,8 @@ TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
 
 TEST(Fuse, EmptySubsetIsThePrior) {
   HashRandom random(12);
-  const Posterior q = fuse(random_tensor(random, {2, 3, 4}), random_tensor(random, {2, 3, 4}), torch::zeros({2, 1, 3}));
+  const Posterior q =
+      fuse(random_tensor(random, {2, 3, 4}), random_tensor(random, {2, 3, 4}), torch::zeros({2, 1, 3}));
   EXPECT_EQ(q.mean.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(q.log_variance.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(kl_to_prior(q).abs().max().item<float>(), 0.0F);
@@ -88,18 +91,21 @@ class NetworkTest : public ::testing::Test {
     HashRandom random(options_.seed + 77);
     // Every weight moved off its start, since many start at zero and would hide what they do.
     const Tensor weights = Network::initial(encoder_.layout(), options_);
-    return Network(encoder_.layout(), options_, weights + 0.3 * random_tensor(random, {weights.numel()}), trainable);
+    return Network(encoder_.layout(), options_, weights + 0.3 * random_tensor(random, {weights.numel()}),
+                   trainable);
   }
   RowEncoder encoder_;
   ModelOptions options_;
 };
 
-// The likelihood that is trained on must be the density that is served: one sample's Predictive gives the same number.
+// The likelihood that is trained on must be the density that is served: one sample's Predictive gives the
+// same number.
 TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
   const InputLayout& layout = encoder_.layout();
   HashRandom random(14);
   const Network net = network();
-  const Tensor context = random_tensor(random, {4, layout.context}), past = random_tensor(random, {4, layout.features, layout.past});
+  const Tensor context = random_tensor(random, {4, layout.context}),
+               past = random_tensor(random, {4, layout.features, layout.past});
   const Outputs out = net.decode(net.expand(random_tensor(random, {4, 1, 6}), context), past);
   Tensor target = random_tensor(random, {4, layout.features});
   for (std::int64_t b = 0; b < 4; ++b) {
@@ -119,7 +125,8 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
         case Likelihood::normal:
         case Likelihood::log_normal: {
           const float first = 1 / (1 + std::exp(-at(out.first_logit)));
-          p.likelihood = Likelihood::normal;  // log_normal differs by the value's own transform, which is done before
+          p.likelihood =
+              Likelihood::normal;  // log_normal differs by the value's own transform, which is done before
           p.weights = {first, 1 - first};
           p.location = {at(out.location[0]), at(out.location[1])};
           p.scale = {at(out.scale[0]), at(out.scale[1])};
@@ -141,17 +148,20 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
           break;
         }
       }
-      ASSERT_NEAR(log_p[b][0][f].item<double>(), p.log_density(value), 2e-3) << "feature " << f << ", row " << b;
+      ASSERT_NEAR(log_p[b][0][f].item<double>(), p.log_density(value), 2e-3)
+          << "feature " << f << ", row " << b;
     }
   }
 }
 
-// gradient() is filled by the backward pass in place; a central difference on single weights must agree with it.
+// gradient() is filled by the backward pass in place; a central difference on single weights must agree with
+// it.
 TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
   const InputLayout& layout = encoder_.layout();
   HashRandom random(15);
   const Network net = network(true);
-  const Tensor past = random_tensor(random, {5, layout.features, layout.past}), context = random_tensor(random, {5, layout.context});
+  const Tensor past = random_tensor(random, {5, layout.features, layout.past}),
+               context = random_tensor(random, {5, layout.context});
   const Tensor noise = random_tensor(random, {5, 1, 6});
   Tensor target = torch::ones({5, layout.features});
   const auto loss = [&](const Network& n) {
@@ -175,19 +185,21 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
     const double down = loss(net).item<double>();
     net.flat()[at] = before;
     const double expected = (up - down) / (2 * step);
-    ASSERT_NEAR(net.gradient()[at].item<double>(), expected, 0.02 * largest + 0.02 * std::abs(expected)) << "weight " << at;
+    ASSERT_NEAR(net.gradient()[at].item<double>(), expected, 0.02 * largest + 0.02 * std::abs(expected))
+        << "weight " << at;
   }
 }
 
-// A feature of one modality must reach the other modalities' experts only through the joint expert; without that expert, and
-// outside the subset, it must reach nothing.
+// A feature of one modality must reach the other modalities' experts only through the joint expert; without
+// that expert, and outside the subset, it must reach nothing.
 TEST_F(NetworkTest, ModalityOutsideTheSubsetHasNoSay) {
   for (bool joint : {false, true}) {
     options_.joint_expert = joint;
     const InputLayout& layout = encoder_.layout();
     HashRandom random(16);
     const Network net = network();
-    const Tensor past = random_tensor(random, {2, layout.features, layout.past}), context = random_tensor(random, {2, layout.context});
+    const Tensor past = random_tensor(random, {2, layout.features, layout.past}),
+                 context = random_tensor(random, {2, layout.context});
     Tensor subset = torch::ones({2, 1, layout.modalities});
     subset.select(2, testing::kLab).fill_(0);
     Tensor other = past.clone();
@@ -196,7 +208,8 @@ TEST_F(NetworkTest, ModalityOutsideTheSubsetHasNoSay) {
     EXPECT_TRUE(torch::equal(a.mean, b.mean)) << "joint " << joint;
     EXPECT_TRUE(torch::equal(a.log_variance, b.log_variance)) << "joint " << joint;
     subset.fill_(1);
-    EXPECT_FALSE(torch::equal(net.encode(past, context, subset).mean, net.encode(other, context, subset).mean));
+    EXPECT_FALSE(
+        torch::equal(net.encode(past, context, subset).mean, net.encode(other, context, subset).mean));
   }
 }
 

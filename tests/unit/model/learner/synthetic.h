@@ -6,8 +6,9 @@
 #include "model/encoding.h"
 #include "state/records/records.h"
 
-// A small source of patients for the learner's tests: two hidden numbers a patient drift slowly, and every feature of every
-// modality is a noisy function of them, so that any modality says something of any other. All likelihoods occur.
+// A small source of patients for the learner's tests: two hidden numbers a patient drift slowly, and every
+// feature of every modality is a noisy function of them, so that any modality says something of any other.
+// All likelihoods occur.
 
 namespace lacuna::model::testing {
 
@@ -28,23 +29,28 @@ inline Schema synthetic_schema() {
   age.name = "age";
   ward.name = "ward";
   ward.categories = {"a", "b", "c"};
-  return Schema::make({{modality("vitals"), {feature("hr", Likelihood::normal), feature("rr", Likelihood::normal)}},
-                       {modality("lab"), {feature("crea", Likelihood::log_normal), feature("lactate", Likelihood::log_normal),
-                                          feature("cells", Likelihood::negative_binomial)}},
-                       {modality("notes"), {feature("tube", Likelihood::bernoulli),
-                                            feature("state", Likelihood::categorical, {"low", "middle", "high"})}},
-                       {modality("never"), {feature("rare", Likelihood::normal)}}},
-                      {age, ward})
+  return Schema::make(
+             {{modality("vitals"), {feature("hr", Likelihood::normal), feature("rr", Likelihood::normal)}},
+              {modality("lab"),
+               {feature("crea", Likelihood::log_normal), feature("lactate", Likelihood::log_normal),
+                feature("cells", Likelihood::negative_binomial)}},
+              {modality("notes"),
+               {feature("tube", Likelihood::bernoulli),
+                feature("state", Likelihood::categorical, {"low", "middle", "high"})}},
+              {modality("never"), {feature("rare", Likelihood::normal)}}},
+             {age, ward})
       .value();
 }
 
-inline constexpr FeatureId kHr = 0, kRr = 1, kCrea = 2, kLactate = 3, kCells = 4, kTube = 5, kState = 6, kRare = 7;
+inline constexpr FeatureId kHr = 0, kRr = 1, kCrea = 2, kLactate = 3, kCells = 4, kTube = 5, kState = 6,
+                           kRare = 7;
 inline constexpr ModalityId kVitals = 0, kLab = 1, kNotes = 2, kNever = 3;
 
 /// Patients in turn: next() measures one modality of one of them.
 class SyntheticWard {
  public:
-  explicit SyntheticWard(std::uint64_t seed, std::size_t beds = 40) : schema_(synthetic_schema()), random_(seed), beds_(beds) {
+  explicit SyntheticWard(std::uint64_t seed, std::size_t beds = 40)
+      : schema_(synthetic_schema()), random_(seed), beds_(beds) {
     for (Bed& bed : beds_) admit(bed);
   }
 
@@ -56,7 +62,8 @@ class SyntheticWard {
     Example example{bed.snapshot, now_, {}};
     const auto modality = static_cast<ModalityId>(random_.below(3));
     for (const FeatureValue& v : measure(bed)) {
-      if (schema_.features()[v.feature].modality == modality && random_.unit() < 0.9) example.arrived.push_back(v);
+      if (schema_.features()[v.feature].modality == modality && random_.unit() < 0.9)
+        example.arrived.push_back(v);
     }
     apply(bed.snapshot, example);
     return example;
@@ -110,7 +117,9 @@ class SyntheticWard {
     for (const FeatureValue& v : example.arrived) {
       FeatureState& f = snapshot.features[v.feature];
       const auto scaled = static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, v.value));
-      f.previous = f.count == 0 ? scaled : static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, f.last));
+      f.previous = f.count == 0
+                       ? scaled
+                       : static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, f.last));
       f.mean_short = f.mean_long = f.count == 0 ? scaled : 0.5F * (f.mean_long + scaled);
       f.last = v.value;
       f.time = example.time;
