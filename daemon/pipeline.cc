@@ -255,51 +255,54 @@ class PipelineImpl final : public Pipeline {
 
   Status loop(bool until_idle) {
     int idle = 0;
-    Millis pause = kBackOffMin;
-    auto last_checkpoint = steady_clock::now();
     while (!stopping_) {
-      moved();
-      Status outcome = poll();
-      if (outcome.ok() && !to_restore_.empty()) outcome = restore();
-      const bool worked = !pending_.empty();
-      if (outcome.ok() && worked) outcome = process(pending_);
-      switch (outcome.code()) {
-        case Code::ok: pause = kBackOffMin; break;
-        case Code::aborted:
-          // Nothing of the batch is durable and the log will give it again: forget what it did to the detectors.
-          spdlog::warn("batch aborted, doing it again: {}", outcome.message());
-          aborted_batches_ += 1;
-          pending_.clear();
-          {
-            const std::lock_guard lock(state_mutex_);
-            LACUNA_RETURN_IF_ERROR(state_.load(config_, *store_));
-          }
-          continue;
-        case Code::unavailable:
-          spdlog::warn("waiting: {}", outcome.message());
-          set_ready(outcome);
-          wait(pause);
-          pause = std::min(pause * 2, kBackOffMax);
-          continue;
-        default: return outcome;
-      }
-      if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
-      pending_.clear();
-      if (to_restore_.empty() && !log_->assignment().empty()) set_ready({});
-      if (steady_clock::now() - last_checkpoint > config_.checkpoint_every) {
-        LACUNA_RETURN_IF_ERROR(save_checkpoint());
-        last_checkpoint = steady_clock::now();
-      }
-      if (worked) {
+      const Result<bool> worked = turn();
+      if (!worked.ok()) return worked.status();
+      if (*worked) {
         idle = 0;
         continue;
       }
-      publish_progress(0);
       const bool all_read = !log_->assignment().empty() && log_->lag() == 0;
       idle = all_read ? idle + 1 : 0;
       if (until_idle && idle >= kIdlePolls) return {};
     }
     return {};
+  }
+
+  Result<bool> turn() override {
+    moved();
+    Status outcome = poll();
+    if (outcome.ok() && !to_restore_.empty()) outcome = restore();
+    const bool worked = !pending_.empty();
+    if (outcome.ok() && worked) outcome = process(pending_);
+    switch (outcome.code()) {
+      case Code::ok: pause_ = kBackOffMin; break;
+      case Code::aborted: {
+        // Nothing of the batch is durable and the log will give it again: forget what it did to the detectors.
+        spdlog::warn("batch aborted, doing it again: {}", outcome.message());
+        aborted_batches_ += 1;
+        pending_.clear();
+        const std::lock_guard lock(state_mutex_);
+        LACUNA_RETURN_IF_ERROR(state_.load(config_, *store_));
+        return true;
+      }
+      case Code::unavailable:
+        spdlog::warn("waiting: {}", outcome.message());
+        set_ready(outcome);
+        wait(pause_);
+        pause_ = std::min(pause_ * 2, kBackOffMax);
+        return true;
+      default: return outcome;
+    }
+    if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
+    pending_.clear();
+    if (to_restore_.empty() && !log_->assignment().empty()) set_ready({});
+    if (steady_clock::now() - last_checkpoint_ > config_.checkpoint_every) {
+      LACUNA_RETURN_IF_ERROR(save_checkpoint());
+      last_checkpoint_ = steady_clock::now();
+    }
+    if (!worked) publish_progress(0);
+    return worked;
   }
 
   /// Reads the next batch into pending_. A batch that could not be worked on yet is kept, and the partitions stay paused
@@ -497,6 +500,8 @@ class PipelineImpl final : public Pipeline {
   BatchDurations batch_durations_;
   Time event_time_{};
   std::int64_t checkpoint_number_ = 0;
+  steady_clock::time_point last_checkpoint_ = steady_clock::now();
+  Millis pause_ = kBackOffMin;  ///< before the next try to reach what is out of reach
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.
   std::unique_ptr<state::Store> store_;

@@ -6,7 +6,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -71,7 +73,14 @@ class Pipeline {
     std::function<void(const Progress&)> after_batch;             ///< on the loop's thread; must be quick
     std::function<void(const Alert&)> on_alert;
     std::function<void(const std::vector<Imputation>&)> on_imputations;  ///< demo only: compares with the truth
+    /// Tests of recovery: called at each of kPoints with the batch at hand, and may throw (a batch that makes some stage
+    /// fail) or end the process.
+    std::function<void(std::string_view point, std::span<const streaming::Record> batch)> at_point;
   };
+  /// The moments between two steps of the loop at which a crash is worth testing.
+  static constexpr std::array kPoints{"polled",    "decoded", "scored",     "imputed",      "encoded", "commit_started",
+                                      "committed", "applied", "restored", "checkpointed"};
+
   /// Opens store, learner (from the newest checkpoint) and group membership. The factory must outlive it.
   static Result<std::unique_ptr<Pipeline>> make(const Config& config, streaming::LogFactory& log, Clock clock, Hooks hooks);
   virtual ~Pipeline() = default;
@@ -79,6 +88,9 @@ class Pipeline {
   /// Until stop() (drains, checkpoints, leaves the group: Ok) or a failure that waiting cannot mend. With `until_idle`,
   /// returns once everything there is has been consumed and learned.
   virtual Status run(bool until_idle) = 0;
+  /// One turn of the loop: a poll and what it brings; true when there was work to do. run() is nothing but turns; simulations
+  /// of several instances on one thread call it instead. What run() does at its end is left out.
+  virtual Result<bool> turn() = 0;
   virtual void stop() = 0;
 
   virtual Progress progress() const = 0;

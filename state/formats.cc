@@ -245,6 +245,14 @@ std::string encode_position(const PartitionPosition& position) {
   out.set_partition(position.partition);
   out.set_input_next(position.position.input_next);
   out.set_changelog_next(position.position.changelog_next);
+  const RecordCounts& counts = position.position.counts;
+  out.set_consumed(counts.consumed);
+  out.set_applied(counts.applied);
+  out.set_duplicate(counts.duplicate);
+  out.set_late(counts.late);
+  out.set_refused(counts.refused);
+  out.set_partial(counts.partial);
+  out.set_written_ms(to_ms(position.position.written));
   return to_bytes(out);
 }
 
@@ -252,7 +260,13 @@ Result<PartitionPosition> decode_position(std::string_view bytes) {
   format::Position in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "position", in));
   if (in.partition() < 0 || in.input_next() < 0 || in.changelog_next() < 0) return corrupt("position", "a number is negative");
-  return PartitionPosition{in.topic(), in.partition(), {in.input_next(), in.changelog_next()}};
+  const RecordCounts counts{in.consumed(), in.applied(), in.duplicate(), in.late(), in.refused(), in.partial()};
+  if (counts.consumed != counts.applied + counts.duplicate + counts.late + counts.refused) {
+    return corrupt("position", "its counts do not add up");
+  }
+  if (!is_time(in.written_ms())) return corrupt("position", "the time is out of range");
+  return PartitionPosition{
+      in.topic(), in.partition(), {in.input_next(), in.changelog_next(), counts, from_ms(in.written_ms())}};
 }
 
 std::string encode_stratum(const Stratum& stratum) {

@@ -16,14 +16,6 @@ namespace lacuna::state {
 /// Raised when a reader of the version before would misread what is written.
 inline constexpr std::uint32_t kFormatVersion = 1;
 
-struct PartitionPosition {
-  std::string topic;
-  std::int32_t partition = 0;
-  StoredPosition position;
-};
-std::string encode_position(const PartitionPosition& position);
-Result<PartitionPosition> decode_position(std::string_view bytes);
-
 std::string encode_stratum(const Stratum& stratum);
 Result<Stratum> decode_stratum(std::string_view bytes);
 

@@ -68,6 +68,7 @@ class RocksStore final : public Store {
   Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const override;
   Result<std::string> meta(const std::string& name) const override;
   Status apply(const StateChange& change) override;
+  Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override { return to_status(rocks_->db->SyncWAL(), "syncing the store"); }
   Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override;
   std::size_t replay_size() const override {
@@ -266,6 +267,38 @@ Status RocksStore::apply(const StateChange& change) {
   return {};
 }
 
+constexpr std::size_t kWipedPerBatch = 1000;
+
+Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
+  const auto write = [this](rocksdb::WriteBatch& batch) {
+    return to_status(rocks_->db->Write(rocksdb::WriteOptions(), &batch), "wiping a partition");
+  };
+  rocksdb::WriteBatch batch;
+  batch.Delete(rocks_->meta, position_key(topic, partition));
+  LACUNA_RETURN_IF_ERROR(write(batch));
+  batch.Clear();
+  std::size_t gone = 0;
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(options, rocks_->snapshots));
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const Result<Snapshot> snapshot = decode_snapshot(schema_, it->value().ToStringView());
+    if (!snapshot.ok()) return snapshot.status();
+    if (snapshot->source.topic != topic || snapshot->source.partition != partition) continue;
+    batch.Delete(rocks_->snapshots, it->key());
+    if (++gone % kWipedPerBatch == 0) {
+      LACUNA_RETURN_IF_ERROR(write(batch));
+      batch.Clear();
+    }
+  }
+  LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading all snapshots"));
+  const std::uint64_t left = patients_ - std::min<std::uint64_t>(patients_, gone);
+  batch.Put(rocks_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
+  LACUNA_RETURN_IF_ERROR(write(batch));
+  patients_ = left;
+  return {};
+}
+
 Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t seed) const {
   std::vector<Slot> slots;
   rocksdb::ReadOptions options;
@@ -328,6 +361,17 @@ Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std
 }
 
 }  // namespace
+
+Result<std::string> quarantine(const std::string& path) {
+  for (int n = 1;; ++n) {
+    const std::string aside = path + ".damaged-" + std::to_string(n);
+    std::error_code error;
+    if (fs::exists(aside, error)) continue;
+    fs::rename(path, aside, error);
+    if (error) return Status(Code::internal, "putting " + path + " aside: " + error.message());
+    return aside;
+  }
+}
 
 Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions options) {
   std::error_code error;

@@ -12,15 +12,26 @@
 
 #include "state/records/records.h"
 #include "state/records/status.h"
+#include "state/records/time.h"
 
 // The local store: a view of the event log in RocksDB. One column family each for snapshots, replay, positions/meta.
 
 namespace lacuna::state {
 
-/// What the store has applied of an input partition.
+/// What became of the records of an input partition since its first: consumed == applied + duplicate + late + refused.
+/// `partial`: applied, but some features were refused.
+struct RecordCounts {
+  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
+  friend bool operator==(const RecordCounts&, const RecordCounts&) = default;
+};
+
+/// What the store has applied of an input partition. Without changelog_next and written it is also a record of the
+/// changelog, so that the counts go where the partition goes and survive the disk.
 struct StoredPosition {
   std::int64_t input_next = 0;      ///< next input offset
   std::int64_t changelog_next = 0;  ///< next changelog offset
+  RecordCounts counts{};
+  Time written{};                   ///< wall clock of the last change; the epoch when unknown
   friend bool operator==(const StoredPosition&, const StoredPosition&) = default;
 };
 
@@ -57,8 +68,11 @@ class Store {
   virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
   virtual Result<std::string> meta(const std::string& name) const = 0;       ///< not_found when never written
 
-  /// All or nothing.
+  /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room.
   virtual Status apply(const StateChange& change) = 0;
+  /// Forgets a partition: its position, and the snapshots whose newest record came from it. Replay examples stay. In
+  /// steps of bounded size, the position first: interrupted, it is simply done again.
+  virtual Status wipe(const std::string& topic, std::int32_t partition) = 0;
   /// fsync of everything applied so far; at shutdown.
   virtual Status sync() = 0;
 
@@ -75,6 +89,19 @@ class Store {
   /// Bytes on disk and in memory by name ("block_cache", "memtables", "sst"), for metrics.
   virtual std::map<std::string, std::uint64_t> usage() const = 0;
 };
+
+/// Puts a store that open() called `corrupt` aside, for whoever wants to know why: renames options.path to
+/// "<path>.damaged-<n>" and gives that name. Afterwards open() makes an empty one.
+Result<std::string> quarantine(const std::string& path);
+
+/// A position as the changelog and the store hold it.
+struct PartitionPosition {
+  std::string topic;
+  std::int32_t partition = 0;
+  StoredPosition position;
+};
+std::string encode_position(const PartitionPosition& position);
+Result<PartitionPosition> decode_position(std::string_view bytes);
 
 /// Snapshot and Example as Protocol Buffers (state/formats.proto; docs/formats.md), with a format version: what the
 /// changelog and the store hold.

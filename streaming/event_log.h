@@ -86,13 +86,25 @@ class EventLog {
   virtual Status pause(const std::vector<TopicPartition>& partitions) = 0;
   virtual Status resume(const std::vector<TopicPartition>& partitions) = 0;
 
-  /// Ok: all of it is durable. `aborted`: none of it is, and the read position was put back to what is committed, so the
-  /// next poll() gives the batch again. `fenced`: none of it, and this client is dead: destroy it. An outcome that is
-  /// unknown at first is resolved inside (new producer of the same id, comparison of committed offsets).
-  /// `invalid`: an output can never be written (too large, no such partition): none of it is, and the read position was put
-  /// back as with `aborted`. `internal`: the outcome could not be told in time; stop, a restart finds out.
-  /// On success returns the changelog positions ("chg") now committed, by input partition; empty without changelog.
-  virtual Result<std::map<TopicPartition, std::int64_t>> commit(const Transaction& transaction) = 0;
+  /// Begins the atomic step. It may go on while this thread polls, pauses and resumes, so that the next batch is worked on
+  /// meanwhile; one step at a time: finish_commit() comes before the next start_commit(). What went wrong, finish_commit()
+  /// says. A listener's `revoked` may, and before it returns should, finish a step that moves the partitions given up.
+  virtual void start_commit(Transaction transaction) = 0;
+
+  /// Waits for the step that was started. Ok: all of it is durable. `aborted`: none of it is, and the read positions were put
+  /// back to what is committed, so the next poll() gives the batch again, and all that was polled since. `fenced`: none of it,
+  /// and this client is dead: destroy it. An outcome that is unknown at first is resolved inside (new producer of the same id,
+  /// comparison of committed offsets). `invalid`: an output can never be written (too large, no such partition): none of it is,
+  /// and the read positions were put back as with `aborted`. `internal`: the outcome could not be told in time: destroy this
+  /// client, a new one of the same id finds out (committed()). On success returns the changelog positions ("chg") now
+  /// committed, by input partition; empty without changelog.
+  virtual Result<std::map<TopicPartition, std::int64_t>> finish_commit() = 0;
+
+  /// Both.
+  Result<std::map<TopicPartition, std::int64_t>> commit(Transaction transaction) {
+    start_commit(std::move(transaction));
+    return finish_commit();
+  }
 
   virtual Result<Committed> committed(const TopicPartition& partition) = 0;
   virtual std::vector<TopicPartition> assignment() const = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "streaming/embedded/parts.h"
 
@@ -34,7 +35,9 @@ class EmbeddedEventLog final : public EventLog {
   Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) override;
   Status pause(const std::vector<TopicPartition>& partitions) override { return set_paused(partitions, true); }
   Status resume(const std::vector<TopicPartition>& partitions) override { return set_paused(partitions, false); }
-  Result<std::map<TopicPartition, std::int64_t>> commit(const Transaction& transaction) override;
+  /// The write is one batch into the page cache: no thread of its own would pay.
+  void start_commit(Transaction transaction) override { outcome_ = write(transaction); }
+  Result<std::map<TopicPartition, std::int64_t>> finish_commit() override;
   Result<Committed> committed(const TopicPartition& partition) override {
     return store_->committed(group_, partition);
   }
@@ -53,6 +56,7 @@ class EmbeddedEventLog final : public EventLog {
   Status refresh_assignment();
   Status gather(std::size_t max_records, std::vector<Record>& records);
   Status set_paused(const std::vector<TopicPartition>& partitions, bool paused);
+  Result<std::map<TopicPartition, std::int64_t>> write(const Transaction& transaction);
   void rewind();
 
   const std::shared_ptr<Store> store_;
@@ -65,6 +69,7 @@ class EmbeddedEventLog final : public EventLog {
   std::size_t known_topics_ = 0;
   std::map<TopicPartition, Input> inputs_;
   std::size_t turn_ = 0;  ///< whose turn it is to give what does not divide
+  Result<std::map<TopicPartition, std::int64_t>> outcome_{Code::internal, "no commit was started"};
 };
 
 Status EmbeddedEventLog::check() const {
@@ -169,31 +174,32 @@ Status EmbeddedEventLog::set_paused(const std::vector<TopicPartition>& partition
   return {};
 }
 
-Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::commit(const Transaction& transaction) {
+Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::write(const Transaction& transaction) {
   if (Status status = check(); !status.ok()) return status;
   GroupCommit commit{group_, member_, transaction.changelog_topic, {}};
   for (const auto& [partition, next_offset] : transaction.next_offsets) {
     const auto found = inputs_.find(partition);
-    if (found == inputs_.end()) {
-      rewind();
-      return Status(Code::aborted, "not assigned: topic " + partition.topic);
-    }
+    if (found == inputs_.end()) return Status(Code::aborted, "not assigned: topic " + partition.topic);
     Committed& next = commit.next[partition];
     next.next_offset = next_offset;
     if (!transaction.changelog_topic.empty()) {
       next.changelog_next = found->second.committed.changelog_next.value_or(0);
     }
   }
-  if (Status status = store_->write(transaction.outputs, &commit, true); !status.ok()) {
-    if (status.code() == Code::invalid) rewind();
-    return status;
-  }
+  if (Status status = store_->write(transaction.outputs, &commit, true); !status.ok()) return status;
   std::map<TopicPartition, std::int64_t> changelog;
   for (const auto& [partition, next] : commit.next) {
     inputs_.at(partition).committed = next;
     if (next.changelog_next) changelog[partition] = *next.changelog_next;
   }
   return changelog;
+}
+
+Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::finish_commit() {
+  const Code code = outcome_.code();
+  // What was polled since the step began goes back with it.
+  if (code == Code::aborted || code == Code::invalid) rewind();
+  return std::exchange(outcome_, Status(Code::internal, "no commit was started"));
 }
 
 void EmbeddedEventLog::rewind() {

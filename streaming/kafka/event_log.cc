@@ -26,12 +26,14 @@ class KafkaEventLog final : public EventLog {
   Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) override;
   Status pause(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, true); }
   Status resume(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, false); }
-  Result<Positions> commit(const Transaction& transaction) override;
+  void start_commit(Transaction transaction) override { outcome_ = run(transaction); }
+  Result<Positions> finish_commit() override { return std::move(outcome_); }
   Result<Committed> committed(const TopicPartition& partition) override;
   std::vector<TopicPartition> assignment() const override { return consumer_.assignment(); }
   std::int64_t lag() const override { return consumer_.lag(); }
 
  private:
+  Result<Positions> run(const Transaction& transaction);
   Status repair();
   Status learn_changelog(const Transaction& transaction);
   std::map<TopicPartition, Committed> expect(const Transaction& transaction,
@@ -43,6 +45,7 @@ class KafkaEventLog final : public EventLog {
   const KafkaOptions options_;
   GroupConsumer consumer_;
   TransactionalProducer producer_;
+  Result<Positions> outcome_{Code::internal, "no commit was started"};
   bool subscribed_ = false;
   bool fenced_ = false;
   bool must_rewind_ = false;
@@ -178,7 +181,7 @@ Result<bool> KafkaEventLog::resolve(const std::map<TopicPartition, Committed>& e
   return false;
 }
 
-Result<Positions> KafkaEventLog::commit(const Transaction& transaction) {
+Result<Positions> KafkaEventLog::run(const Transaction& transaction) {
   using Outcome = TransactionalProducer::Outcome;
   if (fenced_) return Status(Code::fenced, "another instance took over");
   for (const auto& [partition, next] : transaction.next_offsets) {

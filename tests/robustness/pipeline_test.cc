@@ -284,8 +284,12 @@ class AbortingFactory final : public streaming::LogFactory {
     Result<std::vector<streaming::Record>> poll(std::size_t n, Millis wait) override { return inner_->poll(n, wait); }
     Status pause(const std::vector<TopicPartition>& p) override { return inner_->pause(p); }
     Status resume(const std::vector<TopicPartition>& p) override { return inner_->resume(p); }
-    Result<std::map<TopicPartition, std::int64_t>> commit(const streaming::Transaction& t) override {
-      if (owner_.random_() % 4 != 0) return inner_->commit(t);
+    void start_commit(streaming::Transaction t) override {
+      refused_ = owner_.random_() % 4 == 0;
+      if (!refused_) inner_->start_commit(std::move(t));
+    }
+    Result<std::map<TopicPartition, std::int64_t>> finish_commit() override {
+      if (!refused_) return inner_->finish_commit();
       owner_.aborted += 1;
       inner_.reset();
       auto again = owner_.real_.open(group_, id_);
@@ -300,6 +304,7 @@ class AbortingFactory final : public streaming::LogFactory {
 
    private:
     AbortingFactory& owner_;
+    bool refused_ = false;
     std::string group_, id_;
     std::vector<std::string> topics_;
     streaming::AssignmentListener listener_;

@@ -26,6 +26,7 @@ class FakePipeline final : public Pipeline {
  public:
   explicit FakePipeline(const Config& config) : config_(config) {}
   Status run(bool) override { return {}; }
+  Result<bool> turn() override { return false; }
   void stop() override {}
   Progress progress() const override { return testing::full_progress(*config_.schema, 7); }
   bool live() const override { return alive; }
