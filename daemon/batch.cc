@@ -108,19 +108,32 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   return out;
 }
 
+state::RecordCounts& Batch::tally(std::size_t record) {
+  const SourcePosition& at = records_[record].position;
+  return tallies_[{at.topic, at.partition}];
+}
+
 void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message,
                    bool whole) {
   counts_.refused_by[static_cast<std::size_t>(reason)] += 1;
-  if (whole) counts_.refused += 1;
+  if (whole) tally(record).refused += 1;
   counts_.dead_letters += 1;
   dead_letters_.push_back(
       streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message));
 }
 
-void Batch::decode(streaming::EventDecoder& decoder, Time now) {
-  counts_.consumed = records_.size();
+void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison) {
   events_.reserve(records_.size());
   for (std::size_t i = 0; i < records_.size(); ++i) {
+    tally(i).consumed += 1;
+    if (const auto found = poison.find(records_[i].position); found != poison.end()) {
+      refuse(i, streaming::Refusal::poison, found->second.stage, "this record alone makes the stage fail", true);
+      if (found->second.without_value) {
+        dead_letters_.back().value = std::nullopt;
+        dead_letters_.back().headers.emplace_back("lacuna.value.omitted", "the topic does not take so large a record");
+      }
+      continue;
+    }
     if (!records_[i].value) {
       refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone)", true);
       continue;
@@ -138,16 +151,23 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now) {
         if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
       }
       refuse(i, parts.front().reason, "decode", message, false);
-      counts_.partial += 1;
+      tally(i).partial += 1;
     }
     events_.push_back({std::move(outcome.decoded->event), i, false});
   }
 }
 
-Status Batch::load(const state::Store& store) {
+Status Batch::load(const state::Store& store, const state::StateChange* before) {
+  std::unordered_map<std::string_view, const Snapshot*> newer;
+  if (before) {
+    for (const Snapshot& s : before->snapshots) newer.emplace(s.patient_id, &s);
+  }
   std::vector<std::string> ids;
   for (const Arrived& a : events_) {
-    if (snapshots_.try_emplace(a.event.patient_id).second) ids.push_back(a.event.patient_id);
+    const auto [at, fresh] = snapshots_.try_emplace(a.event.patient_id);
+    if (!fresh) continue;
+    if (const auto found = newer.find(a.event.patient_id); found != newer.end()) at->second = *found->second;
+    else ids.push_back(a.event.patient_id);
   }
   Result<std::vector<std::optional<Snapshot>>> stored = store.snapshots(ids);
   if (!stored.ok()) return stored.status();
@@ -174,9 +194,9 @@ void Batch::advance(drift::Monitor& monitor) {
       const SourcePosition& source = records_[arrived.record].position;
       const Snapshot& before = moment.before;
       switch (state::apply(schema, now, arrived.event, source, config_.late_max)) {
-        case state::Applied::duplicate: counts_.duplicate += 1; continue;
+        case state::Applied::duplicate: tally(arrived.record).duplicate += 1; continue;
         case state::Applied::late:
-          counts_.late += 1;
+          tally(arrived.record).late += 1;
           counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
           counts_.dead_letters += 1;
           dead_letters_.push_back(streaming::make_dead_letter(
@@ -185,7 +205,7 @@ void Batch::advance(drift::Monitor& monitor) {
           continue;
         case state::Applied::applied: break;
       }
-      counts_.applied += 1;
+      tally(arrived.record).applied += 1;
       changed_[patient] = arrived.record;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
@@ -324,7 +344,7 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   counts_.imputations = imputations_.size();
 }
 
-streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::string& model_version) {
+streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::string& model_version, Tallies& tallies) {
   streaming::Transaction out;
   out.changelog_topic = config_.topics.state;
   for (const Imputation& imputation : imputations_) {
@@ -348,20 +368,37 @@ streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::strin
     std::int64_t& next = out.next_offsets[{r.position.topic, r.position.partition}];
     next = std::max(next, r.position.offset + 1);
   }
+  // Last in the changelog: where "chg" points behind is always a record that compaction keeps.
+  for (const auto& [partition, counts] : tallies_) {
+    state::RecordCounts& total = tallies[partition];
+    for (const auto member : {&state::RecordCounts::consumed, &state::RecordCounts::applied, &state::RecordCounts::duplicate,
+                              &state::RecordCounts::late, &state::RecordCounts::refused, &state::RecordCounts::partial}) {
+      total.*member += counts.*member;
+    }
+    counts_.consumed += counts.consumed;
+    counts_.applied += counts.applied;
+    counts_.duplicate += counts.duplicate;
+    counts_.late += counts.late;
+    counts_.refused += counts.refused;
+    counts_.partial += counts.partial;
+    state::StoredPosition position;
+    position.input_next = out.next_offsets[partition];
+    position.counts = total;
+    out.outputs.push_back({config_.topics.state, partition.partition, partition.topic + std::string(kPartitionKeySuffix),
+                           state::encode_position({partition.topic, partition.partition, position}), {}});
+  }
   return out;
 }
 
-state::StateChange Batch::change(const std::map<streaming::TopicPartition, std::int64_t>& changelog,
-                                 const StreamState& state) {
+state::StateChange Batch::change(const StreamState& state, const Tallies& tallies, Time now) {
   state::StateChange change;
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
   change.examples = examples_;
   for (const streaming::Record& r : records_) {
     auto& position = change.positions[{r.position.topic, r.position.partition}];
     position.input_next = std::max(position.input_next, r.position.offset + 1);
-  }
-  for (const auto& [partition, next] : changelog) {
-    change.positions[{partition.topic, partition.partition}].changelog_next = next;
+    position.counts = tallies.at({r.position.topic, r.position.partition});
+    position.written = now;
   }
   change.meta = state.save();
   return change;

@@ -9,14 +9,15 @@
 
 #include "daemon/config.h"
 #include "daemon/pipeline.h"
+#include "daemon/poison.h"
 #include "model/calibration.h"
 #include "model/drift/monitor.h"
 #include "model/learner.h"
 #include "model/scores.h"
 #include "state/store.h"
 
-// One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode. Nothing durable happens
-// here; the pipeline commits what comes out, then writes the store.
+// One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode -> change. Nothing durable
+// happens here; the pipeline commits what encode() gives, then writes what change() gave into the store.
 
 namespace lacuna::daemon {
 
@@ -32,25 +33,32 @@ struct StreamState {
   Status load(const Config& config, const state::Store& store);
 };
 
+/// By input partition, since its first record.
+using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
+
 class Batch {
  public:
-  Batch(const Config& config, const std::vector<streaming::Record>& records) : config_(config), records_(records) {}
+  Batch(const Config& config, std::vector<streaming::Record> records)
+      : config_(config), records_(std::move(records)) {}
+
+  const std::vector<streaming::Record>& records() const { return records_; }
 
   /// Bytes to events; what cannot be read becomes a dead letter.
-  void decode(streaming::EventDecoder& decoder, Time now);
-  /// The snapshots of all patients in the batch.
-  Status load(const state::Store& store);
+  void decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison);
+  /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
+  /// from the store.
+  Status load(const state::Store& store, const state::StateChange* before);
   /// Applies the events in event-time order, tells the monitor of arrivals, keeps what was known before each moment.
   void advance(drift::Monitor& monitor);
   /// Test-then-train: predicts the arrived values from what was known before them.
   void score(const model::ModelVersion& version, StreamState& state);
   /// Imputes what is missing or stale in each changed patient.
   void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
-  /// Alerts, imputations, changelog as records, and the input positions.
-  streaming::Transaction encode(std::vector<Alert> alerts, const std::string& model_version);
-  /// What the store has to write once the transaction is durable.
-  state::StateChange change(const std::map<streaming::TopicPartition, std::int64_t>& changelog,
-                            const StreamState& state);
+  /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`.
+  streaming::Transaction encode(std::vector<Alert> alerts, const std::string& model_version, Tallies& tallies);
+  /// What the store has to write once the transaction is durable, but for the changelog positions, which the commit tells.
+  /// `tallies` as encode() left them. Takes the snapshots.
+  state::StateChange change(const StreamState& state, const Tallies& tallies, Time now);
 
   const Counts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
@@ -70,13 +78,15 @@ class Batch {
     std::vector<FeatureValue> values;
     std::size_t record = 0;  ///< of its newest event
   };
+  state::RecordCounts& tally(std::size_t record);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
   std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
                                                         std::span<const model::Query> queries);
 
   const Config& config_;
-  const std::vector<streaming::Record>& records_;
+  const std::vector<streaming::Record> records_;
+  Tallies tallies_;  ///< of this batch
   std::vector<Arrived> events_;
   std::unordered_map<std::string, Snapshot> snapshots_;
   std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
@@ -87,6 +97,9 @@ class Batch {
   Counts counts_;
   Time newest_{};
 };
+
+/// The key of an input partition's record in the changelog. Patients' keys end in "/" and a kind of modality, so never in this.
+inline constexpr std::string_view kPartitionKeySuffix = "#partition";
 
 /// What is known of a feature at `time`.
 model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);

@@ -62,6 +62,9 @@ struct Config {
   double score_window = 5000;          ///< scores.window: values per feature in the recent columns
   Millis checkpoint_every{std::chrono::minutes(5)};
   std::size_t checkpoints_kept = 3;
+  Millis checkpoint_publish_every{std::chrono::hours(1)};  ///< to topics.model, and at a stop
+
+  Millis rebuild_after{std::chrono::hours(24)};  ///< store.rebuild_after: see Restore::Wiped::too_old
 
   state::StoreOptions store;           ///< path is <data_dir>/state
   drift::MonitorOptions alerts;

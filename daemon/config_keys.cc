@@ -157,12 +157,20 @@ void add_operation_keys(std::vector<Key>& keys) {
   add(duration("checkpoint.every", seconds(1), hours(24 * 7), "Wall-clock time between two checkpoints of the model.",
                FIELD(checkpoint_every)));
   add(integer("checkpoint.keep", 1, 1000, "Checkpoints kept; older ones are dropped.", FIELD(checkpoints_kept)));
+  add(duration("checkpoint.publish_every", seconds(1), hours(24 * 7),
+               "Wall-clock time between two checkpoints published to topics.model, from which an instance that lost its disk, or a "
+               "new one, starts. A stop publishes one too.",
+               FIELD(checkpoint_publish_every)));
   add(size("store.memory", 16 * kMiB, kTiB, "Block cache and write buffers of the local store together.",
            FIELD(store.memory_bytes_max)));
   add(integer("store.replay_capacity", 1, kMany, "Examples in the replay buffer, over all strata.",
               FIELD(store.replay_capacity)));
   add(integer("store.replay_strata_max", 1, 4096, "Strata (site x missingness pattern); further ones share the last.",
               FIELD(store.replay_strata_max)));
+  add(duration("store.rebuild_after", minutes(1), hours(24 * 365),
+               "A partition whose local state is older than this when it comes back is rebuilt from the whole changelog. At most "
+               "delete.retention.ms of topics.state.",
+               FIELD(rebuild_after)));
   add(number("alerts.false_per_month", 1e-3, 1000, "False alerts to be expected a month, over all subjects together.",
              FIELD(alerts.false_per_month)));
   add(duration("alerts.learning", minutes(1), hours(24 * 90), "Clinical time a subject is watched before it can raise an alert.",

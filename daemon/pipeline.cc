@@ -4,13 +4,17 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
+#include <filesystem>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <thread>
+#include <optional>
+#include <typeinfo>
+#include <utility>
 
 #include "daemon/alignment.h"
 #include "daemon/batch.h"
+#include "daemon/learner_checkpoints.h"
 #include "daemon/restore.h"
 
 namespace lacuna::daemon {
@@ -20,13 +24,15 @@ namespace {
 using streaming::TopicPartition;
 using std::chrono::steady_clock;
 
+constexpr const char* kStoreFolder = "/state";
 constexpr Millis kLiveLimit{30'000};
 constexpr Millis kBackOffMin{100};
 constexpr Millis kBackOffMax{10'000};
-/// Empty polls in a row, with no lag, after which `until_idle` believes that there is nothing more.
-constexpr int kIdlePolls = 5;
-constexpr const char* kCheckpointPrefix = "learner-";
-
+/// Turns without work in a row, with no lag, after which `until_idle` believes that there is nothing more.
+constexpr int kIdleTurns = 5;
+/// An instance that is replaced more often than this is not the only one of its name, and leaves.
+constexpr std::size_t kRejoinsMax = 5;
+constexpr std::chrono::minutes kRejoinWindow{10};
 double seconds_since(steady_clock::time_point start) {
   return std::chrono::duration<double>(steady_clock::now() - start).count();
 }
@@ -42,19 +48,15 @@ class StageTimer {
   steady_clock::time_point start_ = steady_clock::now();
 };
 
-void add(Counts& total, const Counts& batch) {
-  total.consumed += batch.consumed;
-  total.applied += batch.applied;
-  total.duplicate += batch.duplicate;
-  total.late += batch.late;
-  total.refused += batch.refused;
-  total.partial += batch.partial;
-  for (std::size_t i = 0; i < total.refused_by.size(); ++i) total.refused_by[i] += batch.refused_by[i];
-  total.imputations += batch.imputations;
-  total.imputed_values += batch.imputed_values;
-  total.alerts += batch.alerts;
-  total.dead_letters += batch.dead_letters;
-}
+/// A batch from decoding to the store. At most two live: one whose commit is under way, one that is prepared meanwhile.
+struct Step {
+  std::unique_ptr<Batch> batch;
+  streaming::Transaction transaction;  ///< until its commit is started
+  state::StateChange change;
+  std::vector<Alert> alerts;
+  steady_clock::time_point start = steady_clock::now();
+  bool committed = false;  ///< durable in the log, not yet in the store
+};
 
 class PipelineImpl final : public Pipeline {
  public:
@@ -65,34 +67,56 @@ class PipelineImpl final : public Pipeline {
         hooks_(std::move(hooks)),
         decoder_(*config_.schema, config_.limits),
         state_(config_) {}
-
-  Status open() {
-    state::StoreOptions store = config_.store;
-    store.path = config_.data_dir + "/state";
-    auto opened = state::Store::open(*config_.schema, store);
-    if (!opened.ok()) return opened.status();
-    store_ = std::move(*opened);
-    LACUNA_RETURN_IF_ERROR(state_.load(config_, *store_));
-    LACUNA_RETURN_IF_ERROR(open_learner());
-    if (config_.log.create_topics) LACUNA_RETURN_IF_ERROR(make_topics());
-    auto reader = factory_.reader();
-    if (!reader.ok()) return reader.status();
-    reader_ = std::move(*reader);
-    return open_log();
-  }
-
   ~PipelineImpl() override = default;
 
+  Status open() {
+    Status outcome = open_store();
+    if (outcome.code() == Code::corrupt) {
+      store_.reset();
+      LACUNA_RETURN_IF_ERROR(set_store_aside(config_, outcome));
+      outcome = open_store();
+    }
+    recovery_.damaged_stores = damaged_stores();
+    return outcome;
+  }
+
   Status run(bool until_idle) override {
-    moved();
-    const Status outcome = loop(until_idle);
+    Status outcome = loop(until_idle);
+    // The batch at hand is committed, and the partitions are handed over before the slower rest.
+    if (outcome.ok() && log_) outcome = finish_up(until_idle);
+    log_.reset();
     // Whatever happened, what was learned and applied is kept.
-    if (until_idle && outcome.ok()) learner_->drain();
-    if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
+    if (learner_) {
+      if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
+    }
     if (const Status s = store_->sync(); !s.ok()) spdlog::error("store: {}", s.to_string());
-    log_.reset();  // leaves the group at once
     publish_progress(0);
     return outcome;
+  }
+
+  Result<bool> turn() override {
+    moved();
+    bool worked = false;
+    const Status outcome = work(worked);
+    switch (outcome.code()) {
+      case Code::ok: pause_ = kBackOffMin; return worked;
+      case Code::aborted:
+        spdlog::warn("batch aborted, doing it again: {}", outcome.message());
+        aborted_batches_ += 1;
+        LACUNA_RETURN_IF_ERROR(discard());
+        return true;
+      case Code::fenced: LACUNA_RETURN_IF_ERROR(rejoin(outcome)); return true;
+      case Code::unavailable: {
+        if (ready().message() != outcome.message()) spdlog::warn("waiting: {}", outcome.message());
+        set_ready(outcome);
+        const auto start = steady_clock::now();
+        sleep();
+        recovery_.unavailable_seconds += seconds_since(start);
+        publish_progress(0);
+        return true;
+      }
+      default: return outcome;
+    }
   }
 
   void stop() override {
@@ -114,10 +138,21 @@ class PipelineImpl final : public Pipeline {
     return ready_;
   }
 
-  Result<Snapshot> patient(const std::string& id) const override { return store_->snapshot(id); }
+  Result<Snapshot> patient(const std::string& id) const override {
+    auto found = store_->snapshot(id);
+    if (!found.ok()) return found;
+    // What the store holds of a partition that moved away is old.
+    const std::lock_guard lock(progress_mutex_);
+    if (!progress_.partitions.contains({found->source.topic, found->source.partition})) {
+      return Status(Code::not_found, "another instance holds this patient");
+    }
+    return found;
+  }
 
   Result<Imputation> impute(const Snapshot& snapshot) const override {
-    const auto version = learner_->current();
+    const auto learner = current_learner();
+    if (!learner) return Status(Code::unavailable, "the model is not loaded yet");
+    const auto version = learner->current();
     model::Query query{&snapshot, snapshot.last_time, features_to_impute(config_, snapshot, snapshot.last_time), {},
                        config_.model.seed};
     auto predictions = version->predict({&query, 1});
@@ -127,8 +162,10 @@ class PipelineImpl final : public Pipeline {
   }
 
   std::string model_json() const override {
-    const auto version = learner_->current();
-    const model::LearnerStats stats = learner_->stats();
+    const auto learner = current_learner();
+    if (!learner) return "{}";
+    const auto version = learner->current();
+    const model::LearnerStats stats = learner->stats();
     nlohmann::ordered_json out{{"version", version->id()},
                                {"steps", version->steps()},
                                {"parameters", version->parameter_count()},
@@ -152,49 +189,44 @@ class PipelineImpl final : public Pipeline {
   }
 
  private:
-  Status open_learner() {
-    auto names = store_->checkpoint_names();
-    if (!names.ok()) return names.status();
-    std::sort(names->begin(), names->end(), std::greater<>());
-    std::vector<std::string> checkpoints;
-    for (const std::string& name : *names) {
-      if (name.rfind(kCheckpointPrefix, 0) == 0) checkpoints.push_back(name);
+  // --- getting there ---
+
+  Status open_store() {
+    state::StoreOptions options = config_.store;
+    options.path = config_.data_dir + kStoreFolder;
+    auto opened = state::Store::open(*config_.schema, options);
+    if (!opened.ok()) return opened.status();
+    store_ = std::move(*opened);
+    checkpoints_.emplace(config_, *store_);
+    restores_.emplace(config_, *store_);
+    return reload();
+  }
+
+  std::size_t damaged_stores() const {
+    std::error_code error;
+    std::size_t count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(config_.data_dir, error)) {
+      if (entry.path().filename().string().starts_with("state.damaged-")) ++count;
     }
-    if (!checkpoints.empty()) {
-      checkpoint_number_ = std::stoll(checkpoints.front().substr(std::string_view(kCheckpointPrefix).size()));
+    return count;
+  }
+
+  /// Everything that needs the event log. Called again until it is ok.
+  Status connect() {
+    if (!reader_) {
+      if (config_.log.create_topics) LACUNA_RETURN_IF_ERROR(make_topics());
+      auto reader = factory_.reader();
+      if (!reader.ok()) return reader.status();
+      reader_ = std::move(*reader);
     }
-    checkpoints.emplace_back();  // after all others: begin anew
-    for (const std::string& name : checkpoints) {
-      std::string bytes;
-      if (!name.empty()) {
-        auto read = store_->checkpoint(name);
-        if (!read.ok()) {
-          spdlog::warn("checkpoint {} cannot be read ({}): trying the one before", name, read.status().to_string());
-          continue;
-        }
-        bytes = std::move(*read);
-      }
-      const auto replay = [store = store_.get()](std::size_t count, std::uint64_t seed) -> std::vector<Example> {
-        auto drawn = store->draw(count, seed);
-        if (!drawn.ok()) {
-          spdlog::warn("replay: {}", drawn.status().to_string());
-          return {};
-        }
-        return std::move(*drawn);
-      };
-      auto learner =
-          model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, replay, bytes);
-      if (learner.ok()) {
-        learner_ = std::move(*learner);
-        const auto version = learner_->current();
-        if (name.empty()) spdlog::info("model: new, {} parameters, on {}", version->parameter_count(), model::describe_device(config_.model));
-        else spdlog::info("model: {} from {}, {} steps, on {}", version->id(), name, version->steps(), model::describe_device(config_.model));
-        return {};
-      }
-      if (learner.code() != Code::corrupt || name.empty()) return learner.status();
-      spdlog::warn("checkpoint {}: {}: trying the one before", name, learner.status().to_string());
-    }
-    return {Code::internal, "no learner"};
+    if (!learner_) LACUNA_RETURN_IF_ERROR(open_learner());
+    auto log = factory_.open(config_.log.group, config_.instance);
+    if (!log.ok()) return log.status();
+    log_ = std::move(*log);
+    set_ready({Code::unavailable, "no partition is assigned yet"});
+    return log_->subscribe(config_.topics.events,
+                           {[this](const std::vector<TopicPartition>& added) { assigned(added); },
+                            [this](const std::vector<TopicPartition>& removed, bool lost) { revoked(removed, lost); }});
   }
 
   Status make_topics() {
@@ -212,209 +244,305 @@ class PipelineImpl final : public Pipeline {
     want(config_.topics.dead_letters, "delete");
     want(config_.topics.state, "compact");
     want(config_.topics.model, "compact");
-    for (Millis pause = kBackOffMin;; pause = std::min(pause * 2, kBackOffMax)) {
-      const Status s = factory_.ensure_topics(specs);
-      if (s.code() != Code::unavailable || stopping_) return s;
-      spdlog::warn("waiting for the event log: {}", s.message());
-      wait(pause);
-    }
+    return factory_.ensure_topics(specs);
   }
 
-  Status open_log() {
-    for (Millis pause = kBackOffMin;; pause = std::min(pause * 2, kBackOffMax)) {
-      auto log = factory_.open(config_.log.group, config_.instance);
-      if (log.ok()) {
-        log_ = std::move(*log);
-        break;
-      }
-      if (log.code() != Code::unavailable || stopping_) return log.status();
-      set_ready({Code::unavailable, "the event log is out of reach: " + log.status().message()});
-      spdlog::warn("waiting for the event log: {}", log.status().message());
-      wait(pause);
+  Status open_learner() {
+    auto learner = checkpoints_->open();
+    if (!learner.ok()) return learner.status();
+    if (!*learner) {
+      learner = checkpoints_->make("");
+      if (!learner.ok()) return learner.status();
+      spdlog::info("model: new, {} parameters, on {}", (*learner)->current()->parameter_count(),
+                   model::describe_device(config_.model));
     }
-    set_ready({Code::unavailable, "no partition is assigned yet"});
-    return log_->subscribe(config_.topics.events,
-                           {[this](const std::vector<TopicPartition>& added) {
-                              to_restore_.insert(added.begin(), added.end());
-                              for (const TopicPartition& p : added) alignment_.assign(p);
-                            },
-                            [this](const std::vector<TopicPartition>& removed, bool lost) {
-                              for (const TopicPartition& p : removed) {
-                                to_restore_.erase(p);
-                                changelog_.erase(p);
-                                alignment_.revoke(p);
-                                std::erase_if(pending_, [&p](const streaming::Record& r) {
-                                  return r.position.topic == p.topic && r.position.partition == p.partition;
-                                });
-                              }
-                              if (!removed.empty()) {
-                                spdlog::info("{} partitions {}", removed.size(), lost ? "lost" : "given up");
-                              }
-                            }});
+    const std::lock_guard lock(progress_mutex_);
+    learner_ = std::move(*learner);
+    return {};
   }
+
+  /// From inside poll(). A partition gives nothing until its state is there.
+  void assigned(const std::vector<TopicPartition>& added) {
+    for (const TopicPartition& p : added) restores_->add(p);
+    if (const Status s = log_->pause(added); !s.ok() && deferred_.ok()) deferred_ = s;
+  }
+
+  /// From inside poll(), before they are given up: what is under way for them is finished first.
+  void revoked(const std::vector<TopicPartition>& removed, bool lost) {
+    if (const Status s = settle(); !s.ok() && deferred_.ok()) deferred_ = s;
+    for (const TopicPartition& p : removed) {
+      restores_->remove(p);
+      alignment_.revoke(p);
+      applied_.erase(p);
+      std::erase_if(pending_, [&p](const streaming::Record& r) {
+        return r.position.topic == p.topic && r.position.partition == p.partition;
+      });
+    }
+    if (!removed.empty()) spdlog::info("{} partitions {}", removed.size(), lost ? "lost" : "given up");
+  }
+
+  // --- the loop ---
 
   Status loop(bool until_idle) {
     int idle = 0;
     while (!stopping_) {
       const Result<bool> worked = turn();
       if (!worked.ok()) return worked.status();
-      if (*worked) {
-        idle = 0;
-        continue;
-      }
-      const bool all_read = !log_->assignment().empty() && log_->lag() == 0;
+      const bool all_read = !*worked && log_ && !log_->assignment().empty() && log_->lag() == 0;
       idle = all_read ? idle + 1 : 0;
-      if (until_idle && idle >= kIdlePolls) return {};
+      if (until_idle && idle >= kIdleTurns) return {};
     }
     return {};
   }
 
-  Result<bool> turn() override {
-    moved();
-    Status outcome = poll();
-    if (outcome.ok() && !to_restore_.empty()) outcome = restore();
-    const bool worked = !pending_.empty();
-    if (outcome.ok() && worked) outcome = process(pending_);
-    switch (outcome.code()) {
-      case Code::ok: pause_ = kBackOffMin; break;
-      case Code::aborted: {
-        // Nothing of the batch is durable and the log will give it again: forget what it did to the detectors.
-        spdlog::warn("batch aborted, doing it again: {}", outcome.message());
-        aborted_batches_ += 1;
-        pending_.clear();
-        const std::lock_guard lock(state_mutex_);
-        LACUNA_RETURN_IF_ERROR(state_.load(config_, *store_));
-        return true;
-      }
-      case Code::unavailable:
-        spdlog::warn("waiting: {}", outcome.message());
-        set_ready(outcome);
-        wait(pause_);
-        pause_ = std::min(pause_ * 2, kBackOffMax);
-        return true;
-      default: return outcome;
+  Status work(bool& worked) {
+    worked = true;
+    if (!log_) return connect();
+    if (prepared_) {
+      LACUNA_RETURN_IF_ERROR(stay_member());  // what it waits for is not there yet
+    } else {
+      LACUNA_RETURN_IF_ERROR(poll());
+      LACUNA_RETURN_IF_ERROR(restore_some());
+      if (!pending_.empty()) LACUNA_RETURN_IF_ERROR(prepare());
     }
+    worked = prepared_ || in_flight_ || !restores_->empty();
+    LACUNA_RETURN_IF_ERROR(settle());
+    if (prepared_) start();
+    LACUNA_RETURN_IF_ERROR(submit());
     if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
-    pending_.clear();
-    if (to_restore_.empty() && !log_->assignment().empty()) set_ready({});
+    if (restores_->empty() && !log_->assignment().empty()) set_ready({});
     if (steady_clock::now() - last_checkpoint_ > config_.checkpoint_every) {
       LACUNA_RETURN_IF_ERROR(save_checkpoint());
       last_checkpoint_ = steady_clock::now();
     }
     if (!worked) publish_progress(0);
-    return worked;
+    return {};
   }
 
-  /// Reads the next batch into pending_. A batch that could not be worked on yet is kept, and the partitions stay paused
-  /// but polled, so that the group does not take them away.
+  /// At a stop, and once all is read: nothing is left half done.
+  Status finish_up(bool until_idle) {
+    LACUNA_RETURN_IF_ERROR(settle());
+    if (prepared_) start();
+    LACUNA_RETURN_IF_ERROR(settle());
+    if (!until_idle) return {};
+    learner_->submit(std::exchange(to_learn_, {}));
+    learner_->drain();
+    return {};
+  }
+
+  /// Reads the next records into pending_. Without waiting, where there is something else to do.
   Status poll() {
     const StageTimer timer(stages_, "poll");
-    const bool waiting = !pending_.empty();
-    if (waiting) LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
-    auto polled = waiting ? log_->poll(1, Millis(0)) : log_->poll(config_.batch.max_events, config_.batch.max_delay);
-    if (waiting) LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going()));
-    if (!polled.ok()) return polled.status();
-    for (streaming::Record& record : *polled) pending_.push_back(std::move(record));
-    return {};
+    if (!pending_.empty()) return stay_member();
+    const bool busy = in_flight_ || !restores_->empty();
+    return take(log_->poll(hunt_.limit(), busy ? Millis(0) : config_.batch.max_delay));
   }
 
-  Status restore() {
-    const StageTimer timer(stages_, "restore");
-    const auto partitions = to_restore_;
-    for (const TopicPartition& p : partitions) {
-      set_ready({Code::unavailable, "restoring " + p.topic + "/" + std::to_string(p.partition)});
-      auto committed = log_->committed(p);
-      if (!committed.ok()) return committed.status();
-      const auto start = steady_clock::now();
-      std::int64_t restored = 0;
-      LACUNA_RETURN_IF_ERROR(restore_partition(config_, p, *committed, *reader_, *store_,
-                                               [&](std::int64_t done, std::int64_t all) {
-                                                 restored = done;
-                                                 moved();
-                                                 spdlog::debug("restore {}/{}: {} of {}", p.topic, p.partition, done, all);
-                                               }));
-      if (restored > 0) {
-        spdlog::info("restored {}/{}: {} changelog records in {:.2f} s", p.topic, p.partition, restored, seconds_since(start));
-      }
-      if (committed->changelog_next) changelog_[p] = *committed->changelog_next;
-      to_restore_.erase(p);
+  /// Polls without taking anything, so that the group does not take the partitions away.
+  Status stay_member() {
+    LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
+    auto polled = log_->poll(1, Millis(0));
+    LACUNA_RETURN_IF_ERROR(log_->resume(going()));
+    return take(std::move(polled));
+  }
+
+  Status take(Result<std::vector<streaming::Record>> polled) {
+    if (polled.ok()) {
+      for (streaming::Record& record : *polled) pending_.push_back(std::move(record));
     }
-    return {};
+    if (const Status deferred = std::exchange(deferred_, Status()); !deferred.ok()) return deferred;
+    if (!pending_.empty()) point("polled", pending_);
+    return polled.status();
   }
 
-  Status process(const std::vector<streaming::Record>& records) {
-    const auto start = steady_clock::now();
-    Batch batch(config_, records);
+  /// Assigned, restored, and not too far ahead of the others.
+  std::vector<TopicPartition> going() const {
+    const std::vector<TopicPartition> assigned = log_->assignment();
+    std::vector<TopicPartition> out = alignment_.going();
+    std::erase_if(out, [&](const TopicPartition& p) { return std::find(assigned.begin(), assigned.end(), p) == assigned.end(); });
+    return out;
+  }
+
+  Status restore_some() {
+    if (restores_->empty()) return {};
+    const StageTimer timer(stages_, "restore");
+    auto restored = restores_->step(*log_, *reader_, clock_());
+    // While one is out of reach the partitions that are here go on.
+    if (restored.code() == Code::unavailable && !applied_.empty()) {
+      set_ready(restored.status());
+      return {};
+    }
+    if (!restored.ok()) return restored.status();
+    set_ready({Code::unavailable, restores_->describe()});
+    point("restored", {});
+    if (!*restored) return {};
+    const TopicPartition& p = (*restored)->partition();
+    if ((*restored)->read() > 0) spdlog::info("restored {}/{}: {} changelog records", p.topic, p.partition, (*restored)->read());
+    applied_[p] = tallies_[p] = (*restored)->counts();
+    alignment_.assign(p);
+    return log_->resume({p});
+  }
+
+  /// From records to a step that waits for its commit.
+  Status prepare() {
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(hunt_.limit(), pending_.size()));
+    Step step;
+    step.batch = std::make_unique<Batch>(config_, std::vector<streaming::Record>(pending_.begin(), end));
+    Status outcome;
+    bool faulty = false;
+    try {
+      outcome = fill(step);
+    } catch (const std::exception& e) {
+      faulty = true;
+      // What it says may hold a part of a message.
+      outcome = Status(Code::invalid, std::string("threw ") + typeid(e).name());
+    }
+    if (outcome.ok()) {
+      pending_.erase(pending_.begin(), end);
+      prepared_.emplace(std::move(step));
+      return align(prepared_->batch->newest_by_partition());
+    }
+    if (!faulty) return outcome;
+    // What the batch before did has to be durable before what this one did to the detectors is forgotten.
+    const char* const stage = stage_;
+    LACUNA_RETURN_IF_ERROR(settle());
+    LACUNA_RETURN_IF_ERROR(hunt_.failed(step.batch->records(), stage, outcome));
+    return reload();
+  }
+
+  Status fill(Step& step) {
+    Batch& batch = *step.batch;
     const auto version = learner_->current();
     {
-      const StageTimer timer(stages_, "decode");
-      batch.decode(decoder_, clock_());
+      const StageTimer timer(stages_, stage_ = "decode");
+      batch.decode(decoder_, clock_(), hunt_.list());
+      point("decoded", batch.records());
     }
     {
-      const StageTimer timer(stages_, "load");
-      LACUNA_RETURN_IF_ERROR(batch.load(*store_));
+      const StageTimer timer(stages_, stage_ = "load");
+      LACUNA_RETURN_IF_ERROR(batch.load(*store_, in_flight_ ? &in_flight_->change : nullptr));
     }
-    streaming::Transaction transaction;
-    std::vector<Alert> alerts;
+    const std::lock_guard lock(state_mutex_);
     {
-      const std::lock_guard lock(state_mutex_);
-      {
-        const StageTimer timer(stages_, "score");
-        batch.advance(state_.monitor);
-        // The watermark of the batches before: what of this one lies behind it is late.
-        state_.monitor.advance(alignment_.watermark());
-        batch.score(*version, state_);
-        alerts = state_.monitor.take_alerts();
-      }
-      const StageTimer timer(stages_, "impute");
+      const StageTimer timer(stages_, stage_ = "score");
+      batch.advance(state_.monitor);
+      // The watermark of the batches before: what of this one lies behind it is late.
+      state_.monitor.advance(alignment_.watermark());
+      batch.score(*version, state_);
+      step.alerts = state_.monitor.take_alerts();
+      point("scored", batch.records());
+    }
+    {
+      const StageTimer timer(stages_, stage_ = "impute");
       batch.impute(*version, state_.calibrator);
+      point("imputed", batch.records());
     }
-    {
-      const StageTimer timer(stages_, "encode");
-      transaction = batch.encode(alerts, version->id());
-    }
-    {
+    const StageTimer timer(stages_, stage_ = "encode");
+    step.transaction = batch.encode(step.alerts, version->id(), tallies_);
+    step.change = batch.change(state_, tallies_, clock_());
+    point("encoded", batch.records());
+    return {};
+  }
+
+  void start() {
+    log_->start_commit(std::move(prepared_->transaction));
+    in_flight_ = std::move(prepared_);
+    prepared_.reset();
+    point("commit_started", in_flight_->batch->records());
+  }
+
+  /// Waits for the commit under way, and writes what it carried into the store.
+  Status settle() {
+    if (!in_flight_) return {};
+    if (!in_flight_->committed) {
       const StageTimer timer(stages_, "commit");
-      auto committed = log_->commit(transaction);
-      if (!committed.ok()) return committed.status();
-      for (const auto& [partition, next] : *committed) changelog_[partition] = next;
+      auto committed = log_->finish_commit();
+      if (!committed.ok()) return not_committed(committed.status());
+      for (const auto& [p, next] : *committed) in_flight_->change.positions[{p.topic, p.partition}].changelog_next = next;
+      in_flight_->committed = true;
+      point("committed", in_flight_->batch->records());
     }
     {
       const StageTimer timer(stages_, "apply");
-      const std::lock_guard lock(state_mutex_);
-      LACUNA_RETURN_IF_ERROR(store_->apply(batch.change(changelog_, state_)));
+      LACUNA_RETURN_IF_ERROR(store_->apply(in_flight_->change));
+      point("applied", in_flight_->batch->records());
     }
-    add(counts_, batch.counts());
+    const Step done = std::move(*in_flight_);
+    in_flight_.reset();
+    hunt_.succeeded(done.batch->records());
+    for (const auto& [p, position] : done.change.positions) applied_[{p.first, p.second}] = position.counts;
+    counts_ += done.batch->counts();
     batches_ += 1;
-    event_time_ = std::max(event_time_, batch.newest());
-    batch_durations_.add(seconds_since(start));
-    LACUNA_RETURN_IF_ERROR(align(batch.newest_by_partition()));
-    for (const Alert& alert : alerts) {
+    event_time_ = std::max(event_time_, done.batch->newest());
+    const double seconds = seconds_since(done.start);
+    batch_durations_.add(seconds);
+    for (const Alert& alert : done.alerts) {
       spdlog::info("alert {} {}: {}", to_string(alert.state), alert.alert_id, alert.summary);
       if (hooks_.on_alert) hooks_.on_alert(alert);
     }
-    if (hooks_.on_imputations) hooks_.on_imputations(batch.imputations());
-    {
-      const StageTimer timer(stages_, "learn");
-      LACUNA_RETURN_IF_ERROR(submit(batch.take_examples()));
+    if (hooks_.on_imputations) hooks_.on_imputations(done.batch->imputations());
+    for (Example& example : done.batch->take_examples()) to_learn_.push_back(std::move(example));
+    publish_progress(seconds);
+    return {};
+  }
+
+  Status not_committed(const Status& why) {
+    switch (why.code()) {
+      case Code::invalid:
+        // The log gives the records again; they come in smaller batches now.
+        LACUNA_RETURN_IF_ERROR(hunt_.failed(in_flight_->batch->records(), "commit", why));
+        return {Code::aborted, why.message()};
+      // Unknown outcome, or a client that is dead: a new one finds out.
+      case Code::internal: return {Code::fenced, why.message()};
+      default: return why;
     }
-    publish_progress(seconds_since(start));
+  }
+
+  /// Forgets what is not durable: the log gives it again.
+  Status discard() {
+    pending_.clear();
+    prepared_.reset();
+    in_flight_.reset();
+    return reload();
+  }
+
+  /// Detectors, scores, calibration and counts as they were after the last batch in the store.
+  Status reload() {
+    tallies_ = applied_;
+    const std::lock_guard lock(state_mutex_);
+    return state_.load(config_, *store_);
+  }
+
+  /// After a take-over, a transaction that timed out, or an unknown outcome: a new client, which starts from what is committed.
+  Status rejoin(const Status& why) {
+    const auto now = steady_clock::now();
+    std::erase_if(rejoined_, [now](auto at) { return now - at > kRejoinWindow; });
+    if (rejoined_.size() >= kRejoinsMax) return why;
+    rejoined_.push_back(now);
+    recovery_.rejoins += 1;
+    spdlog::warn("joining the group anew: {}", why.message());
+    set_ready({Code::unavailable, "joining the group anew: " + why.message()});
+    LACUNA_RETURN_IF_ERROR(discard());
+    deferred_ = Status();
+    log_.reset();
+    restores_->clear();
+    applied_.clear();
+    alignment_ = Alignment();
+    sleep();
     return {};
   }
 
   /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
-  Status submit(std::vector<Example> examples) {
-    bool paused = false;
-    const std::size_t room = config_.train.queue_examples_max - std::min(config_.train.queue_examples_max, examples.size());
-    while (learner_->stats().queued > room && !stopping_) {
-      if (!paused) LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
-      paused = true;
-      auto polled = log_->poll(1, Millis(50));
-      if (!polled.ok() && polled.code() != Code::unavailable) return polled.status();
+  Status submit() {
+    if (to_learn_.empty()) return {};
+    const StageTimer timer(stages_, "learn");
+    const std::size_t most = config_.train.queue_examples_max;
+    while (learner_->stats().queued > most - std::min(most, to_learn_.size()) && !stopping_) {
+      LACUNA_RETURN_IF_ERROR(stay_member());
       moved();
+      wait(Millis(10));
     }
-    if (paused) LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going()));
-    learner_->submit(std::move(examples));
+    learner_->submit(std::exchange(to_learn_, {}));
     return {};
   }
 
@@ -425,18 +553,8 @@ class PipelineImpl final : public Pipeline {
   }
 
   Status save_checkpoint() {
-    const std::string bytes = learner_->checkpoint();
-    const std::string number = std::to_string(++checkpoint_number_);
-    const std::string name = kCheckpointPrefix + std::string(9 - std::min<std::size_t>(9, number.size()), '0') + number;
-    LACUNA_RETURN_IF_ERROR(store_->put_checkpoint(name, bytes));
-    auto names = store_->checkpoint_names();
-    if (!names.ok()) return names.status();
-    std::sort(names->begin(), names->end());
-    std::erase_if(*names, [](const std::string& n) { return n.rfind(kCheckpointPrefix, 0) != 0; });
-    for (std::size_t i = 0; i + config_.checkpoints_kept < names->size(); ++i) {
-      LACUNA_RETURN_IF_ERROR(store_->drop_checkpoint((*names)[i]));
-    }
-    spdlog::debug("checkpoint {} ({} bytes)", name, bytes.size());
+    LACUNA_RETURN_IF_ERROR(checkpoints_->save(*learner_));
+    point("checkpointed", {});
     return {};
   }
 
@@ -453,8 +571,13 @@ class PipelineImpl final : public Pipeline {
       p.assigned_partitions = log_->assignment().size();
     }
     p.event_time = event_time_;
-    p.model_version = learner_->current()->id();
-    p.learner = learner_->stats();
+    if (learner_) {
+      p.model_version = learner_->current()->id();
+      p.learner = learner_->stats();
+    }
+    p.recovery = recovery_;
+    restores_->report(p.recovery);
+    p.partitions = applied_;
     p.scores = state_.scores.summary();
     p.recent = state_.scores.recent();
     for (FeatureId f = 0; f < state_.scores.size(); ++f) p.features.push_back(state_.scores.row(f));
@@ -470,15 +593,29 @@ class PipelineImpl final : public Pipeline {
     if (hooks_.after_batch) hooks_.after_batch(p);
   }
 
+  std::shared_ptr<model::Learner> current_learner() const {
+    const std::lock_guard lock(progress_mutex_);
+    return learner_;
+  }
+  void point(std::string_view name, std::span<const streaming::Record> records) {
+    if (hooks_.at_point) hooks_.at_point(name, records);
+  }
   void set_ready(Status status) {
     const std::lock_guard lock(progress_mutex_);
     ready_ = std::move(status);
   }
-  void moved() { moved_ = steady_clock::now().time_since_epoch().count(); }
+  void moved() {
+    moved_ = steady_clock::now().time_since_epoch().count();
+    if (hooks_.alive) hooks_.alive(ready());
+  }
+  void sleep() {
+    if (hooks_.sleep) hooks_.sleep(pause_);
+    else wait(pause_);
+    pause_ = std::min(pause_ * 2, kBackOffMax);
+  }
   void wait(Millis duration) {
     std::unique_lock lock(wait_mutex_);
     wake_.wait_for(lock, duration, [this] { return stopping_.load(); });
-    moved();
   }
 
   const Config config_;
@@ -489,25 +626,34 @@ class PipelineImpl final : public Pipeline {
   // The loop's thread only.
   streaming::EventDecoder decoder_;
   std::unique_ptr<streaming::TopicReader> reader_;
-  std::unique_ptr<streaming::EventLog> log_;
-  std::vector<streaming::Record> pending_;  ///< the batch being worked on
-  std::set<TopicPartition> to_restore_;
+  std::unique_ptr<streaming::EventLog> log_;  ///< null until connected
+  std::vector<streaming::Record> pending_;    ///< polled, not yet worked on
+  std::optional<Step> prepared_;              ///< waits for the one in flight
+  std::optional<Step> in_flight_;             ///< its commit is under way, or done and not yet in the store
+  Status deferred_;                           ///< what went wrong inside a callback of poll()
+  PoisonHunt hunt_{config_.batch.max_events};
+  const char* stage_ = "decode";              ///< for the dead letter of what fails in it
+  Tallies applied_;                           ///< of the partitions assigned and restored: up to what is in the store
+  Tallies tallies_;                           ///< up to what is prepared
   Alignment alignment_;
-  std::map<TopicPartition, std::int64_t> changelog_;  ///< next changelog offset by input partition
+  std::vector<Example> to_learn_;             ///< applied, on their way to the learner
+  std::vector<steady_clock::time_point> rejoined_;
   std::map<std::string, double> stages_;
   Counts counts_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
   BatchDurations batch_durations_;
+  Recovery recovery_;
   Time event_time_{};
-  std::int64_t checkpoint_number_ = 0;
   steady_clock::time_point last_checkpoint_ = steady_clock::now();
   Millis pause_ = kBackOffMin;  ///< before the next try to reach what is out of reach
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.
   std::unique_ptr<state::Store> store_;
-  std::unique_ptr<model::Learner> learner_;
+  std::optional<LearnerCheckpoints> checkpoints_;  ///< the loop's thread only, as is the next
+  std::optional<RestoreQueue> restores_;
+  std::shared_ptr<model::Learner> learner_;  ///< set once, under progress_mutex_; the loop's thread reads it without
   std::atomic<bool> stopping_ = false;
-  std::atomic<steady_clock::rep> moved_ = 0;
+  std::atomic<steady_clock::rep> moved_ = steady_clock::now().time_since_epoch().count();
 
   mutable std::mutex state_mutex_;  ///< guards state_ against the HTTP threads
   StreamState state_;
@@ -519,6 +665,23 @@ class PipelineImpl final : public Pipeline {
 };
 
 }  // namespace
+
+Counts& Counts::operator+=(const Counts& batch) {
+  for (const auto member : {&Counts::consumed, &Counts::applied, &Counts::duplicate, &Counts::late, &Counts::refused,
+                            &Counts::partial, &Counts::imputations, &Counts::imputed_values, &Counts::alerts,
+                            &Counts::dead_letters}) {
+    this->*member += batch.*member;
+  }
+  for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];
+  return *this;
+}
+
+Status set_store_aside(const Config& config, const Status& why) {
+  const auto aside = state::quarantine(config.data_dir + kStoreFolder);
+  if (!aside.ok()) return aside.status();
+  spdlog::error("the local store is damaged ({}): set aside as {}, to be rebuilt from the log", why.message(), *aside);
+  return {};
+}
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(const Config& config, streaming::LogFactory& log, Clock clock,
                                                  Hooks hooks) {

@@ -3,12 +3,12 @@ find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
-add_library(lacuna_pipeline STATIC alignment.cc batch.cc pipeline.cc restore.cc)
+add_library(lacuna_pipeline STATIC alignment.cc batch.cc learner_checkpoints.cc pipeline.cc poison.cc restore.cc)
 add_library(lacuna::pipeline ALIAS lacuna_pipeline)
 target_include_directories(lacuna_pipeline PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_pipeline
   PUBLIC lacuna_records lacuna_state lacuna_streaming lacuna_model lacuna_model_core lacuna_drift lacuna_config
-  PRIVATE lacuna_warnings spdlog::spdlog nlohmann_json::nlohmann_json)
+  PRIVATE lacuna_warnings spdlog::spdlog fmt::fmt nlohmann_json::nlohmann_json)
 
 # The demo carries its configuration, so that the binary runs alone.
 file(READ ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml SIMULATED_WARD_YAML)

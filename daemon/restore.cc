@@ -1,73 +1,209 @@
 #include "daemon/restore.h"
 
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <unordered_map>
 #include <utility>
+
+#include "daemon/batch.h"
 
 namespace lacuna::daemon {
 
 namespace {
-constexpr std::size_t kRecordsPerRead = 2000;
-constexpr Millis kReadWait{500};
-/// Reads without a record before the end is believed to be transaction markers or compacted records only.
-constexpr int kEmptyReadsMax = 20;
+/// Bounds one step: how long the other partitions wait, and the size of one write batch.
+constexpr std::size_t kRecordsPerStep = 1000;
+constexpr Millis kReadWait{100};
 }  // namespace
 
-Status restore_partition(const Config& config, const streaming::TopicPartition& partition,
-                         const streaming::Committed& committed, streaming::TopicReader& reader, state::Store& store,
-                         const std::function<void(std::int64_t, std::int64_t)>& progress) {
+std::string_view to_string(Restore::Wiped wiped) {
+  switch (wiped) {
+    case Restore::Wiped::no: return "no";
+    case Restore::Wiped::ahead: return "ahead";
+    case Restore::Wiped::too_old: return "too_old";
+  }
+  return "unknown";
+}
+
+Result<Restore> Restore::begin(const Config& config, const streaming::TopicPartition& partition,
+                               const streaming::Committed& committed, state::Store& store, Time now) {
+  Restore out(config, partition);
   const auto positions = store.positions();
   if (!positions.ok()) return positions.status();
-  state::StoredPosition stored;
-  if (const auto found = positions->find({partition.topic, partition.partition}); found != positions->end()) {
-    stored = found->second;
-  }
-  const std::string name = partition.topic + "/" + std::to_string(partition.partition);
-  if (stored.input_next > committed.next_offset) {
-    return {Code::corrupt, "the local store has applied " + name + " up to " + std::to_string(stored.input_next) +
-                               " but the log has committed " + std::to_string(committed.next_offset) +
-                               " for group " + config.log.group +
-                               ": the topic was made anew or the group was changed; start with an empty data_dir"};
-  }
-  if (stored.input_next == committed.next_offset) return {};
+  const auto found = positions->find({partition.topic, partition.partition});
+  state::StoredPosition stored = found == positions->end() ? state::StoredPosition{} : found->second;
   const std::int64_t end = committed.changelog_next.value_or(0);
-  const streaming::TopicPartition changelog{config.topics.state, partition.partition};
-  std::int64_t next = stored.changelog_next;
-  const std::int64_t begin = next;
-  for (int empty = 0; next < end;) {
-    auto records = reader.read(changelog, next, kRecordsPerRead, kReadWait);
-    if (!records.ok()) return records.status();
-    state::StateChange change;
-    for (const streaming::Record& record : *records) {
-      if (record.position.offset >= end) break;
-      next = record.position.offset + 1;
-      if (!record.value) continue;
-      Result<Snapshot> snapshot = state::decode_snapshot(*config.schema, *record.value);
-      if (!snapshot.ok()) {
-        return {snapshot.code(), "changelog " + changelog.topic + "/" + std::to_string(changelog.partition) + " at " +
-                                     std::to_string(record.position.offset) + ": " + snapshot.status().message()};
-      }
-      change.snapshots.push_back(std::move(*snapshot));
-    }
-    const bool at_end = !records->empty() && records->back().position.offset + 1 >= end;
-    if (records->empty()) {
-      // What is left before `end` holds no visible record: markers and compacted ones.
-      if (++empty < kEmptyReadsMax) continue;
-      next = end;
-    } else {
-      empty = 0;
-      if (at_end) next = end;
-    }
-    change.positions[{partition.topic, partition.partition}] = {next == end ? committed.next_offset : stored.input_next,
-                                                                next};
-    LACUNA_RETURN_IF_ERROR(store.apply(change));
-    progress(next - begin, end - begin);
+  const bool behind = stored.input_next < committed.next_offset || stored.changelog_next < end;
+  if (stored.input_next > committed.next_offset || stored.changelog_next > end) {
+    out.wiped_ = Wiped::ahead;
+  } else if (behind && stored.written != Time{} && now - stored.written > config.rebuild_after) {
+    out.wiped_ = Wiped::too_old;
   }
-  if (begin >= end) {
-    // Input was consumed without changing any patient (all refused): only the position moves.
-    state::StateChange change;
-    change.positions[{partition.topic, partition.partition}] = {committed.next_offset, begin};
-    return store.apply(change);
+  if (out.wiped_ != Wiped::no) {
+    LACUNA_RETURN_IF_ERROR(store.wipe(partition.topic, partition.partition));
+    stored = {};
+  }
+  out.input_next_ = committed.next_offset;
+  out.stored_next_ = stored.input_next;
+  out.begin_ = out.next_ = stored.changelog_next;
+  out.end_ = end;
+  out.counts_ = stored.counts;
+  out.from_nothing_ = stored == state::StoredPosition{};
+  out.done_ = stored.input_next == committed.next_offset && stored.changelog_next == end;
+  return out;
+}
+
+Status Restore::take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
+  // Of each key the newest record is enough.
+  std::unordered_map<std::string_view, const streaming::Record*> newest;
+  for (const streaming::Record& record : records) {
+    if (record.position.offset < end_) newest[record.key] = &record;
+  }
+  std::vector<std::string> ids;
+  std::vector<Snapshot> snapshots;
+  const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
+  for (const auto& [key, record] : newest) {
+    if (!record->value) continue;
+    const auto explain = [at = record->position](const Status& why) -> Status {
+      return {why.code(), "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) +
+                              ": " + why.message()};
+    };
+    if (key.ends_with(kPartitionKeySuffix)) {
+      if (key != own_key) continue;
+      const auto position = state::decode_position(*record->value);
+      if (!position.ok()) return explain(position.status());
+      counts_ = position->position.counts;
+      continue;
+    }
+    Result<Snapshot> snapshot = state::decode_snapshot(*config_->schema, *record->value);
+    if (!snapshot.ok()) return explain(snapshot.status());
+    ids.push_back(snapshot->patient_id);
+    snapshots.push_back(std::move(*snapshot));
+  }
+  // A patient whose events come through two topics was perhaps restored further already, on account of the other one.
+  const auto stored = store.snapshots(ids);
+  if (!stored.ok()) return stored.status();
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    if ((*stored)[i] && (*stored)[i]->event_count >= snapshots[i].event_count) continue;
+    if (from_nothing_) {
+      Example example{snapshots[i], snapshots[i].last_time, {}};
+      example.before.recent_ids.clear();
+      change.examples.push_back(std::move(example));
+    }
+    change.snapshots.push_back(std::move(snapshots[i]));
   }
   return {};
+}
+
+/// The record before `end_` is a partition's, the newest of its key, so compaction keeps it: silence means a slow broker,
+/// unless the log itself ends earlier.
+Status Restore::nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog) {
+  const auto bounds = reader.bounds(changelog);
+  if (!bounds.ok()) return bounds.status();
+  if (bounds->second > next_) return {};
+  spdlog::error("changelog {}/{} ends at {} although {} was committed: it has lost data, and the states since are lost with it",
+                changelog.topic, changelog.partition, bounds->second, end_);
+  next_ = end_;
+  return {};
+}
+
+Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time now) {
+  if (done_) return {};
+  const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
+  state::StateChange change;
+  std::int64_t next = next_;
+  const state::RecordCounts counts_before = counts_;
+  if (next_ < end_) {
+    auto records = reader.read(changelog, next_, kRecordsPerStep, kReadWait);
+    if (!records.ok()) return records.status();
+    if (records->empty()) {
+      LACUNA_RETURN_IF_ERROR(nothing_came(reader, changelog));
+      if (next_ < end_) return {};
+    }
+    LACUNA_RETURN_IF_ERROR(take(*records, store, change));
+    next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
+  }
+  const bool finished = next >= end_;
+  change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, next, counts_, now};
+  if (const Status s = store.apply(change); !s.ok()) {
+    counts_ = counts_before;
+    return s;
+  }
+  next_ = next;
+  done_ = finished;
+  return {};
+}
+
+void RestoreQueue::add(const streaming::TopicPartition& partition) {
+  remove(partition);
+  queue_.push_back(partition);
+}
+
+void RestoreQueue::remove(const streaming::TopicPartition& partition) {
+  std::erase(queue_, partition);
+  if (current_ && current_->partition() == partition) current_.reset();
+}
+
+void RestoreQueue::clear() {
+  queue_.clear();
+  current_.reset();
+}
+
+Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
+  const streaming::TopicPartition& p = queue_.front();
+  const auto partitions = reader.partition_count(config_.topics.state);
+  if (!partitions.ok()) return partitions.status();
+  if (p.partition >= *partitions) {
+    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*partitions) + " partitions, " + p.topic +
+                               " has more: the changelog needs as many as the input"};
+  }
+  const auto committed = log.committed(p);
+  if (!committed.ok()) return committed.status();
+  auto begun = Restore::begin(config_, p, *committed, store_, now);
+  if (!begun.ok()) return begun.status();
+  current_.emplace(std::move(*begun));
+  if (current_->wiped() == Restore::Wiped::no) return {};
+  (current_->wiped() == Restore::Wiped::ahead ? wiped_ahead_ : wiped_too_old_) += 1;
+  spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog",
+               p.topic, p.partition, to_string(current_->wiped()));
+  return {};
+}
+
+Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
+  if (queue_.empty()) return std::optional<Restore>();
+  const auto start = std::chrono::steady_clock::now();
+  Status outcome = current_ ? Status() : begin(log, reader, now);
+  if (outcome.ok()) {
+    const std::int64_t before = current_->read();
+    outcome = current_->step(reader, store_, now);
+    records_ += static_cast<std::uint64_t>(current_->read() - before);
+  }
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!outcome.ok()) {
+    current_.reset();
+    std::rotate(queue_.begin(), queue_.begin() + 1, queue_.end());
+    return outcome;
+  }
+  if (!current_->done()) return std::optional<Restore>();
+  queue_.pop_front();
+  return std::exchange(current_, std::nullopt);
+}
+
+std::string RestoreQueue::describe() const {
+  if (queue_.empty()) return "nothing to restore";
+  const streaming::TopicPartition& p = queue_.front();
+  return "restoring " + p.topic + "/" + std::to_string(p.partition) + ": " +
+         (current_ ? std::to_string(current_->left()) + " changelog records left, " : "about to begin, ") +
+         std::to_string(queue_.size()) + " partitions to restore";
+}
+
+void RestoreQueue::report(Recovery& recovery) const {
+  recovery.restoring_partitions = queue_.size();
+  recovery.records_left = current_ ? current_->left() : 0;
+  recovery.records_restored = records_;
+  recovery.restore_seconds = seconds_;
+  recovery.wiped_ahead = wiped_ahead_;
+  recovery.wiped_too_old = wiped_too_old_;
 }
 
 }  // namespace lacuna::daemon

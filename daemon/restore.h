@@ -1,19 +1,95 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "daemon/config.h"
+#include "daemon/pipeline.h"
 #include "state/store.h"
 #include "streaming/event_log.h"
 
 namespace lacuna::daemon {
 
-/// Brings the local store of one input partition to what the log has committed for it: replays the changelog from the
-/// stored position up to "chg" (DESIGN: not to the high watermark). Does nothing when they agree. `progress` gets records
-/// done and in all. `corrupt`: the store is ahead of the log, which was re-created or belongs to another group.
-Status restore_partition(const Config& config, const streaming::TopicPartition& partition,
-                         const streaming::Committed& committed, streaming::TopicReader& reader, state::Store& store,
-                         const std::function<void(std::int64_t, std::int64_t)>& progress);
+/// Brings the store up to what an input partition has committed, from the changelog (docs/exactly-once.md), in steps, so that
+/// other partitions can be worked on in between. One thread. Interrupted at any moment, the next one goes on from what the
+/// store holds.
+class Restore {
+ public:
+  /// What had to be forgotten before: the changelog tells the rest.
+  enum class Wiped : std::uint8_t {
+    no,
+    ahead,    ///< the store had applied what the log does not know: another group, a topic made anew, a log that lost data
+    too_old,  ///< untouched for longer than store.rebuild_after: deletions may have left the changelog since
+  };
+
+  /// Compares the store with `committed`, and wipes the partition where they cannot be reconciled. `now`: wall clock.
+  static Result<Restore> begin(const Config& config, const streaming::TopicPartition& partition,
+                               const streaming::Committed& committed, state::Store& store, Time now);
+
+  /// Reads and applies the next part of the changelog. `unavailable` and the like: nothing happened, call it again.
+  Status step(streaming::TopicReader& reader, state::Store& store, Time now);
+
+  const streaming::TopicPartition& partition() const { return partition_; }
+  bool done() const { return done_; }
+  Wiped wiped() const { return wiped_; }
+  std::int64_t changelog_next() const { return next_; }
+  /// Changelog records read so far, and left to be read (offsets: markers and compacted records count too).
+  std::int64_t read() const { return next_ - begin_; }
+  std::int64_t left() const { return done_ ? 0 : end_ - next_; }
+  /// What became of the partition's records up to the committed position; as far as read.
+  const state::RecordCounts& counts() const { return counts_; }
+
+ private:
+  Restore(const Config& config, streaming::TopicPartition partition) : config_(&config), partition_(std::move(partition)) {}
+  Status take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
+  Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
+
+  const Config* config_;
+  streaming::TopicPartition partition_;
+  std::int64_t input_next_ = 0;    ///< committed
+  std::int64_t stored_next_ = 0;   ///< input position that the store's snapshots stand for, until done
+  std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
+  state::RecordCounts counts_;
+  bool from_nothing_ = false;      ///< the store knew nothing of the partition: its replay examples are made anew too
+  bool done_ = false;
+  Wiped wiped_ = Wiped::no;
+};
+
+std::string_view to_string(Restore::Wiped wiped);
+
+/// The assigned partitions whose state is not here yet. They stay paused until it is; one is restored at a time, and one that
+/// cannot be reached makes room for the next. One thread.
+class RestoreQueue {
+ public:
+  RestoreQueue(const Config& config, state::Store& store) : config_(config), store_(store) {}
+
+  void add(const streaming::TopicPartition& partition);
+  void remove(const streaming::TopicPartition& partition);
+  void clear();
+  bool empty() const { return queue_.empty(); }
+  std::size_t size() const { return queue_.size(); }
+
+  /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:
+  /// something is out of reach, and the next partition has the next turn. `invalid`: the changelog does not fit the input.
+  Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+  /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
+  std::string describe() const;
+  /// Adds what is known of the restores to `recovery`.
+  void report(Recovery& recovery) const;
+
+ private:
+  Status begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+
+  const Config& config_;
+  state::Store& store_;
+  std::deque<streaming::TopicPartition> queue_;
+  std::optional<Restore> current_;  ///< of the first in the queue
+  std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
+  double seconds_ = 0;
+};
 
 }  // namespace lacuna::daemon

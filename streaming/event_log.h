@@ -88,7 +88,8 @@ class EventLog {
 
   /// Begins the atomic step. It may go on while this thread polls, pauses and resumes, so that the next batch is worked on
   /// meanwhile; one step at a time: finish_commit() comes before the next start_commit(). What went wrong, finish_commit()
-  /// says. A listener's `revoked` may, and before it returns should, finish a step that moves the partitions given up.
+  /// says. A listener's `revoked` may, and before it returns should, finish a step that moves the partitions given up; if the
+  /// step failed, throw away what that poll() then returns: the one after it starts from the positions put back.
   virtual void start_commit(Transaction transaction) = 0;
 
   /// Waits for the step that was started. Ok: all of it is durable. `aborted`: none of it is, and the read positions were put
