@@ -207,7 +207,7 @@ class HttpServerImpl final : public HttpServer {
       if (pipeline_.live())
         response.set_content("{\"status\":\"ok\"}", kJson);
       else
-        fail(response, 503, "the loop has not moved for 30 s");
+        fail(response, 503, "the loop does not move");
     });
     get("/readyz", [this](const Request&, Response& response) {
       if (const Status ready = pipeline_.ready(); ready.ok())
@@ -231,7 +231,7 @@ class HttpServerImpl final : public HttpServer {
       const Result<Snapshot> found = pipeline_.patient(request.path.substr(kPatients.size()));
       if (found.ok())
         return response.set_content(streaming::encode_snapshot(*config_.schema, *found, clock_()), kJson);
-      if (found.code() == Code::not_found) return fail(response, 404, "no such patient");
+      if (found.code() == Code::not_found) return fail(response, 404, "no such patient here; of several instances, each holds its own partitions' patients");
       fail(response, found.status());
     });
     server_.Post(std::string(kImpute),

@@ -93,8 +93,36 @@ void add_pipeline(Exposition& out, const Progress& p) {
   out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read").add(p.lag);
   out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance")
       .add(p.assigned_partitions);
+  out.gauge("pipeline_ready", "1 while /readyz says so").add(p.ready ? 1 : 0);
   out.gauge("pipeline_event_time_seconds", "Newest clinical time applied, seconds since 1970");
   if (p.event_time != Time{}) out.add(static_cast<double>(p.event_time.time_since_epoch().count()) / 1000);
+}
+
+void add_partitions(Exposition& out, const Progress& p) {
+  out.counter("partition_records_total",
+              "Records of an input partition by what became of them, since its first: whichever instance holds it goes on counting");
+  for (const auto& [partition, c] : p.partitions) {
+    const std::pair<const char*, std::uint64_t> outcomes[] = {
+        {"applied", c.applied}, {"duplicate", c.duplicate}, {"late", c.late}, {"refused", c.refused}};
+    for (const auto& [outcome, count] : outcomes) {
+      out.add(count, {{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}, {"outcome", outcome}});
+    }
+  }
+}
+
+void add_recovery(Exposition& out, const Progress& p) {
+  const Recovery& r = p.recovery;
+  out.gauge("recovery_restoring_partitions", "Assigned partitions whose state is not here yet").add(r.restoring_partitions);
+  out.gauge("recovery_left_records", "Changelog records left of the partition being restored").add(r.records_left);
+  out.counter("recovery_restored_records_total", "Changelog records read to restore partitions").add(r.records_restored);
+  out.counter("recovery_restore_seconds_total", "Time spent on it").add(r.restore_seconds);
+  out.counter("recovery_wiped_partitions_total", "Partitions whose local state was forgotten and rebuilt, by why")
+      .add(r.wiped_ahead, {{"reason", "ahead"}})
+      .add(r.wiped_too_old, {{"reason", "too_old"}});
+  out.gauge("recovery_damaged_stores", "Damaged local stores set aside, lying beside the new one").add(r.damaged_stores);
+  out.counter("recovery_rejoins_total", "New clients after being fenced or an unknown outcome of a commit").add(r.rejoins);
+  out.counter("recovery_unavailable_seconds_total", "Time the loop waited for something out of reach: the log, room on the disk")
+      .add(r.unavailable_seconds);
 }
 
 void add_learner(Exposition& out, const Progress& p) {
@@ -222,6 +250,8 @@ void add_store(Exposition& out, const Progress& p) {
 std::string prometheus_text(const Config& config, const Progress& progress) {
   Exposition out;
   add_pipeline(out, progress);
+  add_partitions(out, progress);
+  add_recovery(out, progress);
   add_learner(out, progress);
   add_scores(out, progress);
   add_features(out, *config.schema, progress);

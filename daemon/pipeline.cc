@@ -25,7 +25,7 @@ using streaming::TopicPartition;
 using std::chrono::steady_clock;
 
 constexpr const char* kStoreFolder = "/state";
-constexpr Millis kLiveLimit{30'000};
+constexpr Millis kTurnMax{30'000};
 constexpr Millis kBackOffMin{100};
 constexpr Millis kBackOffMax{10'000};
 /// Turns without work in a row, with no lag, after which `until_idle` believes that there is nothing more.
@@ -130,7 +130,10 @@ class PipelineImpl final : public Pipeline {
   }
 
   bool live() const override {
-    return steady_clock::now() - steady_clock::time_point(steady_clock::duration(moved_.load())) < kLiveLimit;
+    // A commit that is not answered is waited for, and its outcome found out; nothing is wrong with the loop.
+    const auto& kafka = config_.log.kafka;
+    const Millis limit = kTurnMax + (config_.log.kind == LogKind::kafka ? 2 * kafka.transaction_timeout + kafka.request_timeout : Millis(0));
+    return steady_clock::now() - steady_clock::time_point(steady_clock::duration(moved_.load())) < limit;
   }
 
   Status ready() const override {
@@ -575,6 +578,7 @@ class PipelineImpl final : public Pipeline {
       p.model_version = learner_->current()->id();
       p.learner = learner_->stats();
     }
+    p.ready = ready().ok();
     p.recovery = recovery_;
     restores_->report(p.recovery);
     p.partitions = applied_;

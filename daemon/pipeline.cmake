@@ -2,6 +2,7 @@
 find_package(spdlog REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
+pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
 add_library(lacuna_pipeline STATIC alignment.cc batch.cc learner_checkpoints.cc pipeline.cc poison.cc restore.cc)
 add_library(lacuna::pipeline ALIAS lacuna_pipeline)
@@ -16,8 +17,8 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_
 configure_file(simulated_ward_yaml.h.in ${PROJECT_BINARY_DIR}/generated/daemon/simulated_ward_yaml.h @ONLY)
 
 add_executable(lacuna check_command.cc demo_command.cc demo_report.cc evaluate_command.cc main.cc replay_command.cc run_command.cc
-               session.cc simulate_command.cc tail_command.cc)
+               service_manager.cc session.cc simulate_command.cc tail_command.cc)
 target_compile_definitions(lacuna PRIVATE LACUNA_VERSION="${PROJECT_VERSION}")
 target_include_directories(lacuna PRIVATE ${PROJECT_BINARY_DIR}/generated)
 target_link_libraries(lacuna PRIVATE lacuna_pipeline lacuna_protocols lacuna_surface lacuna_ward lacuna_warnings
-                      spdlog::spdlog nlohmann_json::nlohmann_json CLI11::CLI11)
+                      spdlog::spdlog nlohmann_json::nlohmann_json CLI11::CLI11 PkgConfig::SYSTEMD)

@@ -76,6 +76,7 @@ struct Progress {
   std::size_t assigned_partitions = 0;
   std::map<streaming::TopicPartition, state::RecordCounts> partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;
+  bool ready = false;
   std::size_t replay_size = 0;
   std::uint64_t patients = 0;
   std::map<std::string, std::uint64_t> store_bytes;
@@ -114,7 +115,8 @@ class Pipeline {
   virtual void stop() = 0;
 
   virtual Progress progress() const = 0;
-  virtual bool live() const = 0;                       ///< the loop moved within the last 30 s
+  /// The loop moved within the last 30 s, and with Kafka what an unanswered commit may take.
+  virtual bool live() const = 0;
   virtual Status ready() const = 0;                    ///< assigned and restored, or why not
   /// not_found also when another instance holds the patient.
   virtual Result<Snapshot> patient(const std::string& id) const = 0;

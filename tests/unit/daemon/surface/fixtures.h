@@ -115,6 +115,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.open_alerts = {alert, alert};
   p.open_alerts[1].severity = Severity::info;
   p.assigned_partitions = 4;
+  p.partitions[{"lacuna.events", 3}] = {10, 6, 2, 1, 1, 0};
   p.replay_size = 100;
   p.patients = 7;
   p.store_bytes = {{"block_cache", 1000}, {"sst", 2000}};
