@@ -3,15 +3,13 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <system_error>
 
-#include "state/records/bytes.h"
+#include "state/formats.h"
 
 namespace lacuna::state {
 
@@ -19,18 +17,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// 8 bytes magic, u32 checksum of all that follows it, u32 version, u64 length, content.
-constexpr std::string_view kMagic = "LACUNACK";
-constexpr std::uint32_t kVersion = 1;
-constexpr std::size_t kHeaderSize = 8 + 4 + 4 + 8;
 constexpr std::string_view kTemporary = ".writing-";
+// Protocol Buffers end at 2 GiB.
+constexpr std::size_t kContentBytesMax = 2'000'000'000;
 
-Status io_error(const std::string& what) {
-  const int error = errno;
-  const std::string message = what + ": " + std::generic_category().message(error);
-  // A full disk or quota is mended from outside and worth waiting for; anything else is not.
-  return {error == ENOSPC || error == EDQUOT ? Code::unavailable : Code::internal, message};
-}
+Status io_error(const std::string& what) { return to_status({errno, std::generic_category()}, what); }
 
 Status check_name(const std::string& name) {
   const bool good = !name.empty() && name.size() <= Checkpoints::kNameMax && name.front() != '.' &&
@@ -89,27 +80,17 @@ Status sync_folder(const std::string& folder) {
   return {};
 }
 
-std::uint32_t checksum(std::string_view head, std::string_view content) {
-  const uLong crc = crc32_z(0, reinterpret_cast<const Bytef*>(head.data()), head.size());
-  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(content.data()), content.size()));
-}
-
-std::string make_header(std::string_view content) {
-  ByteWriter tail;
-  tail.put<std::uint32_t>(kVersion);
-  tail.put<std::uint64_t>(content.size());
-  const std::string checked = tail.take();
-  ByteWriter crc;
-  crc.put<std::uint32_t>(checksum(checked, content));
-  return std::string(kMagic) + crc.take() + checked;
-}
-
 }  // namespace
+
+Status to_status(std::error_code error, const std::string& what) {
+  const bool full = error.value() == ENOSPC || error.value() == EDQUOT;
+  return {full ? Code::unavailable : Code::internal, what + ": " + error.message()};
+}
 
 Result<Checkpoints> Checkpoints::open(std::string folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  if (error) return Status(Code::internal, "making the checkpoint folder " + folder + ": " + error.message());
+  if (error) return to_status(error, "making the checkpoint folder " + folder);
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     std::error_code ignored;
     if (entry.path().filename().string().starts_with(kTemporary)) fs::remove(entry.path(), ignored);
@@ -120,12 +101,15 @@ Result<Checkpoints> Checkpoints::open(std::string folder) {
 
 Status Checkpoints::put(const std::string& name, const std::string& bytes) const {
   LACUNA_RETURN_IF_ERROR(check_name(name));
+  if (bytes.size() > kContentBytesMax) {
+    return {Code::invalid, "checkpoint " + name + ": more than " + std::to_string(kContentBytesMax) + " bytes"};
+  }
   const std::string temporary = folder_ + "/" + std::string(kTemporary) + name;
   const std::string final_path = folder_ + "/" + name;
   Status status;
   {
     const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.ok() || !file.write(make_header(bytes)) || !file.write(bytes) || !file.sync()) {
+    if (!file.ok() || !file.write(encode_checkpoint(name, bytes)) || !file.sync()) {
       status = io_error("writing checkpoint " + name);
     }
   }
@@ -146,26 +130,10 @@ Result<std::string> Checkpoints::get(const std::string& name) const {
   }
   std::string all;
   if (!file.read_all(all)) return io_error("reading checkpoint " + name);
-  if (all.size() < kHeaderSize || !std::string_view(all).starts_with(kMagic)) {
-    return Status(Code::corrupt, "checkpoint " + name + ": not a checkpoint, or cut off");
-  }
-  const std::string_view view(all);
-  ByteReader header(view.substr(kMagic.size(), kHeaderSize - kMagic.size()));
-  const auto crc = header.get<std::uint32_t>();
-  const auto version = header.get<std::uint32_t>();
-  const auto size = header.get<std::uint64_t>();
-  // The checksum comes first: only an intact header may claim to be newer than we are.
-  if (crc != checksum(view.substr(kMagic.size() + 4, 12), view.substr(kHeaderSize))) {
-    return Status(Code::corrupt, "checkpoint " + name + ": the checksum does not fit");
-  }
-  if (version > kVersion) {
-    return Status(Code::unsupported, "checkpoint " + name + ": file format " + std::to_string(version) + ", this build reads up to " +
-                                         std::to_string(kVersion) + ": use a newer build");
-  }
-  if (version == 0 || size != all.size() - kHeaderSize) {
-    return Status(Code::corrupt, "checkpoint " + name + ": the length does not fit");
-  }
-  return all.substr(kHeaderSize);
+  Result<Named> decoded = decode_checkpoint(all);
+  if (!decoded.ok()) return Status(decoded.code(), "checkpoint " + name + ": " + decoded.status().message());
+  if (decoded->name != name) return Status(Code::corrupt, "checkpoint " + name + ": the file is another checkpoint's");
+  return std::move(decoded->content);
 }
 
 Result<std::vector<std::string>> Checkpoints::names() const {

@@ -1,9 +1,12 @@
 #include "state/formats.h"
 
+#include <zlib.h>
+
 #include <cmath>
 #include <limits>
 
 #include "state/formats.pb.h"
+#include "state/records/bytes.h"
 
 namespace lacuna::state {
 
@@ -31,16 +34,29 @@ Status check_version(std::uint32_t version, const char* what) {
   return {};
 }
 
+Status corrupt(const char* what, const char* why) { return {Code::corrupt, std::string(what) + ": " + why}; }
+
 template <typename Message>
-Status from_bytes(std::string_view bytes, const char* what, Message& out) {
+Status parse(std::string_view bytes, const char* what, Message& out) {
   if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()) ||
       !out.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-    return {Code::corrupt, std::string(what) + ": not a record of this kind"};
+    return corrupt(what, "not a record of this kind");
   }
+  return {};
+}
+
+template <typename Message>
+Status from_bytes(std::string_view bytes, const char* what, Message& out) {
+  LACUNA_RETURN_IF_ERROR(parse(bytes, what, out));
   return check_version(out.format_version(), what);
 }
 
-Status corrupt(const char* what, const char* why) { return {Code::corrupt, std::string(what) + ": " + why}; }
+std::uint32_t checkpoint_crc(std::uint32_t version, const std::string& name, const std::string& content) {
+  ByteWriter head;
+  head.put(version);
+  head.put_text(name);
+  return crc32_of(content, crc32_of(head.take()));
+}
 
 // Ids below `end`, each above the one before it.
 template <typename Ids>
@@ -295,6 +311,62 @@ Result<StoreHeader> decode_header(std::string_view bytes) {
   format::Store in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "store header", in));
   return StoreHeader{in.schema_fingerprint(), in.patients()};
+}
+
+std::string encode_named(const Named& named) {
+  format::Named out;
+  out.set_name(named.name);
+  out.set_content(named.content);
+  return to_bytes(out);
+}
+
+Result<Named> decode_named(std::string_view bytes) {
+  format::Named in;
+  LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "named state", in));
+  return Named{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
+}
+
+std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc) {
+  return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::string encode_checkpoint(const std::string& name, const std::string& content) {
+  format::Checkpoint out;
+  out.set_crc32(checkpoint_crc(kFormatVersion, name, content));
+  out.set_name(name);
+  out.set_content(content);
+  return to_bytes(out);
+}
+
+Result<Named> decode_checkpoint(std::string_view bytes) {
+  constexpr const char* kWhat = "checkpoint file";
+  format::Checkpoint in;
+  LACUNA_RETURN_IF_ERROR(parse(bytes, kWhat, in));
+  // Before the version: only an intact file may claim to be newer than we are.
+  if (in.crc32() != checkpoint_crc(in.format_version(), in.name(), in.content())) {
+    return corrupt(kWhat, "the checksum does not fit");
+  }
+  LACUNA_RETURN_IF_ERROR(check_version(in.format_version(), kWhat));
+  return Named{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
+}
+
+std::string encode_model_chunk(const ModelChunk& chunk) {
+  format::ModelChunk out;
+  out.set_instance(chunk.instance);
+  out.set_number(chunk.number);
+  out.set_chunk(chunk.chunk);
+  out.set_chunks(chunk.chunks);
+  out.set_crc32(chunk.crc32);
+  out.set_content(chunk.content);
+  return to_bytes(out);
+}
+
+Result<ModelChunk> decode_model_chunk(std::string_view bytes) {
+  format::ModelChunk in;
+  LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "model chunk", in));
+  if (in.chunk() >= in.chunks()) return corrupt("model chunk", "its number is not below their count");
+  return ModelChunk{std::move(*in.mutable_instance()), in.number(), in.chunk(), in.chunks(), in.crc32(),
+                    std::move(*in.mutable_content())};
 }
 
 }  // namespace lacuna::state

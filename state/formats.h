@@ -22,8 +22,24 @@ Result<Stratum> decode_stratum(std::string_view bytes);
 struct StoreHeader {
   std::uint64_t schema_fingerprint = 0;
   std::uint64_t patients = 0;
+  friend bool operator==(const StoreHeader&, const StoreHeader&) = default;
 };
 std::string encode_header(const StoreHeader& header);
 Result<StoreHeader> decode_header(std::string_view bytes);
+
+struct Named {
+  std::string name;
+  std::string content;
+  friend bool operator==(const Named&, const Named&) = default;
+};
+std::string encode_named(const Named& named);
+Result<Named> decode_named(std::string_view bytes);
+
+/// A whole checkpoint file. Damage is told from a newer version by the checksum.
+std::string encode_checkpoint(const std::string& name, const std::string& content);
+Result<Named> decode_checkpoint(std::string_view bytes);
+
+/// CRC-32 as zlib has it; `crc`: of what came before.
+std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc = 0);
 
 }  // namespace lacuna::state

@@ -171,10 +171,13 @@ Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStor
 }
 
 Result<std::string> RocksStore::meta(const std::string& name) const {
-  std::string value;
-  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->meta, kNamePrefix + name, &value);
+  std::string bytes;
+  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->meta, kNamePrefix + name, &bytes);
   if (!status.ok()) return to_status(status, "reading meta data " + name);
-  return value;
+  Result<Named> named = decode_named(bytes);
+  if (!named.ok()) return Status(named.code(), "meta data " + name + ": " + named.status().message());
+  if (named->name != name) return Status(Code::corrupt, "meta data " + name + ": the record is another's");
+  return std::move(named->content);
 }
 
 // RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
@@ -242,7 +245,7 @@ Status RocksStore::apply(const StateChange& change) {
     put(rocks_->meta, position_key(partition.first, partition.second),
         encode_position({partition.first, partition.second, position}));
   }
-  for (const auto& [name, bytes] : change.meta) put(rocks_->meta, kNamePrefix + name, bytes);
+  for (const auto& [name, bytes] : change.meta) put(rocks_->meta, kNamePrefix + name, encode_named({name, bytes}));
 
   ReplayBuffer next = replay_;
   SlotChanges slots;
@@ -376,7 +379,7 @@ Result<std::string> quarantine(const std::string& path) {
 Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions options) {
   std::error_code error;
   const bool made = fs::create_directories(options.path, error);
-  if (error) return Status(Code::internal, "making the store's folder " + options.path + ": " + error.message());
+  if (error) return to_status(error, "making the store's folder " + options.path);
   // Patient data are for the daemon's user alone; a folder that was there already keeps the mode somebody chose.
   if (made) fs::permissions(options.path, fs::perms::owner_all, error);
 

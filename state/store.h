@@ -99,9 +99,23 @@ struct PartitionPosition {
   std::string topic;
   std::int32_t partition = 0;
   StoredPosition position;
+  friend bool operator==(const PartitionPosition&, const PartitionPosition&) = default;
 };
 std::string encode_position(const PartitionPosition& position);
 Result<PartitionPosition> decode_position(std::string_view bytes);
+
+/// A piece of an instance's model checkpoint, as it is published; state/model_chunks.h cuts and joins.
+struct ModelChunk {
+  std::string instance;
+  std::uint64_t number = 0;   ///< of the checkpoint; the instance's next one has a higher number
+  std::uint32_t chunk = 0;    ///< 0 .. chunks - 1
+  std::uint32_t chunks = 1;
+  std::uint32_t crc32 = 0;    ///< of the whole checkpoint
+  std::string content;        ///< its bytes in this piece
+  friend bool operator==(const ModelChunk&, const ModelChunk&) = default;
+};
+std::string encode_model_chunk(const ModelChunk& chunk);
+Result<ModelChunk> decode_model_chunk(std::string_view bytes);
 
 /// Snapshot and Example as Protocol Buffers (state/formats.proto; docs/formats.md), with a format version: what the
 /// changelog and the store hold.

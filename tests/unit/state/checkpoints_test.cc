@@ -58,6 +58,8 @@ TEST(Checkpoints, EveryDamageIsNoticed) {
   }
   spill(path, good + "x");
   EXPECT_EQ(all.get("model").code(), Code::corrupt);
+  spill(scratch.path() + "/other", good);
+  EXPECT_EQ(all.get("other").code(), Code::corrupt) << "a file under another name";
   spill(path, good);
   EXPECT_TRUE(all.get("model").ok());
 }

@@ -9,7 +9,7 @@
 #include <functional>
 #include <limits>
 
-#include "tests/unit/state/workload.h"
+#include "tests/unit/state/fixture_records.h"
 
 namespace lacuna::state {
 namespace {
@@ -84,6 +84,9 @@ TEST(Formats, SmallRecordsRoundTrip) {
   EXPECT_EQ(p->topic, position.topic);
   EXPECT_EQ(p->partition, position.partition);
   EXPECT_EQ(p->position, position.position);
+  const Named named{"", std::string("\0\xff", 2)};
+  EXPECT_EQ(*decode_named(encode_named(named)), named);
+  EXPECT_EQ(*decode_checkpoint(encode_checkpoint("n", named.content)), (Named{"n", named.content}));
   const Stratum stratum{0xfedcba9876543210, 1'000'000'000'000, 781};
   EXPECT_EQ(*decode_stratum(encode_stratum(stratum)), stratum);
   const auto h = decode_header(encode_header({42, 43}));
@@ -92,32 +95,35 @@ TEST(Formats, SmallRecordsRoundTrip) {
   EXPECT_EQ(h->patients, 43u);
 }
 
-Snapshot documented_snapshot(const Schema& schema) {
-  Snapshot s = new_snapshot(schema, "132539");
-  s.site = "icu-4";
-  s.first_time = testing::at_minutes(0);
-  s.last_time = testing::at_minutes(7);
-  s.event_count = 2;
-  s.features[0] = {73, testing::at_minutes(7), 2, 73.5F, 73.25F, -1, 74};
-  s.modalities[0] = {testing::at_minutes(7), 2};
-  s.attributes[0] = 54.0F;
-  s.recent_ids = {0x0123456789abcdef};
-  s.source = {"lacuna.events", 3, 88'121};
-  return s;
-}
-
-// The record of docs/formats.md. If this fails, stores and changelogs in the field are no longer readable.
-constexpr std::string_view kDocumented = 
+// The records of docs/formats.md. If this fails, stores and changelogs in the field are no longer readable.
+constexpr std::string_view kDocumentedSnapshot =
     "080112063133323533391a056963752d342080d0eab6b73328a0a184b7b73330023a0100420800000000004052404a06a0a1"
     "84b7b7335201025a04000093426204008092426a04000080bf7204000094427a0100820106a0a184b7b7338a010102920101"
     "009a010400005842a20108efcdab8967452301aa010d6c6163756e612e6576656e7473b00103b801b9b005";
 
+constexpr std::string_view kDocumentedPosition =
+    "0801120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
+constexpr std::string_view kDocumentedCheckpoint =
+    "080115e94037091a0f3030303431322d3966336332316161220777656967687473";
+
 TEST(Formats, BytesOnceWrittenStayReadable) {
   const Schema schema = testing::test_schema();
-  const Result<Snapshot> decoded = decode_snapshot(schema, unhex(kDocumented));
+  const Snapshot snapshot = testing::documented_snapshot(schema);
+  const Result<Snapshot> decoded = decode_snapshot(schema, unhex(kDocumentedSnapshot));
   ASSERT_TRUE(decoded.ok()) << decoded.status().to_string();
-  EXPECT_EQ(*decoded, documented_snapshot(schema));
-  EXPECT_EQ(to_hex(encode_snapshot(schema, documented_snapshot(schema))), kDocumented);
+  EXPECT_EQ(*decoded, snapshot);
+  EXPECT_EQ(to_hex(encode_snapshot(schema, snapshot)), kDocumentedSnapshot);
+
+  const Result<PartitionPosition> position = decode_position(unhex(kDocumentedPosition));
+  ASSERT_TRUE(position.ok()) << position.status().to_string();
+  EXPECT_EQ(*position, testing::documented_position());
+  EXPECT_EQ(to_hex(encode_position(testing::documented_position())), kDocumentedPosition);
+
+  const Named file = testing::documented_checkpoint();
+  const Result<Named> checkpoint = decode_checkpoint(unhex(kDocumentedCheckpoint));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().to_string();
+  EXPECT_EQ(*checkpoint, file);
+  EXPECT_EQ(to_hex(encode_checkpoint(file.name, file.content)), kDocumentedCheckpoint);
 }
 
 TEST(Formats, NewerVersionsAreUnsupportedAndNoneIsCorrupt) {

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "state/formats.h"
+#include "tests/unit/state/workload.h"
+
+// One record of each stored form. tests/fixtures/formats-v1 holds them as the first version wrote them; the values here never
+// change, so that every later version can be held against them.
+
+namespace lacuna::state::testing {
+
+inline Snapshot documented_snapshot(const Schema& schema) {
+  Snapshot s = new_snapshot(schema, "132539");
+  s.site = "icu-4";
+  s.first_time = at_minutes(0);
+  s.last_time = at_minutes(7);
+  s.event_count = 2;
+  s.features[0] = {73, at_minutes(7), 2, 73.5F, 73.25F, -1, 74};
+  s.modalities[0] = {at_minutes(7), 2};
+  s.attributes[0] = 54.0F;
+  s.recent_ids = {0x0123456789abcdef};
+  s.source = {"lacuna.events", 3, 88'121};
+  return s;
+}
+
+/// As the changelog holds it: without changelog_next and written.
+inline PartitionPosition documented_position() {
+  return {"lacuna.events", 3, {88'122, 0, {88'122, 88'000, 100, 12, 10, 5}, {}}};
+}
+
+inline Named documented_checkpoint() { return {"000412-9f3c21aa", "weights"}; }
+
+/// With every field in use, and more than one entry in each array.
+inline Snapshot full_snapshot(const Schema& schema) {
+  Snapshot s = documented_snapshot(schema);
+  s.features[4] = {1e-3, at_minutes(-90), 4'000'000'000, 0.5F, -0.25F, 1e-20F, 0.125F};
+  s.features[8] = {-7, at_minutes(3), 1, -7, -7, 0, -7};
+  s.modalities[1] = {at_minutes(-90), 4'000'000'000};
+  s.modalities[2] = {at_minutes(3), 1};
+  s.attributes[1] = 1.0F;
+  s.recent_ids.push_back(0xfedcba9876543210);
+  return s;
+}
+
+inline Example full_example(const Schema& schema) {
+  Example e{full_snapshot(schema), at_minutes(9), {{7, 12.5}, {2, 0}}};
+  e.before.recent_ids.clear();
+  e.before.source = {};
+  return e;
+}
+
+struct Fixture {
+  std::string file;
+  std::string bytes;                                         ///< as this version writes it
+  std::function<Result<bool>(std::string_view bytes)> same;  ///< decodes, and compares with the record
+};
+
+template <typename Record, typename Encode, typename Decode>
+Fixture fixture(std::string file, Record record, const Encode& encode, Decode decode) {
+  std::string bytes = encode(record);
+  return {std::move(file), std::move(bytes), [record, decode](std::string_view b) -> Result<bool> {
+            const Result<Record> decoded = decode(b);
+            if (!decoded.ok()) return decoded.status();
+            return *decoded == record;
+          }};
+}
+
+inline std::vector<Fixture> fixtures(const Schema& schema) {
+  return {
+      fixture("snapshot.bin", full_snapshot(schema), [&](const Snapshot& s) { return encode_snapshot(schema, s); },
+              [&](std::string_view b) { return decode_snapshot(schema, b); }),
+      fixture("example.bin", full_example(schema), [&](const Example& e) { return encode_example(schema, e); },
+              [&](std::string_view b) { return decode_example(schema, b); }),
+      fixture("position.bin",
+              PartitionPosition{"lacuna.events", 3, {88'122, 91'007, {88'122, 88'000, 100, 12, 10, 5}, at_minutes(11)}},
+              encode_position, decode_position),
+      fixture("stratum.bin", Stratum{0xfedcba9876543210, 1'000'000'000'000, 781}, encode_stratum, decode_stratum),
+      fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000}, encode_header, decode_header),
+      fixture("named.bin", Named{"scores", std::string("\x00\xff any bytes", 12)}, encode_named, decode_named),
+      fixture("model_chunk.bin", ModelChunk{"lacuna-0", 412, 1, 3, 0xcbf43926, "456"}, encode_model_chunk, decode_model_chunk),
+      fixture("checkpoint.bin", documented_checkpoint(), [](const Named& c) { return encode_checkpoint(c.name, c.content); },
+              decode_checkpoint),
+  };
+}
+
+}  // namespace lacuna::state::testing

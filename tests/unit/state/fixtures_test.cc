@@ -1,0 +1,63 @@
+// Protects: data in the field. What the first version wrote is read by this one with the same meaning, and what a newer
+// version writes is refused whole. The files are in the repository; docs/formats.md says how they are kept.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "tests/unit/state/fixture_records.h"
+
+namespace lacuna::state {
+namespace {
+
+using testing::Fixture;
+
+std::string read_fixture(const std::string& file) {
+  std::ifstream in(std::string(LACUNA_FIXTURES) + "/" + file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+TEST(Fixtures, OfTheFirstVersionAreReadAsTheyWereMeant) {
+  const Schema schema = testing::test_schema();
+  const std::vector<Fixture> all = testing::fixtures(schema);
+  for (const Fixture& fixture : all) {
+    const Result<bool> same = fixture.same(read_fixture(fixture.file));
+    ASSERT_TRUE(same.ok()) << fixture.file << ": " << same.status().to_string();
+    EXPECT_TRUE(*same) << fixture.file;
+  }
+  const auto files = std::filesystem::directory_iterator(LACUNA_FIXTURES);
+  EXPECT_EQ(static_cast<std::size_t>(std::distance(begin(files), end(files))), all.size()) << "a file that no test reads";
+}
+
+// A newer version is refused before anything else is looked at: with all fields as we know them, with fields we do not know,
+// and with fields that would be corrupt under our version.
+TEST(Fixtures, OfANewerVersionAreRefused) {
+  const Schema schema = testing::test_schema();
+  for (const Fixture& fixture : testing::fixtures(schema)) {
+    if (fixture.file == "checkpoint.bin") continue;  // below
+    std::string newer = read_fixture(fixture.file);
+    ASSERT_TRUE(newer.starts_with(std::string("\x08\x01", 2))) << fixture.file << ": the version does not come first";
+    newer[1] = 2;
+    EXPECT_EQ(fixture.same(newer).code(), Code::unsupported) << fixture.file;
+    EXPECT_NE(fixture.same(newer).status().message().find("format version 2"), std::string::npos) << fixture.file;
+    EXPECT_EQ(fixture.same(newer + "\xfa\x07\x03new").code(), Code::unsupported) << fixture.file;
+    EXPECT_EQ(fixture.same(std::string("\x08\xff\xff\xff\xff\x0f", 6)).code(), Code::unsupported) << fixture.file;
+  }
+}
+
+// The checksum is computed here as docs/formats.md has it.
+TEST(Fixtures, ANewerCheckpointIsRefusedAndADamagedVersionIsNot) {
+  std::string newer = read_fixture("checkpoint.bin");
+  newer[1] = 2;
+  EXPECT_EQ(decode_checkpoint(newer).code(), Code::corrupt) << "the version alone was changed";
+  const auto [name, content] = testing::documented_checkpoint();
+  const std::uint32_t crc = crc32_of(std::string("\x02\0\0\0\x0f\0\0\0", 8) + name + content);
+  for (std::size_t i = 0; i < 4; ++i) newer[3 + i] = static_cast<char>(crc >> (8 * i) & 0xff);
+  EXPECT_EQ(decode_checkpoint(newer).code(), Code::unsupported);
+  EXPECT_EQ(decode_checkpoint(newer + "\xfa\x07\x03new").code(), Code::unsupported) << "with a field we do not know";
+}
+
+}  // namespace
+}  // namespace lacuna::state
