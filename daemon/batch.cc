@@ -18,7 +18,6 @@ std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) 
                                    (static_cast<std::uint64_t>(position.partition) << 48))));
 }
 
-constexpr const char* kCalibrationMeta = "calibration";
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
 

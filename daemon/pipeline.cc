@@ -7,7 +7,6 @@
 #include <exception>
 #include <filesystem>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <typeinfo>
 #include <utility>
@@ -15,6 +14,7 @@
 #include "daemon/alignment.h"
 #include "daemon/batch.h"
 #include "daemon/learner_checkpoints.h"
+#include "daemon/model_json.h"
 #include "daemon/restore.h"
 
 namespace lacuna::daemon {
@@ -47,6 +47,22 @@ class StageTimer {
   double& sum_;
   steady_clock::time_point start_ = steady_clock::now();
 };
+
+std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
+  std::vector<streaming::TopicSpec> specs;
+  const auto want = [&](const std::string& name, const char* cleanup) {
+    if (name.starts_with('^')) return;
+    specs.push_back({name, config.log.partitions,
+                     {{"cleanup.policy", cleanup}, {"replication.factor", std::to_string(config.log.replication)}}});
+  };
+  for (const std::string& topic : config.topics.events) want(topic, "delete");
+  want(config.topics.imputations, "compact,delete");
+  want(config.topics.alerts, "compact,delete");
+  want(config.topics.dead_letters, "delete");
+  want(config.topics.state, "compact");
+  want(config.topics.model, "compact");
+  return specs;
+}
 
 /// A batch from decoding to the store. At most two live: one whose commit is under way, one that is prepared meanwhile.
 struct Step {
@@ -167,28 +183,8 @@ class PipelineImpl final : public Pipeline {
   std::string model_json() const override {
     const auto learner = current_learner();
     if (!learner) return "{}";
-    const auto version = learner->current();
-    const model::LearnerStats stats = learner->stats();
-    nlohmann::ordered_json out{{"version", version->id()},
-                               {"steps", version->steps()},
-                               {"parameters", version->parameter_count()},
-                               {"loss", version->loss()},
-                               {"device", model::describe_device(config_.model)},
-                               {"examples", stats.examples},
-                               {"replayed", stats.replayed},
-                               {"skipped_steps", stats.skipped_steps}};
     const std::lock_guard lock(state_mutex_);
-    for (FeatureId f = 0; f < config_.schema->feature_count(); ++f) {
-      const model::ScoreBoard::Row& row = state_.scores.row(f);
-      if (row.count == 0) continue;
-      const double n = static_cast<double>(row.count);
-      const auto [mean, sd] = version->moments(f);
-      out["features"][config_.schema->qualified_name(f)] = {
-          {"count", row.count},         {"mae", row.error_model / n},  {"mae_last_value", row.error_last / n},
-          {"mae_mean", row.error_mean / n}, {"crps", row.crps / n},    {"coverage", static_cast<double>(row.covered) / n},
-          {"mean", mean},               {"sd", sd}};
-    }
-    return out.dump(2);
+    return daemon::model_json(config_, *learner->current(), learner->stats(), state_.scores);
   }
 
  private:
@@ -217,7 +213,7 @@ class PipelineImpl final : public Pipeline {
   /// Everything that needs the event log. Called again until it is ok.
   Status connect() {
     if (!reader_) {
-      if (config_.log.create_topics) LACUNA_RETURN_IF_ERROR(make_topics());
+      if (config_.log.create_topics) LACUNA_RETURN_IF_ERROR(factory_.ensure_topics(topics_to_make(config_)));
       auto reader = factory_.reader();
       if (!reader.ok()) return reader.status();
       reader_ = std::move(*reader);
@@ -232,36 +228,14 @@ class PipelineImpl final : public Pipeline {
                             [this](const std::vector<TopicPartition>& removed, bool lost) { revoked(removed, lost); }});
   }
 
-  Status make_topics() {
-    const std::int32_t n = config_.log.partitions;
-    const std::string replication = std::to_string(config_.log.replication);
-    std::vector<streaming::TopicSpec> specs;
-    const auto want = [&](const std::string& name, const char* cleanup) {
-      if (!name.starts_with('^')) {
-        specs.push_back({name, n, {{"cleanup.policy", cleanup}, {"replication.factor", replication}}});
-      }
-    };
-    for (const std::string& topic : config_.topics.events) want(topic, "delete");
-    want(config_.topics.imputations, "compact,delete");
-    want(config_.topics.alerts, "compact,delete");
-    want(config_.topics.dead_letters, "delete");
-    want(config_.topics.state, "compact");
-    want(config_.topics.model, "compact");
-    return factory_.ensure_topics(specs);
-  }
-
   Status open_learner() {
-    auto learner = checkpoints_->open();
+    auto learner = checkpoints_->start(*reader_);
     if (!learner.ok()) return learner.status();
-    if (!*learner) {
-      learner = checkpoints_->make("");
-      if (!learner.ok()) return learner.status();
-      spdlog::info("model: new, {} parameters, on {}", (*learner)->current()->parameter_count(),
-                   model::describe_device(config_.model));
+    {
+      const std::lock_guard lock(progress_mutex_);
+      learner_ = std::move(*learner);
     }
-    const std::lock_guard lock(progress_mutex_);
-    learner_ = std::move(*learner);
-    return {};
+    return reload();  // a published checkpoint brings the state of detectors and calibration with it
   }
 
   /// From inside poll(). A partition gives nothing until its state is there.
@@ -301,6 +275,8 @@ class PipelineImpl final : public Pipeline {
   Status work(bool& worked) {
     worked = true;
     if (!log_) return connect();
+    const bool publish = steady_clock::now() - last_publication_ > config_.checkpoint_publish_every;
+    if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
     if (prepared_) {
       LACUNA_RETURN_IF_ERROR(stay_member());  // what it waits for is not there yet
     } else {
@@ -327,10 +303,29 @@ class PipelineImpl final : public Pipeline {
     LACUNA_RETURN_IF_ERROR(settle());
     if (prepared_) start();
     LACUNA_RETURN_IF_ERROR(settle());
-    if (!until_idle) return {};
-    learner_->submit(std::exchange(to_learn_, {}));
-    learner_->drain();
+    if (until_idle) {
+      learner_->submit(std::exchange(to_learn_, {}));
+      learner_->drain();
+    }
+    // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk.
+    if (const Status s = publish_model(); !s.ok()) spdlog::warn("publishing the model: {}", s.message());
     return {};
+  }
+
+  /// In a transaction of its own, between two batches: what is wrong with it must not be taken for a fault of theirs.
+  Status publish_model() {
+    last_publication_ = steady_clock::now();
+    LACUNA_RETURN_IF_ERROR(settle());
+    streaming::Transaction transaction;
+    transaction.outputs = checkpoints_->publish(*learner_, state_.save());
+    const auto published = log_->commit(std::move(transaction));
+    // Unknown outcome: no position moves, so nothing could tell; a new client fences what the old one may have left.
+    if (published.code() == Code::internal) return {Code::fenced, published.status().message()};
+    if (published.code() == Code::invalid) {
+      spdlog::error("publishing the model: {}", published.status().message());
+      return discard();  // the read positions were put back
+    }
+    return published.status();
   }
 
   /// Reads the next records into pending_. Without waiting, where there is something else to do.
@@ -648,7 +643,7 @@ class PipelineImpl final : public Pipeline {
   BatchDurations batch_durations_;
   Recovery recovery_;
   Time event_time_{};
-  steady_clock::time_point last_checkpoint_ = steady_clock::now();
+  steady_clock::time_point last_checkpoint_ = steady_clock::now(), last_publication_ = last_checkpoint_;
   Millis pause_ = kBackOffMin;  ///< before the next try to reach what is out of reach
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.

@@ -122,7 +122,7 @@ class Pipeline {
   virtual Result<Snapshot> patient(const std::string& id) const = 0;
   /// Imputes a snapshot now, with the serving version and calibration.
   virtual Result<Imputation> impute(const Snapshot& snapshot) const = 0;
-  /// {"version": ..., "steps": ..., "parameters": ..., "loss": ..., "features": {...scores...}}: GET /v1/model.
+  /// daemon/model_json.h.
   virtual std::string model_json() const = 0;
 };
 

@@ -369,4 +369,29 @@ Result<ModelChunk> decode_model_chunk(std::string_view bytes) {
                     std::move(*in.mutable_content())};
 }
 
+std::string encode_model_checkpoint(const ModelCheckpoint& checkpoint) {
+  format::ModelCheckpoint out;
+  out.set_learner(checkpoint.learner);
+  for (const auto& [name, content] : checkpoint.meta) {
+    format::Named& named = *out.add_state();
+    named.set_format_version(kFormatVersion);
+    named.set_name(name);
+    named.set_content(content);
+  }
+  return to_bytes(out);
+}
+
+Result<ModelCheckpoint> decode_model_checkpoint(std::string_view bytes) {
+  format::ModelCheckpoint in;
+  LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "model checkpoint", in));
+  ModelCheckpoint out{std::move(*in.mutable_learner()), {}};
+  for (format::Named& named : *in.mutable_state()) {
+    LACUNA_RETURN_IF_ERROR(check_version(named.format_version(), "named state"));
+    if (!out.meta.emplace(named.name(), std::move(*named.mutable_content())).second) {
+      return corrupt("model checkpoint", "a name comes twice");
+    }
+  }
+  return out;
+}
+
 }  // namespace lacuna::state

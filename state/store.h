@@ -114,6 +114,14 @@ struct ModelChunk {
   std::string content;        ///< its bytes in this piece
   friend bool operator==(const ModelChunk&, const ModelChunk&) = default;
 };
+/// What is cut into pieces: the learner's checkpoint, and the store's named state at that time.
+struct ModelCheckpoint {
+  std::string learner;
+  std::map<std::string, std::string> meta;
+  friend bool operator==(const ModelCheckpoint&, const ModelCheckpoint&) = default;
+};
+std::string encode_model_checkpoint(const ModelCheckpoint& checkpoint);
+Result<ModelCheckpoint> decode_model_checkpoint(std::string_view bytes);
 std::string encode_model_chunk(const ModelChunk& chunk);
 Result<ModelChunk> decode_model_chunk(std::string_view bytes);
 
