@@ -100,12 +100,11 @@ int run(const RunOptions& options) {
   const std::optional<Config> config = load_or_explain(options.config, options.overrides);
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
+  // SIGTERM drains and commits; a second one leaves at once (what is not committed is read again).
+  Signals signals;
   warn_of_slow_products();
   auto log = open_event_log(*config, false);
   if (!log.ok()) return explain(log.status());
-
-  // SIGTERM drains and commits; a second one leaves at once (what is not committed is read again).
-  Signals signals;
   StopLimit limit(config->shutdown_timeout);
   for (int damages = 0;; ++damages) {
     const Status outcome = run_once(*config, **log, signals, limit, options.until_idle);

@@ -1,10 +1,13 @@
 #include "daemon/session.h"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "model/learner.h"
 
@@ -15,12 +18,23 @@ namespace {
 /// Below this a 512^3 product runs on the reference BLAS: OpenBLAS reaches 50 and more on one core of any current machine.
 constexpr double kSlowGflops = 20;
 
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
+/// Where the handler writes the signal's number. Libraries make threads before main begins (OpenBLAS does), so signals cannot be
+/// kept from all threads but one; a handler serves whichever thread they reach.
+std::atomic<int> signal_pipe = -1;
+
+void on_signal(int number) {
+  const int saved = errno;
+  const auto byte = static_cast<char>(number);
+  if (const int fd = signal_pipe; fd >= 0 && write(fd, &byte, 1) != 1) _exit(128 + number);
+  errno = saved;
+}
+
+void handle(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
 }
 
 }  // namespace
@@ -66,15 +80,13 @@ void warn_of_slow_products() {
 }
 
 Signals::Signals() {
-  const sigset_t set = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  if (pipe2(ends_.data(), O_CLOEXEC) != 0) std::abort();
   std::signal(SIGPIPE, SIG_IGN);
+  signal_pipe = ends_[1];
+  handle(on_signal);
   thread_ = std::thread([this] {
-    const sigset_t waited = stop_signals();
-    for (;;) {
-      int signal = 0;
-      sigwait(&waited, &signal);
-      if (leaving_) return;
+    char signal = 0;
+    while (read(ends_[0], &signal, 1) == 1 && signal != 0) {
       if (stopped_.exchange(true)) _exit(128 + signal);
       const std::lock_guard lock(mutex_);
       if (action_) action_();
@@ -83,11 +95,12 @@ Signals::Signals() {
 }
 
 Signals::~Signals() {
-  leaving_ = true;
-  pthread_kill(thread_.native_handle(), SIGTERM);
-  thread_.join();
-  const sigset_t set = stop_signals();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  handle(SIG_DFL);
+  signal_pipe = -1;
+  const char done = 0;
+  if (write(ends_[1], &done, 1) == 1) thread_.join();
+  close(ends_[0]);
+  close(ends_[1]);
 }
 
 void Signals::on_stop(std::function<void()> action) {

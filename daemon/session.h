@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -35,8 +36,8 @@ Result<std::unique_ptr<streaming::LogFactory>> open_event_log(const Config& conf
 /// Logs a warning when matrix products run at the speed of the reference BLAS.
 void warn_of_slow_products();
 
-/// SIGINT and SIGTERM, caught on an own thread: the first calls what on_stop() was given, a second one leaves the process
-/// at once. Make it before any other thread, so that they inherit the blocked signals.
+/// SIGINT and SIGTERM, answered on an own thread: the first calls what on_stop() was given, a second one leaves the process
+/// at once. One at a time.
 class Signals {
  public:
   Signals();
@@ -48,7 +49,7 @@ class Signals {
   std::mutex mutex_;
   std::function<void()> action_;  ///< guarded by mutex_
   std::atomic<bool> stopped_ = false;
-  std::atomic<bool> leaving_ = false;
+  std::array<int, 2> ends_{};  ///< of the pipe from the handler to the thread
   std::thread thread_;
 };
 

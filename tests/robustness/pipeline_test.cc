@@ -261,7 +261,7 @@ TEST(Pipeline, SurvivesSigkillAtRandomPoints) {
   fs::remove_all(directory);
 }
 
-// Protects: a lost disk is rebuilt from the changelog, and what comes later is applied on top.
+// Protects: a lost disk is rebuilt from the changelog, the model from its topic, and what comes later is applied on top.
 TEST(Pipeline, RebuildsALostStoreFromTheChangelog) {
   const fs::path directory = scratch("lost-disk");
   const Config c = small_config(directory);
@@ -270,7 +270,9 @@ TEST(Pipeline, RebuildsALostStoreFromTheChangelog) {
   Expected first = expected;
   first.records.resize(expected.records.size() / 2);
   send(*log, c, first);
-  ASSERT_TRUE(run_once(c, *log).ok());
+  Progress before;
+  ASSERT_TRUE(run_once(c, *log, &before).ok());
+  EXPECT_GT(before.learner.steps, 3);
   fs::remove_all(directory / "state");
   Expected second = expected;
   second.records.erase(second.records.begin(), second.records.begin() + static_cast<std::ptrdiff_t>(first.records.size()));
@@ -278,8 +280,52 @@ TEST(Pipeline, RebuildsALostStoreFromTheChangelog) {
   Progress last;
   ASSERT_TRUE(run_once(c, *log, &last).ok());
   EXPECT_GT(last.recovery.records_restored, 0u);
+  // The model and the scores go on from where the last stop published them.
+  EXPECT_GT(last.learner.steps, before.learner.steps);
+  EXPECT_GT(last.scores.count, before.scores.count);
   expect_states(c, expected);
   expect_tallies(last, expected);
+  fs::remove_all(directory);
+}
+
+// Protects: records that make a stage throw end in the dead letters, each once; all the others go through as if they had not been
+// there. Method: the hook throws whenever one of them is in the batch, whatever else is.
+TEST(Pipeline, PoisonIsFoundAndSetAside) {
+  const fs::path directory = scratch("poison");
+  const Config c = small_config(directory);
+  Expected expected = make_expected(c);
+  std::mt19937_64 random(std::random_device{}());
+  const std::uint64_t seed = random();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  random.seed(seed);
+  const std::string bytes = "{\"poison\": true}";
+  constexpr std::size_t kPoison = 5;
+  for (std::size_t i = 0; i < kPoison; ++i) {
+    const auto at = static_cast<std::ptrdiff_t>(random() % expected.records.size());
+    expected.records.insert(expected.records.begin() + at, {c.topics.events.front(), std::nullopt, "x" + std::to_string(i), bytes, {}});
+  }
+  auto log = open_log(c);
+  send(*log, c, expected);
+  std::set<SourcePosition> condemned;
+  Pipeline::Hooks hooks;
+  hooks.at_point = [&](std::string_view point, std::span<const streaming::Record> batch) {
+    // A condemned record alone in its batch is not decoded, so nothing is there that could throw.
+    if (point != "decoded") return;
+    const auto poisonous = [&](const streaming::Record& r) { return r.value == bytes; };
+    if (batch.size() > 1 ? std::any_of(batch.begin(), batch.end(), poisonous) : poisonous(batch[0]) && condemned.insert(batch[0].position).second) {
+      throw std::runtime_error("poison");
+    }
+  };
+  auto pipeline = Pipeline::make(c, *log, after(small_ward()), hooks);
+  ASSERT_TRUE(pipeline.ok());
+  ASSERT_TRUE((*pipeline)->run(true).ok());
+  const Progress p = (*pipeline)->progress();
+  EXPECT_EQ(p.counts.refused_by[static_cast<std::size_t>(streaming::Refusal::poison)], kPoison);
+  expected.refused += kPoison;
+  pipeline->reset();
+  expect_states(c, expected);
+  expect_outputs(*log, c, expected);
+  expect_tallies(p, expected);
   fs::remove_all(directory);
 }
 

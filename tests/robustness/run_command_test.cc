@@ -1,0 +1,190 @@
+// `lacuna run` as its supervisor sees it: a process with signals, a notify socket, HTTP probes and a disk that fails.
+//
+// Goal: readiness and watchdog come from the loop; a stop is quick and complete whatever is out of reach; a damaged store is
+// set aside and rebuilt. Method: the real binary on the embedded log, a datagram socket in systemd's place, bytes flipped in
+// the store's files. Waits end when what is waited for is there; their limits are far beyond what a slow machine needs.
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <regex>
+#include <thread>
+
+#include "daemon/ward.h"
+#include "state/store.h"
+#include "tests/support/daemon_process.h"
+#include "tests/support/scratch_folder.h"
+
+namespace lacuna::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::seconds;
+using lacuna::testing::DaemonProcess;
+
+constexpr seconds kPatience{60};
+
+/// While the daemon lives.
+bool eventually(DaemonProcess& daemon, const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end || daemon.wait(std::chrono::milliseconds(0))) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+class RunCommand : public ::testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
+
+  std::vector<std::string> run(std::vector<std::string> more = {}) const {
+    std::vector<std::string> all{"run", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"),
+                                 "--set", "http.port=0", "--set", "train.examples_per_step=500"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  void simulate(const std::string& duration) const {
+    DaemonProcess simulate({"simulate", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"), "--beds",
+                            "20", "--duration", duration},
+                           path("simulate.log"));
+    ASSERT_EQ(simulate.wait(kPatience), 0) << simulate.output();
+  }
+  /// "consumed 4711 = ..." of the last run in this output; -1: not there.
+  static long consumed(const std::string& output) {
+    const std::regex line("stopped: consumed ([0-9]+)");
+    long last = -1;
+    for (std::sregex_iterator it(output.begin(), output.end(), line), end; it != end; ++it) last = std::stol((*it)[1]);
+    return last;
+  }
+  static int port(const std::string& output) {
+    std::smatch found;
+    return std::regex_search(output, found, std::regex("http://127.0.0.1:([0-9]+)/")) ? std::stoi(found[1]) : 0;
+  }
+  std::size_t patients() const {
+    const Schema schema = ward_schema();
+    state::StoreOptions options;
+    options.path = path("data/state");
+    auto store = state::Store::open(schema, options);
+    EXPECT_TRUE(store.ok()) << store.status().to_string();
+    std::size_t count = 0;
+    if (store.ok()) {
+      EXPECT_TRUE((*store)->for_each_snapshot([&](const Snapshot&) { ++count; }).ok());
+    }
+    return count;
+  }
+
+ private:
+  streaming::ScratchFolder folder_;
+};
+
+/// In systemd's place.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path) : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    if (bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) std::abort();
+  }
+  ~NotifySocket() { close(fd_); }
+  NotifySocket(const NotifySocket&) = delete;
+  NotifySocket& operator=(const NotifySocket&) = delete;
+
+  std::size_t count(const std::string& line) {
+    char buffer[4096];
+    for (ssize_t n; (n = recv(fd_, buffer, sizeof buffer, 0)) > 0;) all_ += "\n" + std::string(buffer, static_cast<std::size_t>(n));
+    std::size_t found = 0;
+    for (std::size_t at = 0; (at = all_.find("\n" + line, at)) != std::string::npos; ++at) ++found;
+    return found;
+  }
+
+ private:
+  int fd_;
+  std::string all_;
+};
+
+// Protects: the unit's Type=notify and WatchdogSec. A stop is answered, everything read is accounted for, and exit is 0.
+TEST_F(RunCommand, TellsTheServiceManagerAndStopsOnSigterm) {
+  simulate("12h");
+  NotifySocket notify(path("notify"));
+  DaemonProcess daemon(run(), path("run.log"), {"NOTIFY_SOCKET=" + path("notify"), "WATCHDOG_USEC=400000"});
+  ASSERT_TRUE(eventually(daemon, [&] { return notify.count("READY=1") == 1; })) << daemon.output();
+  ASSERT_TRUE(eventually(daemon, [&] { return notify.count("STATUS=ready") > 0; })) << daemon.output();
+  const std::size_t beats = notify.count("WATCHDOG=1");
+  ASSERT_TRUE(eventually(daemon, [&] { return notify.count("WATCHDOG=1") > beats + 3; })) << "an idle loop moves too";
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+  EXPECT_EQ(notify.count("STOPPING=1"), 1u);
+  EXPECT_EQ(notify.count("READY=1"), 1u);
+  EXPECT_GE(consumed(daemon.output()), 0) << daemon.output();
+}
+
+// Protects: a broker that is not there is waited for, visibly, and does not hold up a stop.
+TEST_F(RunCommand, WaitsForTheLogVisiblyAndStopsAllTheSame) {
+  // Port 1 (tcpmux) is never listened on.
+  DaemonProcess daemon(run({"--set", "log.kind=kafka", "--set", "log.kafka.bootstrap_servers=127.0.0.1:1", "--set",
+                            "log.kafka.request_timeout=1s"}),
+                       path("run.log"));
+  ASSERT_TRUE(eventually(daemon, [&] { return port(daemon.output()) != 0; })) << daemon.output();
+  httplib::Client http("127.0.0.1", port(daemon.output()));
+  ASSERT_TRUE(eventually(daemon, [&] {
+    const auto metrics = http.Get("/metrics");
+    return metrics && std::regex_search(metrics->body, std::regex("recovery_unavailable_seconds_total (0\\.0*[1-9]|[1-9])"));
+  })) << daemon.output();
+  const auto ready = http.Get("/readyz");
+  ASSERT_TRUE(ready);
+  EXPECT_EQ(ready->status, 503);
+  const auto live = http.Get("/livez");
+  ASSERT_TRUE(live);
+  EXPECT_EQ(live->status, 200);
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+}
+
+void flip_bytes(const fs::path& file) {
+  std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
+  const auto size = static_cast<std::streamoff>(fs::file_size(file));
+  for (std::streamoff at = size / 8; at < size / 2; at += 16) {
+    stream.seekg(at);
+    const int byte = stream.get();
+    stream.seekp(at);
+    stream.put(static_cast<char>(byte ^ 0x5a));
+  }
+}
+
+// Protects: damage found at the start or while running is set aside, kept, and mended from the log, without anybody's help.
+TEST_F(RunCommand, RebuildsADamagedStore) {
+  for (const std::string kind : {"CURRENT", ".sst"}) {
+    SCOPED_TRACE(kind);
+    simulate("24h");
+    for (int i = 0; i < 2; ++i) {  // the second start writes what the first left in RocksDB's log into table files
+      DaemonProcess daemon(run({"--until-idle"}), path("run.log"));
+      ASSERT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+    }
+    const std::size_t before = patients();
+    ASSERT_GT(before, 10u);
+    int damaged = 0;
+    for (const auto& file : fs::directory_iterator(path("data/state/rocksdb"))) {
+      if (!file.path().string().ends_with(kind)) continue;
+      flip_bytes(file.path());
+      ++damaged;
+    }
+    ASSERT_GT(damaged, 0);
+    simulate("24h");  // the same again: all duplicates, which still have to be looked up
+    DaemonProcess daemon(run({"--until-idle"}), path("damaged.log"));
+    ASSERT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+    EXPECT_NE(daemon.output().find("set aside"), std::string::npos) << daemon.output();
+    EXPECT_TRUE(fs::exists(path("data/state.damaged-1/rocksdb")));
+    EXPECT_EQ(patients(), before);
+    fs::remove_all(path("data"));
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
