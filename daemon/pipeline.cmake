@@ -22,3 +22,8 @@ target_compile_definitions(lacuna PRIVATE LACUNA_VERSION="${PROJECT_VERSION}")
 target_include_directories(lacuna PRIVATE ${PROJECT_BINARY_DIR}/generated)
 target_link_libraries(lacuna PRIVATE lacuna_pipeline lacuna_protocols lacuna_surface lacuna_ward lacuna_warnings
                       spdlog::spdlog nlohmann_json::nlohmann_json CLI11::CLI11 PkgConfig::SYSTEMD)
+
+# What it brings to work on a batch while the one before commits: `ninja pipelining_bench && bench/pipelining_bench`.
+add_executable(pipelining_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/pipelining_bench.cc)
+target_link_libraries(pipelining_bench PRIVATE lacuna_pipeline lacuna_ward lacuna_warnings)
+set_target_properties(pipelining_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
