@@ -247,6 +247,8 @@ class PipelineImpl final : public Pipeline {
   /// From inside poll(), before they are given up: what is under way for them is finished first.
   void revoked(const std::vector<TopicPartition>& removed, bool lost) {
     if (const Status s = settle(); !s.ok() && deferred_.ok()) deferred_ = s;
+    // It waits for room on the disk, and may hold records of what moves: only a new client reads the others again.
+    if (prepared_) deferred_ = Status(Code::fenced, "partitions moved while a batch was waiting");
     for (const TopicPartition& p : removed) {
       restores_->remove(p);
       alignment_.revoke(p);
@@ -375,7 +377,6 @@ class PipelineImpl final : public Pipeline {
     point("restored", {});
     if (!*restored) return {};
     const TopicPartition& p = (*restored)->partition();
-    if ((*restored)->read() > 0) spdlog::info("restored {}/{}: {} changelog records", p.topic, p.partition, (*restored)->read());
     applied_[p] = tallies_[p] = (*restored)->counts();
     alignment_.assign(p);
     return log_->resume({p});

@@ -129,6 +129,7 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time n
     counts_ = counts_before;
     return s;
   }
+  snapshots_ += static_cast<std::int64_t>(change.snapshots.size());
   next_ = next;
   done_ = finished;
   return {};
@@ -172,19 +173,27 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
 Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
   if (queue_.empty()) return std::optional<Restore>();
   const auto start = std::chrono::steady_clock::now();
+  if (!current_) current_seconds_ = 0;
   Status outcome = current_ ? Status() : begin(log, reader, now);
   if (outcome.ok()) {
     const std::int64_t before = current_->read();
     outcome = current_->step(reader, store_, now);
     records_ += static_cast<std::uint64_t>(current_->read() - before);
   }
-  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds;
+  current_seconds_ += seconds;
   if (!outcome.ok()) {
     current_.reset();
     std::rotate(queue_.begin(), queue_.begin() + 1, queue_.end());
     return outcome;
   }
   if (!current_->done()) return std::optional<Restore>();
+  if (current_->read() > 0) {
+    const streaming::TopicPartition& p = queue_.front();
+    spdlog::info("restored {}/{}: {} patients from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
+                 current_->read(), current_seconds_);
+  }
   queue_.pop_front();
   return std::exchange(current_, std::nullopt);
 }

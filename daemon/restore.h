@@ -40,6 +40,7 @@ class Restore {
   /// Changelog records read so far, and left to be read (offsets: markers and compacted records count too).
   std::int64_t read() const { return next_ - begin_; }
   std::int64_t left() const { return done_ ? 0 : end_ - next_; }
+  std::int64_t snapshots() const { return snapshots_; }  ///< written into the store
   /// What became of the partition's records up to the committed position; as far as read.
   const state::RecordCounts& counts() const { return counts_; }
 
@@ -53,6 +54,7 @@ class Restore {
   std::int64_t input_next_ = 0;    ///< committed
   std::int64_t stored_next_ = 0;   ///< input position that the store's snapshots stand for, until done
   std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
+  std::int64_t snapshots_ = 0;
   state::RecordCounts counts_;
   bool from_nothing_ = false;      ///< the store knew nothing of the partition: its replay examples are made anew too
   bool done_ = false;
@@ -89,7 +91,7 @@ class RestoreQueue {
   std::deque<streaming::TopicPartition> queue_;
   std::optional<Restore> current_;  ///< of the first in the queue
   std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
-  double seconds_ = 0;
+  double seconds_ = 0, current_seconds_ = 0;
 };
 
 }  // namespace lacuna::daemon
