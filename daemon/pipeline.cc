@@ -28,6 +28,8 @@ constexpr const char* kStoreFolder = "/state";
 constexpr Millis kTurnMax{30'000};
 constexpr Millis kBackOffMin{100};
 constexpr Millis kBackOffMax{10'000};
+/// How long partitions that are here wait for those that are being restored, a turn.
+constexpr Millis kRestoreSlice{100};
 /// Turns without work in a row, with no lag, after which `until_idle` believes that there is nothing more.
 constexpr int kIdleTurns = 5;
 /// An instance that is replaced more often than this is not the only one of its name, and leaves.
@@ -363,23 +365,29 @@ class PipelineImpl final : public Pipeline {
     return out;
   }
 
+  /// Brings the states of newly assigned partitions here, for as long as those that are here can wait. Partitions that need
+  /// nothing start together this way, so that none runs ahead of the others.
   Status restore_some() {
     if (restores_->empty()) return {};
     const StageTimer timer(stages_, "restore");
-    auto restored = restores_->step(*log_, *reader_, clock_());
-    // While one is out of reach the partitions that are here go on.
-    if (restored.code() == Code::unavailable && !applied_.empty()) {
-      set_ready(restored.status());
-      return {};
-    }
-    if (!restored.ok()) return restored.status();
-    set_ready({Code::unavailable, restores_->describe()});
-    point("restored", {});
-    if (!*restored) return {};
-    const TopicPartition& p = (*restored)->partition();
-    applied_[p] = tallies_[p] = (*restored)->counts();
-    alignment_.assign(p);
-    return log_->resume({p});
+    const auto start = steady_clock::now();
+    do {
+      auto restored = restores_->step(*log_, *reader_, clock_());
+      // While one is out of reach the partitions that are here go on.
+      if (restored.code() == Code::unavailable && !applied_.empty()) {
+        set_ready(restored.status());
+        return {};
+      }
+      if (!restored.ok()) return restored.status();
+      set_ready({Code::unavailable, restores_->describe()});
+      point("restored", {});
+      if (!*restored) continue;
+      const TopicPartition& p = (*restored)->partition();
+      applied_[p] = tallies_[p] = (*restored)->counts();
+      alignment_.assign(p);
+      LACUNA_RETURN_IF_ERROR(log_->resume({p}));
+    } while (!restores_->empty() && steady_clock::now() - start < kRestoreSlice);
+    return {};
   }
 
   /// From records to a step that waits for its commit.

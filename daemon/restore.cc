@@ -191,7 +191,7 @@ Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, stre
   if (!current_->done()) return std::optional<Restore>();
   if (current_->read() > 0) {
     const streaming::TopicPartition& p = queue_.front();
-    spdlog::info("restored {}/{}: {} patients from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
+    spdlog::info("restored {}/{}: {} patient states from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
                  current_->read(), current_seconds_);
   }
   queue_.pop_front();
