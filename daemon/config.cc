@@ -208,4 +208,20 @@ std::string format_problem(const ConfigProblem& problem) {
   return out.append(": ").append(problem.message);
 }
 
+std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
+  std::vector<streaming::TopicSpec> specs;
+  const auto want = [&](const std::string& name, const char* cleanup) {
+    if (name.starts_with('^')) return;
+    specs.push_back({name, config.log.partitions,
+                     {{"cleanup.policy", cleanup}, {"replication.factor", std::to_string(config.log.replication)}}});
+  };
+  for (const std::string& topic : config.topics.events) want(topic, "delete");
+  want(config.topics.imputations, "compact,delete");
+  want(config.topics.alerts, "compact,delete");
+  want(config.topics.dead_letters, "delete");
+  want(config.topics.state, "compact");
+  want(config.topics.model, "compact");
+  return specs;
+}
+
 }  // namespace lacuna::daemon

@@ -101,6 +101,9 @@ struct ConfigOutcome {
   std::vector<ConfigProblem> problems;  ///< all of them, in file order
 };
 
+/// The topics that a deployment reads and writes, as they are made where they are missing; patterns are left out.
+std::vector<streaming::TopicSpec> topics_to_make(const Config& config);
+
 /// Never throws. `overrides` are "key.path=value" from the command line, applied after the file.
 ConfigOutcome load_config(const std::string& path, const std::vector<std::string>& overrides = {});
 ConfigOutcome parse_config(const std::string& text, const std::string& name, const std::vector<std::string>& overrides = {});

@@ -231,7 +231,7 @@ class HttpServerImpl final : public HttpServer {
       const Result<Snapshot> found = pipeline_.patient(request.path.substr(kPatients.size()));
       if (found.ok())
         return response.set_content(streaming::encode_snapshot(*config_.schema, *found, clock_()), kJson);
-      if (found.code() == Code::not_found) return fail(response, 404, "no such patient here; of several instances, each holds its own partitions' patients");
+      if (found.code() == Code::not_found) return fail(response, 404, "no such patient on this instance");
       fail(response, found.status());
     });
     server_.Post(std::string(kImpute),

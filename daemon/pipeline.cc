@@ -50,22 +50,6 @@ class StageTimer {
   steady_clock::time_point start_ = steady_clock::now();
 };
 
-std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
-  std::vector<streaming::TopicSpec> specs;
-  const auto want = [&](const std::string& name, const char* cleanup) {
-    if (name.starts_with('^')) return;
-    specs.push_back({name, config.log.partitions,
-                     {{"cleanup.policy", cleanup}, {"replication.factor", std::to_string(config.log.replication)}}});
-  };
-  for (const std::string& topic : config.topics.events) want(topic, "delete");
-  want(config.topics.imputations, "compact,delete");
-  want(config.topics.alerts, "compact,delete");
-  want(config.topics.dead_letters, "delete");
-  want(config.topics.state, "compact");
-  want(config.topics.model, "compact");
-  return specs;
-}
-
 /// A batch from decoding to the store. At most two live: one whose commit is under way, one that is prepared meanwhile.
 struct Step {
   std::unique_ptr<Batch> batch;

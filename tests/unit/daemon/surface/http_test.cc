@@ -138,7 +138,7 @@ TEST_F(Http, a_patient_is_found_by_its_escaped_id) {
 // Errors say what is wrong and never whose: an error goes to logs and screens that patient data must not
 // reach.
 TEST_F(Http, errors_name_no_patient) {
-  EXPECT_EQ(error_of(client_->Get("/v1/patients/4712"), 404), "no such patient");
+  EXPECT_EQ(error_of(client_->Get("/v1/patients/4712"), 404), "no such patient on this instance");
   for (const char* id : {"broken", "throws"}) {
     const std::string error = error_of(client_->Get(std::string("/v1/patients/") + id), 500);
     EXPECT_NE(error, "");

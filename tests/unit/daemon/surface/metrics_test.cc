@@ -67,7 +67,8 @@ TEST(Metrics, labels_come_from_closed_sets) {
   const std::string text = prometheus_text(config, progress);
   const std::set<std::string> allowed{"outcome", "reason",   "stage",   "version", "predictor",
                                       "window",  "modality", "feature", "kind",    "subject",
-                                      "state",   "severity", "part",    "le"};
+                                      "state",   "severity", "part",    "le",      "topic",
+                                      "partition"};
   std::set<std::string> modalities, features;
   for (const Modality& m : config.schema->modalities()) modalities.insert(m.name);
   for (const Feature& f : config.schema->features()) features.insert(f.name);
