@@ -4,7 +4,9 @@
 #include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
 #include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
@@ -25,14 +27,35 @@ rocksdb::CompressionType compression() {
   return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
 }
 
+}  // namespace
+
+struct RocksListener final : rocksdb::EventListener {
+  // The next write goes to a new log. The kernel may write that one out first, and after power loss RocksDB would apply it
+  // across the gap that the lost end of the old one leaves; so the old one is synced before. RocksDB notes that, too.
+  void OnMemTableSealed(const rocksdb::MemTableInfo&) override {
+    if (db != nullptr) db->SyncWAL().PermitUncheckedError();  // a failure makes the write that follows fail as well
+  }
+  // After a full disk RocksDB would look for room every five seconds, and say "busy" to whoever knows better; write_batch()
+  // tries again when it is asked to write.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  rocksdb::DB* db = nullptr;
+};
+
+namespace {
+
 rocksdb::DBOptions database_options(const Rocks& rocks, std::size_t buffer_bytes) {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
+  // Otherwise a list of files that lost its end passes for one that was not yet written, its logs being gone.
+  options.track_and_verify_wals_in_manifest = true;
   options.write_buffer_manager = rocks.write_buffers;
   // Old logs are freed by writing memtables out, so that a restart replays little.
   options.max_total_wal_size = std::max<std::uint64_t>(kWalBytesMin, 2 * buffer_bytes);
+  options.listeners = {rocks.listener};
   options.max_background_jobs = 2;
   options.max_open_files = 512;
   options.info_log_level = rocksdb::WARN_LEVEL;
@@ -80,6 +103,7 @@ Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t m
   const std::size_t buffer_bytes = memory_bytes_max / 4;
   rocks->cache = rocksdb::NewLRUCache(memory_bytes_max);
   rocks->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, rocks->cache);
+  rocks->listener = std::make_shared<RocksListener>();
   const rocksdb::ColumnFamilyOptions family = family_options(*rocks, buffer_bytes);
   const std::vector<rocksdb::ColumnFamilyDescriptor> families{
       {rocksdb::kDefaultColumnFamilyName, family}, {"snapshots", family}, {"replay", family}, {"meta", family}};
@@ -88,11 +112,22 @@ Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t m
   const rocksdb::Status opened = rocksdb::DB::Open(database_options(*rocks, buffer_bytes), path, families, &handles, &db);
   if (!opened.ok()) return to_status(opened, "opening the store in " + path);
   rocks->db.reset(db);
+  rocks->listener->db = db;
   rocks->defaults = handles[0];
   rocks->snapshots = handles[1];
   rocks->replay = handles[2];
   rocks->meta = handles[3];
   return rocks;
+}
+
+Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what) {
+  rocksdb::Status status = rocks.db->Write(rocksdb::WriteOptions(), &batch);
+  // Incomplete: memtables are full and could not be written out.
+  if (status.IsNoSpace() || status.IsIncomplete()) {
+    status = rocks.db->Resume();
+    if (status.ok()) status = rocks.db->Write(rocksdb::WriteOptions(), &batch);
+  }
+  return to_status(status, what);
 }
 
 std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks) {
@@ -110,9 +145,10 @@ Status to_status(const rocksdb::Status& status, const std::string& what) {
   if (status.ok()) return {};
   const std::string text = what + ": " + status.ToString();
   if (status.IsNotFound()) return {Code::not_found, text};
-  if (status.IsCorruption()) return {Code::corrupt, text};
+  // A file that another one names is gone, or the name was damaged.
+  if (status.IsCorruption() || status.IsPathNotFound()) return {Code::corrupt, text};
   if (status.IsNotSupported()) return {Code::unsupported, text};
-  if (status.IsNoSpace() || status.IsBusy() || status.IsTryAgain() || status.IsTimedOut()) return {Code::unavailable, text};
+  if (status.IsNoSpace() || status.IsIncomplete() || status.IsBusy() || status.IsTryAgain() || status.IsTimedOut()) return {Code::unavailable, text};
   // RocksDB says this of the LOCK file, with the cause in words only.
   if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
     return {Code::unavailable, what + ": another process has it open (" + status.ToString() + ")"};

@@ -13,6 +13,7 @@ class Cache;
 class ColumnFamilyHandle;
 class DB;
 class Status;
+class WriteBatch;
 class WriteBufferManager;
 }  // namespace rocksdb
 
@@ -23,6 +24,8 @@ namespace lacuna::state {
 /// Below this the cache could not hold the indices of a moderate store.
 inline constexpr std::size_t kMemoryBytesMin = 8u << 20;
 
+struct RocksListener;
+
 /// An open database with its column families. Closed by the destructor.
 struct Rocks {
   Rocks() = default;
@@ -32,6 +35,7 @@ struct Rocks {
 
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
+  std::shared_ptr<RocksListener> listener;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* defaults = nullptr;  ///< RocksDB insists on it; empty
   rocksdb::ColumnFamilyHandle* snapshots = nullptr;
@@ -41,6 +45,9 @@ struct Rocks {
 
 /// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.
 Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max);
+
+/// All or nothing. A full disk is `unavailable`, and the next call tries it again.
+Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what);
 
 std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks);
 

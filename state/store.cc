@@ -264,23 +264,27 @@ Status RocksStore::apply(const StateChange& change) {
   LACUNA_RETURN_IF_ERROR(to_status(built, "building a write batch"));
 
   const std::lock_guard lock(replay_mutex_);
-  LACUNA_RETURN_IF_ERROR(to_status(rocks_->db->Write(rocksdb::WriteOptions(), &batch), "writing a batch"));
+  LACUNA_RETURN_IF_ERROR(write_batch(*rocks_, batch, "writing a batch"));
   replay_ = std::move(next);
   patients_ = patients;
   return {};
 }
 
-constexpr std::size_t kWipedPerBatch = 1000;
+constexpr std::uint64_t kWipedPerBatch = 1000;
 
 Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
-  const auto write = [this](rocksdb::WriteBatch& batch) {
-    return to_status(rocks_->db->Write(rocksdb::WriteOptions(), &batch), "wiping a partition");
-  };
   rocksdb::WriteBatch batch;
   batch.Delete(rocks_->meta, position_key(topic, partition));
-  LACUNA_RETURN_IF_ERROR(write(batch));
-  batch.Clear();
-  std::size_t gone = 0;
+  std::uint64_t gone = 0;  // in this batch
+  const auto write = [&]() -> Status {
+    const std::uint64_t left = patients_ - std::min<std::uint64_t>(patients_, gone);
+    batch.Put(rocks_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
+    LACUNA_RETURN_IF_ERROR(write_batch(*rocks_, batch, "wiping a partition"));
+    patients_ = left;
+    batch.Clear();
+    gone = 0;
+    return {};
+  };
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(options, rocks_->snapshots));
@@ -289,17 +293,10 @@ Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
     if (!snapshot.ok()) return snapshot.status();
     if (snapshot->source.topic != topic || snapshot->source.partition != partition) continue;
     batch.Delete(rocks_->snapshots, it->key());
-    if (++gone % kWipedPerBatch == 0) {
-      LACUNA_RETURN_IF_ERROR(write(batch));
-      batch.Clear();
-    }
+    if (++gone == kWipedPerBatch) LACUNA_RETURN_IF_ERROR(write());
   }
   LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading all snapshots"));
-  const std::uint64_t left = patients_ - std::min<std::uint64_t>(patients_, gone);
-  batch.Put(rocks_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
-  LACUNA_RETURN_IF_ERROR(write(batch));
-  patients_ = left;
-  return {};
+  return write();
 }
 
 Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t seed) const {
