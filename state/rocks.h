@@ -46,8 +46,12 @@ struct Rocks {
 /// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.
 Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max);
 
-/// All or nothing. A full disk is `unavailable`, and the next call tries it again.
+/// All or nothing. `unavailable`: the disk is full.
 Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what);
+
+/// True once something did not fit on the disk. From then on this database is for reading; what was written is there when it is
+/// opened again. (RocksDB 7 does not get over it otherwise: its Resume() can wait for ever for a flush that it has forgotten.)
+bool met_full_disk(const Rocks& rocks);
 
 std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks);
 

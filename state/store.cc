@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <mutex>
 #include <numeric>
+#include <shared_mutex>
 
 #include "state/checkpoints.h"
 #include "state/formats.h"
@@ -27,6 +28,8 @@ constexpr std::string_view kHeaderKey = "h";
 constexpr char kPositionPrefix = 'p';
 constexpr char kStratumPrefix = 'r';
 constexpr char kNamePrefix = 'm';
+
+std::string database_path(const std::string& store) { return store + "/rocksdb"; }
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -53,9 +56,11 @@ std::string stratum_key(std::uint32_t stratum) {
 
 class RocksStore final : public Store {
  public:
-  RocksStore(Schema schema, std::unique_ptr<Rocks> rocks, Checkpoints checkpoints, std::uint64_t patients,
-             ReplayBuffer replay)
+  RocksStore(Schema schema, const StoreOptions& options, std::unique_ptr<Rocks> rocks, Checkpoints checkpoints,
+             std::uint64_t patients, ReplayBuffer replay)
       : schema_(std::move(schema)),
+        database_(database_path(options.path)),
+        memory_bytes_max_(options.memory_bytes_max),
         checkpoints_(std::move(checkpoints)),
         rocks_(std::move(rocks)),
         patients_(patients),
@@ -69,7 +74,7 @@ class RocksStore final : public Store {
   Result<std::string> meta(const std::string& name) const override;
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
-  Status sync() override { return to_status(rocks_->db->SyncWAL(), "syncing the store"); }
+  Status sync() override;
   Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override;
   std::size_t replay_size() const override {
     const std::lock_guard lock(replay_mutex_);
@@ -80,20 +85,43 @@ class RocksStore final : public Store {
   Result<std::string> checkpoint(const std::string& name) const override { return checkpoints_.get(name); }
   Result<std::vector<std::string>> checkpoint_names() const override { return checkpoints_.names(); }
   Status drop_checkpoint(const std::string& name) override { return checkpoints_.drop(name); }
-  std::map<std::string, std::uint64_t> usage() const override { return rocks_usage(*rocks_); }
+  std::map<std::string, std::uint64_t> usage() const override {
+    const Open rocks(*this);
+    return rocks ? rocks_usage(*rocks) : std::map<std::string, std::uint64_t>{};
+  }
 
  private:
   // What a batch does to the slots, in the end; an empty entry is a slot to be deleted.
   using SlotChanges = std::map<Slot, std::optional<std::string>>;
 
+  // The database, which stays open as long as this lives; false when reopen() failed.
+  class Open {
+   public:
+    explicit Open(const RocksStore& store) : lock_(store.rocks_mutex_), rocks_(store.rocks_.get()) {}
+    explicit operator bool() const { return rocks_ != nullptr; }
+    const Rocks& operator*() const { return *rocks_; }
+    const Rocks* operator->() const { return rocks_; }
+
+   private:
+    std::shared_lock<std::shared_mutex> lock_;
+    const Rocks* rocks_;
+  };
+
+  Status reopen();
   Result<std::uint64_t> count_new(const std::vector<Snapshot>& snapshots) const;
   Status place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const;
   Result<std::string> slot_bytes(Slot slot, const SlotChanges& changes) const;
 
   // Constant after construction.
   const Schema schema_;
+  const std::string database_;
+  const std::size_t memory_bytes_max_;
   const Checkpoints checkpoints_;
-  const std::unique_ptr<Rocks> rocks_;  // RocksDB synchronises itself
+
+  // RocksDB synchronises itself; held alone to close it and open it again, which only the applying thread does.
+  mutable std::shared_mutex rocks_mutex_;
+  std::unique_ptr<Rocks> rocks_;
+  Status closed_;  // why there is none
   std::atomic<std::uint64_t> patients_;
 
   // Held over the write as well, so that a draw sees counters and slots of the same batch.
@@ -116,16 +144,20 @@ Found multi_get(const Rocks& rocks, rocksdb::ColumnFamilyHandle* family, const r
 }
 
 Result<Snapshot> RocksStore::snapshot(std::string_view patient_id) const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->snapshots, slice(patient_id), &value);
+  const rocksdb::Status status = rocks->db->Get(rocksdb::ReadOptions(), rocks->snapshots, slice(patient_id), &value);
   if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
   if (!status.ok()) return to_status(status, "reading a snapshot");
   return decode_snapshot(schema_, value.ToStringView());
 }
 
 Result<std::vector<std::optional<Snapshot>>> RocksStore::snapshots(std::span<const std::string> patient_ids) const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   const std::vector<rocksdb::Slice> keys(patient_ids.begin(), patient_ids.end());
-  const Found found = multi_get(*rocks_, rocks_->snapshots, rocksdb::ReadOptions(), keys, false);
+  const Found found = multi_get(*rocks, rocks->snapshots, rocksdb::ReadOptions(), keys, false);
   std::vector<std::optional<Snapshot>> out(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (found.statuses[i].IsNotFound()) continue;
@@ -138,9 +170,11 @@ Result<std::vector<std::optional<Snapshot>>> RocksStore::snapshots(std::span<con
 }
 
 Status RocksStore::for_each_snapshot(const std::function<void(Snapshot)>& visit) const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   rocksdb::ReadOptions options;
   options.fill_cache = false;  // one pass over everything would push out what is in use
-  const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(options, rocks_->snapshots));
+  const std::unique_ptr<rocksdb::Iterator> it(rocks->db->NewIterator(options, rocks->snapshots));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     Result<Snapshot> decoded = decode_snapshot(schema_, it->value().ToStringView());
     if (!decoded.ok()) return decoded.status();
@@ -160,8 +194,10 @@ Status for_each_meta(const Rocks& rocks, char prefix, const std::function<Status
 }
 
 Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStore::positions() const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> out;
-  LACUNA_RETURN_IF_ERROR(for_each_meta(*rocks_, kPositionPrefix, [&out](std::string_view bytes) -> Status {
+  LACUNA_RETURN_IF_ERROR(for_each_meta(*rocks, kPositionPrefix, [&out](std::string_view bytes) -> Status {
     Result<PartitionPosition> decoded = decode_position(bytes);
     if (!decoded.ok()) return decoded.status();
     out[{decoded->topic, decoded->partition}] = decoded->position;
@@ -171,8 +207,10 @@ Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStor
 }
 
 Result<std::string> RocksStore::meta(const std::string& name) const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   std::string bytes;
-  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->meta, kNamePrefix + name, &bytes);
+  const rocksdb::Status status = rocks->db->Get(rocksdb::ReadOptions(), rocks->meta, kNamePrefix + name, &bytes);
   if (!status.ok()) return to_status(status, "reading meta data " + name);
   Result<Named> named = decode_named(bytes);
   if (!named.ok()) return Status(named.code(), "meta data " + name + ": " + named.status().message());
@@ -226,7 +264,33 @@ Status RocksStore::place(const std::vector<Example>& examples, ReplayBuffer& nex
   return {};
 }
 
+// After a full disk: closes the database and opens it again, once there is room for what its logs hold, which is then written
+// out as tables.
+Status RocksStore::reopen() {
+  if (rocks_ && !met_full_disk(*rocks_)) return {};
+  constexpr std::uintmax_t kMargin = 1u << 20;
+  std::error_code error;
+  std::uintmax_t logs = 0;
+  for (const auto& entry : fs::directory_iterator(database_, error)) {
+    if (entry.path().extension() == ".log") logs += entry.file_size(error);
+  }
+  const fs::space_info space = fs::space(database_, error);
+  if (error || space.available < logs + kMargin) return {Code::unavailable, "the store's disk is full"};
+  const std::lock_guard lock(rocks_mutex_);
+  rocks_.reset();
+  Result<std::unique_ptr<Rocks>> opened = open_rocks(database_, memory_bytes_max_);
+  closed_ = opened.status();
+  if (opened.ok()) rocks_ = std::move(opened).value();
+  return closed_;
+}
+
+Status RocksStore::sync() {
+  LACUNA_RETURN_IF_ERROR(reopen());
+  return to_status(rocks_->db->SyncWAL(), "syncing the store");
+}
+
 Status RocksStore::apply(const StateChange& change) {
+  LACUNA_RETURN_IF_ERROR(reopen());
   rocksdb::WriteBatch batch;
   // WriteBatch reports only what cannot happen here (a batch over 4 GiB, an unknown column family); the first such
   // failure is kept and nothing is written.
@@ -273,6 +337,7 @@ Status RocksStore::apply(const StateChange& change) {
 constexpr std::uint64_t kWipedPerBatch = 1000;
 
 Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
+  LACUNA_RETURN_IF_ERROR(reopen());
   rocksdb::WriteBatch batch;
   batch.Delete(rocks_->meta, position_key(topic, partition));
   std::uint64_t gone = 0;  // in this batch
@@ -300,14 +365,16 @@ Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
 }
 
 Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t seed) const {
+  const Open rocks(*this);
+  if (!rocks) return closed_;
   std::vector<Slot> slots;
   rocksdb::ReadOptions options;
   {
     const std::lock_guard lock(replay_mutex_);
     slots = replay_.draw(count, seed);
-    options.snapshot = rocks_->db->GetSnapshot();
+    options.snapshot = rocks->db->GetSnapshot();
   }
-  const auto release = [this](const rocksdb::Snapshot* s) { rocks_->db->ReleaseSnapshot(s); };
+  const auto release = [&rocks](const rocksdb::Snapshot* s) { rocks->db->ReleaseSnapshot(s); };
   const std::unique_ptr<const rocksdb::Snapshot, decltype(release)> view(options.snapshot, release);
 
   // Read in key order, answered in the order drawn.
@@ -317,7 +384,7 @@ Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t s
   std::vector<std::string> keys;
   keys.reserve(slots.size());
   for (std::size_t i : order) keys.push_back(slot_key(slots[i]));
-  const Found found = multi_get(*rocks_, rocks_->replay, options, {keys.begin(), keys.end()}, true);
+  const Found found = multi_get(*rocks, rocks->replay, options, {keys.begin(), keys.end()}, true);
 
   std::vector<Example> out(slots.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -380,7 +447,7 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   // Patient data are for the daemon's user alone; a folder that was there already keeps the mode somebody chose.
   if (made) fs::permissions(options.path, fs::perms::owner_all, error);
 
-  Result<std::unique_ptr<Rocks>> rocks = open_rocks(options.path + "/rocksdb", options.memory_bytes_max);
+  Result<std::unique_ptr<Rocks>> rocks = open_rocks(database_path(options.path), options.memory_bytes_max);
   if (!rocks.ok()) return rocks.status();
   Result<StoreHeader> header = load_header(**rocks, options.path, schema.fingerprint());
   if (!header.ok()) return header.status();
@@ -395,7 +462,7 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   Result<Checkpoints> checkpoints = Checkpoints::open(options.path + "/checkpoints");
   if (!checkpoints.ok()) return checkpoints.status();
   return std::unique_ptr<Store>(std::make_unique<RocksStore>(
-      schema, std::move(rocks).value(), std::move(checkpoints).value(), header->patients,
+      schema, options, std::move(rocks).value(), std::move(checkpoints).value(), header->patients,
       ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
 }
 

@@ -51,7 +51,7 @@ struct StoreOptions {
   std::uint64_t seed = 1;
 };
 
-/// Thread rule: apply() from one thread; the const reads and draw() from any.
+/// Thread rule: apply(), wipe() and sync() from one thread; the const reads and draw() from any.
 class Store {
  public:
   /// `corrupt` when RocksDB finds damage; `unsupported` when the data were written under another schema fingerprint or a
@@ -68,7 +68,8 @@ class Store {
   virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
   virtual Result<std::string> meta(const std::string& name) const = 0;       ///< not_found when never written
 
-  /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room.
+  /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room. Then the
+  /// database is opened again; should that fail for want of room, reads are `unavailable` too until it succeeds.
   virtual Status apply(const StateChange& change) = 0;
   /// Forgets a partition: its position, and the snapshots whose newest record came from it. Replay examples stay. In
   /// steps of bounded size, the position first: interrupted, it is simply done again.
