@@ -40,7 +40,9 @@ class SlowLog final : public streaming::EventLog {
     std::this_thread::sleep_until(done_);
     return inner_->finish_commit();
   }
-  Result<streaming::Committed> committed(const streaming::TopicPartition& p) override { return inner_->committed(p); }
+  Result<streaming::Committed> committed(const streaming::TopicPartition& p, Millis limit) override {
+    return inner_->committed(p, limit);
+  }
   std::vector<streaming::TopicPartition> assignment() const override { return inner_->assignment(); }
   std::int64_t lag() const override { return inner_->lag(); }
 

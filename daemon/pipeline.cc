@@ -101,22 +101,21 @@ class PipelineImpl final : public Pipeline {
     bool worked = false;
     const Status outcome = work(worked);
     switch (outcome.code()) {
-      case Code::ok: pause_ = kBackOffMin; return worked;
+      case Code::ok:
+        if (aborted_in_a_row_ == 0) pause_ = kBackOffMin;
+        return worked;
       case Code::aborted:
         spdlog::warn("batch aborted, doing it again: {}", outcome.message());
         aborted_batches_ += 1;
         LACUNA_RETURN_IF_ERROR(discard());
+        // One is done again at once; when it aborts again something is in its way (a topic or permission that is missing).
+        if (++aborted_in_a_row_ > 1) out_of_reach({Code::unavailable, "batches are aborted: " + outcome.message()});
         return true;
       case Code::fenced: LACUNA_RETURN_IF_ERROR(rejoin(outcome)); return true;
-      case Code::unavailable: {
+      case Code::unavailable:
         if (ready().message() != outcome.message()) spdlog::warn("waiting: {}", outcome.message());
-        set_ready(outcome);
-        const auto start = steady_clock::now();
-        sleep();
-        recovery_.unavailable_seconds += seconds_since(start);
-        publish_progress(0);
+        out_of_reach(outcome);
         return true;
-      }
       default: return outcome;
     }
   }
@@ -288,9 +287,16 @@ class PipelineImpl final : public Pipeline {
 
   /// At a stop, and once all is read: nothing is left half done.
   Status finish_up(bool until_idle) {
-    LACUNA_RETURN_IF_ERROR(settle());
-    if (prepared_) start();
-    LACUNA_RETURN_IF_ERROR(settle());
+    Status outcome = settle();
+    if (outcome.ok() && prepared_) {
+      start();
+      outcome = settle();
+    }
+    if (!outcome.ok()) {
+      // None of it is durable here: whoever holds the partition next reads it again, or restores it.
+      spdlog::warn("the last batch is left to the next start: {}", outcome.message());
+      return until_idle ? outcome : Status();
+    }
     if (until_idle) {
       learner_->submit(std::exchange(to_learn_, {}));
       learner_->drain();
@@ -461,6 +467,7 @@ class PipelineImpl final : public Pipeline {
     const Step done = std::move(*in_flight_);
     in_flight_.reset();
     hunt_.succeeded(done.batch->records());
+    aborted_in_a_row_ = 0;
     for (const auto& [p, position] : done.change.positions) applied_[{p.first, p.second}] = position.counts;
     counts_ += done.batch->counts();
     batches_ += 1;
@@ -600,6 +607,13 @@ class PipelineImpl final : public Pipeline {
     moved_ = steady_clock::now().time_since_epoch().count();
     if (hooks_.alive) hooks_.alive(ready());
   }
+  void out_of_reach(const Status& why) {
+    set_ready(why);
+    const auto start = steady_clock::now();
+    sleep();
+    recovery_.unavailable_seconds += seconds_since(start);
+    publish_progress(0);
+  }
   void sleep() {
     if (hooks_.sleep) hooks_.sleep(pause_);
     else wait(pause_);
@@ -633,6 +647,7 @@ class PipelineImpl final : public Pipeline {
   std::map<std::string, double> stages_;
   Counts counts_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
+  int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;
   Recovery recovery_;
   Time event_time_{};

@@ -150,16 +150,36 @@ void RestoreQueue::clear() {
   current_.reset();
 }
 
+/// The changelog has room for the partition, and topics that are read together fit together.
+Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader) {
+  if (inputs_.contains(partition.topic)) return {};
+  const auto changelog = reader.partition_count(config_.topics.state);
+  if (!changelog.ok()) return changelog.status();
+  const auto input = reader.partition_count(partition.topic);
+  if (!input.ok()) return input.status();
+  if (*input > *changelog) {
+    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " +
+                               partition.topic + " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
+  }
+  for (const auto& [topic, count] : inputs_) {
+    if (count == *input) continue;
+    spdlog::warn("topic {} has {} partitions, {} has {}: a patient whose events come through both is split in two", topic, count,
+                 partition.topic, *input);
+  }
+  inputs_[partition.topic] = *input;
+  return {};
+}
+
 Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
   const streaming::TopicPartition& p = queue_.front();
-  const auto partitions = reader.partition_count(config_.topics.state);
-  if (!partitions.ok()) return partitions.status();
-  if (p.partition >= *partitions) {
-    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*partitions) + " partitions, " + p.topic +
-                               " has more: the changelog needs as many as the input"};
+  LACUNA_RETURN_IF_ERROR(check_partitions(p, reader));
+  const auto committed = log.committed(p, committed_wait_);
+  if (!committed.ok()) {
+    not_before_ = std::chrono::steady_clock::now() + 4 * committed_wait_;
+    committed_wait_ = std::min(2 * committed_wait_, kCommittedWaitMax);
+    return committed.status();
   }
-  const auto committed = log.committed(p);
-  if (!committed.ok()) return committed.status();
+  committed_wait_ = kCommittedWaitMin;
   auto begun = Restore::begin(config_, p, *committed, store_, now);
   if (!begun.ok()) return begun.status();
   current_.emplace(std::move(*begun));
@@ -173,6 +193,7 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
 Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
   if (queue_.empty()) return std::optional<Restore>();
   const auto start = std::chrono::steady_clock::now();
+  if (start < not_before_) return Status(Code::unavailable, describe());
   if (!current_) current_seconds_ = 0;
   Status outcome = current_ ? Status() : begin(log, reader, now);
   if (outcome.ok()) {

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -76,7 +78,7 @@ class RestoreQueue {
   std::size_t size() const { return queue_.size(); }
 
   /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:
-  /// something is out of reach, and the next partition has the next turn. `invalid`: the changelog does not fit the input.
+  /// something is out of reach (or was a moment ago), and the next partition has the next turn. `invalid`: the changelog does not fit the input.
   Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
   /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
   std::string describe() const;
@@ -85,10 +87,17 @@ class RestoreQueue {
 
  private:
   Status begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+  Status check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader);
+
+  /// How long the group is asked for a committed position before the next partition has its turn.
+  static constexpr Millis kCommittedWaitMin{200}, kCommittedWaitMax{5'000};
 
   const Config& config_;
   state::Store& store_;
   std::deque<streaming::TopicPartition> queue_;
+  std::map<std::string, std::int32_t> inputs_;  ///< topics met, and how many partitions they have
+  Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
+  std::chrono::steady_clock::time_point not_before_{};  ///< for the partitions that are here to have most of the time
   std::optional<Restore> current_;  ///< of the first in the queue
   std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
   double seconds_ = 0, current_seconds_ = 0;

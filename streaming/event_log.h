@@ -107,7 +107,9 @@ class EventLog {
     return finish_commit();
   }
 
-  virtual Result<Committed> committed(const TopicPartition& partition) = 0;
+  /// What the group has committed for a partition, once no transaction that moves it is under way (one whose owner died ends with
+  /// its timeout). `unavailable` when that is not so within `limit`.
+  virtual Result<Committed> committed(const TopicPartition& partition, Millis limit) = 0;
   virtual std::vector<TopicPartition> assignment() const = 0;
   /// Records not yet polled, over the assigned partitions; from cached high watermarks, no round trip.
   virtual std::int64_t lag() const = 0;

@@ -38,7 +38,7 @@ class EmbeddedEventLog final : public EventLog {
   /// The write is one batch into the page cache: no thread of its own would pay.
   void start_commit(Transaction transaction) override { outcome_ = write(transaction); }
   Result<std::map<TopicPartition, std::int64_t>> finish_commit() override;
-  Result<Committed> committed(const TopicPartition& partition) override {
+  Result<Committed> committed(const TopicPartition& partition, Millis) override {
     return store_->committed(group_, partition);
   }
   std::vector<TopicPartition> assignment() const override;

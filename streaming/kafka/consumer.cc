@@ -14,16 +14,16 @@ constexpr int kWarning = 4;
 constexpr int kInfo = 6;
 constexpr int kDebug = 7;
 
-/// Bounds: queued.max.messages.kbytes is what is fetched ahead, over all partitions. Partitions move one by one
-/// (cooperative-sticky). A new topic that matches a pattern is seen within the metadata interval.
+/// Bounds: queued.max.messages.kbytes is what is fetched ahead, over all partitions. A new topic that matches a pattern is
+/// seen within the metadata interval.
 const Settings kDefaults = {
-    {"partition.assignment.strategy", "cooperative-sticky"},
     {"auto.offset.reset", "earliest"},
     {"queued.min.messages", "20000"},
     {"queued.max.messages.kbytes", "32768"},
     {"fetch.wait.max.ms", "100"},
     {"topic.metadata.refresh.interval.ms", "30000"},
     {"socket.nagle.disable", "true"},
+    {"reconnect.backoff.max.ms", "2000"},
 };
 
 constexpr std::string_view kChangelogPrefix = "chg=";
@@ -61,8 +61,10 @@ GroupConsumer::~GroupConsumer() {
   rd_kafka_consumer_close(client_.get());
 }
 
-Status GroupConsumer::open() {
-  auto conf = make_conf(options_, kDefaults,
+Status GroupConsumer::open(bool together) {
+  Settings defaults = kDefaults;
+  defaults.emplace_back("partition.assignment.strategy", together ? "range" : "cooperative-sticky");
+  auto conf = make_conf(options_, defaults,
                         {{"group.id", group_},
                          {"isolation.level", "read_committed"},
                          {"enable.auto.commit", "false"},
@@ -80,6 +82,7 @@ Status GroupConsumer::open() {
 }
 
 Status GroupConsumer::subscribe(const std::vector<std::string>& topics, AssignmentListener listener) {
+  if (topics.size() > 1 || topics.front().starts_with('^')) LACUNA_RETURN_IF_ERROR(open(true));
   listener_ = std::move(listener);
   std::vector<TopicPartition> names;
   for (const std::string& topic : topics) names.push_back({topic, RD_KAFKA_PARTITION_UA});
@@ -181,13 +184,11 @@ Status GroupConsumer::handle_error(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID: {
       std::array<char, 256> text{};
       const rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_.get(), text.data(), text.size());
-      return to_status(is_fencing(fatal) || is_fencing(message.err) ? Code::fenced : Code::internal,
-                       "consumer of group " + group_, fatal);
+      // Whatever the reason, this client is dead and a new one may live.
+      return to_status(Code::fenced, "consumer of group " + group_, fatal);
     }
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-      return to_status(Code::invalid, "consumer of group " + group_, message.err);
     default:
+      if (is_authorization(message.err)) return to_status(Code::unavailable, "consumer of group " + group_, message.err);
       // librdkafka mends these by itself: a topic that is not there yet, a poll that came late, a broker that moved.
       log_line(kInfo, to_status(Code::unavailable, "consumer of group " + group_, message.err).to_string());
       return {};
@@ -260,10 +261,7 @@ Result<std::map<TopicPartition, Committed>> GroupConsumer::committed(const std::
       }
     }
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return found;
-    if (error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-      return to_status(Code::invalid, "offsets of group " + group_, error);
-    }
-    if (deadline.over()) return to_status(Code::unavailable, "offsets of group " + group_, error);
+    if (is_authorization(error) || deadline.over()) return to_status(Code::unavailable, "offsets of group " + group_, error);
     back_off.wait(deadline);
   }
 }

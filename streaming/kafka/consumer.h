@@ -19,7 +19,11 @@ class GroupConsumer {
   GroupConsumer(const GroupConsumer&) = delete;
   GroupConsumer& operator=(const GroupConsumer&) = delete;
 
-  Status open();
+  /// `together`: partitions of the same number, of topics with as many of them, go to the same member, all moving at once
+  /// (range). Otherwise they move one by one (cooperative-sticky), and two topics' go where they may. The operator's own
+  /// partition.assignment.strategy stands above both.
+  Status open(bool together = false);
+  /// Of several topics, or a pattern, partitions are kept together: a patient's events may come through each of them.
   Status subscribe(const std::vector<std::string>& topics, AssignmentListener listener);
   Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait);
   Status set_paused(const std::vector<TopicPartition>& partitions, bool paused);
@@ -63,7 +67,7 @@ class GroupConsumer {
   const rd_kafka_topic_t* last_topic_ = nullptr;
   std::int32_t last_partition_ = -1;
   Input* last_input_ = nullptr;
-  Client client_;
+  Client client_;  ///< last: its callbacks use the rest
 };
 
 }  // namespace lacuna::streaming::kafka

@@ -1,6 +1,10 @@
+#include <future>
+#include <utility>
+
 #include "streaming/kafka/consumer.h"
 #include "streaming/kafka/parts.h"
 #include "streaming/kafka/producer.h"
+#include "streaming/kafka/worker.h"
 #include "streaming/log_sink.h"
 
 namespace lacuna::streaming::kafka {
@@ -26,30 +30,42 @@ class KafkaEventLog final : public EventLog {
   Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) override;
   Status pause(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, true); }
   Status resume(const std::vector<TopicPartition>& partitions) override { return consumer_.set_paused(partitions, false); }
-  void start_commit(Transaction transaction) override { outcome_ = run(transaction); }
-  Result<Positions> finish_commit() override { return std::move(outcome_); }
-  Result<Committed> committed(const TopicPartition& partition) override;
+  void start_commit(Transaction transaction) override;
+  Result<Positions> finish_commit() override;
+  Result<Committed> committed(const TopicPartition& partition, Millis limit) override;
   std::vector<TopicPartition> assignment() const override { return consumer_.assignment(); }
   std::int64_t lag() const override { return consumer_.lag(); }
 
  private:
-  Result<Positions> run(const Transaction& transaction);
+  /// One commit on its way: what finish_commit() needs to judge its outcome.
+  struct Step {
+    Transaction transaction;
+    Owned<rd_kafka_consumer_group_metadata_t> group;
+    std::map<TopicPartition, Committed> known;     ///< of its partitions, before it
+    std::map<TopicPartition, Committed> expected;  ///< after it; written by the worker
+  };
+
+  Status prepare(Step& step);
   Status repair();
   Status learn_changelog(const Transaction& transaction);
-  std::map<TopicPartition, Committed> expect(const Transaction& transaction,
-                                             const std::map<std::int32_t, std::int64_t>& changelog_next) const;
-  Result<bool> resolve(const std::map<TopicPartition, Committed>& expected, bool may_open);
-  Result<Positions> finish(const std::map<TopicPartition, Committed>& expected);
+  Result<bool> resolve(const Step& step, bool may_open);
+  Positions finish(const Step& step);
   Status fence(const std::string& message);
 
   const KafkaOptions options_;
   GroupConsumer consumer_;
   TransactionalProducer producer_;
-  Result<Positions> outcome_{Code::internal, "no commit was started"};
   bool subscribed_ = false;
   bool fenced_ = false;
   bool must_rewind_ = false;
   std::map<TopicPartition, Committed> known_;  ///< last committed by this client or read, while assigned
+
+  // Between start_commit() and finish_commit(). The worker alone touches the producer and `step_` then.
+  bool started_ = false;
+  Status refused_;  ///< why the step was not handed to the worker
+  std::unique_ptr<Step> step_;
+  std::future<TransactionalProducer::Attempt> attempt_;
+  Worker worker_;  ///< last: its thread ends before what it uses is gone
 };
 
 PartitionList to_list(const std::map<TopicPartition, Committed>& offsets) {
@@ -104,8 +120,12 @@ Status KafkaEventLog::repair() {
 Result<std::vector<Record>> KafkaEventLog::poll(std::size_t max_records, Millis max_wait) {
   if (fenced_) return Status(Code::fenced, "another instance took over");
   if (!subscribed_) return Status(Code::invalid, "this member has not subscribed");
-  if (Status status = repair(); !status.ok()) return status;
-  producer_.serve();
+  // While a step is under way the producer is its worker's. And until its outcome was collected nothing is put back, though it
+  // may have failed already: the caller takes what comes until then for what follows the step.
+  if (!started_) {
+    LACUNA_RETURN_IF_ERROR(repair());
+    producer_.serve();
+  }
   auto records = consumer_.poll(max_records, max_wait);
   if (records.code() == Code::fenced) fenced_ = true;
   return records;
@@ -127,24 +147,24 @@ Status KafkaEventLog::learn_changelog(const Transaction& transaction) {
   return {};
 }
 
-std::map<TopicPartition, Committed> KafkaEventLog::expect(
-    const Transaction& transaction, const std::map<std::int32_t, std::int64_t>& changelog_next) const {
+std::map<TopicPartition, Committed> expect(const Transaction& transaction, const std::map<TopicPartition, Committed>& known,
+                                           const std::map<std::int32_t, std::int64_t>& changelog_next) {
   std::map<TopicPartition, Committed> expected;
   for (const auto& [partition, next_offset] : transaction.next_offsets) {
     Committed& next = expected[partition];
     next.next_offset = next_offset;
     if (transaction.changelog_topic.empty()) continue;
     const auto written = changelog_next.find(partition.partition);
-    next.changelog_next =
-        written != changelog_next.end() ? written->second : known_.at(partition).changelog_next.value_or(0);
+    next.changelog_next = written != changelog_next.end() ? written->second : known.at(partition).changelog_next.value_or(0);
   }
   return expected;
 }
 
-Result<Positions> KafkaEventLog::finish(const std::map<TopicPartition, Committed>& expected) {
+Positions KafkaEventLog::finish(const Step& step) {
   Positions changelog;
-  for (const auto& [partition, next] : expected) {
-    known_[partition] = next;
+  for (const auto& [partition, next] : step.expected) {
+    // One that moved away meanwhile may have been moved on by others.
+    if (consumer_.is_assigned(partition)) known_[partition] = next;
     if (next.changelog_next) changelog[partition] = *next.changelog_next;
   }
   return changelog;
@@ -152,7 +172,7 @@ Result<Positions> KafkaEventLog::finish(const std::map<TopicPartition, Committed
 
 /// After a commit whose answer is missing: whether it happened. A producer opened anew with the same id makes the
 /// coordinator complete or abort it, so that the committed offsets tell.
-Result<bool> KafkaEventLog::resolve(const std::map<TopicPartition, Committed>& expected, bool may_open) {
+Result<bool> KafkaEventLog::resolve(const Step& step, bool may_open) {
   const Deadline deadline(options_.transaction_timeout);
   BackOff back_off;
   while (may_open && !producer_.usable()) {
@@ -164,9 +184,9 @@ Result<bool> KafkaEventLog::resolve(const std::map<TopicPartition, Committed>& e
   }
   std::vector<TopicPartition> partitions;
   bool moves = false;
-  for (const auto& [partition, next] : expected) {
+  for (const auto& [partition, next] : step.expected) {
     partitions.push_back(partition);
-    moves = moves || next != known_.at(partition);
+    moves = moves || next != step.known.at(partition);
   }
   // Without a position that moves nothing tells the outcome; a restart finds out what is there.
   if (!moves) return Status(Code::internal, "kafka: the outcome of a commit without new positions cannot be told");
@@ -174,40 +194,60 @@ Result<bool> KafkaEventLog::resolve(const std::map<TopicPartition, Committed>& e
   if (!stored.ok()) {
     return Status(Code::internal, "kafka: the outcome of a commit is not known: " + stored.status().message());
   }
-  for (const auto& [partition, next] : expected) {
+  for (const auto& [partition, next] : step.expected) {
     const auto found = stored->find(partition);
-    if (next != known_.at(partition) && found != stored->end() && found->second == next) return true;
+    if (next != step.known.at(partition) && found != stored->end() && found->second == next) return true;
   }
   return false;
 }
 
-Result<Positions> KafkaEventLog::run(const Transaction& transaction) {
+/// What needs the consumer, on its thread.
+Status KafkaEventLog::prepare(Step& step) {
+  if (fenced_) return {Code::fenced, "another instance took over"};
+  if (must_rewind_) return {Code::aborted, "the read positions have to be put back first"};
+  for (const auto& [partition, next] : step.transaction.next_offsets) {
+    if (!consumer_.is_assigned(partition)) return {Code::aborted, "no longer assigned: topic " + partition.topic};
+  }
+  LACUNA_RETURN_IF_ERROR(repair());
+  LACUNA_RETURN_IF_ERROR(learn_changelog(step.transaction));
+  for (const auto& [partition, next] : step.transaction.next_offsets) step.known[partition] = known_.at(partition);
+  step.group = consumer_.group_metadata();
+  return {};
+}
+
+void KafkaEventLog::start_commit(Transaction transaction) {
+  if (started_) return;  // finish_commit() says that this one never was
+  started_ = true;
+  auto step = std::make_unique<Step>();
+  step->transaction = std::move(transaction);
+  refused_ = prepare(*step);
+  if (!refused_.ok()) {
+    if (refused_.code() == Code::unavailable) refused_ = Status(Code::aborted, refused_.message());
+    return;
+  }
+  step_ = std::move(step);
+  attempt_ = worker_.run([this, &s = *step_] {
+    return producer_.run(
+        s.transaction,
+        [&s](const auto& changelog_next) {
+          s.expected = expect(s.transaction, s.known, changelog_next);
+          return to_list(s.expected);
+        },
+        s.group.get());
+  });
+}
+
+Result<Positions> KafkaEventLog::finish_commit() {
   using Outcome = TransactionalProducer::Outcome;
-  if (fenced_) return Status(Code::fenced, "another instance took over");
-  for (const auto& [partition, next] : transaction.next_offsets) {
-    if (consumer_.is_assigned(partition)) continue;
+  if (!std::exchange(started_, false)) return Status(Code::internal, "no commit was started");
+  if (!refused_.ok()) {
     must_rewind_ = true;
-    return Status(Code::aborted, "no longer assigned: topic " + partition.topic);
+    return std::exchange(refused_, Status());
   }
-  if (Status status = must_rewind_ ? Status(Code::unavailable, "poll first") : repair(); !status.ok()) {
-    must_rewind_ = true;
-    return Status(status.code() == Code::unavailable ? Code::aborted : status.code(), status.message());
-  }
-  if (Status status = learn_changelog(transaction); !status.ok()) {
-    must_rewind_ = true;
-    return Status(status.code() == Code::unavailable ? Code::aborted : status.code(), status.message());
-  }
-  std::map<TopicPartition, Committed> expected;
-  const auto group = consumer_.group_metadata();
-  const auto attempt = producer_.run(
-      transaction,
-      [&](const auto& changelog_next) {
-        expected = expect(transaction, changelog_next);
-        return to_list(expected);
-      },
-      group.get());
+  const TransactionalProducer::Attempt attempt = attempt_.get();
+  const std::unique_ptr<Step> step = std::move(step_);
   switch (attempt.outcome) {
-    case Outcome::committed: return finish(expected);
+    case Outcome::committed: return finish(*step);
     case Outcome::fenced: return fence(attempt.status.message());
     case Outcome::refused:
       must_rewind_ = true;
@@ -219,17 +259,17 @@ Result<Positions> KafkaEventLog::run(const Transaction& transaction) {
     case Outcome::unknown_fenced: break;
   }
   log_line(kWarning, "kafka: a commit was not answered, finding out: " + attempt.status.message());
-  const auto happened = resolve(expected, attempt.outcome == Outcome::unknown);
+  const auto happened = resolve(*step, attempt.outcome == Outcome::unknown);
   if (!happened.ok()) return happened.status();
   if (attempt.outcome == Outcome::unknown_fenced) fenced_ = true;
-  if (*happened) return finish(expected);
+  if (*happened) return finish(*step);
   if (fenced_) return Status(Code::fenced, attempt.status.message());
   must_rewind_ = true;
   return Status(Code::aborted, attempt.status.message());
 }
 
-Result<Committed> KafkaEventLog::committed(const TopicPartition& partition) {
-  const auto stored = consumer_.committed({partition}, options_.request_timeout);
+Result<Committed> KafkaEventLog::committed(const TopicPartition& partition, Millis limit) {
+  const auto stored = consumer_.committed({partition}, limit);
   if (!stored.ok()) return stored.status();
   const auto found = stored->find(partition);
   return found == stored->end() ? Committed{} : found->second;

@@ -77,7 +77,7 @@ Status KafkaFactory::create(const std::vector<TopicSpec>& topics, const Deadline
     const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[i]);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
     const char* why = rd_kafka_topic_result_error_string(results[i]);
-    return {Code::invalid, std::string("kafka: making topic ") + rd_kafka_topic_result_name(results[i]) + ": " +
+    return {is_authorization(error) ? Code::unavailable : Code::invalid, std::string("kafka: making topic ") + rd_kafka_topic_result_name(results[i]) + ": " +
                                (why ? why : rd_kafka_err2str(error))};
   }
   return {};

@@ -77,7 +77,10 @@ PartitionList make_list(const std::vector<TopicPartition>& partitions);
 Record to_record(const rd_kafka_message_t& message);
 /// One copy of key, value and headers, made by librdkafka. `opaque` null.
 rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record);
-/// An error that no further try mends: the record itself, or where it should go, is wrong.
+/// An error that no further try mends: the record itself, or the partition that it names, is wrong. A topic that is missing
+/// or forbidden is not among them: that is mended from outside, and no record is to blame.
 bool is_refusal(rd_kafka_resp_err_t error);
+/// A credential or permission is missing; operators give it back.
+bool is_authorization(rd_kafka_resp_err_t error);
 
 }  // namespace lacuna::streaming::kafka

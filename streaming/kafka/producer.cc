@@ -18,6 +18,7 @@ const Settings kDefaults = {
     {"queue.buffering.max.messages", "200000"},
     {"queue.buffering.max.kbytes", "262144"},
     {"socket.nagle.disable", "true"},
+    {"reconnect.backoff.max.ms", "2000"},
 };
 
 void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
@@ -77,6 +78,7 @@ Status TransactionalProducer::open(Millis limit) {
   if (error) {
     const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
     const Code as = is_fencing(code)                              ? Code::fenced
+                    : is_authorization(code)                      ? Code::unavailable
                     : rd_kafka_error_is_fatal(error.get())        ? Code::invalid
                                                                   : Code::unavailable;
     return {as, "kafka: opening transactional producer " + transactional_id_ + ": " + rd_kafka_error_string(error.get())};

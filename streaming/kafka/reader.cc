@@ -195,7 +195,7 @@ Result<std::vector<Record>> KafkaReader::fetch(const TopicPartition& partition, 
         close(partition);
         return Status(Code::not_found, "there is no " + name_of(partition));
       case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return to_status(Code::invalid, "reading " + name_of(partition), message->err);
+        return to_status(Code::unavailable, "reading " + name_of(partition), message->err);
       default: break;  // librdkafka mends the others by itself
     }
   }

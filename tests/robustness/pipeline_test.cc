@@ -371,7 +371,9 @@ class AbortingFactory final : public streaming::LogFactory {
       if (Status s = inner_->subscribe(topics_, listener_); !s.ok()) return s;
       return Status(Code::aborted, "injected");
     }
-    Result<streaming::Committed> committed(const TopicPartition& p) override { return inner_->committed(p); }
+    Result<streaming::Committed> committed(const TopicPartition& p, Millis limit) override {
+      return inner_->committed(p, limit);
+    }
     std::vector<TopicPartition> assignment() const override { return inner_->assignment(); }
     std::int64_t lag() const override { return inner_->lag(); }
 

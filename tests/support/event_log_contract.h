@@ -237,7 +237,7 @@ TEST_P(EventLogContract, CommitsAllOrNothing) {
     }
   }
   for (const auto& [partition, next] : moved) {
-    EXPECT_EQ(log->committed(partition)->next_offset, next);
+    EXPECT_EQ(log->committed(partition, kPatience)->next_offset, next);
   }
 }
 
@@ -299,6 +299,68 @@ TEST_P(EventLogContract, ResumesFromWhatWasCommitted) {
   EXPECT_EQ(std::set(all.begin(), all.end()).size(), 400u) << "something came twice";
 }
 
+// Protects: work on the next batch while one commits. What is polled, paused and resumed between the start and the end of a
+// step is there once after a good one, and comes again after one that failed, with the step's own records.
+TEST_P(EventLogContract, ReadsOnWhileAStepIsUnderWay) {
+  const std::string input = make_topic("in", 3), output = make_topic("out", 2);
+  constexpr int kRecords = 500;
+  append_numbered(input, kRecords, 40);
+  const auto log = open(name("g"), {input});
+  std::multiset<std::string> committed;
+  std::vector<Record> batch;
+  for (int step = 0; committed.size() < kRecords && step < 400; ++step) {
+    if (batch.empty()) batch = take(*log, 1, static_cast<std::size_t>(uniform(1, 40)));
+    ASSERT_FALSE(batch.empty());
+    Transaction transaction{{}, positions_after(batch), ""};
+    for (const Record& r : batch) transaction.outputs.push_back({output, {}, r.key, r.value, {}});
+    const bool bad = uniform(0, 3) == 0;
+    if (bad) transaction.outputs.push_back({output, 99, "k", "no such partition", {}});
+    log->start_commit(transaction);
+    std::vector<Record> ahead;
+    for (int polls = uniform(0, 3); polls > 0; --polls) {
+      if (uniform(0, 3) == 0) {
+        ASSERT_TRUE(log->pause(log->assignment()).ok());
+        ASSERT_TRUE(log->resume(log->assignment()).ok());
+      }
+      auto more = log->poll(static_cast<std::size_t>(uniform(1, 30)), Millis(uniform(0, 20)));
+      ASSERT_TRUE(more.ok()) << more.status().to_string();
+      ahead.insert(ahead.end(), more->begin(), more->end());
+    }
+    const auto done = log->finish_commit();
+    if (bad) {
+      ASSERT_EQ(done.code(), Code::invalid) << done.status().to_string();
+      batch.clear();
+      continue;
+    }
+    ASSERT_TRUE(done.ok()) << done.status().to_string();
+    for (const Record& r : batch) committed.insert(*r.value);
+    batch = std::move(ahead);
+  }
+  EXPECT_EQ(committed.size(), static_cast<std::size_t>(kRecords));
+  EXPECT_EQ(std::set(committed.begin(), committed.end()).size(), committed.size());
+  std::multiset<std::string> read;
+  for (const auto& partition : contents(output)) {
+    for (const Record& r : partition) read.insert(*r.value);
+  }
+  EXPECT_EQ(read, committed);
+}
+
+// Protects: misuse is answered, and a log that is destroyed in the middle of a step leaves all or nothing of it.
+TEST_P(EventLogContract, AStepIsFinishedOnceAndOutlivesNobody) {
+  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
+  append_numbered(input, 10);
+  {
+    const auto log = open(name("g"), {input});
+    EXPECT_FALSE(log->finish_commit().ok()) << "nothing was started";
+    const auto batch = take(*log, 10);
+    log->start_commit({{{output, 0, "k", "v", {}}}, positions_after(batch), ""});
+  }
+  const auto log = open(name("g"), {input});
+  const auto next = log->committed({input, 0}, kPatience);
+  ASSERT_TRUE(next.ok()) << next.status().to_string();
+  EXPECT_EQ(contents(output)[0].size(), next->next_offset == 10 ? 1u : 0u);
+}
+
 // Protects: a batch whose commit failed comes again, the same records, also when more was read after it.
 TEST_P(EventLogContract, GivesAFailedBatchAgain) {
   const std::string topic = make_topic("in", 3);
@@ -338,7 +400,7 @@ TEST_P(EventLogContract, KeepsTheChangelogPosition) {
   std::int64_t reached = 0;
   {
     const auto log = open(group, {input});
-    EXPECT_EQ(*log->committed(zero), Committed{});
+    EXPECT_EQ(*log->committed(zero, kPatience), Committed{});
     ASSERT_EQ(take(*log, 4).size(), 4u);
     auto done = log->commit({{{changelog, 0, "a", "1", {}}, {changelog, 0, "b", std::nullopt, {}}},
                              {{zero, 1}, {one, 1}},
@@ -355,8 +417,8 @@ TEST_P(EventLogContract, KeepsTheChangelogPosition) {
   log_->reopen();
   const auto log = open(group, {input});
   ASSERT_EQ(take(*log, 1).size(), 1u);  // of partition one
-  EXPECT_EQ(*log->committed(zero), (Committed{2, reached}));
-  EXPECT_EQ(*log->committed(one), (Committed{1, 0}));
+  EXPECT_EQ(*log->committed(zero, kPatience), (Committed{2, reached}));
+  EXPECT_EQ(*log->committed(one, kPatience), (Committed{1, 0}));
   const auto done = log->commit({{{changelog, 1, "c", "2", {}}}, {{zero, 2}, {one, 2}}, changelog});
   ASSERT_TRUE(done.ok()) << done.status().to_string();
   EXPECT_EQ(done->at(zero), reached);
@@ -469,8 +531,8 @@ TEST_P(EventLogContract, KeepsGroupsApart) {
   const auto first = take(*a, 60);
   ASSERT_TRUE(a->commit({{}, positions_after(first), ""}).ok());
   EXPECT_EQ(places(take(*b, 60)), places(first));
-  EXPECT_EQ(b->committed({topic, 0})->next_offset, 0);
-  EXPECT_GT(a->committed({topic, 0})->next_offset, 0);
+  EXPECT_EQ(b->committed({topic, 0}, kPatience)->next_offset, 0);
+  EXPECT_GT(a->committed({topic, 0}, kPatience)->next_offset, 0);
 }
 
 // Protects: once another client took the transactional id, the first one can write nothing more.
@@ -489,7 +551,7 @@ TEST_P(EventLogContract, FencesTheOlderClient) {
   const auto visible = contents(output).at(0);
   ASSERT_EQ(visible.size(), 1u);
   EXPECT_EQ(visible[0].value, "before");
-  EXPECT_EQ((*newer)->committed({input, 0})->next_offset, positions_after(batch).begin()->second);
+  EXPECT_EQ((*newer)->committed({input, 0}, kPatience)->next_offset, positions_after(batch).begin()->second);
 }
 
 }  // namespace lacuna::streaming
