@@ -162,7 +162,7 @@ class Soak {
     auto member = log_->open(config_.log.group, "soak-verifier");
     if (!member.ok()) return member.status();
     for (std::int32_t p = 0; p < config_.log.partitions; ++p) {
-      const auto committed = (*member)->committed({events(), p});
+      const auto committed = (*member)->committed({events(), p}, Millis(30'000));
       if (!committed.ok()) return committed.status();
       verifier.committed(p, committed->next_offset);
     }
