@@ -326,7 +326,7 @@ class PipelineImpl final : public Pipeline {
   Status poll() {
     const StageTimer timer(stages_, "poll");
     if (!pending_.empty()) return stay_member();
-    const bool busy = in_flight_ || !restores_->empty();
+    const bool busy = in_flight_ || (!restores_->empty() && !restores_->waiting());
     return take(log_->poll(hunt_.limit(), busy ? Millis(0) : config_.batch.max_delay));
   }
 

@@ -193,7 +193,7 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
 Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
   if (queue_.empty()) return std::optional<Restore>();
   const auto start = std::chrono::steady_clock::now();
-  if (start < not_before_) return Status(Code::unavailable, describe());
+  if (waiting()) return Status(Code::unavailable, describe());
   if (!current_) current_seconds_ = 0;
   Status outcome = current_ ? Status() : begin(log, reader, now);
   if (outcome.ok()) {

@@ -75,6 +75,8 @@ class RestoreQueue {
   void remove(const streaming::TopicPartition& partition);
   void clear();
   bool empty() const { return queue_.empty(); }
+  /// Something was out of reach a moment ago: step() would only say so again.
+  bool waiting() const { return std::chrono::steady_clock::now() < not_before_; }
   std::size_t size() const { return queue_.size(); }
 
   /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:

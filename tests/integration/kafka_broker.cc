@@ -33,8 +33,9 @@ std::optional<Broker> broker() {
   return Broker{bootstrap, folder};
 }
 
-bool control(const Broker& broker, const std::string& command) {
-  return run(std::string(kScript) + " " + command + " --dir '" + broker.folder + "'").has_value();
+bool control(const Broker& broker, const std::string& command, const std::string& arguments) {
+  return run(std::string(kScript) + " " + command + " --dir '" + broker.folder + "'" + (arguments.empty() ? "" : " -- " + arguments))
+      .has_value();
 }
 
 std::string unique_name(const std::string& base) {

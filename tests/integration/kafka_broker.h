@@ -17,8 +17,8 @@ struct Broker {
 /// Empty where there is none: skip the test.
 std::optional<Broker> broker();
 
-/// Runs kafka.sh for the broker's folder; true when it succeeded.
-bool control(const Broker& broker, const std::string& command);
+/// Runs kafka.sh for the broker's folder; true when it succeeded. `arguments` of "acl" are kafka-acls'.
+bool control(const Broker& broker, const std::string& command, const std::string& arguments = "");
 
 /// A name that no other test and no earlier run has used.
 std::string unique_name(const std::string& base);

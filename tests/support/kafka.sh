@@ -15,11 +15,14 @@ skip=77
 
 usage() {
   cat <<'TEXT'
-Usage: kafka.sh start|stop|kill|status [--port P] [--dir D] [--fresh]
+Usage: kafka.sh start|stop|kill|pause|resume|status [--port P] [--dir D] [--fresh]
+       kafka.sh acl [--dir D] -- ARGUMENTS OF kafka-acls
 
   start   starts the broker unless it runs already, and waits until it serves
   stop    lets it shut down in order; the data stay
   kill    ends it without warning (tests of recovery)
+  pause   stops it where it is (SIGSTOP), connections open; resume lets it go on
+  acl     adds or removes permissions; everything is allowed where nothing was said
   status  says where it runs; exit 1 when it does not
 
   --port P   0: any free one. Default: the one it had before in this folder, or ${LACUNA_KAFKA_PORT:-9092}
@@ -38,6 +41,7 @@ while [ $# -gt 0 ]; do
     --port) port=$2; shift 2 ;;
     --dir) dir=$2; shift 2 ;;
     --fresh) fresh=1; shift ;;
+    --) shift; break ;;
     *) usage >&2; exit 2 ;;
   esac
 done
@@ -111,6 +115,8 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=8
 group.initial.rebalance.delay.ms=0
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 log.segment.bytes=67108864
@@ -184,10 +190,23 @@ end_with() {
 
 stop() { end_with TERM; }
 
+# $1: the signal.
+signal() {
+  local pid
+  pid=$(running_pid) || { echo "Kafka does not run" >&2; exit 1; }
+  kill "-$1" "$pid"
+}
+
 case $command in
   start) start ;;
   stop) stop ;;
   kill) end_with KILL ;;
+  pause) signal STOP ;;
+  resume) signal CONT ;;
+  acl)
+    java_with -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error kafka.admin.AclCommand \
+      --bootstrap-server "$(cat "$dir/bootstrap")" --force "$@"
+    ;;
   status)
     if running_pid >/dev/null; then echo "Kafka runs on $(cat "$dir/bootstrap" 2>/dev/null || echo "(starting)")"; else echo "Kafka does not run"; exit 1; fi
     ;;
