@@ -11,7 +11,6 @@
 
 #include "daemon/config.h"
 #include "daemon/pipeline.h"
-#include "tests/simulation/checker.h"
 #include "tests/simulation/stream.h"
 
 namespace lacuna::simulation {
@@ -86,18 +85,21 @@ class Simulation {
     draw_faults();
   }
 
-  Run run() {
+  Report run() {
     try {
       disturbed();
       calm();
-      if (run_.problems.empty()) run_.problems = check(*schema_, outcome());
+      if (report_.problems.empty()) {
+        report_.outcome = outcome();
+        report_.problems = check(*schema_, report_.outcome);
+      }
     } catch (const std::exception& e) {
       problem(std::string("threw: ") + e.what());
     }
     for (Instance& i : instances_) i.pipeline.reset();
     for (std::size_t f = 0; f < streaming::kFaultCount; ++f) statistics_.faults[f] += log_.counts()[f];
     statistics_.seeds += 1;
-    return std::move(run_);
+    return std::move(report_);
   }
 
  private:
@@ -105,7 +107,7 @@ class Simulation {
   bool chance(double p) { return static_cast<double>(random_() >> 11) * 0x1.0p-53 < p; }
   void say(const std::string& what) {
     if (aloud_) std::cerr << what << "\n";
-    run_.schedule.push_back(what);
+    report_.schedule.push_back(what);
   }
   void did(Deed deed, const std::string& to) {
     statistics_.deeds[static_cast<std::size_t>(deed)] += 1;
@@ -113,7 +115,7 @@ class Simulation {
   }
   void problem(const std::string& what) {
     say("PROBLEM " + what);
-    run_.problems.push_back(what);
+    report_.problems.push_back(what);
   }
   void make_topic(const std::string& name) {
     if (const Status s = log_.ensure_topics({{name, partitions_, {}}}); !s.ok()) throw std::runtime_error(s.to_string());
@@ -121,10 +123,11 @@ class Simulation {
 
   /// Every schedule has its own mixture: what is rare everywhere would never meet what is rare elsewhere.
   void draw_faults() {
-    for (std::size_t f = 0; f <= static_cast<std::size_t>(Fault::slow_call); ++f) {
+    for (std::size_t f = 0; f <= static_cast<std::size_t>(Fault::news_delayed); ++f) {
       if (chance(0.5)) continue;
       const auto fault = static_cast<Fault>(f);
-      const bool often = fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read;
+      const bool often = fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read ||
+                         fault == Fault::news_delayed;
       const bool grave = fault == Fault::fenced || fault == Fault::member_put_out || fault == Fault::commit_unknown_applied ||
                          fault == Fault::commit_unknown_lost;
       log_.set_probability(fault, to_unit() * (often ? 0.8 : grave ? 0.05 : 0.2));
@@ -270,7 +273,7 @@ class Simulation {
   void disturbed() {
     int to_send = static_cast<int>(20 + below(60));
     const int actions = static_cast<int>(20 + below(80));
-    for (int action = 0; (action < actions || to_send > 0) && run_.problems.empty(); ++action) {
+    for (int action = 0; (action < actions || to_send > 0) && report_.problems.empty(); ++action) {
       const auto alive = those(true), down = those(false);
       const std::size_t kind = below(1000);
       if (alive.empty() || (!down.empty() && kind < 150)) {
@@ -339,7 +342,7 @@ class Simulation {
     for (Instance& i : instances_) i.dies_at.clear();
     if (those(true).empty() && those(false).empty()) instances_.front().wanted = true;
     int quiet = 0;
-    for (int round = 0; quiet < kQuietRounds && run_.problems.empty(); ++round) {
+    for (int round = 0; quiet < kQuietRounds && report_.problems.empty(); ++round) {
       if (round > kCalmTurnsMax) return problem("does not come to rest: " + not_committed());
       bool worked = false;
       for (Instance& i : instances_) {
@@ -428,7 +431,7 @@ class Simulation {
   std::mt19937_64 random_;
   Statistics& statistics_;
   const bool aloud_;
-  Run run_;
+  Report report_;
   Scratch scratch_;
   streaming::SimulatedClock clock_{*parse_rfc3339("2026-03-01T00:00:00Z")};
   streaming::SimulatedLog log_{clock_, random_};
@@ -451,6 +454,6 @@ std::string_view to_string(Deed deed) {
   return kNames[static_cast<std::size_t>(deed)];
 }
 
-Run simulate(std::uint64_t seed, Statistics& statistics, bool aloud) { return Simulation(seed, statistics, aloud).run(); }
+Report simulate(std::uint64_t seed, Statistics& statistics, bool aloud) { return Simulation(seed, statistics, aloud).run(); }
 
 }  // namespace lacuna::simulation

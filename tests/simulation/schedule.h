@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/simulation/checker.h"
 #include "tests/support/simulated_log.h"
 
 namespace lacuna::simulation {
@@ -35,14 +36,15 @@ struct Statistics {
   std::map<std::string, std::uint64_t> poisoned;
 };
 
-struct Run {
+struct Report {
   std::vector<std::string> problems;  ///< empty: exactly once
   std::vector<std::string> schedule;  ///< what was done, and what went wrong in the log
+  Outcome outcome;
 };
 
 /// One schedule: instances of the whole daemon loop over a simulated log, on one thread, in an order drawn from the seed, with
 /// everything that can happen to them; then a calm time, and the check. The same seed is the same run. With `aloud` the
 /// schedule goes to standard error as it happens.
-Run simulate(std::uint64_t seed, Statistics& statistics, bool aloud);
+Report simulate(std::uint64_t seed, Statistics& statistics, bool aloud);
 
 }  // namespace lacuna::simulation

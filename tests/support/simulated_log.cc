@@ -64,8 +64,8 @@ std::string_view to_string(Fault fault) {
       "commit_aborted",   "commit_torn",           "commit_unknown_applied", "commit_unknown_lost", "commit_delayed",
       "fenced",           "partition_moved",       "member_put_out",         "poll_unavailable",    "committed_unavailable",
       "read_unavailable", "bounds_unavailable",    "open_unavailable",       "topics_unavailable",  "short_poll",
-      "short_read",       "slow_call",             "output_too_large",       "stale_commit",        "taken_over",
-      "session_over"};
+      "short_read",       "slow_call",             "news_delayed",           "output_too_large",    "stale_commit",
+      "taken_over",       "session_over"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 
@@ -418,6 +418,7 @@ class SimulatedLog::Client final : public EventLog {
   /// The member's part in the group's life: hears that it was put out, joins, gives up one partition, takes what is free.
   void take_part() {
     Group& g = group();
+    if (!inputs_.empty() && broker_.draw(Fault::news_delayed)) return;
     if (!g.members.contains(id_)) {
       give_up(assignment(), true);
       g.members[id_] = {transactional_id_, subscription_, broker_.clock.now(), 0};

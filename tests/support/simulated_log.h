@@ -26,7 +26,7 @@
 //   commits    refused by the broker; torn (some outputs lie in the log, the transaction is aborted); of unknown outcome,
 //              applied or not (`internal`, and the client is dead); the client fenced; an output too large for its topic
 //   the group  a partition moves to another member or comes back to the same one; a member is put out and not told before
-//              its next poll(); a client that dies without leaving (set_crashing) keeps its partitions until its time is over
+//              its next poll(), or a later one; a client that dies without leaving (set_crashing) keeps its partitions until its time is over
 //   calls      `unavailable` from poll, committed, read, bounds, open, ensure_topics; polls and reads that give less than
 //              there is or nothing; calls that take so long that the clock moves
 //   the log    compact(): of each key the newest visible record stays
@@ -64,13 +64,14 @@ enum class Fault : std::uint8_t {
   short_poll,
   short_read,
   slow_call,
+  news_delayed,  ///< a member that has lost partitions, or is to give them up, goes on for one more poll()
   // Not drawn: they follow from what the test does.
   output_too_large,
   stale_commit,  ///< by a member whose partitions or generation are gone
   taken_over,    ///< by a client with the same id
   session_over,
 };
-inline constexpr std::size_t kFaultCount = 21;
+inline constexpr std::size_t kFaultCount = 22;
 std::string_view to_string(Fault fault);
 
 class SimulatedLog final : public LogFactory {
