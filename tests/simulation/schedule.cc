@@ -96,7 +96,7 @@ class Simulation {
     } catch (const std::exception& e) {
       problem(std::string("threw: ") + e.what());
     }
-    for (Instance& i : instances_) i.pipeline.reset();
+    for (Instance& i : instances_) end(i);
     for (std::size_t f = 0; f < streaming::kFaultCount; ++f) statistics_.faults[f] += log_.counts()[f];
     statistics_.seeds += 1;
     return std::move(report_);
@@ -176,7 +176,22 @@ class Simulation {
 
   // --- what happens to an instance ---
 
+  /// The process is gone.
+  void end(Instance& i) {
+    if (!i.pipeline) return;
+    const daemon::Recovery recovery = i.pipeline->progress().recovery;
+    statistics_.rejoins += recovery.rejoins;
+    statistics_.restored += recovery.records_restored;
+    statistics_.wiped += recovery.wiped_too_old;
+    i.pipeline.reset();
+  }
+
   void start(Instance& i) {
+    if (fs::exists(i.folder) && chance(0.5)) {
+      say("copy " + i.name);
+      fs::remove_all(i.copy);
+      fs::copy(i.folder, i.copy, fs::copy_options::recursive);
+    }
     Config c = config(i.name, i.folder);
     if (chance(0.1)) c.checkpoint_every = Millis(0);
     if (chance(0.1)) c.checkpoint_publish_every = Millis(0);
@@ -228,7 +243,7 @@ class Simulation {
       if (worked.code() != Code::fenced) problem(i.name + " ended: " + worked.status().to_string());
       say("exit " + i.name);
       statistics_.exits += 1;
-      i.pipeline.reset();
+      end(i);
     } catch (const Death&) {
       die(i);
     }
@@ -239,20 +254,16 @@ class Simulation {
     const bool silent = chance(0.5);
     did(silent ? Deed::silent_death : Deed::death, i.name + " at " + i.dies_at);
     log_.set_crashing(silent);
-    i.pipeline.reset();
+    end(i);
     log_.set_crashing(false);
     const std::size_t fate = below(10);
     if (fate < 2) {
       did(Deed::disk_lost, i.name);
       fs::remove_all(i.folder);
-    } else if (fate < 4 && fs::exists(i.copy)) {
+    } else if (fate < 5 && fs::exists(i.copy)) {
       did(Deed::power_lost, i.name);
       fs::remove_all(i.folder);
       fs::copy(i.copy, i.folder, fs::copy_options::recursive);
-    } else if (fate < 7) {
-      say("copy " + i.name);
-      fs::remove_all(i.copy);
-      fs::copy(i.folder, i.copy, fs::copy_options::recursive);
     }
   }
 
@@ -262,7 +273,7 @@ class Simulation {
       i.pipeline->stop();
       // A fault on the way out is no problem: what is not committed comes again.
       if (const Status s = i.pipeline->run(false); !s.ok()) say("  ended: " + s.to_string());
-      i.pipeline.reset();
+      end(i);
     } catch (const Death&) {
       die(i);
     }
@@ -284,24 +295,24 @@ class Simulation {
         stream_->send(records);
         to_send -= records;
         statistics_.records += static_cast<std::uint64_t>(records);
-      } else if (kind < 350) {
+      } else if (kind < 400) {
         arm(*alive[below(alive.size())]);
-      } else if (kind < 365) {
+      } else if (kind < 415) {
         stop(*alive[below(alive.size())]);
-      } else if (kind < 375) {
+      } else if (kind < 425) {
         Instance& i = *alive[below(alive.size())];
         did(Deed::id_taken, i.name);
         (void)log_.open(kGroup, i.name);
-      } else if (kind < 385) {
+      } else if (kind < 435) {
         did(Deed::compaction, "");
         log_.compact(config("", "").topics.state);
         log_.compact(config("", "").topics.model);
-      } else if (kind < 388) {
+      } else if (kind < 438) {
         did(Deed::long_sleep, "");
         clock_.advance(std::chrono::hours(25));
-      } else if (kind < 396) {
+      } else if (kind < 446) {
         recruit();
-      } else if (kind < 402 && alive.size() > 1) {
+      } else if (kind < 452 && alive.size() > 1) {
         Instance& i = *alive[below(alive.size())];
         did(Deed::instance_removed, i.name);
         stop(i);
@@ -403,7 +414,7 @@ class Simulation {
       out.committed[p] = *(*observer)->committed(p);
       owned[log_.owner(kGroup, p)].push_back(p);
     }
-    for (Instance& i : instances_) i.pipeline.reset();
+    for (Instance& i : instances_) end(i);
     for (const auto& [name, partitions] : owned) {
       if (!name.empty()) read_store(name, partitions, out);
     }

@@ -37,7 +37,8 @@ void set_log_level(const char* level) {
 
 void print(const Statistics& s, double seconds) {
   std::cout << s.seeds << " seeds in " << seconds << " s: " << s.records << " records, " << s.starts << " starts, " << s.turns
-            << " turns, " << s.exits << " exits\n";
+            << " turns, " << s.exits << " exits; " << s.rejoins << " rejoins, " << s.restored << " changelog records restored, "
+            << s.wiped << " partitions rebuilt for age\n";
   const auto line = [](const std::string& what, const auto& counts) {
     std::cout << what << ":";
     for (const auto& [name, count] : counts) std::cout << " " << name << " " << count;
@@ -57,6 +58,9 @@ void expect_coverage(const Statistics& s) {
   for (std::size_t d = 0; d < s.deeds.size(); ++d) EXPECT_GT(s.deeds[d], 0u) << to_string(static_cast<Deed>(d));
   for (const char* point : daemon::Pipeline::kPoints) EXPECT_TRUE(s.deaths.contains(point)) << "nobody died at " << point;
   EXPECT_EQ(s.poisoned.size(), 3u);
+  EXPECT_GT(s.rejoins, 0u);
+  EXPECT_GT(s.restored, 0u);
+  EXPECT_GT(s.wiped, 0u);
 }
 
 /// Two, so that two cores work on it.
