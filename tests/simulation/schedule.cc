@@ -62,6 +62,7 @@ struct Instance {
   std::string dies_at;                 ///< a point; empty: not soon
   std::size_t dies_after = 0;
   bool wanted = true;
+  bool impostor = false;  ///< has the name of another, and a folder of its own
 };
 
 class Simulation {
@@ -297,6 +298,8 @@ class Simulation {
         statistics_.records += static_cast<std::uint64_t>(records);
       } else if (kind < 400) {
         arm(*alive[below(alive.size())]);
+      } else if (kind < 410 && below(2) == 0) {
+        impostor(alive[below(alive.size())]->name);
       } else if (kind < 415) {
         stop(*alive[below(alive.size())]);
       } else if (kind < 425) {
@@ -334,7 +337,7 @@ class Simulation {
   /// A new instance, or one that had been removed.
   void recruit() {
     for (Instance& i : instances_) {
-      if (i.wanted) continue;
+      if (i.wanted || i.impostor) continue;
       i.wanted = true;
       did(Deed::instance_added, i.name + " again");
       return start(i);
@@ -345,12 +348,27 @@ class Simulation {
     start(i);
   }
 
+  /// The same name runs twice: on a machine that was given up for dead, say.
+  void impostor(const std::string& name) {
+    if (instances_.size() >= kInstancesMax) return;
+    Instance& i = add_instance();
+    i.name = name;
+    i.impostor = true;
+    did(Deed::name_doubled, name);
+    start(i);
+  }
+
   /// No faults any more: whoever is wanted runs until nothing is left to do.
   void calm() {
     say("calm");
     log_.calm();
     calm_ = true;
-    for (Instance& i : instances_) i.dies_at.clear();
+    for (Instance& i : instances_) {
+      i.dies_at.clear();
+      if (!i.impostor) continue;
+      end(i);
+      i.wanted = false;
+    }
     if (those(true).empty() && those(false).empty()) instances_.front().wanted = true;
     int quiet = 0;
     for (int round = 0; quiet < kQuietRounds && report_.problems.empty(); ++round) {
@@ -378,9 +396,9 @@ class Simulation {
 
   std::string not_committed() {
     std::string out;
-    auto observer = log_.open(kGroup, "observer");
+    auto auditor = log_.open(kGroup, "auditor");
     for (const auto& [p, end] : ends()) {
-      const std::int64_t next = (*observer)->committed(p)->next_offset;
+      const std::int64_t next = (*auditor)->committed(p)->next_offset;
       if (next != end) out += p.topic + "/" + std::to_string(p.partition) + " is at " + std::to_string(next) + " of " + std::to_string(end) + "; ";
     }
     return out;
@@ -408,10 +426,10 @@ class Simulation {
     out.dead_letters = read_all(c.topics.dead_letters);
     out.changelog = read_all(c.topics.state);
     out.ends = ends();
-    auto observer = log_.open(kGroup, "observer");
+    auto auditor = log_.open(kGroup, "auditor");
     std::map<std::string, std::vector<TopicPartition>> owned;
     for (const auto& [p, end] : out.ends) {
-      out.committed[p] = *(*observer)->committed(p);
+      out.committed[p] = *(*auditor)->committed(p);
       owned[log_.owner(kGroup, p)].push_back(p);
     }
     for (Instance& i : instances_) end(i);
@@ -460,7 +478,7 @@ class Simulation {
 
 std::string_view to_string(Deed deed) {
   static constexpr std::array<std::string_view, kDeedCount> kNames{
-      "death", "silent_death", "stop", "disk_lost", "power_lost", "id_taken", "long_sleep", "compaction", "instance_added",
+      "death", "silent_death", "stop", "disk_lost", "power_lost", "id_taken", "name_doubled", "long_sleep", "compaction", "instance_added",
       "instance_removed"};
   return kNames[static_cast<std::size_t>(deed)];
 }

@@ -19,12 +19,13 @@ enum class Deed : std::uint8_t {
   disk_lost,
   power_lost,     ///< the folder as it was when the instance was down before
   id_taken,       ///< another client with the same transactional id
+  name_doubled,   ///< for a time, with a folder of its own
   long_sleep,     ///< longer than store.rebuild_after
   compaction,
   instance_added,
   instance_removed,
 };
-inline constexpr std::size_t kDeedCount = 10;
+inline constexpr std::size_t kDeedCount = 11;
 std::string_view to_string(Deed deed);
 
 struct Statistics {
