@@ -11,6 +11,7 @@
 
 #include "daemon/config.h"
 #include "daemon/pipeline.h"
+#include "state/records/hash.h"
 #include "tests/simulation/stream.h"
 
 namespace lacuna::simulation {
@@ -108,6 +109,7 @@ class Simulation {
   bool chance(double p) { return static_cast<double>(random_() >> 11) * 0x1.0p-53 < p; }
   void say(const std::string& what) {
     if (aloud_) std::cerr << what << "\n";
+    statistics_.digest = hash64(what, statistics_.digest);
     report_.schedule.push_back(what);
   }
   void did(Deed deed, const std::string& to) {

@@ -36,6 +36,10 @@
 
 namespace lacuna::streaming {
 
+namespace simulated {
+struct Broker;
+}
+
 class SimulatedClock {
  public:
   explicit SimulatedClock(Time start) : now_(start.time_since_epoch().count()) {}
@@ -106,11 +110,7 @@ class SimulatedLog final : public LogFactory {
   std::string owner(const std::string& group, const TopicPartition& partition) const;
 
  private:
-  struct Broker;
-  class Client;
-  class Reader;
-  class DirectAppender;
-  std::unique_ptr<Broker> broker_;
+  std::unique_ptr<simulated::Broker> broker_;
 };
 
 }  // namespace lacuna::streaming
