@@ -400,7 +400,7 @@ class Simulation {
     std::string out;
     auto auditor = log_.open(kGroup, "auditor");
     for (const auto& [p, end] : ends()) {
-      const std::int64_t next = (*auditor)->committed(p)->next_offset;
+      const std::int64_t next = (*auditor)->committed(p, Millis(0))->next_offset;
       if (next != end) out += p.topic + "/" + std::to_string(p.partition) + " is at " + std::to_string(next) + " of " + std::to_string(end) + "; ";
     }
     return out;
@@ -431,7 +431,7 @@ class Simulation {
     auto auditor = log_.open(kGroup, "auditor");
     std::map<std::string, std::vector<TopicPartition>> owned;
     for (const auto& [p, end] : out.ends) {
-      out.committed[p] = *(*auditor)->committed(p);
+      out.committed[p] = *(*auditor)->committed(p, Millis(0));
       owned[log_.owner(kGroup, p)].push_back(p);
     }
     for (Instance& i : instances_) end(i);

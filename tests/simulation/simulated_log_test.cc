@@ -57,7 +57,7 @@ TEST_F(SimulatedLogFaults, MarkersAndTornStepsTakeOffsets) {
   EXPECT_EQ(visible(), (std::vector<std::int64_t>{0, 2}));  // a marker after each
   log_.set_probability(Fault::commit_torn, 1);
   for (int i = 0; i < 20; ++i) EXPECT_EQ(a->commit(step(3)).code(), Code::aborted);
-  EXPECT_EQ(a->committed({"in", 0})->next_offset, 2);
+  EXPECT_EQ(a->committed({"in", 0}, Millis(0))->next_offset, 2);
   log_.calm();
   ASSERT_TRUE(a->commit(step(3)).ok());
   ASSERT_EQ(visible().size(), 3u);
@@ -68,12 +68,12 @@ TEST_F(SimulatedLogFaults, AnUnknownOutcomeIsFoundOutByTheNextClient) {
   for (const bool applied : {true, false}) {
     log_.set_probability(applied ? Fault::commit_unknown_applied : Fault::commit_unknown_lost, 1);
     auto a = join("a");
-    const std::int64_t before = a->committed({"in", 0})->next_offset;
+    const std::int64_t before = a->committed({"in", 0}, Millis(0))->next_offset;
     EXPECT_EQ(a->commit(step(before + 1)).code(), Code::internal);
     EXPECT_EQ(a->poll(1, Millis(0)).code(), Code::fenced);
     a.reset();
     log_.calm();
-    EXPECT_EQ(join("a")->committed({"in", 0})->next_offset, before + (applied ? 1 : 0));
+    EXPECT_EQ(join("a")->committed({"in", 0}, Millis(0))->next_offset, before + (applied ? 1 : 0));
   }
 }
 
@@ -102,10 +102,10 @@ TEST_F(SimulatedLogFaults, AStepOnItsWayIsDecidedBeforeThePositionIsRead) {
     a->start_commit(step(next));
     clock_.advance(SimulatedLog::kSessionTimeout + Millis(1));
     auto b = join("b");
-    const std::int64_t seen = b->committed({"in", 0})->next_offset;
+    const std::int64_t seen = b->committed({"in", 0}, Millis(0))->next_offset;
     const auto outcome = a->finish_commit();
     EXPECT_EQ(outcome.ok(), seen == next);
-    EXPECT_EQ(b->committed({"in", 0})->next_offset, seen);
+    EXPECT_EQ(b->committed({"in", 0}, Millis(0))->next_offset, seen);
   }
 }
 

@@ -87,7 +87,7 @@ void Stream::send_event(Patient& patient, Time time) {
 }
 
 void Stream::send_late(Patient& patient) {
-  const auto committed = observer_->committed(patient.partition);
+  const auto committed = observer_->committed(patient.partition, Millis(0));
   if (!committed.ok()) return;
   std::optional<Time> newest;
   for (const Sent& sent : patient.accepted) {

@@ -92,10 +92,13 @@ class Client final : public EventLog, public Participant {
     return outcome;
   }
 
-  Result<Committed> committed(const TopicPartition& partition) override {
+  Result<Committed> committed(const TopicPartition& partition, Millis limit) override {
     const std::lock_guard lock(broker_.mutex);
     broker_.take_time();
-    if (broker_.draw(Fault::committed_unavailable)) return Status(Code::unavailable, "committed");
+    if (broker_.draw(Fault::committed_unavailable)) {
+      broker_.clock.advance(limit);
+      return Status(Code::unavailable, "committed");
+    }
     return broker_.committed(group(), partition);
   }
 
