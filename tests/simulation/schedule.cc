@@ -30,6 +30,9 @@ constexpr Millis kNever = std::chrono::hours(24 * 365);
 constexpr int kCalmTurnsMax = 3000;
 constexpr int kQuietRounds = 3;
 
+/// After it the loop waits by the wall clock, which a simulation does not have.
+constexpr Fault kNotDrawn = Fault::committed_unavailable;
+
 /// The process ends here. Not a std::exception: the loop must not take it for a fault of the batch.
 struct Death {};
 
@@ -127,8 +130,8 @@ class Simulation {
   /// Every schedule has its own mixture: what is rare everywhere would never meet what is rare elsewhere.
   void draw_faults() {
     for (std::size_t f = 0; f <= static_cast<std::size_t>(Fault::news_delayed); ++f) {
-      if (chance(0.5)) continue;
       const auto fault = static_cast<Fault>(f);
+      if (chance(0.5) || fault == kNotDrawn) continue;
       const bool often = fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read ||
                          fault == Fault::news_delayed;
       const bool grave = fault == Fault::fenced || fault == Fault::member_put_out || fault == Fault::commit_unknown_applied ||
@@ -374,7 +377,7 @@ class Simulation {
     if (those(true).empty() && those(false).empty()) instances_.front().wanted = true;
     int quiet = 0;
     for (int round = 0; quiet < kQuietRounds && report_.problems.empty(); ++round) {
-      if (round > kCalmTurnsMax) return problem("does not come to rest: " + not_committed());
+      if (round > kCalmTurnsMax) return problem("does not come to rest: " + unfinished());
       bool worked = false;
       for (Instance& i : instances_) {
         if (!i.wanted) continue;
@@ -383,7 +386,7 @@ class Simulation {
         turn(i);
         worked = worked || worked_;
       }
-      quiet = !worked && not_committed().empty() ? quiet + 1 : 0;
+      quiet = !worked && unfinished().empty() ? quiet + 1 : 0;
     }
   }
 
@@ -396,11 +399,12 @@ class Simulation {
     return out;
   }
 
-  std::string not_committed() {
+  std::string unfinished() {
     std::string out;
     auto auditor = log_.open(kGroup, "auditor");
     for (const auto& [p, end] : ends()) {
       const std::int64_t next = (*auditor)->committed(p, Millis(0))->next_offset;
+      if (log_.owner(kGroup, p).empty()) out += p.topic + "/" + std::to_string(p.partition) + " is on its way; ";
       if (next != end) out += p.topic + "/" + std::to_string(p.partition) + " is at " + std::to_string(next) + " of " + std::to_string(end) + "; ";
     }
     return out;

@@ -54,7 +54,11 @@ void print(const Statistics& s, double seconds) {
 }
 
 void expect_coverage(const Statistics& s) {
-  for (std::size_t f = 0; f < s.faults.size(); ++f) EXPECT_GT(s.faults[f], 0u) << to_string(static_cast<streaming::Fault>(f));
+  for (std::size_t f = 0; f < s.faults.size(); ++f) {
+    const auto fault = static_cast<streaming::Fault>(f);
+    if (fault == streaming::Fault::committed_unavailable) continue;  // schedule.cc says why
+    EXPECT_GT(s.faults[f], 0u) << to_string(fault);
+  }
   for (std::size_t d = 0; d < s.deeds.size(); ++d) EXPECT_GT(s.deeds[d], 0u) << to_string(static_cast<Deed>(d));
   for (const char* point : daemon::Pipeline::kPoints) EXPECT_TRUE(s.deaths.contains(point)) << "nobody died at " << point;
   EXPECT_EQ(s.poisoned.size(), 3u);
