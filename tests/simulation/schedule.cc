@@ -29,6 +29,8 @@ constexpr Millis kNever = std::chrono::hours(24 * 365);
 /// Calm turns after which a run that has not come to rest never will.
 constexpr int kCalmTurnsMax = 3000;
 constexpr int kQuietRounds = 3;
+/// What a turn takes that waits for nothing.
+constexpr Millis kTurnTime{20};
 
 /// After it the loop waits by the wall clock, which a simulation does not have.
 constexpr Fault kNotDrawn = Fault::committed_unavailable;
@@ -235,6 +237,7 @@ class Simulation {
   void turn(Instance& i) {
     statistics_.turns += 1;
     say("turn " + i.name);
+    clock_.advance(kTurnTime);
     const std::uint64_t failed_before = log_.failed_commits();
     i.condemned_now.reset();
     try {
