@@ -19,6 +19,7 @@
 #include "state/store.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/scratch_folder.h"
+#include "tests/support/small_disk.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -184,6 +185,33 @@ TEST_F(RunCommand, RebuildsADamagedStore) {
     EXPECT_EQ(patients(), before);
     fs::remove_all(path("data"));
   }
+}
+
+// Protects: a full disk is waited for, visibly; what the log has committed meanwhile reaches the store once there is room.
+TEST_F(RunCommand, WaitsForRoomOnTheDiskAndGoesOn) {
+  simulate("96h");
+  fs::create_directories(path("data"));
+  if (const std::string why = lacuna::testing::mount_small_disk(path("data/state"), 32u << 20); !why.empty()) GTEST_SKIP() << why;
+  const lacuna::testing::Ballast ballast(path("data/state/ballast"));
+  std::ofstream(path("data/state/ballast"));
+  ballast.leave(1u << 20);
+  DaemonProcess daemon(run({"--set", "store.memory=16MiB", "--set", "checkpoint.every=1h"}), path("run.log"));
+  ASSERT_TRUE(eventually(daemon, [&] { return port(daemon.output()) != 0; })) << daemon.output();
+  httplib::Client http("127.0.0.1", port(daemon.output()));
+  const auto ready = [&](int status, const std::string& text) {
+    const auto answer = http.Get("/readyz");
+    return answer && answer->status == status && answer->body.find(text) != std::string::npos;
+  };
+  ASSERT_TRUE(eventually(daemon, [&] { return ready(503, "pace"); })) << daemon.output();  // no space, No space ...
+  ballast.remove();
+  ASSERT_TRUE(eventually(daemon, [&] {
+    const auto metrics = http.Get("/metrics");
+    return ready(200, "ok") && metrics && metrics->body.find("lacuna_pipeline_lag_records 0") != std::string::npos;
+  })) << daemon.output();
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+  const std::string sent = DaemonProcess::read(path("simulate.log"));
+  EXPECT_NE(sent.find(std::to_string(consumed(daemon.output())) + " events"), std::string::npos) << sent << daemon.output();
 }
 
 }  // namespace

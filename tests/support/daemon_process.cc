@@ -55,8 +55,8 @@ std::optional<int> DaemonProcess::wait(std::chrono::milliseconds limit) {
   }
 }
 
-std::string DaemonProcess::output() const {
-  std::ifstream in(output_file_);
+std::string DaemonProcess::read(const std::string& file) {
+  std::ifstream in(file);
   std::ostringstream text;
   text << in.rdbuf();
   return text.str();

@@ -21,7 +21,8 @@ class DaemonProcess {
   void signal(int number) const;
   /// The exit status (128 + the signal that ended it); empty: still running when `limit` was over.
   std::optional<int> wait(std::chrono::milliseconds limit);
-  std::string output() const;
+  std::string output() const { return read(output_file_); }
+  static std::string read(const std::string& file);
 
  private:
   pid_t pid_ = -1;

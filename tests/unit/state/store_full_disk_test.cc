@@ -4,24 +4,20 @@
 // number of bytes, so that now a log, now a table, now the list of files is what does not fit. A second store with room
 // enough says what the first must hold. Skipped where the system does not let us mount.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <thread>
 
+#include "tests/support/small_disk.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {
 namespace {
 
 namespace fs = std::filesystem;
+using lacuna::testing::Ballast;
+using lacuna::testing::mount_small_disk;
 using testing::Contents;
 using testing::contents;
 using testing::Random;
@@ -43,52 +39,10 @@ std::unique_ptr<Store> open(const Schema& schema, const std::string& path) {
   return std::move(opened).value();
 }
 
-/// As root, or else in a user namespace of its own, which has to be entered before there are threads.
-bool enter_mount_namespace() {
-  if (::unshare(CLONE_NEWNS) == 0) return true;
-  const std::string user = std::to_string(::getuid()), group = std::to_string(::getgid());
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return false;
-  std::ofstream("/proc/self/setgroups") << "deny";
-  std::ofstream("/proc/self/uid_map") << user + " " + user + " 1";
-  std::ofstream("/proc/self/gid_map") << group + " " + group + " 1";
-  return true;
-}
-
-/// A new empty file system at `path` that goes with this process; otherwise why there is none.
-std::string mount_small_disk(const std::string& path) {
-  if (!enter_mount_namespace()) return std::string("no mount namespace: ") + std::strerror(errno);
-  fs::create_directory(path);
-  const std::string size = "size=" + std::to_string(kDiskBytes);
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", path.c_str(), "tmpfs", 0, size.c_str()) != 0) {
-    return std::string("mounting a tmpfs: ") + std::strerror(errno);
-  }
-  return {};
-}
-
-class Ballast {
- public:
-  explicit Ballast(std::string path) : path_(std::move(path)) {}
-  /// Grows until no more than this is left.
-  void leave(std::uintmax_t bytes) const {
-    const int fd = ::open(path_.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    const std::uintmax_t room = available(), size = fs::file_size(path_);
-    if (room > bytes && ::posix_fallocate(fd, 0, static_cast<off_t>(size + room - bytes)) != 0) {
-      throw std::runtime_error("the ballast does not grow");
-    }
-    ::close(fd);
-  }
-  std::uintmax_t available() const { return fs::space(fs::path(path_).parent_path()).available; }
-  void remove() const { fs::remove(path_); }
-
- private:
-  std::string path_;
-};
-
 TEST(FullDisk, ABatchIsRefusedWholeAndAppliedWhenThereIsRoom) {
   testing::ScratchFolder scratch;
   const std::string disk = scratch.path() + "/disk";
-  if (const std::string why = mount_small_disk(disk); !why.empty()) GTEST_SKIP() << why;
+  if (const std::string why = mount_small_disk(disk, kDiskBytes); !why.empty()) GTEST_SKIP() << why;
   const Schema schema = testing::test_schema();
   const std::uint64_t seed = 51;
   SCOPED_TRACE("seed " + std::to_string(seed));
