@@ -89,6 +89,7 @@ std::string DemoReport::table(const Progress& p) const {
 }
 
 void DemoReport::show(const Progress& p) {
+  if (p.counts.consumed == 0) return;
   if (seconds_since(shown_) * 1000 < static_cast<double>((terminal_ ? kTerminalEvery : kPlainEvery).count())) return;
   shown_ = steady_clock::now();
   if (!terminal_) {

@@ -276,7 +276,8 @@ class PipelineImpl final : public Pipeline {
     if (prepared_) start();
     LACUNA_RETURN_IF_ERROR(submit());
     if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
-    if (restores_->empty() && !log_->assignment().empty()) set_ready({});
+    if (!worked) aborted_in_a_row_ = 0;
+    if (restores_->empty() && !log_->assignment().empty() && aborted_in_a_row_ < 2) set_ready({});
     if (steady_clock::now() - last_checkpoint_ > config_.checkpoint_every) {
       LACUNA_RETURN_IF_ERROR(save_checkpoint());
       last_checkpoint_ = steady_clock::now();
@@ -301,8 +302,10 @@ class PipelineImpl final : public Pipeline {
       learner_->submit(std::exchange(to_learn_, {}));
       learner_->drain();
     }
-    // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk.
-    if (const Status s = publish_model(); !s.ok()) spdlog::warn("publishing the model: {}", s.message());
+    // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk. A log that is
+    // out of reach would hold the stop up.
+    const Status published = ready().ok() ? publish_model() : ready();
+    if (!published.ok()) spdlog::warn("the model is not published: {}", published.message());
     return {};
   }
 
@@ -468,7 +471,10 @@ class PipelineImpl final : public Pipeline {
     in_flight_.reset();
     hunt_.succeeded(done.batch->records());
     aborted_in_a_row_ = 0;
-    for (const auto& [p, position] : done.change.positions) applied_[{p.first, p.second}] = position.counts;
+    for (const auto& [p, position] : done.change.positions) {
+      const auto held = applied_.find({p.first, p.second});
+      if (held != applied_.end()) held->second = position.counts;  // not where it moved away before there was room on the disk
+    }
     counts_ += done.batch->counts();
     batches_ += 1;
     event_time_ = std::max(event_time_, done.batch->newest());

@@ -64,8 +64,9 @@ Status Restore::take(const std::vector<streaming::Record>& records, const state:
   const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
   for (const auto& [key, record] : newest) {
     if (!record->value) continue;
+    // The local store is not to blame, and setting it aside would not help.
     const auto explain = [at = record->position](const Status& why) -> Status {
-      return {why.code(), "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) +
+      return {why.code() == Code::corrupt ? Code::internal : why.code(), "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) +
                               ": " + why.message()};
     };
     if (key.ends_with(kPartitionKeySuffix)) {
