@@ -16,6 +16,7 @@
 #include "daemon/learner_checkpoints.h"
 #include "daemon/model_json.h"
 #include "daemon/restore.h"
+#include "daemon/standing.h"
 
 namespace lacuna::daemon {
 
@@ -125,32 +126,21 @@ class PipelineImpl final : public Pipeline {
     wake_.notify_all();
   }
 
-  Progress progress() const override {
-    const std::lock_guard lock(progress_mutex_);
-    return progress_;
-  }
-
+  Progress progress() const override { return standing_.progress(); }
+  Status ready() const override { return standing_.ready(); }
   bool live() const override {
     // A commit that is not answered is waited for, and its outcome found out; nothing is wrong with the loop.
     const auto& kafka = config_.log.kafka;
     const Millis limit = kTurnMax + (config_.log.kind == LogKind::kafka ? 2 * kafka.transaction_timeout + kafka.request_timeout : Millis(0));
-    return steady_clock::now() - steady_clock::time_point(steady_clock::duration(moved_.load())) < limit;
-  }
-
-  Status ready() const override {
-    const std::lock_guard lock(progress_mutex_);
-    return ready_;
+    return standing_.moved_within(limit);
   }
 
   Result<Snapshot> patient(const std::string& id) const override {
     auto found = store_->snapshot(id);
     if (!found.ok()) return found;
-    // What the store holds of a partition that moved away is old.
-    const std::lock_guard lock(progress_mutex_);
-    if (!progress_.partitions.contains({found->source.topic, found->source.partition})) {
-      return Status(Code::not_found, "another instance holds this patient");
-    }
-    return found;
+    // What the store has of a partition that moved away is old.
+    if (standing_.holds({found->source.topic, found->source.partition})) return found;
+    return Status(Code::not_found, "another instance holds this patient");
   }
 
   Result<Imputation> impute(const Snapshot& snapshot) const override {
@@ -207,7 +197,7 @@ class PipelineImpl final : public Pipeline {
     auto log = factory_.open(config_.log.group, config_.instance);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
-    set_ready({Code::unavailable, "no partition is assigned yet"});
+    standing_.set_ready({Code::unavailable, "no partition is assigned yet"});
     return log_->subscribe(config_.topics.events,
                            {[this](const std::vector<TopicPartition>& added) { assigned(added); },
                             [this](const std::vector<TopicPartition>& removed, bool lost) { revoked(removed, lost); }});
@@ -217,7 +207,7 @@ class PipelineImpl final : public Pipeline {
     auto learner = checkpoints_->start(*reader_);
     if (!learner.ok()) return learner.status();
     {
-      const std::lock_guard lock(progress_mutex_);
+      const std::lock_guard lock(state_mutex_);
       learner_ = std::move(*learner);
     }
     return reload();  // a published checkpoint brings the state of detectors and calibration with it
@@ -277,7 +267,7 @@ class PipelineImpl final : public Pipeline {
     LACUNA_RETURN_IF_ERROR(submit());
     if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
     if (!worked) aborted_in_a_row_ = 0;
-    if (restores_->empty() && !log_->assignment().empty() && aborted_in_a_row_ < 2) set_ready({});
+    if (restores_->empty() && !log_->assignment().empty() && aborted_in_a_row_ < 2) standing_.set_ready({});
     if (steady_clock::now() - last_checkpoint_ > config_.checkpoint_every) {
       LACUNA_RETURN_IF_ERROR(save_checkpoint());
       last_checkpoint_ = steady_clock::now();
@@ -368,11 +358,11 @@ class PipelineImpl final : public Pipeline {
       auto restored = restores_->step(*log_, *reader_, clock_());
       // While one is out of reach the partitions that are here go on.
       if (restored.code() == Code::unavailable && !applied_.empty()) {
-        set_ready(restored.status());
+        standing_.set_ready(restored.status());
         return {};
       }
       if (!restored.ok()) return restored.status();
-      set_ready({Code::unavailable, restores_->describe()});
+      standing_.set_ready({Code::unavailable, restores_->describe()});
       point("restored", {});
       if (!*restored) continue;
       const TopicPartition& p = (*restored)->partition();
@@ -525,7 +515,7 @@ class PipelineImpl final : public Pipeline {
     rejoined_.push_back(now);
     recovery_.rejoins += 1;
     spdlog::warn("joining the group anew: {}", why.message());
-    set_ready({Code::unavailable, "joining the group anew: " + why.message()});
+    standing_.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
     LACUNA_RETURN_IF_ERROR(discard());
     deferred_ = Status();
     log_.reset();
@@ -579,7 +569,6 @@ class PipelineImpl final : public Pipeline {
       p.model_version = learner_->current()->id();
       p.learner = learner_->stats();
     }
-    p.ready = ready().ok();
     p.recovery = recovery_;
     restores_->report(p.recovery);
     p.partitions = applied_;
@@ -591,30 +580,23 @@ class PipelineImpl final : public Pipeline {
     p.replay_size = store_->replay_size();
     p.patients = store_->patient_count_estimate();
     p.store_bytes = store_->usage();
-    {
-      const std::lock_guard lock(progress_mutex_);
-      progress_ = p;
-    }
     if (hooks_.after_batch) hooks_.after_batch(p);
+    standing_.publish(std::move(p));
   }
 
   std::shared_ptr<model::Learner> current_learner() const {
-    const std::lock_guard lock(progress_mutex_);
+    const std::lock_guard lock(state_mutex_);
     return learner_;
   }
   void point(std::string_view name, std::span<const streaming::Record> records) {
     if (hooks_.at_point) hooks_.at_point(name, records);
   }
-  void set_ready(Status status) {
-    const std::lock_guard lock(progress_mutex_);
-    ready_ = std::move(status);
-  }
   void moved() {
-    moved_ = steady_clock::now().time_since_epoch().count();
+    standing_.moved();
     if (hooks_.alive) hooks_.alive(ready());
   }
   void out_of_reach(const Status& why) {
-    set_ready(why);
+    standing_.set_ready(why);
     const auto start = steady_clock::now();
     sleep();
     recovery_.unavailable_seconds += seconds_since(start);
@@ -664,15 +646,12 @@ class PipelineImpl final : public Pipeline {
   std::unique_ptr<state::Store> store_;
   std::optional<LearnerCheckpoints> checkpoints_;  ///< the loop's thread only, as is the next
   std::optional<RestoreQueue> restores_;
-  std::shared_ptr<model::Learner> learner_;  ///< set once, under progress_mutex_; the loop's thread reads it without
+  std::shared_ptr<model::Learner> learner_;  ///< set once, under state_mutex_; the loop's thread reads it without
   std::atomic<bool> stopping_ = false;
-  std::atomic<steady_clock::rep> moved_ = steady_clock::now().time_since_epoch().count();
+  Standing standing_;
 
-  mutable std::mutex state_mutex_;  ///< guards state_ against the HTTP threads
+  mutable std::mutex state_mutex_;  ///< guards state_ and learner_ against the HTTP threads
   StreamState state_;
-  mutable std::mutex progress_mutex_;  ///< guards progress_, ready_
-  Progress progress_;
-  Status ready_{Code::unavailable, "starting"};
   std::mutex wait_mutex_;
   std::condition_variable wake_;
 };
