@@ -44,7 +44,7 @@ class SlowLog final : public streaming::EventLog {
     return inner_->committed(p, limit);
   }
   std::vector<streaming::TopicPartition> assignment() const override { return inner_->assignment(); }
-  std::int64_t lag() const override { return inner_->lag(); }
+  std::int64_t lag(const streaming::TopicPartition& p) const override { return inner_->lag(p); }
 
  private:
   std::unique_ptr<streaming::EventLog> inner_;

@@ -116,9 +116,15 @@ void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_vi
                    bool whole) {
   counts_.refused_by[static_cast<std::size_t>(reason)] += 1;
   if (whole) tally(record).refused += 1;
-  counts_.dead_letters += 1;
-  dead_letters_.push_back(
-      streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message));
+  dead_letter(record, reason, stage, message);
+}
+
+/// One for a record: what is found later about it is more than what was found before.
+void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message) {
+  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message);
+  const auto [at, first] = letters_.try_emplace(record, dead_letters_.size());
+  if (first) dead_letters_.push_back(std::move(letter));
+  else dead_letters_[at->second] = std::move(letter);
 }
 
 void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison) {
@@ -150,7 +156,6 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt:
         if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
       }
       refuse(i, parts.front().reason, "decode", message, false);
-      tally(i).partial += 1;
     }
     events_.push_back({std::move(outcome.decoded->event), i, false});
   }
@@ -197,14 +202,13 @@ void Batch::advance(drift::Monitor& monitor) {
         case state::Applied::late:
           tally(arrived.record).late += 1;
           counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
-          counts_.dead_letters += 1;
-          dead_letters_.push_back(streaming::make_dead_letter(
-              config_.topics.dead_letters, records_[arrived.record], streaming::Refusal::late, "apply",
-              "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")"));
+          dead_letter(arrived.record, streaming::Refusal::late, "apply",
+                      "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
           continue;
         case state::Applied::applied: break;
       }
       tally(arrived.record).applied += 1;
+      if (letters_.contains(arrived.record)) tally(arrived.record).partial += 1;
       changed_[patient] = arrived.record;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
@@ -361,6 +365,7 @@ streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::strin
     out.outputs.push_back({config_.topics.state, records_[record].position.partition, patient + "/tabular",
                            state::encode_snapshot(*config_.schema, snapshots_[patient]), {}});
   }
+  counts_.dead_letters = dead_letters_.size();
   for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
   dead_letters_.clear();
   for (const streaming::Record& r : records_) {

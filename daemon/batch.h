@@ -83,6 +83,7 @@ class Batch {
     std::size_t record = 0;  ///< of its newest event
   };
   state::RecordCounts& tally(std::size_t record);
+  void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
   std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
@@ -98,6 +99,7 @@ class Batch {
   std::vector<Example> examples_;
   std::vector<Imputation> imputations_;
   std::vector<streaming::OutputRecord> dead_letters_;
+  std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
   Counts counts_;
   Time newest_{};
 };

@@ -541,7 +541,7 @@ class PipelineImpl final : public Pipeline {
   }
 
   Status align(const std::map<TopicPartition, Time>& newest) {
-    const Alignment::Change change = alignment_.observe(newest);
+    const Alignment::Change change = alignment_.observe(newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; });
     if (!change.pause.empty()) LACUNA_RETURN_IF_ERROR(log_->pause(change.pause));
     return change.resume.empty() ? Status() : log_->resume(change.resume);
   }

@@ -111,8 +111,15 @@ class EventLog {
   /// its timeout). `unavailable` when that is not so within `limit`.
   virtual Result<Committed> committed(const TopicPartition& partition, Millis limit) = 0;
   virtual std::vector<TopicPartition> assignment() const = 0;
-  /// Records not yet polled, over the assigned partitions; from cached high watermarks, no round trip.
-  virtual std::int64_t lag() const = 0;
+  /// Records of an assigned partition not yet polled; from cached high watermarks, no round trip. At least 1 while it is not
+  /// known; 0 for one that is not assigned.
+  virtual std::int64_t lag(const TopicPartition& partition) const = 0;
+  /// Over the assigned partitions.
+  std::int64_t lag() const {
+    std::int64_t sum = 0;
+    for (const TopicPartition& partition : assignment()) sum += lag(partition);
+    return sum;
+  }
 };
 
 /// Reads a topic outside any group: changelog restore, `lacuna tail`, tests. Only committed records are seen.

@@ -42,7 +42,8 @@ class EmbeddedEventLog final : public EventLog {
     return store_->committed(group_, partition);
   }
   std::vector<TopicPartition> assignment() const override;
-  std::int64_t lag() const override;
+  using EventLog::lag;
+  std::int64_t lag(const TopicPartition& partition) const override;
 
  private:
   struct Input {
@@ -212,10 +213,9 @@ std::vector<TopicPartition> EmbeddedEventLog::assignment() const {
   return partitions;
 }
 
-std::int64_t EmbeddedEventLog::lag() const {
-  std::int64_t lag = 0;
-  for (const auto& [partition, input] : inputs_) lag += std::max<std::int64_t>(0, store_->end(input.id) - input.position);
-  return lag;
+std::int64_t EmbeddedEventLog::lag(const TopicPartition& partition) const {
+  const auto found = inputs_.find(partition);
+  return found == inputs_.end() ? 0 : std::max<std::int64_t>(0, store_->end(found->second.id) - found->second.position);
 }
 
 }  // namespace

@@ -305,20 +305,15 @@ std::vector<TopicPartition> GroupConsumer::assignment() const {
   return partitions;
 }
 
-std::int64_t GroupConsumer::lag() const {
-  std::int64_t lag = 0;
-  for (const auto& [partition, input] : inputs_) {
-    std::int64_t low = -1, high = -1;
-    rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.partition, &low, &high);
-    const std::int64_t position = std::max(input.next, input.end);
-    // Never fetched: there may be something. Counting it as one keeps "lag 0" from meaning "not looked yet".
-    if (high < 0 || position < 0) {
-      lag += std::max<std::int64_t>(1, high - std::max<std::int64_t>(low, 0));
-    } else {
-      lag += std::max<std::int64_t>(0, high - position);
-    }
-  }
-  return lag;
+std::int64_t GroupConsumer::lag(const TopicPartition& partition) const {
+  const auto found = inputs_.find(partition);
+  if (found == inputs_.end()) return 0;
+  std::int64_t low = -1, high = -1;
+  rd_kafka_get_watermark_offsets(client_.get(), partition.topic.c_str(), partition.partition, &low, &high);
+  const std::int64_t position = std::max(found->second.next, found->second.end);
+  // Never fetched: there may be something. Counting it as one keeps "lag 0" from meaning "not looked yet".
+  if (high < 0 || position < 0) return std::max<std::int64_t>(1, high - std::max<std::int64_t>(low, 0));
+  return std::max<std::int64_t>(0, high - position);
 }
 
 Owned<rd_kafka_consumer_group_metadata_t> GroupConsumer::group_metadata() const {

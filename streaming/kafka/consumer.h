@@ -35,7 +35,7 @@ class GroupConsumer {
 
   bool is_assigned(const TopicPartition& partition) const { return inputs_.contains(partition); }
   std::vector<TopicPartition> assignment() const;
-  std::int64_t lag() const;
+  std::int64_t lag(const TopicPartition& partition) const;
   Owned<rd_kafka_consumer_group_metadata_t> group_metadata() const;
 
  private:

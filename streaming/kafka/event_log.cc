@@ -34,7 +34,8 @@ class KafkaEventLog final : public EventLog {
   Result<Positions> finish_commit() override;
   Result<Committed> committed(const TopicPartition& partition, Millis limit) override;
   std::vector<TopicPartition> assignment() const override { return consumer_.assignment(); }
-  std::int64_t lag() const override { return consumer_.lag(); }
+  using EventLog::lag;
+  std::int64_t lag(const TopicPartition& partition) const override { return consumer_.lag(partition); }
 
  private:
   /// One commit on its way: what finish_commit() needs to judge its outcome.

@@ -375,7 +375,7 @@ class AbortingFactory final : public streaming::LogFactory {
       return inner_->committed(p, limit);
     }
     std::vector<TopicPartition> assignment() const override { return inner_->assignment(); }
-    std::int64_t lag() const override { return inner_->lag(); }
+    std::int64_t lag(const TopicPartition& p) const override { return inner_->lag(p); }
 
    private:
     AbortingFactory& owner_;

@@ -77,10 +77,7 @@ Expected fold(const Schema& schema, const std::vector<Record>& input) {
       out.letters.insert(record.position);
       continue;
     }
-    if (message.partial) {
-      counts.partial += 1;
-      out.letters.insert(record.position);
-    }
+    if (message.partial) out.letters.insert(record.position);
     ExpectedPatient& patient = out.patients[message.patient];
     if (patient.ids.contains(message.id)) {
       counts.duplicate += 1;
@@ -92,6 +89,7 @@ Expected fold(const Schema& schema, const std::vector<Record>& input) {
       continue;
     }
     counts.applied += 1;
+    if (message.partial) counts.partial += 1;
     patient.partition = at;
     patient.ids.insert(message.id);
     patient.newest = patient.events == 0 ? message.time : std::max(patient.newest, message.time);

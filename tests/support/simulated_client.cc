@@ -109,14 +109,13 @@ class Client final : public EventLog, public Participant {
     return out;
   }
 
-  std::int64_t lag() const override {
+  using EventLog::lag;
+  std::int64_t lag(const TopicPartition& p) const override {
     const std::lock_guard lock(broker_.mutex);
-    std::size_t lag = 0;
-    for (const auto& [p, input] : inputs_) {
-      const Partition& partition = *broker_.find(p);
-      lag += partition.visible.size() - index_of(partition, input.position);
-    }
-    return static_cast<std::int64_t>(lag);
+    const auto input = inputs_.find(p);
+    if (input == inputs_.end()) return 0;
+    const Partition& partition = *broker_.find(p);
+    return static_cast<std::int64_t>(partition.visible.size() - index_of(partition, input->second.position));
   }
 
   void decide(const TopicPartition& partition) override {
