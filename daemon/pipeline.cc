@@ -355,7 +355,7 @@ class PipelineImpl final : public Pipeline {
     const StageTimer timer(stages_, "restore");
     const auto start = steady_clock::now();
     do {
-      auto restored = restores_->step(*log_, *reader_, clock_());
+      auto restored = restores_->step(*log_, *reader_, clock_(), applied_.empty());
       // While one is out of reach the partitions that are here go on.
       if (restored.code() == Code::unavailable && !applied_.empty()) {
         standing_.set_ready(restored.status());

@@ -176,7 +176,6 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
   LACUNA_RETURN_IF_ERROR(check_partitions(p, reader));
   const auto committed = log.committed(p, committed_wait_);
   if (!committed.ok()) {
-    not_before_ = std::chrono::steady_clock::now() + 4 * committed_wait_;
     committed_wait_ = std::min(2 * committed_wait_, kCommittedWaitMax);
     return committed.status();
   }
@@ -191,10 +190,14 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
   return {};
 }
 
-Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
+Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone) {
   if (queue_.empty()) return std::optional<Restore>();
   const auto start = std::chrono::steady_clock::now();
-  if (waiting()) return Status(Code::unavailable, describe());
+  if (alone) rest_ = 0;
+  if (waiting()) {
+    rest_ -= 1;
+    return Status(Code::unavailable, describe());
+  }
   if (!current_) current_seconds_ = 0;
   Status outcome = current_ ? Status() : begin(log, reader, now);
   if (outcome.ok()) {
@@ -208,6 +211,7 @@ Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, stre
   if (!outcome.ok()) {
     current_.reset();
     std::rotate(queue_.begin(), queue_.begin() + 1, queue_.end());
+    rest_ = kRest;
     return outcome;
   }
   if (!current_->done()) return std::optional<Restore>();

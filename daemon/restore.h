@@ -76,12 +76,13 @@ class RestoreQueue {
   void clear();
   bool empty() const { return queue_.empty(); }
   /// Something was out of reach a moment ago: step() would only say so again.
-  bool waiting() const { return std::chrono::steady_clock::now() < not_before_; }
+  bool waiting() const { return rest_ > 0; }
   std::size_t size() const { return queue_.size(); }
 
   /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:
   /// something is out of reach (or was a moment ago), and the next partition has the next turn. `invalid`: the changelog does not fit the input.
-  Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+  /// `alone`: no other partition has use for the time, so it is tried again at once.
+  Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone);
   /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
   std::string describe() const;
   /// Adds what is known of the restores to `recovery`.
@@ -93,13 +94,14 @@ class RestoreQueue {
 
   /// How long the group is asked for a committed position before the next partition has its turn.
   static constexpr Millis kCommittedWaitMin{200}, kCommittedWaitMax{5'000};
+  static constexpr int kRest = 10;
 
   const Config& config_;
   state::Store& store_;
   std::deque<streaming::TopicPartition> queue_;
   std::map<std::string, std::int32_t> inputs_;  ///< topics met, and how many partitions they have
   Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
-  std::chrono::steady_clock::time_point not_before_{};  ///< for the partitions that are here to have most of the time
+  int rest_ = 0;                                ///< turns left to the partitions that are here, after something was out of reach
   std::optional<Restore> current_;  ///< of the first in the queue
   std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
   double seconds_ = 0, current_seconds_ = 0;

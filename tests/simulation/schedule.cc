@@ -32,9 +32,6 @@ constexpr int kQuietRounds = 3;
 /// What a turn takes that waits for nothing.
 constexpr Millis kTurnTime{20};
 
-/// After it the loop waits by the wall clock, which a simulation does not have.
-constexpr Fault kNotDrawn = Fault::committed_unavailable;
-
 /// The process ends here. Not a std::exception: the loop must not take it for a fault of the batch.
 struct Death {};
 
@@ -133,7 +130,7 @@ class Simulation {
   void draw_faults() {
     for (std::size_t f = 0; f <= static_cast<std::size_t>(Fault::news_delayed); ++f) {
       const auto fault = static_cast<Fault>(f);
-      if (chance(0.5) || fault == kNotDrawn) continue;
+      if (chance(0.5)) continue;
       const bool often = fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read ||
                          fault == Fault::news_delayed;
       const bool grave = fault == Fault::fenced || fault == Fault::member_put_out || fault == Fault::commit_unknown_applied ||
