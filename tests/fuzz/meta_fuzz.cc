@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::check(bytes, decode_stratum, encode_stratum);
   fuzz::check(bytes, decode_named, encode_named);
   fuzz::check(bytes, decode_model_chunk, encode_model_chunk);
+  fuzz::check(bytes, decode_model_checkpoint, encode_model_checkpoint);
   const auto encode_file = [](const Named& file) { return encode_checkpoint(file.name, file.content); };
   fuzz::check(bytes, decode_checkpoint, encode_file);
 

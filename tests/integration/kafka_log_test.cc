@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <random>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -180,6 +181,74 @@ TEST_F(KafkaLog, SharesTheWorkWithAnotherMember) {
   std::multiset<std::string> values;
   for (const Record& r : contents(output)) values.insert(*r.value);
   EXPECT_EQ(values.size(), static_cast<std::size_t>(2 * kRecords));
+  EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
+}
+
+// Protects: the work-around for librdkafka's faults around cooperative rebalances, pauses and seeks (its issues 4059, 4637, 4783):
+// members come and go while a step is under way, partitions are paused and resumed, and each record comes out once all the same.
+TEST_F(KafkaLog, GivesEachRecordOnceWhileMembersComeAndGo) {
+  constexpr int kRecords = 6000, kVisits = 6;
+  const std::string input = make_topic("in", 6), output = make_topic("out", 3);
+  append_numbered(input, 0, kRecords);
+  const std::string group = integration::unique_name("g");
+  const std::uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::size_t done = 0;
+  /// One step as the daemon makes it: reads on while it commits; a failed step takes what was read with it.
+  struct Member {
+    std::unique_ptr<EventLog> log;
+    std::vector<Record> batch;
+    bool under_way = false, spoiled = false;
+    std::size_t moving = 0;
+  };
+  const auto finish = [&](Member& m) {
+    if (!m.under_way) return;
+    m.under_way = false;
+    const auto outcome = m.log->finish_commit();
+    EXPECT_TRUE(outcome.ok() || outcome.code() == Code::aborted) << outcome.status().to_string();
+    if (outcome.ok()) done += m.moving;
+    else m.spoiled = true;
+  };
+  const auto join = [&](Member& m) {
+    AssignmentListener listener;
+    listener.revoked = [&](const auto&, bool) { finish(m); };
+    m.log = open(group, integration::unique_name("m"), input, std::move(listener));
+  };
+  const auto step = [&](Member& m) {
+    if (random() % 4 == 0) {
+      EXPECT_TRUE(m.log->pause(m.log->assignment()).ok());
+      EXPECT_TRUE(m.log->poll(10, Millis(0)).ok());
+      EXPECT_TRUE(m.log->resume(m.log->assignment()).ok());
+    }
+    auto records = m.log->poll(60, Millis(20));
+    if (records.ok()) m.batch = std::move(*records);
+    finish(m);
+    if (std::exchange(m.spoiled, false)) m.batch.clear();
+    if (m.batch.empty()) return;
+    m.moving = m.batch.size();
+    m.log->start_commit(echo(std::exchange(m.batch, {}), output));
+    m.under_way = true;
+  };
+  Member resident, visitor;
+  join(resident);
+  const auto end = std::chrono::steady_clock::now() + 2 * kPatience;
+  for (int visit = 0; visit < kVisits; ++visit) {
+    join(visitor);
+    const std::size_t share = (static_cast<std::size_t>(visit) + 1) * kRecords / (kVisits + 1);
+    while (done < share && std::chrono::steady_clock::now() < end) {
+      step(resident);
+      step(visitor);
+    }
+    finish(visitor);
+    visitor = {};
+  }
+  while (done < kRecords && std::chrono::steady_clock::now() < end) step(resident);
+  finish(resident);
+  EXPECT_EQ(done, static_cast<std::size_t>(kRecords));
+  std::multiset<std::string> values;
+  for (const Record& r : contents(output)) values.insert(*r.value);
+  EXPECT_EQ(values.size(), static_cast<std::size_t>(kRecords));
   EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
 }
 

@@ -82,6 +82,8 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000}, encode_header, decode_header),
       fixture("named.bin", Named{"scores", std::string("\x00\xff any bytes", 12)}, encode_named, decode_named),
       fixture("model_chunk.bin", ModelChunk{"lacuna-0", 412, 1, 3, 0xcbf43926, "456"}, encode_model_chunk, decode_model_chunk),
+      fixture("model_checkpoint.bin", ModelCheckpoint{"weights", {{"calibration", "c"}, {"scores", std::string("\0s", 2)}}},
+              encode_model_checkpoint, decode_model_checkpoint),
       fixture("checkpoint.bin", documented_checkpoint(), [](const Named& c) { return encode_checkpoint(c.name, c.content); },
               decode_checkpoint),
   };
