@@ -375,10 +375,7 @@ streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::strin
   // Last in the changelog: where "chg" points behind is always a record that compaction keeps.
   for (const auto& [partition, counts] : tallies_) {
     state::RecordCounts& total = tallies[partition];
-    for (const auto member : {&state::RecordCounts::consumed, &state::RecordCounts::applied, &state::RecordCounts::duplicate,
-                              &state::RecordCounts::late, &state::RecordCounts::refused, &state::RecordCounts::partial}) {
-      total.*member += counts.*member;
-    }
+    total += counts;
     counts_.consumed += counts.consumed;
     counts_.applied += counts.applied;
     counts_.duplicate += counts.duplicate;

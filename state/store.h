@@ -22,6 +22,15 @@ namespace lacuna::state {
 /// `partial`: applied, but some features were refused.
 struct RecordCounts {
   std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
+  RecordCounts& operator+=(const RecordCounts& more) {
+    consumed += more.consumed;
+    applied += more.applied;
+    duplicate += more.duplicate;
+    late += more.late;
+    refused += more.refused;
+    partial += more.partial;
+    return *this;
+  }
   friend bool operator==(const RecordCounts&, const RecordCounts&) = default;
 };
 

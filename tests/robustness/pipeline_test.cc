@@ -156,13 +156,7 @@ void expect_states(const Config& c, const Expected& expected) {
 /// The counts of all partitions, which outlive processes and disks.
 void expect_tallies(const Progress& p, const Expected& expected) {
   state::RecordCounts all;
-  for (const auto& [partition, counts] : p.partitions) {
-    all.consumed += counts.consumed;
-    all.applied += counts.applied;
-    all.duplicate += counts.duplicate;
-    all.late += counts.late;
-    all.refused += counts.refused;
-  }
+  for (const auto& [partition, counts] : p.partitions) all += counts;
   EXPECT_EQ(all.consumed, expected.records.size());
   EXPECT_EQ(all.refused, expected.refused);
   EXPECT_EQ(all.duplicate, expected.duplicates);
