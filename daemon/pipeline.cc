@@ -261,7 +261,7 @@ class PipelineImpl final : public Pipeline {
       LACUNA_RETURN_IF_ERROR(restore_some());
       if (!pending_.empty()) LACUNA_RETURN_IF_ERROR(prepare());
     }
-    worked = prepared_ || in_flight_ || !restores_->empty();
+    worked = prepared_ || in_flight_ || !pending_.empty() || !restores_->empty();
     LACUNA_RETURN_IF_ERROR(settle());
     if (prepared_) start();
     LACUNA_RETURN_IF_ERROR(submit());
