@@ -25,7 +25,7 @@ HOMES = {
     "torch/": ["model"], "ATen/": ["model"], "c10/": ["model"],
     "rocksdb/": ["state", "streaming"], "librdkafka/": ["streaming"],
     "yaml-cpp/": ["daemon"], "httplib.h": ["daemon"], "prometheus/": ["daemon"], "CLI/": ["daemon"],
-    "simdjson.h": ["streaming", "daemon"], "spdlog/": ["daemon"],
+    "simdjson.h": ["streaming", "daemon"], "spdlog/": ["daemon"], "systemd/": ["daemon"],
 }
 HIDDEN_FROM_HEADERS = ["rocksdb/", "librdkafka/", "torch/", "ATen/", "c10/"]
 LINES_MAX = 700
