@@ -1,6 +1,7 @@
 #include <regex.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -36,7 +37,9 @@ class EmbeddedEventLog final : public EventLog {
   Status pause(const std::vector<TopicPartition>& partitions) override { return set_paused(partitions, true); }
   Status resume(const std::vector<TopicPartition>& partitions) override { return set_paused(partitions, false); }
   /// The write is one batch into the page cache: no thread of its own would pay.
-  void start_commit(Transaction transaction) override { outcome_ = write(transaction); }
+  void start_commit(Transaction transaction) override {
+    if (!outcome_) outcome_ = write(transaction);  // otherwise finish_commit() says that this one never was
+  }
   Result<std::map<TopicPartition, std::int64_t>> finish_commit() override;
   Result<Committed> committed(const TopicPartition& partition, Millis) override {
     return store_->committed(group_, partition);
@@ -70,7 +73,7 @@ class EmbeddedEventLog final : public EventLog {
   std::size_t known_topics_ = 0;
   std::map<TopicPartition, Input> inputs_;
   std::size_t turn_ = 0;  ///< whose turn it is to give what does not divide
-  Result<std::map<TopicPartition, std::int64_t>> outcome_{Code::internal, "no commit was started"};
+  std::optional<Result<std::map<TopicPartition, std::int64_t>>> outcome_;  ///< of the step that was started
 };
 
 Status EmbeddedEventLog::check() const {
@@ -197,10 +200,10 @@ Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::write(const Tra
 }
 
 Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::finish_commit() {
-  const Code code = outcome_.code();
+  if (!outcome_) return Status(Code::internal, "no commit was started");
   // What was polled since the step began goes back with it.
-  if (code == Code::aborted || code == Code::invalid) rewind();
-  return std::exchange(outcome_, Status(Code::internal, "no commit was started"));
+  if (outcome_->code() == Code::aborted || outcome_->code() == Code::invalid) rewind();
+  return *std::exchange(outcome_, std::nullopt);
 }
 
 void EmbeddedEventLog::rewind() {

@@ -139,6 +139,23 @@ TEST(EmbeddedLog, TakesOneMemberAGroup) {
   EXPECT_TRUE(factory->open("g", "b").ok());
 }
 
+// Protects: a step that was started before the one under way was finished is never made, and finish_commit() says so.
+TEST(EmbeddedLog, MakesOneStepAtATime) {
+  const ScratchFolder folder;
+  const auto factory = open_at(folder.path());
+  ASSERT_TRUE(factory->ensure_topics({{"in", 1, {}}, {"out", 1, {}}}).ok());
+  for (const char* value : {"first", "second"}) ASSERT_TRUE(append_one(*factory, "in", value).ok());
+  auto log = factory->open("g", "id");
+  ASSERT_TRUE((*log)->subscribe({"in"}, {}).ok());
+  ASSERT_EQ((*log)->poll(10, Millis(0))->size(), 2u);
+  (*log)->start_commit({{{"out", 0, "k", "first", {}}}, {{{"in", 0}, 1}}, ""});
+  (*log)->start_commit({{{"out", 0, "k", "second", {}}}, {{{"in", 0}, 2}}, ""});
+  EXPECT_TRUE((*log)->finish_commit().ok());
+  EXPECT_EQ((*log)->finish_commit().code(), Code::internal);
+  EXPECT_EQ((*(*factory->reader())->bounds({"out", 0})).second, 1);
+  EXPECT_EQ((*log)->committed({"in", 0}, Millis(0))->next_offset, 1);
+}
+
 // Protects: bad input is refused and harms nothing.
 TEST(EmbeddedLog, RefusesBadInput) {
   const ScratchFolder folder;
