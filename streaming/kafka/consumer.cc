@@ -96,7 +96,12 @@ void GroupConsumer::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t event, rd_kafk
 }
 
 void GroupConsumer::on_error(rd_kafka_t*, int error, const char* reason, void* opaque) {
-  if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) static_cast<GroupConsumer*>(opaque)->unreachable_ = true;
+  auto& self = *static_cast<GroupConsumer*>(opaque);
+  const auto code = static_cast<rd_kafka_resp_err_t>(error);
+  // A refused credential says more than that all brokers are down, which follows from it.
+  if (is_authorization(code) || (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && !is_authorization(self.unreachable_))) {
+    self.unreachable_ = code;
+  }
   log_line(kInfo, std::string("kafka consumer: ") + reason);
 }
 
@@ -198,7 +203,7 @@ Status GroupConsumer::handle_error(const rd_kafka_message_t& message) {
 Result<std::vector<Record>> GroupConsumer::poll(std::size_t max_records, Millis max_wait) {
   const Deadline deadline(max_wait);
   gathered_.clear();
-  unreachable_ = false;
+  unreachable_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   Status failure;
   for (;;) {
     const bool full = gathered_.size() >= max_records;
@@ -217,8 +222,8 @@ Result<std::vector<Record>> GroupConsumer::poll(std::size_t max_records, Millis 
   }
   // What was gathered before an error counts as given: it goes out first, and the error comes again if it persists.
   if (gathered_.empty() && !failure.ok()) return failure;
-  if (gathered_.empty() && unreachable_) {
-    return to_status(Code::unavailable, "consumer of group " + group_, RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN);
+  if (gathered_.empty() && unreachable_ != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return to_status(Code::unavailable, "consumer of group " + group_, unreachable_);
   }
   return std::move(gathered_);
 }

@@ -60,7 +60,7 @@ class GroupConsumer {
   const std::string group_;
   AssignmentListener listener_;
   bool closing_ = false;
-  bool unreachable_ = false;  ///< librdkafka said so since the last poll()
+  rd_kafka_resp_err_t unreachable_ = RD_KAFKA_RESP_ERR_NO_ERROR;  ///< why, when librdkafka said so since the last poll()
   std::map<TopicPartition, Input> inputs_;
   std::vector<Record> gathered_;  ///< the batch that poll() is filling
   // The partition of the last message, since messages come in runs; reset when inputs_ changes.

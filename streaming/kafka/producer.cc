@@ -8,6 +8,7 @@ namespace lacuna::streaming::kafka {
 namespace {
 
 constexpr int kWarning = 4;
+constexpr int kInfo = 6;
 constexpr Millis kQueueFullWait{100};
 
 /// Bounds: queue.buffering.* is what librdkafka may hold of one transaction; beyond it produce_all waits.
@@ -32,6 +33,12 @@ void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
     std::int64_t& next = delivery.changelog_next[message->partition];
     next = std::max(next, message->offset + 1);
   }
+}
+
+void on_error(rd_kafka_t*, int error, const char* reason, void* opaque) {
+  const auto code = static_cast<rd_kafka_resp_err_t>(error);
+  if (is_authorization(code)) static_cast<Delivery*>(opaque)->refused_login = code;
+  log_line(kInfo, std::string("kafka producer: ") + reason);
 }
 
 /// Calls `step` (a rd_kafka_error_t*-returning call taking a timeout) again while its error says that this may help.
@@ -64,6 +71,7 @@ void TransactionalProducer::drop_client() {
 
 Status TransactionalProducer::open(Millis limit) {
   drop_client();
+  delivery_ = {};
   auto conf = make_conf(options_, kDefaults,
                         {{"transactional.id", transactional_id_},
                          {"enable.idempotence", "true"},
@@ -71,6 +79,7 @@ Status TransactionalProducer::open(Millis limit) {
   if (!conf.ok()) return conf.status();
   rd_kafka_conf_set_opaque(conf->get(), &delivery_);
   rd_kafka_conf_set_dr_msg_cb(conf->get(), on_delivery);
+  rd_kafka_conf_set_error_cb(conf->get(), on_error);
   auto client = make_client(RD_KAFKA_PRODUCER, std::move(*conf));
   if (!client.ok()) return client.status();
   const Deadline deadline(limit);
@@ -81,7 +90,10 @@ Status TransactionalProducer::open(Millis limit) {
                     : is_authorization(code)                      ? Code::unavailable
                     : rd_kafka_error_is_fatal(error.get())        ? Code::invalid
                                                                   : Code::unavailable;
-    return {as, "kafka: opening transactional producer " + transactional_id_ + ": " + rd_kafka_error_string(error.get())};
+    rd_kafka_poll(client->get(), 0);  // on_error() hears now why the time ran out
+    const bool refused = as == Code::unavailable && delivery_.refused_login != RD_KAFKA_RESP_ERR_NO_ERROR;
+    return {as, "kafka: opening transactional producer " + transactional_id_ + ": " +
+                    (refused ? rd_kafka_err2str(delivery_.refused_login) : rd_kafka_error_string(error.get()))};
   }
   client_ = std::move(*client);
   return {};

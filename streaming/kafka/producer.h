@@ -9,13 +9,14 @@
 
 namespace lacuna::streaming::kafka {
 
-/// What librdkafka reported of the messages of one transaction. Filled from inside flush(), on the caller's thread.
+/// What librdkafka reported of the messages of one transaction. Filled from inside its calls, on the caller's thread.
 struct Delivery {
   std::string changelog_topic;
   std::size_t delivered = 0;
   std::size_t failed = 0;
   rd_kafka_resp_err_t first_error = RD_KAFKA_RESP_ERR_NO_ERROR;
   std::map<std::int32_t, std::int64_t> changelog_next;  ///< by partition: offset after the last one written
+  rd_kafka_resp_err_t refused_login = RD_KAFKA_RESP_ERR_NO_ERROR;
 };
 
 /// A producer with a transactional id. One thread.
