@@ -33,6 +33,13 @@ std::optional<Broker> broker() {
   return Broker{bootstrap, folder};
 }
 
+std::string login_bootstrap(const Broker& broker) {
+  std::string bootstrap;
+  std::ifstream file(broker.folder + "/bootstrap-login");
+  std::getline(file, bootstrap);
+  return bootstrap;
+}
+
 bool control(const Broker& broker, const std::string& command, const std::string& arguments) {
   return run(std::string(kScript) + " " + command + " --dir '" + broker.folder + "'" + (arguments.empty() ? "" : " -- " + arguments))
       .has_value();

@@ -17,7 +17,10 @@ struct Broker {
 /// Empty where there is none: skip the test.
 std::optional<Broker> broker();
 
-/// Runs kafka.sh for the broker's folder; true when it succeeded. `arguments` of "acl" are kafka-acls'.
+/// Where the broker asks for a login; empty where it is not ours.
+std::string login_bootstrap(const Broker& broker);
+
+/// Runs kafka.sh for the broker's folder; true when it succeeded. `arguments` of "acl" are kafka-acls', of "configs" kafka-configs'.
 bool control(const Broker& broker, const std::string& command, const std::string& arguments = "");
 
 /// A name that no other test and no earlier run has used.

@@ -1,104 +1,17 @@
-#include <gtest/gtest.h>
-
-#include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <sstream>
-#include <thread>
 
-#include "streaming/event_log.h"
-#include "tests/integration/kafka_broker.h"
+#include "tests/integration/kafka_fixture.h"
 
-// What only a real broker shows: foreign clients, other members of the group, a broker that dies.
+// What only a real broker shows: foreign clients, other members of the group.
 
 namespace lacuna::streaming {
 namespace {
-
-constexpr Millis kPatience{60'000};
-constexpr Millis kStep{200};
-
-class KafkaLog : public ::testing::Test {
- protected:
-  void SetUp() override {
-    const auto broker = integration::broker();
-    if (!broker) GTEST_SKIP() << "no broker: set LACUNA_TEST_KAFKA, or let CTest start one (Maven Central is needed)";
-    broker_ = *broker;
-    auto made = make_kafka_log({.bootstrap_servers = broker_.bootstrap, .properties = {}});
-    ASSERT_TRUE(made.ok());
-    factory_ = std::move(*made);
-  }
-  std::string make_topic(const std::string& base, std::int32_t partitions) {
-    const std::string topic = integration::unique_name(base);
-    const Status made = factory_->ensure_topics({{topic, partitions, {}}});
-    EXPECT_TRUE(made.ok()) << made.to_string();
-    return topic;
-  }
-  void append_numbered(const std::string& topic, int from, int to) {
-    auto appender = factory_->appender();
-    for (int i = from; i < to; ++i) {
-      ASSERT_TRUE((*appender)->append({topic, {}, "k" + std::to_string(i), std::to_string(i), {}}).ok());
-    }
-    ASSERT_TRUE((*appender)->flush().ok());
-  }
-  std::unique_ptr<EventLog> open(const std::string& group, const std::string& id, const std::string& topic,
-                                 AssignmentListener listener = {}) {
-    auto log = factory_->open(group, id);
-    EXPECT_TRUE(log.ok()) << log.status().to_string();
-    EXPECT_TRUE((*log)->subscribe({topic}, std::move(listener)).ok());
-    return std::move(*log);
-  }
-  std::vector<Record> take(EventLog& log, std::size_t count, Millis patience = kPatience) {
-    std::vector<Record> all;
-    const auto end = std::chrono::steady_clock::now() + patience;
-    while (all.size() < count && std::chrono::steady_clock::now() < end) {
-      auto records = log.poll(count - all.size(), kStep);
-      if (records.ok()) all.insert(all.end(), records->begin(), records->end());
-    }
-    return all;
-  }
-  std::vector<Record> contents(const std::string& topic) {
-    std::vector<Record> all;
-    auto reader = factory_->reader();
-    const auto partitions = (*reader)->partition_count(topic);
-    EXPECT_TRUE(partitions.ok());
-    for (std::int32_t p = 0; p < *partitions; ++p) {
-      const auto bounds = (*reader)->bounds({topic, p});
-      EXPECT_TRUE(bounds.ok()) << bounds.status().to_string();
-      for (auto next = bounds->first; next < bounds->second;) {
-        const auto records = (*reader)->read({topic, p}, next, 1000, kPatience);
-        EXPECT_TRUE(records.ok() && !records->empty());
-        if (!records.ok() || records->empty()) break;
-        next = records->back().position.offset + 1;
-        all.insert(all.end(), records->begin(), records->end());
-      }
-    }
-    return all;
-  }
-  static std::map<TopicPartition, std::int64_t> positions_after(const std::vector<Record>& records) {
-    std::map<TopicPartition, std::int64_t> next;
-    for (const Record& r : records) {
-      auto& offset = next[{r.position.topic, r.position.partition}];
-      offset = std::max(offset, r.position.offset + 1);
-    }
-    return next;
-  }
-  /// One step of the work: each record read becomes one output with its value.
-  static Transaction echo(const std::vector<Record>& records, const std::string& output) {
-    Transaction transaction{{}, positions_after(records), ""};
-    for (const Record& r : records) transaction.outputs.push_back({output, {}, r.key, r.value, {}});
-    return transaction;
-  }
-  std::string kcat(const std::string& arguments, const std::string& input = "") {
-    const auto output = integration::run("kcat -b " + broker_.bootstrap + " " + arguments, input);
-    EXPECT_TRUE(output.has_value()) << arguments;
-    return output.value_or("");
-  }
-
-  integration::Broker broker_;
-  std::unique_ptr<LogFactory> factory_;
-};
 
 // Protects: what another producer writes with the Java client's placement lands where we would have put it, and we read it.
 TEST_F(KafkaLog, ReadsWhatKcatWrites) {
@@ -252,6 +165,70 @@ TEST_F(KafkaLog, GivesEachRecordOnceWhileMembersComeAndGo) {
   EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
 }
 
+// Protects: a step that fails while partitions are given up, finished from inside poll(): what it moved comes again, where a
+// partition remains from this member and where one moved from its new owner, each record once.
+TEST_F(KafkaLog, PutsBackWhatRemainsWhenAStepFailsAsPartitionsMove) {
+  constexpr std::size_t kRecords = 400;
+  const std::string input = make_topic("in", 4), output = make_topic("out", 1);
+  append_numbered(input, 0, kRecords);
+  const std::string group = integration::unique_name("g");
+  std::unique_ptr<EventLog> first;
+  std::optional<Code> outcome;
+  AssignmentListener listener;
+  listener.revoked = [&](const auto&, bool) {
+    if (!outcome) outcome = first->finish_commit().code();
+  };
+  first = open(group, integration::unique_name("a"), input, std::move(listener));
+  const auto batch = take(*first, kRecords);
+  ASSERT_EQ(batch.size(), kRecords);
+  Transaction bad = echo(batch, output);
+  bad.outputs.push_back({output, 99, "k", "no such partition", {}});
+  first->start_commit(bad);
+  const auto second = open(group, integration::unique_name("b"), input);
+  std::vector<Record> again, kept;
+  const auto gather = [&](EventLog& log, std::vector<Record>& into) {
+    const auto records = log.poll(1000, Millis(20));
+    ASSERT_TRUE(records.ok()) << records.status().to_string();
+    into.insert(into.end(), records->begin(), records->end());
+  };
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  std::vector<Record> thrown_away;
+  while (!outcome && std::chrono::steady_clock::now() < end) {
+    gather(*first, thrown_away);
+    gather(*second, again);
+  }
+  ASSERT_EQ(outcome, Code::invalid);
+  while (again.size() + kept.size() < kRecords && std::chrono::steady_clock::now() < end) {
+    gather(*first, kept);
+    gather(*second, again);
+  }
+  EXPECT_FALSE(kept.empty());
+  EXPECT_FALSE(again.empty());
+  std::set<std::string> values;
+  for (const auto* records : {&kept, &again}) {
+    for (const Record& r : *records) values.insert(*r.value);
+  }
+  EXPECT_EQ(again.size() + kept.size(), kRecords) << "something came twice";
+  EXPECT_EQ(values.size(), kRecords);
+  EXPECT_TRUE(contents(output).empty());
+}
+
+// Protects: a step that was started before the one under way was finished is never made, and finish_commit() says so.
+TEST_F(KafkaLog, MakesOneStepAtATime) {
+  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
+  append_numbered(input, 0, 10);
+  const auto log = open(integration::unique_name("g"), integration::unique_name("id"), input);
+  const auto batch = take(*log, 5), next = take(*log, 5);
+  log->start_commit(echo(batch, output));
+  log->start_commit(echo(next, output));
+  EXPECT_TRUE(log->finish_commit().ok());
+  EXPECT_EQ(log->finish_commit().code(), Code::internal);
+  EXPECT_EQ(contents(output).size(), 5u);
+  EXPECT_EQ(log->committed({input, 0}, kPatience)->next_offset, 5);
+  EXPECT_TRUE(log->commit(echo(next, output)).ok());
+  EXPECT_EQ(contents(output).size(), 10u);
+}
+
 // Protects: a client whose partitions went to another member cannot commit for them, and can still be closed.
 TEST_F(KafkaLog, RefusesTheCommitOfAMemberThatWasLeftOut) {
   const std::string input = make_topic("in", 1), output = make_topic("out", 1);
@@ -272,160 +249,6 @@ TEST_F(KafkaLog, RefusesTheCommitOfAMemberThatWasLeftOut) {
   EXPECT_EQ((*slow)->commit(echo(batch, output)).code(), Code::aborted);
   slow->reset();  // librdkafka no longer names a rebalance protocol here
   EXPECT_EQ(contents(output).size(), 10u);
-}
-
-// Protects: the broker dies without warning in the middle of the work and comes back; the work goes on by itself and each
-// input comes out once.
-TEST_F(KafkaLog, GoesOnAfterTheBrokerDied) {
-  if (broker_.folder.empty()) GTEST_SKIP() << "the broker of LACUNA_TEST_KAFKA is not ours to restart";
-  constexpr int kRecords = 3000;
-  const std::string input = make_topic("in", 2), output = make_topic("out", 2);
-  append_numbered(input, 0, kRecords);
-  const auto log = open(integration::unique_name("g"), integration::unique_name("id"), input);
-  std::size_t done = 0, failures = 0;
-  bool killed = false;
-  std::thread restart;
-  const auto end = std::chrono::steady_clock::now() + 2 * kPatience;
-  while (done < kRecords && std::chrono::steady_clock::now() < end) {
-    const auto records = log->poll(150, kStep);
-    if (!records.ok()) {
-      EXPECT_EQ(records.code(), Code::unavailable) << records.status().to_string();
-      ++failures;
-      continue;
-    }
-    if (records->empty()) continue;
-    if (!killed && done > 1000) {
-      killed = true;
-      // Dies while the transaction below is under way, and is back a little later.
-      restart = std::thread([this] { EXPECT_TRUE(integration::control(broker_, "kill") && integration::control(broker_, "start")); });
-    }
-    const auto committed = log->commit(echo(*records, output));
-    if (committed.ok()) {
-      done += records->size();
-    } else {
-      ++failures;
-      ASSERT_EQ(committed.code(), Code::aborted) << committed.status().to_string();
-    }
-  }
-  if (restart.joinable()) restart.join();
-  EXPECT_TRUE(killed);
-  EXPECT_EQ(done, static_cast<std::size_t>(kRecords));
-  std::multiset<std::string> values;
-  for (const Record& r : contents(output)) values.insert(*r.value);
-  EXPECT_EQ(values.size(), static_cast<std::size_t>(kRecords));
-  EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
-  RecordProperty("failures", static_cast<int>(failures));
-}
-
-// Protects: a permission that is taken away is waited for, said plainly, and blamed on no record; once it is back everything
-// comes out once. Method: the broker's own access control lists, denied and allowed again one by one under work.
-TEST_F(KafkaLog, WaitsForPermissionsThatWereTakenAway) {
-  if (broker_.folder.empty()) GTEST_SKIP() << "the broker of LACUNA_TEST_KAFKA is not ours to administer";
-  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
-  const std::string group = integration::unique_name("g"), id = integration::unique_name("id");
-  auto log = open(group, id, input);
-  std::size_t done = 0;
-  const auto work_until = [&](const std::function<bool(Code, const std::string&)>& reached) {
-    const auto end = std::chrono::steady_clock::now() + 2 * kPatience;
-    while (std::chrono::steady_clock::now() < end) {
-      const auto records = log->poll(50, kStep);
-      Status outcome = records.status();
-      if (records.ok() && !records->empty()) {
-        const auto committed = log->commit(echo(*records, output));
-        outcome = committed.status();
-        if (committed.ok()) done += records->size();
-      }
-      EXPECT_TRUE(outcome.ok() || outcome.code() == Code::unavailable || outcome.code() == Code::aborted) << outcome.to_string();
-      if (reached(outcome.code(), outcome.message())) return true;
-    }
-    return false;
-  };
-  std::size_t sent = 0;
-  const std::vector<std::string> resources{"--topic " + output + " --operation Write",
-                                           "--transactional-id " + id + " --operation Write",
-                                           "--group " + group + " --operation Read"};
-  for (const std::string& resource : resources) {
-    SCOPED_TRACE(resource);
-    append_numbered(input, static_cast<int>(sent), static_cast<int>(sent) + 100);
-    sent += 100;
-    ASSERT_TRUE(work_until([&](Code, const std::string&) { return done == sent; }));
-    ASSERT_TRUE(integration::control(broker_, "acl", "--add --deny-principal User:ANONYMOUS " + resource));
-    append_numbered(input, static_cast<int>(sent), static_cast<int>(sent) + 100);
-    sent += 100;
-    EXPECT_TRUE(work_until([](Code code, const std::string& message) {
-      return code != Code::ok && message.find("uthorization") != std::string::npos;
-    })) << "not said what is missing";
-    const std::size_t before = done;
-    ASSERT_TRUE(integration::control(broker_, "acl", "--remove --deny-principal User:ANONYMOUS " + resource));
-    EXPECT_LT(before, sent) << "done without permission";
-    EXPECT_TRUE(work_until([&](Code, const std::string&) { return done == sent; })) << "did not go on";
-  }
-  std::multiset<std::string> values;
-  for (const Record& r : contents(output)) values.insert(*r.value);
-  EXPECT_EQ(values.size(), sent);
-  EXPECT_EQ(std::set(values.begin(), values.end()).size(), sent) << "an input came out twice";
-}
-
-// Protects: a broker that stands still past the transaction's timeout, connections open. Whatever the outcome of the commit
-// under way is called, it is what a reader sees, and a client (a new one, where this one is dead) goes on from there.
-TEST_F(KafkaLog, GoesOnAfterTheBrokerStoodStill) {
-  if (broker_.folder.empty()) GTEST_SKIP() << "the broker of LACUNA_TEST_KAFKA is not ours to stop";
-  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
-  const std::string group = integration::unique_name("g"), id = integration::unique_name("id");
-  append_numbered(input, 0, 200);
-  auto impatient = make_kafka_log({.bootstrap_servers = broker_.bootstrap,
-                                   .properties = {{"session.timeout.ms", "6000"}},
-                                   .transaction_timeout = Millis(2000),
-                                   .request_timeout = Millis(2000)});
-  ASSERT_TRUE(impatient.ok());
-  std::unique_ptr<EventLog> log;
-  const auto join = [&] {
-    const auto end = std::chrono::steady_clock::now() + 2 * kPatience;
-    while (!log && std::chrono::steady_clock::now() < end) {
-      auto opened = (*impatient)->open(group, id);
-      ASSERT_TRUE(opened.ok() || opened.code() == Code::unavailable) << opened.status().to_string();
-      if (opened.ok()) log = std::move(*opened);
-    }
-    ASSERT_TRUE(log);
-    ASSERT_TRUE(log->subscribe({input}, {}).ok());
-  };
-  join();
-  auto batch = take(*log, 50);
-  log->start_commit(echo(batch, output));
-  ASSERT_TRUE(integration::control(broker_, "pause"));
-  std::thread resume([this] {
-    std::this_thread::sleep_for(std::chrono::seconds(4));
-    EXPECT_TRUE(integration::control(broker_, "resume"));
-  });
-  std::size_t done = 0;
-  auto outcome = log->finish_commit();
-  resume.join();
-  const auto end = std::chrono::steady_clock::now() + 4 * kPatience;
-  for (;;) {
-    if (outcome.ok()) {
-      done += batch.size();
-    } else if (outcome.code() == Code::fenced || outcome.code() == Code::internal) {
-      log.reset();
-      join();
-      // What this client has done is what the group says.
-      const auto committed = log->committed({input, 0}, kPatience);
-      if (committed.ok()) done = static_cast<std::size_t>(committed->next_offset);
-    } else {
-      ASSERT_EQ(outcome.code(), Code::aborted) << outcome.status().to_string();
-    }
-    if (done >= 200 || std::chrono::steady_clock::now() > end) break;
-    auto polled = log->poll(50, kStep);
-    batch = polled.ok() ? std::move(*polled) : std::vector<Record>();
-    if (batch.empty()) {
-      outcome = Status(Code::aborted, "nothing yet");
-      continue;
-    }
-    outcome = log->commit(echo(batch, output));
-  }
-  std::multiset<std::string> values;
-  for (const Record& r : contents(output)) values.insert(*r.value);
-  EXPECT_EQ(values.size(), 200u);
-  EXPECT_EQ(std::set(values.begin(), values.end()).size(), values.size()) << "an input came out twice";
 }
 
 // Protects: a patient's events that come through two topics reach one member. Two members, two topics of six partitions.

@@ -17,19 +17,21 @@ usage() {
   cat <<'TEXT'
 Usage: kafka.sh start|stop|kill|pause|resume|status [--port P] [--dir D] [--fresh]
        kafka.sh acl [--dir D] -- ARGUMENTS OF kafka-acls
+       kafka.sh configs [--dir D] -- ARGUMENTS OF kafka-configs
 
   start   starts the broker unless it runs already, and waits until it serves
   stop    lets it shut down in order; the data stay
   kill    ends it without warning (tests of recovery)
   pause   stops it where it is (SIGSTOP), connections open; resume lets it go on
   acl     adds or removes permissions; everything is allowed where nothing was said
+  configs adds or removes logins (SCRAM-SHA-256), among other things
   status  says where it runs; exit 1 when it does not
 
   --port P   0: any free one. Default: the one it had before in this folder, or ${LACUNA_KAFKA_PORT:-9092}
   --dir D    data, log and process id. Default: ${LACUNA_SCRATCH:-<repository>/.scratch}/kafka
   --fresh    start: wipes the data first (the broker is stopped if it runs)
 
-D/bootstrap holds host:port while it runs. Exit 77: the jars could not be fetched.
+D/bootstrap holds host:port while it runs, D/bootstrap-login that of a listener that asks for a login. Exit 77: the jars could not be fetched.
 TEXT
 }
 
@@ -88,7 +90,7 @@ s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 write_configuration() {
-  local controller
+  local controller login
   if [ -z "$port" ]; then port=$(cat "$dir/port" 2>/dev/null || echo "${LACUNA_KAFKA_PORT:-9092}"); fi
   if [ "$port" = 0 ]; then port=$(free_port); fi
   if taken "$port"; then
@@ -96,16 +98,21 @@ write_configuration() {
     exit 1
   fi
   controller=$(free_port)
+  login=$(cat "$dir/login_port" 2>/dev/null || free_port)
   echo "$port" >"$dir/port"
+  echo "$login" >"$dir/login_port"
+  echo "127.0.0.1:$login" >"$dir/bootstrap-login"
   cat >"$conf" <<TEXT
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_PLAINTEXT://127.0.0.1:$login,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_PLAINTEXT://127.0.0.1:$login
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-256
+listener.name.sasl_plaintext.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 log.dirs=$dir/data
 num.partitions=4
 default.replication.factor=1
@@ -137,7 +144,7 @@ failed() {
 start() {
   if [ -n "$fresh" ]; then
     stop
-    rm -rf "$dir/data" "$dir/port"
+    rm -rf "$dir/data" "$dir/port" "$dir/login_port"
   fi
   if running_pid >/dev/null; then
     echo "Kafka runs already on $(cat "$dir/bootstrap")"
@@ -197,16 +204,19 @@ signal() {
   kill "-$1" "$pid"
 }
 
+# $1: the class; the rest: its arguments.
+administer() {
+  java_with -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error "$1" --bootstrap-server "$(cat "$dir/bootstrap")" "${@:2}"
+}
+
 case $command in
   start) start ;;
   stop) stop ;;
   kill) end_with KILL ;;
   pause) signal STOP ;;
   resume) signal CONT ;;
-  acl)
-    java_with -Xmx128m -Dorg.slf4j.simpleLogger.defaultLogLevel=error kafka.admin.AclCommand \
-      --bootstrap-server "$(cat "$dir/bootstrap")" --force "$@"
-    ;;
+  acl) administer kafka.admin.AclCommand --force "$@" ;;
+  configs) administer kafka.admin.ConfigCommand "$@" ;;
   status)
     if running_pid >/dev/null; then echo "Kafka runs on $(cat "$dir/bootstrap" 2>/dev/null || echo "(starting)")"; else echo "Kafka does not run"; exit 1; fi
     ;;
