@@ -13,13 +13,13 @@ constexpr double kStakeMax = 1e250;
 void Detector::update(double x, const Bounds& bounds, Time at, std::uint16_t site) {
   for (const bool falling : {true, false}) {
     if (falling && !falling_) continue;
-    const std::size_t begin = falling ? 0 : kFallingBets, end = falling ? kFallingBets : kTilts.size();
+    const std::size_t begin = falling ? 0 : kOldFallingBets, end = falling ? kOldFallingBets : kOldTilts.size();
     const double p = falling ? bounds.low : bounds.high;
     double strongest = 1;
     Time onset = at;
     for (std::size_t k = begin; k < end; ++k) {
       Bet& bet = bets_[k];
-      const double gain = (1 + (kTilts[k] - 1) * x) / (1 + (kTilts[k] - 1) * p);
+      const double gain = (1 + (kOldTilts[k] - 1) * x) / (1 + (kOldTilts[k] - 1) * p);
       bet.stake = std::min((1 + bet.stake) * gain, kStakeMax);
       if (bet.run <= 1) bet.left_floor = at;
       bet.run = std::clamp(bet.run * gain, 1.0, kStakeMax);
@@ -44,12 +44,12 @@ void Detector::update(double x, const Bounds& bounds, Time at, std::uint16_t sit
 double Detector::evidence() const {
   double sum = 0;
   for (const Bet& bet : bets_) sum += bet.stake;
-  return sum / static_cast<double>(falling_ ? kTilts.size() : kTilts.size() - kFallingBets);
+  return sum / static_cast<double>(falling_ ? kOldTilts.size() : kOldTilts.size() - kOldFallingBets);
 }
 
 bool Detector::leans_down() const {
   double down = 0, up = 0;
-  for (std::size_t k = 0; k < bets_.size(); ++k) (k < kFallingBets ? down : up) += bets_[k].stake;
+  for (std::size_t k = 0; k < bets_.size(); ++k) (k < kOldFallingBets ? down : up) += bets_[k].stake;
   return down > up;
 }
 

@@ -5,21 +5,16 @@
 #include <cstdint>
 #include <map>
 
+#include "model/drift/bets.h"
 #include "state/records/bytes.h"
 #include "state/records/time.h"
 
 namespace lacuna::drift {
 
-/// What a rate is known to be before an outcome is seen: any rate in [low, high] counts as no change.
-struct Bounds {
-  double low = 0;
-  double expected = 0;
-  double high = 0;
-};
 
 /// Strength of the bets: what the odds are multiplied with. Below 1: bets that the rate fell.
-inline constexpr std::array<double, 8> kTilts = {0.002, 0.05, 0.2, 0.5, 1.5, 3, 8, 20};
-inline constexpr std::size_t kFallingBets = 4;
+inline constexpr std::array<double, 8> kOldTilts = {0.002, 0.05, 0.2, 0.5, 1.5, 3, 8, 20};
+inline constexpr std::size_t kOldFallingBets = 4;
 
 /// A Shiryaev-Roberts mixture e-detector (Shin, Ramdas and Rinaldo, arXiv 2203.03532) for outcomes x in [0, 1] whose conditional
 /// mean given the past lies within bounds known before. Bet k multiplies its stake by
@@ -61,7 +56,7 @@ class Detector {
     Time left_floor{};   ///< when `run` last rose from 1
   };
   bool falling_;
-  std::array<Bet, kTilts.size()> bets_;
+  std::array<Bet, kOldTilts.size()> bets_;
   std::array<Since, 2> since_;   ///< fallen, risen
 };
 
