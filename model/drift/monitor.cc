@@ -12,7 +12,7 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr Millis kHour = std::chrono::hours(1);
 constexpr Millis kGrace = std::chrono::minutes(15);       // an hour stays open this long for events out of order
 constexpr Millis kAbsenceMax = std::chrono::hours(12);    // silent for longer: gone; coming back is a new stay
@@ -94,6 +94,7 @@ struct Monitor::Impl {
   void sweep();
   void close_hours(Patient& patient);
   std::uint16_t site_index(std::string_view site);
+  Subject* find_subject(std::string_view kind, std::string_view subject);
   std::string save() const;
   Status load(std::string_view bytes);
 
@@ -244,6 +245,31 @@ void Monitor::observe(const Miss& miss) {
 }
 
 std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->pending, {}); }
+
+Subject* Monitor::Impl::find_subject(std::string_view kind, std::string_view subject) {
+  const auto matches = [&](const Subject& s) { return s.spec().kind == kind && s.spec().subject == subject; };
+  for (Subject& s : arrivals) {
+    if (matches(s)) return &s;
+  }
+  for (auto& s : coverage) {
+    if (s && matches(*s)) return &*s;
+  }
+  return nullptr;
+}
+
+Status Monitor::accept(std::string_view kind, std::string_view subject, Time now) {
+  Subject* const s = impl_->find_subject(kind, subject);
+  if (s == nullptr) return {Code::not_found, "no such subject is watched"};
+  s->accept(now, impl_->pending);
+  return {};
+}
+
+Status Monitor::mute(std::string_view kind, std::string_view subject, Time until) {
+  Subject* const s = impl_->find_subject(kind, subject);
+  if (s == nullptr) return {Code::not_found, "no such subject is watched"};
+  s->mute(until);
+  return {};
+}
 
 std::vector<SubjectView> Monitor::subjects() const {
   std::vector<SubjectView> out;

@@ -37,7 +37,7 @@ struct Miss {
   bool missed = false;  ///< outside the model's own (not the calibrated) central interval at the level
 };
 
-enum class SubjectState : std::uint8_t { learning, armed, alarmed };
+enum class SubjectState : std::uint8_t { learning, armed, alarmed };  ///< muted or not: SubjectView::muted_until
 std::string_view to_string(SubjectState state);
 
 struct SubjectView {
@@ -49,6 +49,7 @@ struct SubjectView {
   double recent = 0;    ///< rate now, exponentially weighted
   double log_evidence = 0;
   double log_threshold = 0;
+  Time muted_until = Time::min();  ///< until then nothing is said; evidence is gathered all the same
 };
 
 /// All detectors. update order is stream order; clinical time drives it, never the wall clock. Not thread-safe.
@@ -68,6 +69,12 @@ class Monitor {
   void observe(const Miss& miss);
   /// Alerts raised, updated or resolved by what was observed since the last call. Each alert is raised once.
   std::vector<Alert> take_alerts();
+
+  /// The operator's decisions; `not_found` where no such subject is watched. Accepting takes what is seen from now on as the new
+  /// normal: an open alert is resolved, the baseline learned anew, from `learning` on. `now`: clinical time.
+  Status accept(std::string_view kind, std::string_view subject, Time now);
+  /// Until `until` (clinical time) no message of this subject is given; Time::min() ends it.
+  Status mute(std::string_view kind, std::string_view subject, Time until);
 
   std::vector<SubjectView> subjects() const;
   std::vector<Alert> open_alerts() const;

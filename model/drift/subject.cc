@@ -52,22 +52,38 @@ void Subject::update(double x, std::size_t cell, Time hour, Time now, std::uint1
   if (state_ == SubjectState::armed) {
     // What looks like a change must not become normal while it is being weighed.
     if (evidence < std::sqrt(threshold_)) baseline_.learn(cell, wrapped, x);
-    if (evidence >= threshold_) raise(now, name_site, alerts);
+    if (evidence >= threshold_ && now >= muted_until_) raise(now, name_site, alerts);
     return;
   }
   if (follow(x, bounds)) {
     alert_->state = AlertState::resolved;
+    alert_->resolution = Resolution::returned;
     alert_->summary = spec_.subject + ": " + spec_.what + " back to normal by " + format_rfc3339(now) + "; had " +
                       (shift_ < 0 ? "fallen" : "risen") + " since " + format_rfc3339(alert_->since);
     alerts.push_back(*alert_);
     alert_.reset();
     detector_.reset();
     arm(now);
-  } else if (evidence >= std::max(told_ * kTellFactor, std::pow(told_, kTellPower)) && now - told_at_ >= kTellEvery) {
+  } else if (evidence >= std::max(told_ * kTellFactor, std::pow(told_, kTellPower)) && now - told_at_ >= kTellEvery && now >= muted_until_) {
     alert_->state = AlertState::updated;
     describe(now, name_site);
     alerts.push_back(*alert_);
   }
+}
+
+void Subject::accept(Time now, std::vector<Alert>& alerts) {
+  if (alert_) {
+    alert_->state = AlertState::resolved;
+    alert_->resolution = Resolution::accepted;
+    alert_->summary = spec_.subject + ": taken as the new normal from " + format_rfc3339(now) + " on";
+    alerts.push_back(std::move(*alert_));
+  }
+  alert_.reset();
+  baseline_ = Baseline(spec_.groups, spec_.slack, spec_.floor);
+  detector_.reset();
+  state_ = SubjectState::learning;
+  updates_ = 0;
+  recent_ = recent_expected_ = threshold_ = 0;
 }
 
 // Average run length between false alarms of one subject = its updates in a month, times its share of the budget.
@@ -139,6 +155,7 @@ SubjectView Subject::view() const {
   v.recent = recent_;
   v.log_evidence = std::log(std::max(detector_.evidence(), 1e-9));
   v.log_threshold = threshold_ > 0 ? std::log(threshold_) : 0;
+  v.muted_until = muted_until_;
   return v;
 }
 
@@ -150,6 +167,7 @@ void Subject::save(ByteWriter& out) const {
   out.put<std::int64_t>(first_.time_since_epoch().count());
   for (const double v : {recent_, recent_expected_, threshold_, shift_, back_, told_}) out.put(v);
   out.put<std::int64_t>(told_at_.time_since_epoch().count());
+  out.put<std::int64_t>(muted_until_.time_since_epoch().count());
   out.put<std::uint8_t>(alert_ ? 1 : 0);
   if (alert_) save_alert(*alert_, out);
 }
@@ -162,6 +180,7 @@ void Subject::load(ByteReader& in) {
   first_ = Time(Millis(in.get<std::int64_t>()));
   for (double* v : {&recent_, &recent_expected_, &threshold_, &shift_, &back_, &told_}) *v = in.get<double>();
   told_at_ = Time(Millis(in.get<std::int64_t>()));
+  muted_until_ = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
   if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
   // An alarm without its alert could never be resolved.
@@ -175,10 +194,17 @@ void save_alert(const Alert& alert, ByteWriter& out) {
   out.put_text(alert.subject);
   out.put<std::int64_t>(alert.since.time_since_epoch().count());
   out.put<std::int64_t>(alert.detected.time_since_epoch().count());
-  out.put(alert.evidence);
-  out.put(alert.threshold);
+  for (const Time t : {alert.earliest, alert.latest}) out.put<std::int64_t>(t.time_since_epoch().count());
+  for (const double v : {alert.evidence, alert.threshold, alert.before, alert.after}) out.put(v);
   out.put(static_cast<std::uint8_t>(alert.severity));
+  out.put(static_cast<std::uint8_t>(alert.resolution));
   out.put_text(alert.summary);
+  out.put_text(alert.action);
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(alert.effects.size()));
+  for (const Effect& e : alert.effects) {
+    out.put_text(e.name);
+    out.put(e.value);
+  }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(alert.contributors.size()));
   for (const Contributor& c : alert.contributors) {
     out.put_text(c.name);
@@ -195,10 +221,19 @@ Alert load_alert(ByteReader& in) {
   a.subject = in.get_text();
   a.since = Time(Millis(in.get<std::int64_t>()));
   a.detected = Time(Millis(in.get<std::int64_t>()));
-  a.evidence = in.get<double>();
-  a.threshold = in.get<double>();
+  for (Time* t : {&a.earliest, &a.latest}) *t = Time(Millis(in.get<std::int64_t>()));
+  for (double* v : {&a.evidence, &a.threshold, &a.before, &a.after}) *v = in.get<double>();
   a.severity = static_cast<Severity>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 1));
+  a.resolution = static_cast<Resolution>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
   a.summary = in.get_text();
+  a.action = in.get_text();
+  const auto effects = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < effects && in.ok(); ++i) {
+    Effect e;
+    e.name = in.get_text();
+    e.value = in.get<double>();
+    a.effects.push_back(std::move(e));
+  }
   const auto contributors = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < contributors && in.ok(); ++i) {
     Contributor c;

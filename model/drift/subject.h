@@ -36,6 +36,9 @@ class Subject {
   void update(double x, std::size_t cell, Time hour, Time now, std::uint16_t site, const NameSite& name_site,
               std::vector<Alert>& alerts);
 
+  void accept(Time now, std::vector<Alert>& alerts);
+  void mute(Time until) { muted_until_ = until; }
+  const SubjectSpec& spec() const { return spec_; }
   SubjectState state() const { return state_; }
   double overall() const { return baseline_.overall(); }
   const std::optional<Alert>& alert() const { return alert_; }
@@ -66,6 +69,7 @@ class Subject {
   double back_ = 1;          ///< evidence that the rate has returned (a CUSUM)
   double told_ = 0;          ///< evidence in the last message
   Time told_at_{};
+  Time muted_until_ = Time::min();
 };
 
 void save_alert(const Alert& alert, ByteWriter& out);

@@ -27,4 +27,13 @@ std::string_view to_string(Severity severity) {
   return "unknown";
 }
 
+std::string_view to_string(Resolution resolution) {
+  switch (resolution) {
+    case Resolution::open: return "open";
+    case Resolution::returned: return "returned";
+    case Resolution::accepted: return "accepted";
+  }
+  return "unknown";
+}
+
 }  // namespace lacuna

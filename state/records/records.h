@@ -133,6 +133,16 @@ struct Contributor {
   double share = 0;   ///< of the evidence, 0..1
 };
 
+/// How much moved, as a number that people know; never the reason for an alert.
+struct Effect {
+  std::string name;   ///< "mean_shift" (standard deviations), "missing_share", "psi", "g" (the G-test's statistic)
+  double value = 0;
+  friend bool operator==(const Effect&, const Effect&) = default;
+};
+
+enum class Resolution : std::uint8_t { open, returned, accepted };
+std::string_view to_string(Resolution resolution);
+
 /// One decision of one detector.
 struct Alert {
   std::string alert_id;   ///< "kind/subject@since": the same through the alert's life
@@ -140,12 +150,17 @@ struct Alert {
   std::string kind;       ///< "missingness" (arrivals), "coverage" (interval misses), ...
   std::string subject;    ///< modality or feature name
   Time since{};           ///< estimated onset, clinical time
+  Time earliest{}, latest{};  ///< interval of the onset
   Time detected{};        ///< clinical time at which the threshold was passed
   double evidence = 0;    ///< e-value of the detector
   double threshold = 0;   ///< = stated average run length to a false alarm, in updates of this subject
   Severity severity = Severity::info;
   std::string summary;    ///< one sentence for a person: what moved, from what to what
+  double before = 0, after = 0;  ///< mean of what is watched: as expected, and since the onset
+  std::vector<Effect> effects;
   std::vector<Contributor> contributors;
+  Resolution resolution = Resolution::open;  ///< why it is resolved
+  std::string action;     ///< what was done about it; empty: nothing
   std::string model_version;
 };
 
