@@ -28,8 +28,18 @@ StreamState::StreamState(const Config& config)
       scores(config.schema->feature_count(), config.score_window),
       monitor(*config.schema, config.alerts) {}
 
-std::map<std::string, std::string> StreamState::save() const {
-  return {{kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}};
+std::map<std::string, std::string> StreamState::save(const Schema& schema) const {
+  std::map<std::string, std::string> out = reference.save(schema);
+  out.merge(std::map<std::string, std::string>{
+      {kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}});
+  return out;
+}
+
+std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
+  std::map<std::string, std::string> out = reference.save_new(schema);
+  out.merge(std::map<std::string, std::string>{
+      {kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}});
+  return out;
 }
 
 Status StreamState::load(const Config& config, const state::Store& store) {
@@ -44,7 +54,8 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level)));
   LACUNA_RETURN_IF_ERROR(
       restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
-  return restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts));
+  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts)));
+  return reference.load(schema, store);
 }
 
 model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
@@ -184,6 +195,7 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
 
 void Batch::advance(drift::Monitor& monitor) {
   const Schema& schema = *config_.schema;
+  for (std::size_t i = events_.size(); i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
   std::stable_sort(events_.begin(), events_.end(), [](const Arrived& a, const Arrived& b) {
     return std::tie(a.event.time, a.event.patient_id) < std::tie(b.event.time, b.event.patient_id);
   });
@@ -196,10 +208,13 @@ void Batch::advance(drift::Monitor& monitor) {
     for (; end < events_.size() && events_[end].event.time == time && events_[end].event.patient_id == patient; ++end) {
       Arrived& arrived = events_[end];
       const SourcePosition& source = records_[arrived.record].position;
-      const Snapshot& before = moment.before;
       switch (state::apply(schema, now, arrived.event, source, config_.late_max)) {
-        case state::Applied::duplicate: tally(arrived.record).duplicate += 1; continue;
+        case state::Applied::duplicate:
+          tally(arrived.record).duplicate += 1;
+          monitor.observe(drift::RecordFate::duplicate);
+          continue;
         case state::Applied::late:
+          monitor.observe(drift::RecordFate::late);
           tally(arrived.record).late += 1;
           counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
           dead_letter(arrived.record, streaming::Refusal::late, "apply",
@@ -208,13 +223,13 @@ void Batch::advance(drift::Monitor& monitor) {
         case state::Applied::applied: break;
       }
       tally(arrived.record).applied += 1;
+      monitor.observe(drift::RecordFate::applied);
       if (letters_.contains(arrived.record)) tally(arrived.record).partial += 1;
       changed_[patient] = arrived.record;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
-      if (arrived.event.modality != kNoModality) {
-        monitor.observe(drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, &before});
-      }
+      monitor.observe(drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, arrived.event.values,
+                                     arrived.event.attributes});
       for (const FeatureValue& v : arrived.event.values) {
         auto same = std::find_if(moment.values.begin(), moment.values.end(),
                                  [&v](const FeatureValue& w) { return w.feature == v.feature; });
@@ -279,6 +294,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     asked.push_back(&m);
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  const double widest = model::normal_quantile(0.5 + config_.predict.level / 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Moment& m = *asked[i];
     if (!predictions[i]) {
@@ -311,12 +327,16 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       if (!is_discrete(likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
-        const double tail = (1 - config_.predict.level) / 2;
-        const double pit = p.pit(value, u);
-        state.monitor.observe(drift::Miss{m.before.patient_id, feature, m.time, pit < tail || pit > 1 - tail});
+        const double z = p.normal_score(value, u);
+        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, z, std::abs(z) > widest, s.error_model, m.before.attributes});
       }
     }
   }
+  std::vector<const Snapshot*> due;
+  for (const Moment& m : moments_) {
+    if (state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
+  }
+  state.reference.observe(version, state.monitor, due);
   examples_.reserve(moments_.size());
   for (Moment& m : moments_) {
     m.before.recent_ids.clear();
@@ -391,7 +411,7 @@ streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::strin
   return out;
 }
 
-state::StateChange Batch::change(const StreamState& state, const Tallies& tallies, Time now) {
+state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Time now) {
   state::StateChange change;
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
   change.examples = examples_;
@@ -401,7 +421,7 @@ state::StateChange Batch::change(const StreamState& state, const Tallies& tallie
     position.counts = tallies.at({r.position.topic, r.position.partition});
     position.written = now;
   }
-  change.meta = state.save();
+  change.meta = state.save_new(*config_.schema);
   return change;
 }
 

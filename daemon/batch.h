@@ -10,6 +10,7 @@
 #include "daemon/config.h"
 #include "daemon/pipeline.h"
 #include "daemon/poison.h"
+#include "daemon/latent_reference.h"
 #include "model/calibration.h"
 #include "model/drift/monitor.h"
 #include "model/learner.h"
@@ -30,9 +31,13 @@ struct StreamState {
   model::Calibrator calibrator;
   model::ScoreBoard scores;
   drift::Monitor monitor;
+  LatentReference reference;
 
   StreamState(const Config& config);
-  std::map<std::string, std::string> save() const;
+  /// Everything, for another store.
+  std::map<std::string, std::string> save(const Schema& schema) const;
+  /// What the store does not have yet.
+  std::map<std::string, std::string> save_new(const Schema& schema);
   /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
   Status load(const Config& config, const state::Store& store);
 };
@@ -52,7 +57,7 @@ class Batch {
   /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
   /// from the store.
   Status load(const state::Store& store, const state::StateChange* before);
-  /// Applies the events in event-time order, tells the monitor of arrivals, keeps what was known before each moment.
+  /// Applies the events in event-time order, tells the monitor of arrivals and of what became of each record, keeps what was known before each moment.
   void advance(drift::Monitor& monitor);
   /// Test-then-train: predicts the arrived values from what was known before them.
   void score(const model::ModelVersion& version, StreamState& state);
@@ -62,7 +67,7 @@ class Batch {
   streaming::Transaction encode(std::vector<Alert> alerts, const std::string& model_version, Tallies& tallies);
   /// What the store has to write once the transaction is durable, but for the changelog positions, which the commit tells.
   /// `tallies` as encode() left them. Takes the snapshots.
-  state::StateChange change(const StreamState& state, const Tallies& tallies, Time now);
+  state::StateChange change(StreamState& state, const Tallies& tallies, Time now);
 
   const Counts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }

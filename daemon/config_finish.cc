@@ -185,6 +185,7 @@ void finish_draft(Draft& draft, const ComplainAt& complain) {
   config.store.seed = config.model.seed;
   config.store.path = config.data_dir + "/state";
   config.alerts.coverage_level = config.predict.level;
+  config.alerts.latent_dimensions = static_cast<std::size_t>(config.model.latent_dim);
   check_topics(draft, complain);
   check_training(draft, complain);
   finish_schema(draft, complain);

@@ -176,6 +176,20 @@ void add_operation_keys(std::vector<Key>& keys) {
   add(duration("alerts.learning", minutes(1), hours(24 * 90), "Clinical time a subject is watched before it can raise an alert.",
                FIELD(alerts.learning)));
   add(integer("alerts.learning_updates_min", 1, kMany, "And updates.", FIELD(alerts.learning_updates_min)));
+#define WEIGHT(kind, help) \
+  add(number("alerts.weights." #kind, 0, 1000, help, FIELD(alerts.weights[static_cast<std::size_t>(drift::Kind::kind)])))
+  WEIGHT(missingness, "Share of the budget, relative to the others, of whether each modality arrives; 0: not watched.");
+  WEIGHT(measured, "Of which features are in the panels that arrive.");
+  WEIGHT(pattern, "Of which modalities arrive together.");
+  WEIGHT(value, "Of values, given the rest of the patient.");
+  WEIGHT(distribution, "Of the first values of a stay, over all patients.");
+  WEIGHT(error, "Of how far predictions are off.");
+  WEIGHT(coverage, "Of whether the model's own intervals hold.");
+  WEIGHT(latent, "Of the latent codes of patients, against a fixed reference.");
+  WEIGHT(mix, "Of which patients come, and which classes are observed.");
+  WEIGHT(stream, "Of late, duplicate and refused records.");
+  WEIGHT(subgroup, "Of whether a group's error or coverage is worse than everybody's.");
+#undef WEIGHT
   add(boolean("http.enabled", "Serve metrics, health and the API.", FIELD(http.enabled)));
   add(text("http.address", "an address of this host", is_not_empty,
            "Loopback unless something in front of it authenticates: answers hold patient data.", FIELD(http.address)));

@@ -304,7 +304,7 @@ class PipelineImpl final : public Pipeline {
     last_publication_ = steady_clock::now();
     LACUNA_RETURN_IF_ERROR(settle());
     streaming::Transaction transaction;
-    transaction.outputs = checkpoints_->publish(*learner_, state_.save());
+    transaction.outputs = checkpoints_->publish(*learner_, state_.save(*config_.schema));
     const auto published = log_->commit(std::move(transaction));
     // Unknown outcome: no position moves, so nothing could tell; a new client fences what the old one may have left.
     if (published.code() == Code::internal) return {Code::fenced, published.status().message()};

@@ -41,6 +41,9 @@ class ModelVersion {
   /// One result per query, in order. `internal` when LibTorch throws. A query's result does not depend on the others of its batch
   /// beyond rounding.
   virtual Result<std::vector<Prediction>> predict(std::span<const Query> queries) const = 0;
+  /// The mean of the posterior given what each query's snapshot knows at its time, without what it hides: latent_dim numbers.
+  /// `wanted` is not used. Errors as predict().
+  virtual Result<std::vector<std::vector<float>>> codes(std::span<const Query> queries) const = 0;
   /// Mean and standard deviation of a feature as seen so far, on its scale (0 and 1 before any value).
   virtual std::pair<double, double> moments(FeatureId feature) const = 0;
 };

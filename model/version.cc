@@ -71,20 +71,10 @@ class Version final : public ModelVersion {
   }
 
   Result<std::vector<Prediction>> predict(std::span<const Query> queries) const override {
-    try {
-      const torch::NoGradGuard no_gradients;
-      use_one_thread();
-      std::vector<Prediction> predictions(queries.size());
-      for (std::size_t at = 0; at < queries.size(); at += kChunk) {
-        const std::size_t size = std::min(kChunk, queries.size() - at);
-        predict_chunk(queries.subspan(at, size), std::span(predictions).subspan(at, size));
-      }
-      return predictions;
-    } catch (const std::exception&) {
-      // LibTorch's messages can quote tensors; what reaches the log must hold no value of a patient.
-      return {Code::internal,
-              "prediction with model " + id_ + " failed: LibTorch threw, or the weights have diverged"};
-    }
+    return in_chunks<Prediction>(queries, [this](auto some, auto out) { predict_chunk(some, out); });
+  }
+  Result<std::vector<std::vector<float>>> codes(std::span<const Query> queries) const override {
+    return in_chunks<std::vector<float>>(queries, [this](auto some, auto out) { encode_chunk(some, out); });
   }
 
  private:
@@ -93,7 +83,26 @@ class Version final : public ModelVersion {
     bool any_known_wanted = false;
   };
 
+  /// `each` fills the answers of a chunk.
+  template <typename Answer, typename Each>
+  Result<std::vector<Answer>> in_chunks(std::span<const Query> queries, Each&& each) const {
+    try {
+      const torch::NoGradGuard no_gradients;
+      use_one_thread();
+      std::vector<Answer> answers(queries.size());
+      for (std::size_t at = 0; at < queries.size(); at += kChunk) {
+        const std::size_t size = std::min(kChunk, queries.size() - at);
+        each(queries.subspan(at, size), std::span(answers).subspan(at, size));
+      }
+      return answers;
+    } catch (const std::exception&) {
+      // LibTorch's messages can quote tensors; what reaches the log must hold no value of a patient.
+      return {Code::internal, "model " + id_ + " failed: LibTorch threw, or the weights have diverged"};
+    }
+  }
+
   Rows encode(std::span<const Query> queries) const;
+  void encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const;
   void predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const;
   Predictive assemble(const HostOutputs& o, std::int64_t row, FeatureId feature, const float* weights) const;
 
@@ -152,6 +161,19 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
     for (std::size_t n = half; n < noise.size(); ++n) noise[n] = -noise[n - half];
   }
   return r;
+}
+
+void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const {
+  const Rows rows = encode(queries);
+  const auto device = p_.weights.device();
+  const Posterior q = network_.encode(rows.past.to(device), rows.context.to(device), rows.subset.to(device));
+  // A mixture of experts has one posterior a modality: its mean is theirs.
+  const Tensor mean = q.mean.mean(1).to(torch::kCPU).contiguous();
+  if (!torch::isfinite(mean).all().item<bool>()) throw std::runtime_error("not finite");
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const float* const row = mean.data_ptr<float>() + static_cast<std::int64_t>(i) * mean.size(1);
+    out[i].assign(row, row + mean.size(1));
+  }
 }
 
 void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const {

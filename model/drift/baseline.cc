@@ -6,79 +6,113 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr double kCellPrior = 4;      // patient-hours at the overall rate that a cell starts with
-constexpr double kFactorPrior = 5;    // patient-hours of each outcome at factor 1 that an hour of day starts with
-constexpr double kSds = 2;            // of the estimate's log odds, towards the side that makes betting harder
-constexpr double kDesignEffect = 3;   // hours of one patient are alike: so many count as one
-// One patient-hour must not decide: with these a single update multiplies a stake at most by 6.6 (falling) or 10 (rising).
+constexpr std::size_t kHours = 24, kDays = 7;
+constexpr double kCellPrior = 4;    // outcomes at the overall rate that a cell starts with
+constexpr double kHourPrior = 5;    // outcomes of each sort at factor 1 that an hour of day starts with
+constexpr double kDayPrior = 100;   // and a day of the week, which differs less and is first seen once the rest is known
+constexpr double kSds = 1.5;        // of the estimate's log odds, towards the side that makes betting harder
+// One outcome must not decide: with these a single update multiplies a stake at most by 4.5 (falling) or 7.7 (rising).
 constexpr double kLowMax = 0.85;
 constexpr double kHighMin = 0.05;
 
 double logistic(double t) { return 1 / (1 + std::exp(-t)); }
 
-}  // namespace
-
-Baseline::Baseline(std::vector<std::uint8_t> group_of, Slack slack, double floor)
-    : group_of_(std::move(group_of)), slack_(slack), floor_(floor), cells_(group_of_.size()) {
-  const std::size_t groups = group_of_.empty() ? 0 : 1u + *std::max_element(group_of_.begin(), group_of_.end());
-  factors_.resize(groups * kHoursOfDay);
+std::size_t remainder(std::int64_t value, std::size_t n) {
+  const auto m = static_cast<std::int64_t>(n);
+  return static_cast<std::size_t>((value % m + m) % m);
 }
 
-double Baseline::overall() const { return (all_.hits + 1) / (all_.updates + 2); }
+}  // namespace
+
+Baseline::Baseline(Options options) : options_(std::move(options)), cells_(options_.groups.size()) {
+  if (!options_.calendar) return;
+  const std::size_t groups = 1u + *std::max_element(options_.groups.begin(), options_.groups.end());
+  hours_.resize(groups * kHours);
+  days_.resize(groups * kDays);
+}
+
+double Baseline::Factor::log_odds(double prior) const {
+  return std::log((hits + prior) / (expected + prior) * (updates - expected + prior) / (updates - hits + prior));
+}
+// Variance of log odds from counts: 1/hits + 1/misses. The prior is part of its counts, and its outcomes are of many patients.
+double Baseline::Factor::variance(double prior) const { return 1 / (hits + prior) + 1 / (updates - hits + prior); }
+
+void Baseline::Factor::learn(double x, double p) {
+  expected += static_cast<float>(p);
+  updates += 1;
+  hits += static_cast<float>(x);
+  if (updates >= kCellUpdatesMax) *this = {updates / 2, hits / 2, expected / 2};
+}
+
+double Baseline::overall() const { return (all_.hits + 1.0) / (all_.updates + 2.0); }
 
 double Baseline::log_odds(const Cell& cell) const {
   const double p = (cell.hits + kCellPrior * overall()) / (cell.updates + kCellPrior);
   return std::log(p / (1 - p));
 }
 
-Bounds Baseline::bounds(std::size_t index, int hour_of_day) const {
+std::size_t Baseline::hour_factor(std::size_t cell, Time at) const {
+  return options_.groups[cell] * kHours + remainder(std::chrono::floor<std::chrono::hours>(at).time_since_epoch().count(), kHours);
+}
+std::size_t Baseline::day_factor(std::size_t cell, Time at) const {
+  return options_.groups[cell] * kDays + remainder(std::chrono::floor<std::chrono::days>(at).time_since_epoch().count(), kDays);
+}
+
+Bounds Baseline::bounds(std::size_t index, Time at) const {
   const Cell& cell = cells_[index];
-  const Factor& factor = factors_[static_cast<std::size_t>(group_of_[index] * kHoursOfDay + hour_of_day)];
-  const double hits = factor.hits + kFactorPrior, misses = factor.updates - factor.hits + kFactorPrior;
-  const double expected_hits = factor.expected + kFactorPrior;
-  const double expected_misses = factor.updates - factor.expected + kFactorPrior;
-  const double middle = log_odds(cell) + std::log(hits / expected_hits * expected_misses / misses);
-  const double cell_hits = cell.hits + kCellPrior * overall();
-  const double cell_misses = cell.updates - cell.hits + kCellPrior * (1 - overall());
-  // Variance of log odds from counts: 1/hits + 1/misses. The factor's prior is part of its counts, and its hours are of many
-  // patients.
-  const double variance = kDesignEffect * (1 / cell_hits + 1 / cell_misses) + 1 / hits + 1 / misses;
-  const double unsure = kSds * std::sqrt(variance);
+  double centre = log_odds(cell);
+  const double hits = cell.hits + kCellPrior * overall();
+  const double misses = cell.updates - cell.hits + kCellPrior * (1 - overall());
+  double variance = options_.deff * (1 / hits + 1 / misses);
+  if (options_.calendar) {
+    const Factor &hour = hours_[hour_factor(index, at)], &day = days_[day_factor(index, at)];
+    centre += hour.log_odds(kHourPrior) + day.log_odds(kDayPrior);
+    variance += hour.variance(kHourPrior) + day.variance(kDayPrior);
+  }
   Bounds out;
-  out.expected = std::max(logistic(middle), floor_);
-  const double centre = std::log(out.expected / (1 - out.expected));
-  out.low = std::min(logistic(centre - unsure - slack_.below), kLowMax);
-  out.high = std::max(logistic(centre + unsure + slack_.above), kHighMin);
+  out.expected = std::max(logistic(centre), options_.floor);
+  centre = std::log(out.expected / (1 - out.expected));
+  const double unsure = kSds * std::sqrt(variance);
+  out.low = std::min(logistic(centre - unsure - options_.slack.below), kLowMax);
+  out.high = std::max(logistic(centre + unsure + options_.slack.above), kHighMin);
   return out;
 }
 
-void Baseline::learn(std::size_t index, int hour_of_day, double x) {
+void Baseline::learn(std::size_t index, Time at, double x) {
   Cell& cell = cells_[index];
-  Factor& factor = factors_[static_cast<std::size_t>(group_of_[index] * kHoursOfDay + hour_of_day)];
-  factor.expected += logistic(log_odds(cell));
-  factor.updates += 1;
-  factor.hits += x;
-  if (factor.updates >= kCellUpdatesMax) factor = {factor.updates / 2, factor.hits / 2, factor.expected / 2};
+  if (options_.calendar) {
+    Factor &hour = hours_[hour_factor(index, at)], &day = days_[day_factor(index, at)];
+    const double centre = log_odds(cell), by_hour = hour.log_odds(kHourPrior);
+    hour.learn(x, logistic(centre));
+    day.learn(x, logistic(centre + by_hour));
+  }
   for (Cell* c : {&cell, &all_}) {
     c->updates += 1;
-    c->hits += x;
+    c->hits += static_cast<float>(x);
     if (c->updates >= kCellUpdatesMax) *c = {c->updates / 2, c->hits / 2};
   }
 }
+
+void Baseline::forget() { *this = Baseline(options_); }
 
 template <typename Self, typename Visit>
 void Baseline::each_number(Self& self, Visit&& visit) {
   visit(self.all_.updates), visit(self.all_.hits);
   for (auto& c : self.cells_) visit(c.updates), visit(c.hits);
-  for (auto& f : self.factors_) visit(f.updates), visit(f.hits), visit(f.expected);
+  for (auto* factors : {&self.hours_, &self.days_}) {
+    for (auto& f : *factors) visit(f.updates), visit(f.hits), visit(f.expected);
+  }
 }
 
 void Baseline::save(ByteWriter& out) const {
-  each_number(*this, [&out](double v) { out.put(v); });
+  each_number(*this, [&out](float v) { out.put(v); });
 }
 
 void Baseline::load(ByteReader& in) {
-  each_number(*this, [&in](double& v) { v = in.get<double>(); });
+  each_number(*this, [&in](float& v) {
+    const auto read = in.get<float>();
+    v = read >= 0 && read <= kCellUpdatesMax ? read : 0;
+  });
 }
 
 }  // namespace lacuna::drift

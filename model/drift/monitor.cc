@@ -2,68 +2,35 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
-#include <unordered_map>
 
-#include "model/drift/subject.h"
+#include "model/drift/latent_subject.h"
+#include "model/drift/mix_subject.h"
+#include "model/drift/patients.h"
+#include "model/drift/pattern_subject.h"
+#include "model/drift/rate_subject.h"
+#include "model/drift/score_subject.h"
+#include "model/drift/watched.h"
 #include "state/records/bytes.h"
-#include "state/records/hash.h"
 
 namespace lacuna::drift {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
-constexpr Millis kHour = std::chrono::hours(1);
+constexpr std::uint32_t kVersion = 3;
 constexpr Millis kGrace = std::chrono::minutes(15);       // an hour stays open this long for events out of order
-constexpr Millis kAbsenceMax = std::chrono::hours(12);    // silent for longer: gone; coming back is a new stay
-constexpr std::size_t kOpenHoursMax = 14;                 // follows from the two above
-constexpr std::size_t kPatientsMax = 50'000;              // more at a time are not followed
-constexpr std::size_t kSitesMax = 256;                    // more are named together
 constexpr std::size_t kFeedHours = 32;                    // hours of which it is known whether anything arrived at all
-constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::min();
+constexpr std::size_t kRecordsTogether = 64;              // whose fates make one outcome
+constexpr Millis kCodeAfter = std::chrono::hours(6);
+constexpr double kErrorMax = 3;                           // standard deviations; an error is an outcome in [0, 1] of it
 
 // Cells of the arrivals' baseline: hours since the modality last arrived for this patient (never, 1, 2, 3-4, 5-8, 9-16, more)
-// times how often it did so far (too early to say; under 0.05, 0.2, 0.5 of the hours; more). Given both, hours of one patient
-// are nearly independent, which is what the bets need. Hours of day have their factors per group of recency.
-constexpr std::size_t kRecencies = 7, kFrequencies = 5;
-constexpr std::array<std::uint8_t, kRecencies> kRecencyGroup = {0, 1, 1, 2, 2, 3, 3};
+// times how often it did so far (too early to say; under 0.05, 0.2, 0.5 of the hours; more).
 constexpr std::int64_t kEarlyHours = 6;
 constexpr double kFrequencyHours = 24;  // time constant
+constexpr double kScoreHours = 8;       // of the means of a feature's scores
 
-// Cells of the coverage's baseline: first value; after a hit; after one miss; after more.
-constexpr std::size_t kHistories = 4;
-
-// Log odds within which a rate may wander and still be normal. Arrivals: 0.67 to 2.2 times the odds; a fall is what an outage
-// looks like, while busier hours and sicker patients are daily life. Misses: up to 1.35 times.
-constexpr Baseline::Slack kArrivalSlack = {0.4, 0.8};
-constexpr Baseline::Slack kCoverageSlack = {0, 0.3};
-
-std::int64_t hour_of(Time t) { return std::chrono::floor<std::chrono::hours>(t).time_since_epoch().count(); }
-Time begin_of(std::int64_t hour) { return Time(hour * kHour); }
-
-struct Past {
-  std::int32_t last_hour = kNever;
-  float frequency = 0;
-};
-
-struct Patient {
-  Time newest{};
-  std::uint16_t site = 0;
-  std::int64_t hours = 0;                 // closed so far
-  std::int64_t open_hour = 0;             // the first not closed; the hour of the first event is never judged
-  std::vector<std::uint64_t> arrived;     // sets of modalities from open_hour on
-  std::vector<Past> past;                 // per modality
-  std::int64_t scored_hour = std::numeric_limits<std::int64_t>::min();
-  std::vector<std::uint64_t> scored, known, missed, missed_before;  // sets of features: in scored_hour; and of their last values
-};
-
-bool test_bit(const std::vector<std::uint64_t>& set, std::size_t i) { return (set[i / 64] >> (i % 64) & 1) != 0; }
-void put_bit(std::vector<std::uint64_t>& set, std::size_t i, bool value) {
-  const std::uint64_t bit = std::uint64_t{1} << (i % 64);
-  set[i / 64] = value ? set[i / 64] | bit : set[i / 64] & ~bit;
-}
-
-std::size_t recency(std::int64_t hour, const Past& past) {
+std::size_t recency(std::int64_t hour, const Patient::Past& past) {
   if (past.last_hour == kNever) return 0;
   const std::int64_t since = hour - past.last_hour;
   if (since <= 2) return since <= 1 ? 1 : 2;
@@ -71,90 +38,51 @@ std::size_t recency(std::int64_t hour, const Past& past) {
   return since <= 16 ? 5 : 6;
 }
 
-std::size_t frequency(const Patient& patient, const Past& past) {
+std::size_t frequency(const Patient& patient, const Patient::Past& past) {
   if (patient.hours < kEarlyHours) return 0;
   if (past.frequency < 0.2f) return past.frequency < 0.05f ? 1 : 2;
   return past.frequency < 0.5f ? 3 : 4;
 }
 
+/// Index of the first edge above x, after 0 for "nothing known".
+template <std::size_t N>
+std::size_t cell_of(bool known, double x, const std::array<double, N>& edges) {
+  if (!known) return 0;
+  return 1 + static_cast<std::size_t>(std::upper_bound(edges.begin(), edges.end(), x) - edges.begin());
+}
+constexpr std::array<double, kScoreCells - 2> kScoreEdges = {-0.6, -0.2, 0.2, 0.6};
+constexpr std::array<double, kErrorCells - 2> kErrorEdges = {0.1, 0.2, 0.33};   // of kErrorMax
+constexpr std::array<double, kMissCells - 2> kMissEdges = {0.05, 0.12, 0.25};
+
+void follow(float& mean, double x, double count) { mean += static_cast<float>((x - mean) / std::min(count, kScoreHours)); }
+
 }  // namespace
 
-std::string_view to_string(SubjectState state) {
-  switch (state) {
-    case SubjectState::learning: return "learning";
-    case SubjectState::armed: return "armed";
-    case SubjectState::alarmed: return "alarmed";
-  }
-  return "unknown";
-}
-
 struct Monitor::Impl {
-  Impl(const Schema& s, const MonitorOptions& o);
-  Patient* find(std::string_view id, Time time);
-  void sweep();
+  Impl(const Schema& s, const MonitorOptions& o) : schema(s), shared(o), watched(schema, shared), patients(schema) {
+    feed.fill(std::numeric_limits<std::int64_t>::min());
+  }
   void close_hours(Patient& patient);
+  void close_hour(Patient& patient);
+  void close_panels(Patient& patient, const Patient::Open& hour, Time begin);
+  void first_value(const FeatureValue& value, const Arrival& arrival, std::uint16_t site);
+  void close_scored_hour(Patient& patient, std::span<const std::optional<float>> attributes, Time now);
   std::uint16_t site_index(std::string_view site);
-  Subject* find_subject(std::string_view kind, std::string_view subject);
   std::string save() const;
   Status load(std::string_view bytes);
 
-  Schema schema;
-  MonitorOptions options;
-  std::vector<Subject> arrivals;                       // per modality
-  std::vector<std::optional<Subject>> coverage;        // per feature; discrete ones have none
-  std::unordered_map<std::uint64_t, Patient> patients; // by hash of the id: nothing here names a patient
-  std::vector<std::string> sites{"no site"};
+  const Schema schema;
+  Shared shared;
+  Watched watched;
+  Patients patients;
   std::array<std::int64_t, kFeedHours> feed{};         // slot h % kFeedHours holds h when anything arrived in hour h
-  Time watermark = Time::min();
-  std::vector<Alert> pending;
-  Subject::NameSite name_site = [this](std::uint16_t i) { return i < sites.size() ? sites[i] : "other sites"; };
+  Time watermark = Time::min(), newest = Time::min();
+  std::array<std::uint32_t, kStreamSubjects + 1> fates{};  // of the records since the last outcome: all, then by subject
 };
-
-Monitor::Impl::Impl(const Schema& s, const MonitorOptions& o) : schema(s), options(o) {
-  feed.fill(std::numeric_limits<std::int64_t>::min());
-  const auto watched = [](const Feature& f) { return !is_discrete(f.likelihood); };
-  const auto& features = schema.features();
-  const std::size_t subjects =
-      schema.modality_count() + static_cast<std::size_t>(std::count_if(features.begin(), features.end(), watched));
-  SubjectSpec spec{"missingness", "", "arrivals", "patient-hour", true, Severity::info, {}, kArrivalSlack, 0};
-  for (std::size_t r = 0; r < kRecencies; ++r) spec.groups.insert(spec.groups.end(), kFrequencies, kRecencyGroup[r]);
-  for (const Modality& m : schema.modalities()) {
-    spec.subject = m.name;
-    arrivals.emplace_back(spec, options, subjects);
-  }
-  spec = {"coverage", "", "interval misses", "value", false, Severity::critical, std::vector<std::uint8_t>(kHistories, 0),
-          kCoverageSlack, 1 - options.coverage_level};
-  for (FeatureId f = 0; f < features.size(); ++f) {
-    spec.subject = schema.qualified_name(f);
-    coverage.emplace_back();
-    if (watched(features[f])) coverage.back().emplace(spec, options, subjects);
-  }
-}
-
-// Null when there are too many.
-Patient* Monitor::Impl::find(std::string_view id, Time time) {
-  const std::uint64_t key = hash64(id);
-  auto found = patients.find(key);
-  if (found != patients.end() && time - found->second.newest > kAbsenceMax) {
-    patients.erase(found);
-    found = patients.end();
-  }
-  if (found != patients.end()) return &found->second;
-  if (patients.size() >= kPatientsMax) return nullptr;
-  Patient& p = patients[key];
-  p.newest = time;
-  p.open_hour = hour_of(time) + 1;
-  p.past.resize(schema.modality_count());
-  for (auto* set : {&p.scored, &p.known, &p.missed, &p.missed_before}) set->resize((schema.feature_count() + 63) / 64);
-  return &p;
-}
-
-void Monitor::Impl::sweep() {
-  std::erase_if(patients, [this](const auto& entry) { return watermark - entry.second.newest > kAbsenceMax; });
-}
 
 std::uint16_t Monitor::Impl::site_index(std::string_view site) {
   if (site.empty()) return 0;
+  std::vector<std::string>& sites = shared.sites;
   const auto found = std::find(sites.begin() + 1, sites.end(), site);
   const auto index = static_cast<std::uint16_t>(found - sites.begin());
   if (found == sites.end() && sites.size() < kSitesMax) sites.emplace_back(site);
@@ -164,28 +92,81 @@ std::uint16_t Monitor::Impl::site_index(std::string_view site) {
 // An hour counts once an event of the same patient, of whatever modality, has come after it: that the patient was there is then
 // certain, and hours after a discharge are never mistaken for missing ones.
 void Monitor::Impl::close_hours(Patient& p) {
-  for (; begin_of(p.open_hour + 1) + kGrace <= p.newest; ++p.open_hour) {
-    const std::uint64_t set = p.arrived.empty() ? 0 : p.arrived.front();
-    if (!p.arrived.empty()) p.arrived.erase(p.arrived.begin());
-    // When nothing arrived from anybody, the feed stood still: that is lag, and says nothing about modalities.
-    const bool feed_moved = feed[static_cast<std::size_t>(p.open_hour) % kFeedHours] == p.open_hour;
-    for (std::size_t m = 0; m < arrivals.size(); ++m) {
-      Past& past = p.past[m];
-      const bool x = (set >> m & 1) != 0;
-      if (p.hours == 0) past.frequency = static_cast<float>(arrivals[m].overall());
-      if (feed_moved) {
-        const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
-        arrivals[m].update(x ? 1 : 0, cell, begin_of(p.open_hour), p.newest, p.site, name_site, pending);
-      }
-      // An outage must not teach that this patient is seldom measured.
-      if (feed_moved && arrivals[m].state() != SubjectState::alarmed) {
-        const double pace = 1 / std::min(static_cast<double>(p.hours) + 3, kFrequencyHours);
-        past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
-      }
-      if (x) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));
-    }
-    p.hours += 1;
+  while (begin_of(p.open_hour + 1) + kGrace <= p.newest) close_hour(p);
+}
+
+void Monitor::Impl::close_hour(Patient& p) {
+  Patient::Open hour;
+  hour.features.resize((schema.feature_count() + 63) / 64);
+  if (!p.open.empty()) {
+    hour = std::move(p.open.front());
+    p.open.erase(p.open.begin());
   }
+  // When nothing arrived from anybody, the feed stood still: that is lag, and says nothing about modalities.
+  const bool feed_moved = feed[static_cast<std::size_t>(p.open_hour) % kFeedHours] == p.open_hour;
+  const Time begin = begin_of(p.open_hour);
+  std::vector<Bounds> rates(schema.modality_count());
+  std::uint64_t suspicious = 0;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    Patient::Past& past = p.past[m];
+    RateSubject* const all = watched.arrivals(m);
+    if (all == nullptr) continue;
+    const bool x = (hour.modalities >> m & 1) != 0;
+    if (p.hours == 0) past.frequency = static_cast<float>(all->overall());
+    const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
+    RateSubject* const here = watched.arrivals(m, p.site);
+    bool doubtful = false;
+    if (feed_moved) {
+      rates[m] = all->bounds(cell, begin);
+      all->update(x ? 1 : 0, cell, begin, p.newest, p.site);
+      if (here != nullptr) here->update(x ? 1 : 0, cell, begin, p.newest, p.site);
+      doubtful = all->suspicious() || (here != nullptr && here->suspicious());
+      if (doubtful) suspicious |= std::uint64_t{1} << m;
+    }
+    // An outage must not teach that this patient is seldom measured.
+    const bool alarmed = all->state() == SubjectState::alarmed || (here != nullptr && here->state() == SubjectState::alarmed);
+    if (feed_moved && !alarmed) {
+      const double pace = 1 / std::min(static_cast<double>(p.hours) + 3, kFrequencyHours);
+      past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
+    }
+  }
+  if (feed_moved && watched.pattern() != nullptr && watched.arrivals(0) != nullptr) watched.pattern()->update(hour.modalities, rates, suspicious, begin, p.newest, p.site);
+  close_panels(p, hour, begin);
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    Patient::Past& past = p.past[m];
+    if ((hour.modalities >> m & 1) != 0) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));
+  }
+  p.hours += 1;
+  p.open_hour += 1;
+}
+
+/// Which features were in the panels that arrived. What this patient's panels had before is most of what decides it.
+void Monitor::Impl::close_panels(Patient& p, const Patient::Open& hour, Time begin) {
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    if ((hour.modalities >> m & 1) == 0) continue;
+    const Modality& modality = schema.modalities()[m];
+    const bool first = p.past[m].last_hour == kNever;
+    for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
+      const bool x = test_bit(hour.features, f);
+      const std::size_t cell = first ? 0 : test_bit(p.in_last_panel, f) ? 1 : test_bit(p.seen, f) ? 2 : 3;
+      if (RateSubject* const s = watched.measured(f)) s->update(x ? 1 : 0, cell, begin, p.newest, p.site);
+      put_bit(p.in_last_panel, f, x);
+      if (x) put_bit(p.seen, f, true);
+    }
+  }
+}
+
+/// The first value of a stay: stays are independent of one another, values of one stay are not.
+void Monitor::Impl::first_value(const FeatureValue& value, const Arrival& arrival, std::uint16_t site) {
+  const Feature& feature = schema.features()[value.feature];
+  if (is_discrete(feature.likelihood)) {
+    if (MixSubject* const s = watched.class_mix(value.feature)) {
+      s->update(static_cast<std::size_t>(value.value), arrival.time, newest, site);
+    }
+    return;
+  }
+  const bool logarithmic = feature.likelihood == Likelihood::log_normal || feature.likelihood == Likelihood::negative_binomial;
+  watched.first_value(value.feature, logarithmic ? std::log1p(value.value) : value.value, arrival.time, newest, site);
 }
 
 Monitor::Monitor(const Schema& schema, MonitorOptions options) : impl_(std::make_unique<Impl>(schema, options)) {}
@@ -196,21 +177,42 @@ Monitor& Monitor::operator=(Monitor&&) noexcept = default;
 void Monitor::observe(const Arrival& arrival) {
   Impl& impl = *impl_;
   const std::int64_t hour = hour_of(arrival.time);
-  if (arrival.modality >= impl.arrivals.size()) return;
+  impl.newest = std::max(impl.newest, arrival.time);
   std::int64_t& slot = impl.feed[static_cast<std::size_t>(hour) % kFeedHours];
   slot = std::max(slot, hour);
-  Patient* const p = impl.find(arrival.patient_id, arrival.time);
+  Patient* const p = impl.patients.find(arrival.patient_id, arrival.time);
   if (p == nullptr) return;
-  const std::int64_t place = hour - p->open_hour;
-  if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {
-    if (p->arrived.size() <= static_cast<std::size_t>(place)) p->arrived.resize(static_cast<std::size_t>(place) + 1);
-    p->arrived[static_cast<std::size_t>(place)] |= std::uint64_t{1} << arrival.modality;
-  } else {  // its hour is closed, or the first
-    Past& past = p->past[arrival.modality];
-    past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(hour));
+  p->site = impl.site_index(arrival.site);
+  if (!arrival.attributes.empty() && !p->admitted) {
+    p->admitted = true;
+    for (const AttributeValue& a : arrival.attributes) {
+      if (MixSubject* const s = impl.watched.admissions(a.attribute)) {
+        s->update(static_cast<std::size_t>(a.value), arrival.time, impl.newest, p->site);
+      }
+    }
+  }
+  if (arrival.modality < impl.schema.modality_count()) {
+    for (const FeatureValue& v : arrival.values) {
+      if (test_bit(p->valued, v.feature)) continue;
+      put_bit(p->valued, v.feature, true);
+      impl.first_value(v, arrival, p->site);
+    }
+    const std::int64_t place = hour - p->open_hour;
+    if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {
+      while (p->open.size() <= static_cast<std::size_t>(place)) p->open.push_back({0, Set(p->valued.size())});
+      Patient::Open& open = p->open[static_cast<std::size_t>(place)];
+      open.modalities |= std::uint64_t{1} << arrival.modality;
+      for (const FeatureValue& v : arrival.values) put_bit(open.features, v.feature, true);
+    } else {  // its hour is closed, or the first
+      Patient::Past& past = p->past[arrival.modality];
+      past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(hour));
+      for (const FeatureValue& v : arrival.values) {
+        put_bit(p->seen, v.feature, true);
+        put_bit(p->in_last_panel, v.feature, true);
+      }
+    }
   }
   p->newest = std::max(p->newest, arrival.time);
-  p->site = impl.site_index(arrival.site);
   impl.close_hours(*p);
 }
 
@@ -219,53 +221,106 @@ void Monitor::advance(Time watermark) {
   if (watermark <= impl.watermark) return;
   const bool next_hour = impl.watermark == Time::min() || hour_of(watermark) > hour_of(impl.watermark);
   impl.watermark = watermark;
-  if (next_hour) impl.sweep();
+  if (next_hour) impl.patients.sweep(watermark);
 }
 
-// The first value of a patient-hour speaks for it: values of one hour are as good as copies of one another.
-void Monitor::observe(const Miss& miss) {
+/// A patient-hour of scores, over all features: is one group worse off than all?
+void Monitor::Impl::close_scored_hour(Patient& p, std::span<const std::optional<float>> attributes, Time now) {
+  if (p.values <= 0) return;
+  const double missed = p.misses / p.values, error = std::min(1.0f, p.errors / p.values);
+  const Time at = begin_of(p.scored_hour);
+  const std::size_t miss_cell = cell_of(p.hours_scored > 0, p.miss_mean, kMissEdges);
+  const std::size_t error_cell = cell_of(p.hours_scored > 0, p.error_mean, kErrorEdges);
+  watched.each_group(attributes, [&](RateSubject& coverage, RateSubject& errors) {
+    coverage.update(missed, miss_cell, at, now, p.site);
+    errors.update(error, error_cell, at, now, p.site);
+  });
+  watched.everybody_misses.learn(miss_cell, at, missed);
+  watched.everybody_errors.learn(error_cell, at, error);
+  p.hours_scored = static_cast<std::uint8_t>(std::min(p.hours_scored + 1, 255));
+  follow(p.miss_mean, missed, p.hours_scored);
+  follow(p.error_mean, error, p.hours_scored);
+  p.misses = p.errors = p.values = 0;
+}
+
+void Monitor::observe(const Scored& scored) {
   Impl& impl = *impl_;
-  if (miss.feature >= impl.coverage.size() || !impl.coverage[miss.feature]) return;
-  Patient* const p = impl.find(miss.patient_id, miss.time);
-  const std::int64_t hour = hour_of(miss.time);
+  const FeatureId f = scored.feature;
+  if (f >= impl.schema.feature_count() || is_discrete(impl.schema.features()[f].likelihood)) return;
+  Patient* const p = impl.patients.find(scored.patient_id, scored.time);
+  const std::int64_t hour = hour_of(scored.time);
   if (p == nullptr || hour < p->scored_hour) return;
   if (hour > p->scored_hour) {
+    impl.close_scored_hour(*p, scored.attributes, scored.time);
     p->scored_hour = hour;
     std::fill(p->scored.begin(), p->scored.end(), 0);
   }
-  const std::size_t f = miss.feature;
+  // Values of one hour are as good as copies of one another.
   if (test_bit(p->scored, f)) return;
-  std::size_t cell = 0;
-  if (test_bit(p->known, f)) cell = !test_bit(p->missed, f) ? 1 : test_bit(p->missed_before, f) ? 3 : 2;
   put_bit(p->scored, f, true);
+  const Time at = begin_of(hour);
+  const double error = std::min(1.0, scored.error / kErrorMax), z = std::clamp(scored.z, -kScoreMax, kScoreMax);
+  p->values += 1;
+  p->misses += scored.missed;
+  p->errors += static_cast<float>(error);
+
+  Patient::Scores& past = p->scores[f];
+  const bool known = past.count > 0;
+  const double shrunk = past.z * past.count / (past.count + 1.0);
+  if (ScoreSubject* const s = impl.watched.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
+  if (RateSubject* const s = impl.watched.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
+  std::size_t cell = 0;  // first value; after a hit; after one miss; after more
+  if (test_bit(p->known, f)) cell = !test_bit(p->missed, f) ? 1 : test_bit(p->missed_before, f) ? 3 : 2;
+  if (RateSubject* const s = impl.watched.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
+  past.count = static_cast<std::uint8_t>(std::min(past.count + 1, 255));
+  follow(past.z, z, past.count);
+  follow(past.error, error, past.count);
   put_bit(p->known, f, true);
   put_bit(p->missed_before, f, test_bit(p->missed, f));
-  put_bit(p->missed, f, miss.missed);
-  impl.coverage[f]->update(miss.missed ? 1 : 0, cell, begin_of(hour), miss.time, p->site, impl.name_site, impl.pending);
+  put_bit(p->missed, f, scored.missed);
 }
 
-std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->pending, {}); }
-
-Subject* Monitor::Impl::find_subject(std::string_view kind, std::string_view subject) {
-  const auto matches = [&](const Subject& s) { return s.spec().kind == kind && s.spec().subject == subject; };
-  for (Subject& s : arrivals) {
-    if (matches(s)) return &s;
+/// Of so many records together, the share that met each fate: fates come in bursts.
+void Monitor::observe(RecordFate fate) {
+  Impl& impl = *impl_;
+  impl.fates[0] += 1;
+  if (fate != RecordFate::applied) impl.fates[static_cast<std::size_t>(fate)] += 1;
+  if (impl.fates[0] < kRecordsTogether) return;
+  for (std::size_t i = 0; i < kStreamSubjects; ++i) {
+    if (RateSubject* const s = impl.watched.stream(i)) {
+      s->update(impl.fates[i + 1] / static_cast<double>(kRecordsTogether), 0, impl.newest, impl.newest, 0);
+    }
   }
-  for (auto& s : coverage) {
-    if (s && matches(*s)) return &*s;
-  }
-  return nullptr;
+  impl.fates.fill(0);
 }
+
+bool Monitor::code_due(std::string_view patient_id, Time time) {
+  Impl& impl = *impl_;
+  if (impl.watched.latent() == nullptr) return false;
+  Patient* const p = impl.patients.find(patient_id, time);
+  if (p == nullptr || p->coded || time - p->first < kCodeAfter) return false;
+  p->coded = true;
+  return true;
+}
+
+bool Monitor::gathers_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->gathering(); }
+bool Monitor::has_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->has_reference(); }
+void Monitor::observe_reference(Time time) { impl_->watched.latent()->learn(time, impl_->newest); }
+void Monitor::set_reference(std::span<const std::vector<float>> codes) { impl_->watched.latent()->set_reference(codes); }
+
+void Monitor::observe_code(std::string_view patient_id, std::span<const float> code, Time time) {
+  const Patient* const p = impl_->patients.find(patient_id, time);
+  impl_->watched.latent()->update(code, time, impl_->newest, p != nullptr ? p->site : std::uint16_t{0});
+}
+
+std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->shared.pending, {}); }
 
 Status Monitor::accept(std::string_view kind, std::string_view subject, Time now) {
-  Subject* const s = impl_->find_subject(kind, subject);
-  if (s == nullptr) return {Code::not_found, "no such subject is watched"};
-  s->accept(now, impl_->pending);
-  return {};
+  return impl_->watched.accept(kind, subject, now) ? Status() : Status(Code::not_found, "no such subject is watched");
 }
 
 Status Monitor::mute(std::string_view kind, std::string_view subject, Time until) {
-  Subject* const s = impl_->find_subject(kind, subject);
+  Subject* const s = impl_->watched.find(kind, subject);
   if (s == nullptr) return {Code::not_found, "no such subject is watched"};
   s->mute(until);
   return {};
@@ -273,57 +328,33 @@ Status Monitor::mute(std::string_view kind, std::string_view subject, Time until
 
 std::vector<SubjectView> Monitor::subjects() const {
   std::vector<SubjectView> out;
-  for (const Subject& s : impl_->arrivals) out.push_back(s.view());
-  for (const auto& s : impl_->coverage) {
-    if (s) out.push_back(s->view());
-  }
+  impl_->watched.each([&out](const Subject& s) { out.push_back(s.view()); });
   return out;
 }
 
 std::vector<Alert> Monitor::open_alerts() const {
   std::vector<Alert> out;
-  for (const Subject& s : impl_->arrivals) {
+  impl_->watched.each([&out](const Subject& s) {
     if (s.alert()) out.push_back(*s.alert());
-  }
-  for (const auto& s : impl_->coverage) {
-    if (s && s->alert()) out.push_back(*s->alert());
-  }
+  });
   return out;
 }
+
+std::size_t Monitor::patients() const { return impl_->patients.size(); }
 
 std::string Monitor::Impl::save() const {
   ByteWriter out;
   out.put(kVersion);
   out.put(schema.fingerprint());
-  out.put<std::int64_t>(watermark.time_since_epoch().count());
+  for (const Time t : {watermark, newest}) out.put<std::int64_t>(t.time_since_epoch().count());
   for (const std::int64_t h : feed) out.put(h);
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(sites.size()));
-  for (const std::string& s : sites) out.put_text(s);
-  for (const Subject& s : arrivals) s.save(out);
-  for (const auto& s : coverage) {
-    if (s) s->save(out);
-  }
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(pending.size()));
-  for (const Alert& a : pending) save_alert(a, out);
-  std::vector<std::uint64_t> keys;
-  for (const auto& entry : patients) keys.push_back(entry.first);
-  std::sort(keys.begin(), keys.end());  // equal states are equal bytes
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(keys.size()));
-  for (const std::uint64_t key : keys) {
-    const Patient& p = patients.at(key);
-    out.put(key);
-    out.put<std::int64_t>(p.newest.time_since_epoch().count());
-    out.put(p.site);
-    out.put(p.hours);
-    out.put(p.open_hour);
-    out.put_all(p.arrived);
-    for (const Past& past : p.past) {
-      out.put(past.last_hour);
-      out.put(past.frequency);
-    }
-    out.put(p.scored_hour);
-    for (const auto* set : {&p.scored, &p.known, &p.missed, &p.missed_before}) out.put_all(*set);
-  }
+  for (const std::uint32_t n : fates) out.put(n);
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.sites.size()));
+  for (const std::string& s : shared.sites) out.put_text(s);
+  watched.save(out);
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.pending.size()));
+  for (const Alert& a : shared.pending) save_alert(a, out);
+  patients.save(out);
   return out.take();
 }
 
@@ -333,46 +364,24 @@ Status Monitor::Impl::load(std::string_view bytes) {
   if (in.get<std::uint32_t>() != kVersion) return {Code::unsupported, "monitor: unknown format"};
   if (in.get<std::uint64_t>() != schema.fingerprint()) return {Code::unsupported, "monitor: made for another schema"};
   const Status corrupt(Code::corrupt, "monitor: not what was written");
-  watermark = Time(Millis(in.get<std::int64_t>()));
+  for (Time* t : {&watermark, &newest}) *t = Time(Millis(in.get<std::int64_t>()));
   for (std::int64_t& h : feed) h = in.get<std::int64_t>();
+  for (std::uint32_t& n : fates) n = in.get<std::uint32_t>();
   const auto site_count = in.get<std::uint32_t>();
   if (site_count < 1 || site_count > kSitesMax) return corrupt;
-  sites.clear();
-  for (std::uint32_t i = 0; i < site_count; ++i) sites.push_back(in.get_text());
-  for (Subject& s : arrivals) s.load(in);
-  for (auto& s : coverage) {
-    if (s) s->load(in);
-  }
+  shared.sites.clear();
+  for (std::uint32_t i = 0; i < site_count; ++i) shared.sites.push_back(in.get_text());
+  if (!watched.load(in)) return corrupt;
   const auto pending_count = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) pending.push_back(load_alert(in));
-  const auto patient_count = in.get<std::uint32_t>();
-  if (!in.ok() || patient_count > kPatientsMax) return corrupt;
-  for (std::uint32_t i = 0; i < patient_count; ++i) {
-    Patient& p = patients[in.get<std::uint64_t>()];
-    p.newest = Time(Millis(in.get<std::int64_t>()));
-    p.site = in.get<std::uint16_t>();
-    p.hours = in.get<std::int64_t>();
-    p.open_hour = in.get<std::int64_t>();
-    p.arrived = in.get_all<std::uint64_t>();
-    p.past.resize(schema.modality_count());
-    for (Past& past : p.past) {
-      past.last_hour = in.get<std::int32_t>();
-      past.frequency = in.get<float>();
-    }
-    p.scored_hour = in.get<std::int64_t>();
-    for (auto* set : {&p.scored, &p.known, &p.missed, &p.missed_before}) {
-      *set = in.get_all<std::uint64_t>();
-      if (set->size() != (schema.feature_count() + 63) / 64) return corrupt;
-    }
-    if (!in.ok() || p.arrived.size() > kOpenHoursMax) return corrupt;
-  }
+  for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in));
+  if (!in.ok() || !patients.load(in)) return corrupt;
   return in.ok() && in.at_end() ? Status() : corrupt;
 }
 
 std::string Monitor::save() const { return impl_->save(); }
 
 Status Monitor::load(std::string_view bytes) {
-  auto fresh = std::make_unique<Impl>(impl_->schema, impl_->options);
+  auto fresh = std::make_unique<Impl>(impl_->schema, impl_->shared.options);
   LACUNA_RETURN_IF_ERROR(fresh->load(bytes));
   impl_ = std::move(fresh);
   return {};

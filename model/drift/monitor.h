@@ -2,59 +2,48 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/drift/options.h"
+#include "model/drift/subject.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
 
-// Drift and missingness alarms (docs/drift.md). Reads arrivals and interval misses, not raw messages. No LibTorch.
+// Drift and missingness alarms (docs/drift.md). Reads arrivals, scores and codes, not messages. No LibTorch.
 
 namespace lacuna::drift {
 
-struct MonitorOptions {
-  double false_per_month = 1.0;     ///< over all subjects together; thresholds follow
-  Millis learning{std::chrono::hours(24)};  ///< clinical time before a subject can be armed
-  std::uint64_t learning_updates_min = 500; ///< and updates
-  double coverage_level = 0.9;      ///< nominal: misses are expected at 1 - level
-};
-
-/// What the pipeline tells of one applied event, before it is applied.
+/// One applied event.
 struct Arrival {
   std::string_view patient_id;
   std::string_view site;
-  ModalityId modality = 0;
+  ModalityId modality = 0;                 ///< kNoModality: attributes only
   Time time{};
-  const Snapshot* before = nullptr;  ///< the patient's state before the event; event_count 0 for a new patient
+  std::span<const FeatureValue> values;
+  std::span<const AttributeValue> attributes;
 };
 
-/// What scoring tells of one predicted value.
-struct Miss {
+/// One predicted value, and how the model's own (not the calibrated) predictive distribution did.
+struct Scored {
   std::string_view patient_id;
   FeatureId feature = 0;
   Time time{};
-  bool missed = false;  ///< outside the model's own (not the calibrated) central interval at the level
+  double z = 0;          ///< normal score of the value under the prediction
+  bool missed = false;   ///< outside the central interval at the level
+  double error = 0;      ///< |median - value| in standard deviations of the feature
+  std::span<const std::optional<float>> attributes;  ///< of the patient: Snapshot::attributes; may be empty
 };
 
-enum class SubjectState : std::uint8_t { learning, armed, alarmed };  ///< muted or not: SubjectView::muted_until
-std::string_view to_string(SubjectState state);
+/// What became of one record that was read.
+enum class RecordFate : std::uint8_t { applied, late, duplicate, refused };
 
-struct SubjectView {
-  std::string kind;     ///< "missingness" or "coverage"
-  std::string subject;  ///< modality or "modality.feature"
-  SubjectState state = SubjectState::learning;
-  std::uint64_t updates = 0;
-  double expected = 0;  ///< baseline rate
-  double recent = 0;    ///< rate now, exponentially weighted
-  double log_evidence = 0;
-  double log_threshold = 0;
-  Time muted_until = Time::min();  ///< until then nothing is said; evidence is gathered all the same
-};
-
-/// All detectors. update order is stream order; clinical time drives it, never the wall clock. Not thread-safe.
-/// A patient-hour is closed, and becomes one update per modality, once an event of the same patient has come after its end by
-/// a grace period: only then is it certain that the patient was there. Patients are kept by hash; 50,000 at most are followed.
+/// All subjects. The order of calls is stream order; clinical time drives everything, never the wall clock. Not thread-safe.
+/// A patient-hour is closed, and becomes one outcome per modality, once an event of the same patient has come after its end by
+/// a grace period: only then is it certain that the patient was there. The first value of a feature in a patient-hour speaks for it.
 class Monitor {
  public:
   Monitor(const Schema& schema, MonitorOptions options);
@@ -63,10 +52,22 @@ class Monitor {
   Monitor& operator=(Monitor&&) noexcept;
 
   void observe(const Arrival& arrival);
+  void observe(const Scored& scored);
+  void observe(RecordFate fate);
   /// No arrival older than this is expected any more; patients silent since long before it are forgotten. Where several
   /// partitions are read, one can be far ahead of another: so arrivals themselves do not move it. Never goes back.
   void advance(Time watermark);
-  void observe(const Miss& miss);
+
+  /// Latent codes: one for each stay, once it has lasted six hours. True when this patient's is due; says so once.
+  bool code_due(std::string_view patient_id, Time time);
+  /// While true, patients whose code is due become the reference (kReference of them) instead of being held against one.
+  bool gathers_reference() const;
+  static constexpr std::size_t kReference = 400;
+  void observe_reference(Time time);  ///< one more patient has become part of it
+  void set_reference(std::span<const std::vector<float>> codes);
+  bool has_reference() const;
+  void observe_code(std::string_view patient_id, std::span<const float> code, Time time);
+
   /// Alerts raised, updated or resolved by what was observed since the last call. Each alert is raised once.
   std::vector<Alert> take_alerts();
 
@@ -78,6 +79,7 @@ class Monitor {
 
   std::vector<SubjectView> subjects() const;
   std::vector<Alert> open_alerts() const;
+  std::size_t patients() const;
 
   std::string save() const;
   /// Left as it was when corrupt or unsupported (another schema). Options are the ones given at construction.

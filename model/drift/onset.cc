@@ -25,6 +25,7 @@ void Onset::update(double log_gain, double x, double expected, Time at) {
   const auto dropped = std::remove_if(points_.begin(), points_.begin() + count_,
                                       [most](const Point& p) { return p.log_gain <= 0 || p.log_gain < most - 2 * kUnlikely; });
   count_ = static_cast<std::uint32_t>(dropped - points_.begin());
+  lead_ = most;
 }
 
 /// Drops the point whose neighbours are closest together, counted in outcomes and relative to their age; never the likeliest onset.
@@ -71,6 +72,7 @@ void Onset::load(ByteReader& in) {
     Point& p = points_[i];
     p.time = Time(Millis(in.get<std::int64_t>()));
     for (float* v : {&p.log_gain, &p.updates, &p.sum, &p.expected}) *v = in.get<float>();
+    lead_ = i == 0 ? p.log_gain : std::max(lead_, p.log_gain);
   }
 }
 

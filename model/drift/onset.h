@@ -27,6 +27,8 @@ class Onset {
   /// Where S is lowest now: nothing observed so far speaks for a change.
   bool empty() const { return count_ == 0; }
   Since estimate() const;
+  /// How far S is above its lowest: what the outcomes so far say for a change, as a logarithm (a CUSUM).
+  double lead() const { return lead_; }
   void reset() { *this = Onset(); }
 
   void save(ByteWriter& out) const;
@@ -41,6 +43,7 @@ class Onset {
   void make_room();
   std::array<Point, kPoints> points_;  ///< [0, count_), oldest first
   std::uint32_t count_ = 0;
+  float lead_ = 0;
 };
 
 }  // namespace lacuna::drift

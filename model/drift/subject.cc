@@ -2,185 +2,228 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 namespace lacuna::drift {
 namespace {
 
-constexpr double kHoursPerMonth = 30 * 24;
-constexpr double kThresholdMin = 1000;  // also with a lavish budget, an alert is not a coin toss
-constexpr double kRecentUpdates = 200;  // time constant of the rates shown
-constexpr double kBackEvidence = 1e4;   // that the rate returned, against its having stayed half-way
-constexpr double kShiftMin = 0.5, kShiftMax = 3;  // log odds: bounds on how far "half-way" may be
-// Growth of the evidence that is worth another message: a factor, and a power that lets messages of a long outage thin out.
-constexpr double kTellFactor = 1e6, kTellPower = 1.5;
-constexpr Millis kTellEvery = std::chrono::hours(1);
+constexpr double kRecentUpdates = 200;  // time constant of the means shown
+constexpr double kBackEvidence = 1e4;   // that it returned, against its having stayed half-way
+constexpr double kLearnBelow = 3;       // log 20: what speaks for a change by more must not become normal meanwhile
+constexpr double kSuspicious = 5;
+constexpr double kTellChange = 0.5;     // of the distance last told: worth another message
+constexpr Millis kTellEvery = std::chrono::hours(6);
 constexpr std::size_t kContributorsMax = 5;
-
-double log_odds(double p) { return std::log(p / (1 - p)); }
-double logistic(double t) { return 1 / (1 + std::exp(-t)); }
-double ratio(double sum, double count) { return count > 0 ? sum / count : 0; }
 
 }  // namespace
 
-Subject::Subject(SubjectSpec spec, const MonitorOptions& options, std::size_t subjects)
-    : spec_(std::move(spec)),
-      options_(options),
-      subjects_(static_cast<double>(subjects)),
-      baseline_(spec_.groups, spec_.slack, spec_.floor),
-      detector_(spec_.falling) {}
-
-void Subject::update(double x, std::size_t cell, Time hour, Time now, std::uint16_t site, const NameSite& name_site,
-                     std::vector<Alert>& alerts) {
-  const auto hour_of_day =
-      static_cast<int>(std::chrono::floor<std::chrono::hours>(hour).time_since_epoch().count() % kHoursOfDay);
-  const int wrapped = (hour_of_day + kHoursOfDay) % kHoursOfDay;
-  if (updates_ == 0) first_ = now;
-  updates_ += 1;
-  const Bounds bounds = baseline_.bounds(cell, wrapped);
-  const double pace = std::max(1 / kRecentUpdates, 1 / static_cast<double>(updates_));
-  recent_ += pace * (x - recent_);
-  recent_expected_ += pace * (bounds.expected - recent_expected_);
-
-  if (state_ == SubjectState::learning) {
-    baseline_.learn(cell, wrapped, x);
-    if (updates_ >= options_.learning_updates_min && now - first_ >= options_.learning) arm(now);
-    return;
+std::string_view to_string(SubjectState state) {
+  switch (state) {
+    case SubjectState::learning: return "learning";
+    case SubjectState::armed: return "armed";
+    case SubjectState::alarmed: return "alarmed";
   }
-  detector_.update(x, bounds, hour, site);
-  const double evidence = detector_.evidence();
-  if (state_ == SubjectState::armed) {
-    // What looks like a change must not become normal while it is being weighed.
-    if (evidence < std::sqrt(threshold_)) baseline_.learn(cell, wrapped, x);
-    if (evidence >= threshold_ && now >= muted_until_) raise(now, name_site, alerts);
-    return;
-  }
-  if (follow(x, bounds)) {
-    alert_->state = AlertState::resolved;
-    alert_->resolution = Resolution::returned;
-    alert_->summary = spec_.subject + ": " + spec_.what + " back to normal by " + format_rfc3339(now) + "; had " +
-                      (shift_ < 0 ? "fallen" : "risen") + " since " + format_rfc3339(alert_->since);
-    alerts.push_back(*alert_);
-    alert_.reset();
-    detector_.reset();
-    arm(now);
-  } else if (evidence >= std::max(told_ * kTellFactor, std::pow(told_, kTellPower)) && now - told_at_ >= kTellEvery && now >= muted_until_) {
-    alert_->state = AlertState::updated;
-    describe(now, name_site);
-    alerts.push_back(*alert_);
-  }
+  return "unknown";
 }
 
-void Subject::accept(Time now, std::vector<Alert>& alerts) {
-  if (alert_) {
-    alert_->state = AlertState::resolved;
-    alert_->resolution = Resolution::accepted;
-    alert_->summary = spec_.subject + ": taken as the new normal from " + format_rfc3339(now) + " on";
-    alerts.push_back(std::move(*alert_));
+Subject::Subject(SubjectSpec spec, Shared& shared, std::span<const double> weights)
+    : spec_(std::move(spec)), shared_(shared), evidence_(weights) {
+  shared_.budget.join(spec_.kind);
+}
+
+double Subject::threshold() const {
+  const double hours = std::max(1.0, hours_between(first_, last_));
+  return shared_.budget.threshold(spec_.kind, static_cast<double>(updates_) / hours * kHoursPerMonth);
+}
+
+bool Subject::suspicious() const {
+  return state_ == SubjectState::alarmed || (state_ == SubjectState::armed && onset_.lead() >= kSuspicious);
+}
+
+bool Subject::observe(const Outcome& o) {
+  if (updates_ == 0) first_ = last_ = o.now;
+  last_ = std::max(last_, o.now);
+  updates_ += 1;
+  const double pace = std::max(1 / kRecentUpdates, 1 / static_cast<double>(updates_));
+  recent_ += pace * (o.x - recent_);
+  recent_expected_ += pace * (o.expected - recent_expected_);
+  if (state_ == SubjectState::learning) {
+    const MonitorOptions& options = shared_.options;
+    if (updates_ >= (spec_.learning_updates_min > 0 ? spec_.learning_updates_min : options.learning_updates_min) && last_ - first_ >= options.learning) state_ = SubjectState::armed;
+    return true;
   }
-  alert_.reset();
-  baseline_ = Baseline(spec_.groups, spec_.slack, spec_.floor);
-  detector_.reset();
+  if (o.at < not_before_) return false;
+  if (held_) {
+    if (shared_.explained(*this)) return false;
+    held_ = false;
+  }
+  const double log_gain = evidence_.update(o.gains);
+  onset_.update(log_gain, o.x, o.expected, o.at);
+  if (onset_.empty()) gap_by_site_.clear();
+  else gap_by_site_[o.site] += o.x - o.expected;
+
+  const double weighed = evidence_.value();
+  if (state_ == SubjectState::armed) {
+    const double limit = threshold();
+    if (weighed < limit || o.now < muted_until_) return onset_.lead() < kLearnBelow;
+    if (!shared_.explained(*this)) {
+      raise(o);
+      return false;
+    }
+    // Neither evidence nor a new normal, for as long as another alert says why; then it starts anew.
+    held_ = true;
+    restart();
+    return false;
+  }
+  if (back_ <= 1) back_since_ = o.at;
+  back_ = std::clamp(back_ * o.recovery, 1.0, kBackEvidence);
+  if (back_ >= kBackEvidence) {
+    not_before_ = back_since_;
+    resolve(Resolution::returned, o.now);
+  } else if (o.now - told_at_ >= kTellEvery && o.now >= muted_until_) {
+    update(o.now);
+  }
+  return false;
+}
+
+std::size_t Subject::leader() const {
+  std::size_t best = 0;
+  for (std::size_t k = 1; k < evidence_.size(); ++k) {
+    if (evidence_.share(k) > evidence_.share(best)) best = k;
+  }
+  return best;
+}
+
+void Subject::raise(const Outcome& o) {
+  state_ = SubjectState::alarmed;
+  const Onset::Since since = onset_.estimate();
+  not_before_ = since.earliest;
+  back_ = 1;
+  Alert& a = alert_.emplace();
+  a.kind = to_string(spec_.kind);
+  a.subject = spec_.subject;
+  a.alert_id = a.kind + "/" + a.subject + "@" + format_rfc3339(since.onset);
+  a.since = since.onset;
+  a.earliest = since.earliest;
+  a.latest = since.latest;
+  a.detected = o.now;
+  a.evidence = evidence_.value();
+  a.threshold = threshold();
+  a.severity = spec_.severity;
+  describe(a);
+  told_ = a.after - a.before;
+  told_at_ = o.now;
+  shared_.pending.push_back(a);
+}
+
+/// Said again only when it has become half as large again or half as small, or comes from somewhere else.
+void Subject::update(Time now) {
+  Alert a = *alert_;
+  describe(a);
+  told_at_ = now;
+  const double distance = a.after - a.before;
+  const bool moved = std::abs(distance - told_) > kTellChange * std::abs(told_);
+  const bool elsewhere = !a.contributors.empty() && !alert_->contributors.empty() &&
+                         a.contributors.front().name != alert_->contributors.front().name && a.contributors.front().share > 0.5;
+  if (!moved && !elsewhere) return;
+  a.state = AlertState::updated;
+  a.evidence = evidence_.value();
+  told_ = distance;
+  *alert_ = a;
+  shared_.pending.push_back(std::move(a));
+}
+
+void Subject::resolve(Resolution why, Time now) {
+  Alert a = *std::exchange(alert_, std::nullopt);
+  a.state = AlertState::resolved;
+  a.resolution = why;
+  a.summary = a.subject + (why == Resolution::returned ? ": back to normal by " : ": taken as the new normal from ") +
+              format_rfc3339(now) + "; it was: " + a.summary;
+  shared_.pending.push_back(std::move(a));
+  restart();
+  state_ = SubjectState::armed;
+}
+
+void Subject::restart() {
+  evidence_.reset();
+  onset_.reset();
+  gap_by_site_.clear();
+}
+
+void Subject::accept(Time now) {
+  if (alert_) resolve(Resolution::accepted, now);
+  restart();
+  held_ = false;
+  forget_baseline();
   state_ = SubjectState::learning;
   updates_ = 0;
-  recent_ = recent_expected_ = threshold_ = 0;
+  recent_ = recent_expected_ = 0;
+  not_before_ = Time::min();
 }
 
-// Average run length between false alarms of one subject = its updates in a month, times its share of the budget.
-void Subject::arm(Time now) {
-  state_ = SubjectState::armed;
-  const double hours = std::max(1.0, hours_between(first_, now));
-  const double per_month = static_cast<double>(updates_) / hours * kHoursPerMonth;
-  threshold_ = std::max(kThresholdMin, per_month * subjects_ / options_.false_per_month);
-}
-
-void Subject::raise(Time now, const NameSite& name_site, std::vector<Alert>& alerts) {
-  state_ = SubjectState::alarmed;
-  const Detector::Since& since = detector_.since();
-  const auto n = static_cast<double>(since.updates) + 1;
-  const double moved = log_odds((since.outcomes + 0.5) / n) - log_odds((since.expected + 0.5) / n);
-  shift_ = std::copysign(std::clamp(std::abs(moved), kShiftMin, kShiftMax), detector_.leans_down() ? -1.0 : 1.0);
-  back_ = 1;
-  alert_.emplace();
-  alert_->alert_id = spec_.kind + "/" + spec_.subject + "@" + format_rfc3339(since.onset);
-  alert_->state = AlertState::raised;
-  alert_->kind = spec_.kind;
-  alert_->subject = spec_.subject;
-  alert_->since = since.onset;
-  alert_->detected = now;
-  alert_->threshold = threshold_;
-  alert_->severity = spec_.severity;
-  describe(now, name_site);
-  alerts.push_back(*alert_);
-}
-
-void Subject::describe(Time now, const NameSite& name_site) {
-  const Detector::Since& since = detector_.since();
-  const bool fell = shift_ < 0;
-  alert_->evidence = told_ = detector_.evidence();
-  told_at_ = now;
-  const auto n = static_cast<double>(since.updates);
-  char rates[96];
-  std::snprintf(rates, sizeof rates, "%s from %.2f to %.2f per ", fell ? "fell" : "rose", ratio(since.expected, n),
-                ratio(since.outcomes, n));
-  alert_->summary = spec_.subject + ": " + spec_.what + " " + rates + spec_.per + " since " + format_rfc3339(alert_->since);
-  alert_->contributors.clear();
+std::vector<Contributor> Subject::sites(double direction) const {
+  std::vector<Contributor> out;
   double total = 0;
-  for (const auto& [site, gap] : since.gap_by_site) total += std::max(0.0, fell ? -gap : gap);
-  for (const auto& [site, gap] : since.gap_by_site) {
-    const double part = std::max(0.0, fell ? -gap : gap);
-    if (part > 0) alert_->contributors.push_back({name_site(site), part / total});
+  for (const auto& [site, gap] : gap_by_site_) total += std::max(0.0, gap * direction);
+  for (const auto& [site, gap] : gap_by_site_) {
+    const double part = std::max(0.0, gap * direction);
+    if (part > 0) out.push_back({shared_.site_name(site), part / total});
   }
-  std::stable_sort(alert_->contributors.begin(), alert_->contributors.end(),
-                   [](const Contributor& a, const Contributor& b) { return a.share > b.share; });
-  if (alert_->contributors.size() > kContributorsMax) alert_->contributors.resize(kContributorsMax);
-}
-
-// Bets that the rate is normal again, against every rate on the far side of half-way: what is half recovered stays open.
-bool Subject::follow(double x, const Bounds& bounds) {
-  const double centre = log_odds(std::clamp(bounds.expected, 1e-6, 1 - 1e-6));
-  const double halfway = logistic(centre + shift_ / 2);
-  const double tilt = std::exp(-shift_ / 2);
-  back_ = std::clamp(back_ * (1 + (tilt - 1) * x) / (1 + (tilt - 1) * halfway), 1.0, kBackEvidence);
-  return back_ >= kBackEvidence;
+  std::stable_sort(out.begin(), out.end(), [](const Contributor& a, const Contributor& b) { return a.share > b.share; });
+  if (out.size() > kContributorsMax) out.resize(kContributorsMax);
+  return out;
 }
 
 SubjectView Subject::view() const {
   SubjectView v;
-  v.kind = spec_.kind;
+  v.kind = to_string(spec_.kind);
   v.subject = spec_.subject;
   v.state = state_;
   v.updates = updates_;
   v.expected = recent_expected_;
   v.recent = recent_;
-  v.log_evidence = std::log(std::max(detector_.evidence(), 1e-9));
-  v.log_threshold = threshold_ > 0 ? std::log(threshold_) : 0;
+  v.log_evidence = evidence_.log_value();
+  v.log_threshold = state_ == SubjectState::learning ? 0 : std::log(threshold());
   v.muted_until = muted_until_;
+  if (alert_) v.since = alert_->since;
+  if (state_ != SubjectState::learning) v.effects = effects();
   return v;
 }
 
 void Subject::save(ByteWriter& out) const {
-  baseline_.save(out);
-  detector_.save(out);
+  save_baseline(out);
+  evidence_.save(out);
+  onset_.save(out);
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(gap_by_site_.size()));
+  for (const auto& [site, gap] : gap_by_site_) {
+    out.put(site);
+    out.put(gap);
+  }
   out.put(static_cast<std::uint8_t>(state_));
+  out.put<std::uint8_t>(held_ ? 1 : 0);
   out.put(updates_);
-  out.put<std::int64_t>(first_.time_since_epoch().count());
-  for (const double v : {recent_, recent_expected_, threshold_, shift_, back_, told_}) out.put(v);
-  out.put<std::int64_t>(told_at_.time_since_epoch().count());
-  out.put<std::int64_t>(muted_until_.time_since_epoch().count());
+  for (const double v : {recent_, recent_expected_, back_, told_}) out.put(v);
+  for (const Time t : {first_, last_, muted_until_, not_before_, back_since_, told_at_}) {
+    out.put<std::int64_t>(t.time_since_epoch().count());
+  }
   out.put<std::uint8_t>(alert_ ? 1 : 0);
   if (alert_) save_alert(*alert_, out);
 }
 
 void Subject::load(ByteReader& in) {
-  baseline_.load(in);
-  detector_.load(in);
+  load_baseline(in);
+  evidence_.load(in);
+  onset_.load(in);
+  gap_by_site_.clear();
+  const auto sites = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < sites && in.ok(); ++i) {
+    const auto site = in.get<std::uint16_t>();
+    gap_by_site_[site] = in.get<double>();
+  }
   state_ = static_cast<SubjectState>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
+  held_ = in.get<std::uint8_t>() != 0;
   updates_ = in.get<std::uint64_t>();
-  first_ = Time(Millis(in.get<std::int64_t>()));
-  for (double* v : {&recent_, &recent_expected_, &threshold_, &shift_, &back_, &told_}) *v = in.get<double>();
-  told_at_ = Time(Millis(in.get<std::int64_t>()));
-  muted_until_ = Time(Millis(in.get<std::int64_t>()));
+  for (double* v : {&recent_, &recent_expected_, &back_, &told_}) *v = in.get<double>();
+  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &back_since_, &told_at_}) *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
   if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
   // An alarm without its alert could never be resolved.

@@ -1,75 +1,141 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "model/drift/baseline.h"
-#include "model/drift/detector.h"
-#include "model/drift/monitor.h"
+#include "model/drift/budget.h"
+#include "model/drift/evidence.h"
+#include "model/drift/onset.h"
+#include "model/drift/options.h"
+#include "state/records/records.h"
 
 namespace lacuna::drift {
 
-/// What is fixed about a subject.
-struct SubjectSpec {
-  std::string kind, subject;
-  std::string what;                ///< for people: "arrivals", "interval misses"
-  std::string per;                 ///< of what the rate is: "patient-hour", "prediction"
-  bool falling = true;             ///< is a fall of the rate of interest?
-  Severity severity = Severity::info;
-  std::vector<std::uint8_t> groups;  ///< of the baseline's cells
-  Baseline::Slack slack;
-  double floor = 0;
+enum class SubjectState : std::uint8_t { learning, armed, alarmed };  ///< muted or not: SubjectView::muted_until
+std::string_view to_string(SubjectState state);
+
+struct SubjectView {
+  std::string kind;     ///< to_string(Kind)
+  std::string subject;  ///< "modality", "modality@site", "modality.feature", ...
+  SubjectState state = SubjectState::learning;
+  std::uint64_t updates = 0;
+  double expected = 0;  ///< baseline mean of what is watched
+  double recent = 0;    ///< mean now, exponentially weighted
+  double log_evidence = 0;
+  double log_threshold = 0;
+  Time muted_until = Time::min();  ///< until then nothing is said; evidence is gathered all the same
+  Time since = Time::min();        ///< onset, where alarmed
+  std::vector<Effect> effects;     ///< how far it is from normal now
 };
 
-/// One thing that is watched: what is normal, the evidence against it, and the life of its alert
-/// (learning -> armed -> alarmed -> armed ...). Time is clinical. Not thread-safe.
+class Subject;
+
+/// What all subjects of a monitor share. Owned by the monitor, at a fixed address.
+struct Shared {
+  explicit Shared(const MonitorOptions& o) : options(o), budget(o) {}
+  MonitorOptions options;
+  Budget budget;
+  std::vector<std::string> sites{"no site"};
+  std::vector<Alert> pending;     ///< messages to be published
+  /// Is what this subject sees told already by an alert of another one?
+  std::function<bool(const Subject&)> explained = [](const Subject&) { return false; };
+
+  std::string site_name(std::uint16_t index) const { return index < sites.size() ? sites[index] : "other sites"; }
+};
+
+struct SubjectSpec {
+  Kind kind = Kind::missingness;
+  std::string subject;
+  Severity severity = Severity::info;
+  double deff = 1;  ///< design effect: outcomes that are alike count as one of so many
+  std::uint64_t learning_updates_min = 0;  ///< 0: as the options say
+};
+
+/// One thing that is watched: the evidence that it left what is normal, and the life of its alert (learning -> armed -> alarmed
+/// -> armed ...). What normal is, and which bets are made, the classes below it know. Time is clinical. Not thread-safe.
 class Subject {
  public:
-  /// `subjects`: how many share the budget.
-  Subject(SubjectSpec spec, const MonitorOptions& options, std::size_t subjects);
+  /// Joins the budget. `weights`: of the bets; must outlive this.
+  Subject(SubjectSpec spec, Shared& shared, std::span<const double> weights);
+  virtual ~Subject() = default;
+  Subject(const Subject&) = delete;
+  Subject& operator=(const Subject&) = delete;
 
-  /// One outcome in [0, 1]. `hour`: begin of the patient-hour it belongs to; `now`: the newest time seen; `name_site` is asked
-  /// only when an alert is written.
-  using NameSite = std::function<std::string(std::uint16_t)>;
-  void update(double x, std::size_t cell, Time hour, Time now, std::uint16_t site, const NameSite& name_site,
-              std::vector<Alert>& alerts);
-
-  void accept(Time now, std::vector<Alert>& alerts);
-  void mute(Time until) { muted_until_ = until; }
   const SubjectSpec& spec() const { return spec_; }
   SubjectState state() const { return state_; }
-  double overall() const { return baseline_.overall(); }
+  /// What is seen looks like a change, though it is not certain yet.
+  bool suspicious() const;
   const std::optional<Alert>& alert() const { return alert_; }
   SubjectView view() const;
+  /// Sums of x - expected since the onset.
+  const std::map<std::uint16_t, double>& gap_by_site() const { return gap_by_site_; }
+
+  /// What is seen from now on is the new normal.
+  void accept(Time now);
+  void mute(Time until) { muted_until_ = until; }
 
   void save(ByteWriter& out) const;
   void load(ByteReader& in);
 
+ protected:
+  struct Outcome {
+    std::span<const double> gains;
+    double recovery = 1;   ///< gain of a bet that what was alarmed has at least half returned; used while alarmed
+    double x = 0, expected = 0;
+    Time at{};             ///< begin of the patient-hour, or time of the outcome
+    Time now{};            ///< newest time seen
+    std::uint16_t site = 0;
+  };
+  /// Returns whether the baseline may learn from it: what looks like a change must not become normal while it is being weighed.
+  bool observe(const Outcome& outcome);
+  /// The bet that has gained most.
+  std::size_t leader() const;
+  const Evidence& evidence() const { return evidence_; }
+  Onset::Since since() const { return onset_.estimate(); }
+  std::uint64_t updates() const { return updates_; }
+  double recent() const { return recent_; }
+  double recent_expected() const { return recent_expected_; }
+  /// gap_by_site() as shares of what goes with the sign of `direction`, largest first.
+  std::vector<Contributor> sites(double direction) const;
+  Shared& shared() const { return shared_; }
+
+  /// Fills summary, before, after, effects, contributors.
+  virtual void describe(Alert& alert) const = 0;
+  virtual std::vector<Effect> effects() const = 0;
+  virtual void forget_baseline() = 0;
+  virtual void save_baseline(ByteWriter& out) const = 0;
+  virtual void load_baseline(ByteReader& in) = 0;
+
  private:
-  void arm(Time now);
-  void raise(Time now, const NameSite& name_site, std::vector<Alert>& alerts);
-  void describe(Time now, const NameSite& name_site);
-  bool follow(double x, const Bounds& bounds);
+  double threshold() const;
+  void raise(const Outcome& outcome);
+  void update(Time now);
+  void resolve(Resolution why, Time now);
+  void restart();
 
   SubjectSpec spec_;
-  MonitorOptions options_;
-  double subjects_;
-  Baseline baseline_;
-  Detector detector_;
+  Shared& shared_;
+  Evidence evidence_;
+  Onset onset_;
+  std::map<std::uint16_t, double> gap_by_site_;
   SubjectState state_ = SubjectState::learning;
   std::uint64_t updates_ = 0;
-  Time first_{};             ///< of the first update
+  Time first_{}, last_{};    ///< of the updates, by the newest time seen
   double recent_ = 0, recent_expected_ = 0;   ///< exponential means
-  double threshold_ = 0;     ///< set when armed
   std::optional<Alert> alert_;
-  // While alarmed:
-  double shift_ = 0;         ///< log odds from normal to what it was when raised
-  double back_ = 1;          ///< evidence that the rate has returned (a CUSUM)
-  double told_ = 0;          ///< evidence in the last message
-  Time told_at_{};
   Time muted_until_ = Time::min();
+  bool held_ = false;        ///< it crossed its threshold, but another alert explains it
+  Time not_before_ = Time::min();  ///< patient-hours from before the last turn come late, and say nothing about now
+  // While alarmed:
+  double back_ = 1;          ///< evidence that it has returned (a CUSUM)
+  Time back_since_{};        ///< when that last left its floor
+  double told_ = 0;          ///< how far off it was said to be in the last message
+  Time told_at_{};
 };
 
 void save_alert(const Alert& alert, ByteWriter& out);

@@ -105,8 +105,8 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
     row.recent_error_model = 1;
     row.recent_covered = 1.8;
   }
-  p.subjects = {{"missingness", "vitals", drift::SubjectState::armed, 100, 0.9, 0.5, 3, 12},
-                {"coverage", "liver.alt", drift::SubjectState::learning, 10, 0.1, 0.1, 0, 0}};
+  p.subjects = {{"missingness", "vitals", drift::SubjectState::armed, 100, 0.9, 0.5, 3, 12, Time::min(), Time::min(), {}},
+                {"coverage", "liver.alt", drift::SubjectState::learning, 10, 0.1, 0.1, 0, 0, Time::min(), Time::min(), {}}};
   Alert alert;
   alert.alert_id = "missingness/vitals@2026-01-01T00:00:00Z";
   alert.kind = "missingness";

@@ -1,0 +1,135 @@
+#include "model/drift/patients.h"
+
+#include <algorithm>
+
+#include "state/records/hash.h"
+
+namespace lacuna::drift {
+namespace {
+
+constexpr Millis kAbsenceMax = std::chrono::hours(12);
+
+}  // namespace
+
+std::int64_t hour_of(Time t) { return std::chrono::floor<std::chrono::hours>(t).time_since_epoch().count(); }
+Time begin_of(std::int64_t hour) { return Time(hour * Millis(std::chrono::hours(1))); }
+
+bool test_bit(const Set& set, std::size_t i) { return (set[i / 64] >> (i % 64) & 1) != 0; }
+void put_bit(Set& set, std::size_t i, bool value) {
+  const std::uint64_t bit = std::uint64_t{1} << (i % 64);
+  set[i / 64] = value ? set[i / 64] | bit : set[i / 64] & ~bit;
+}
+
+Patient Patients::fresh() const {
+  Patient p;
+  p.past.resize(modalities_);
+  p.scores.resize(features_);
+  for (Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) set->resize(words());
+  return p;
+}
+
+Patient* Patients::find(std::string_view id, Time time) {
+  const std::uint64_t key = hash64(id);
+  auto found = by_hash_.find(key);
+  if (found != by_hash_.end() && time - found->second.newest > kAbsenceMax) {
+    by_hash_.erase(found);
+    found = by_hash_.end();
+  }
+  if (found != by_hash_.end()) return &found->second;
+  if (by_hash_.size() >= kPatientsMax) return nullptr;
+  Patient& p = by_hash_.emplace(key, fresh()).first->second;
+  p.first = p.newest = time;
+  p.open_hour = hour_of(time) + 1;
+  return &p;
+}
+
+void Patients::sweep(Time watermark) {
+  std::erase_if(by_hash_, [watermark](const auto& entry) { return watermark - entry.second.newest > kAbsenceMax; });
+}
+
+void Patients::save(ByteWriter& out) const {
+  std::vector<std::uint64_t> keys;
+  keys.reserve(by_hash_.size());
+  for (const auto& entry : by_hash_) keys.push_back(entry.first);
+  std::sort(keys.begin(), keys.end());  // equal states are equal bytes
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(keys.size()));
+  for (const std::uint64_t key : keys) {
+    const Patient& p = by_hash_.at(key);
+    out.put(key);
+    for (const Time t : {p.first, p.newest}) out.put<std::int64_t>(t.time_since_epoch().count());
+    out.put(p.site);
+    for (const std::int64_t v : {p.hours, p.open_hour, p.scored_hour}) out.put(v);
+    out.put<std::uint32_t>(static_cast<std::uint32_t>(p.open.size()));
+    for (const Patient::Open& o : p.open) {
+      out.put(o.modalities);
+      out.put_all(o.features);
+    }
+    for (const Patient::Past& past : p.past) {
+      out.put(past.last_hour);
+      out.put(past.frequency);
+    }
+    // Most features have no scores yet.
+    std::uint32_t scored = 0;
+    for (const Patient::Scores& s : p.scores) scored += s.count > 0;
+    out.put(scored);
+    for (std::uint32_t f = 0; f < p.scores.size(); ++f) {
+      const Patient::Scores& s = p.scores[f];
+      if (s.count == 0) continue;
+      out.put(f);
+      out.put(s.z);
+      out.put(s.error);
+      out.put(s.count);
+    }
+    for (const Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
+      for (const std::uint64_t word : *set) out.put(word);
+    }
+    for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
+    out.put(p.hours_scored);
+    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0)));
+  }
+}
+
+bool Patients::load(ByteReader& in) {
+  by_hash_.clear();
+  const auto count = in.get<std::uint32_t>();
+  if (!in.ok() || count > kPatientsMax) return false;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Patient& p = by_hash_.emplace(in.get<std::uint64_t>(), fresh()).first->second;
+    for (Time* t : {&p.first, &p.newest}) *t = Time(Millis(in.get<std::int64_t>()));
+    p.site = in.get<std::uint16_t>();
+    for (std::int64_t* v : {&p.hours, &p.open_hour, &p.scored_hour}) *v = in.get<std::int64_t>();
+    const auto open = in.get<std::uint32_t>();
+    if (!in.ok() || open > kOpenHoursMax) return false;
+    p.open.resize(open);
+    for (Patient::Open& o : p.open) {
+      o.modalities = in.get<std::uint64_t>();
+      o.features = in.get_all<std::uint64_t>();
+      if (o.features.size() != words()) return false;
+    }
+    for (Patient::Past& past : p.past) {
+      past.last_hour = in.get<std::int32_t>();
+      past.frequency = in.get<float>();
+    }
+    const auto scored = in.get<std::uint32_t>();
+    if (scored > p.scores.size()) return false;
+    for (std::uint32_t s = 0; s < scored; ++s) {
+      const auto f = in.get<std::uint32_t>();
+      if (!in.ok() || f >= p.scores.size()) return false;
+      p.scores[f].z = in.get<float>();
+      p.scores[f].error = in.get<float>();
+      p.scores[f].count = in.get<std::uint8_t>();
+    }
+    for (Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
+      for (std::uint64_t& word : *set) word = in.get<std::uint64_t>();
+    }
+    for (float* v : {&p.misses, &p.errors, &p.values, &p.miss_mean, &p.error_mean}) *v = in.get<float>();
+    p.hours_scored = in.get<std::uint8_t>();
+    const auto flags = in.get<std::uint8_t>();
+    p.admitted = (flags & 1) != 0;
+    p.coded = (flags & 2) != 0;
+    if (!in.ok()) return false;
+  }
+  return true;
+}
+
+}  // namespace lacuna::drift

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "state/records/bytes.h"
+#include "state/records/status.h"
+#include "state/records/schema.h"
+#include "state/records/time.h"
+
+namespace lacuna::drift {
+
+inline constexpr std::size_t kPatientsMax = 50'000;   ///< more at a time are not followed
+inline constexpr std::size_t kOpenHoursMax = 14;      ///< not closed, per patient: more than 12 hours of silence end a stay
+inline constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::min();
+
+/// Hours since 1970.
+std::int64_t hour_of(Time t);
+Time begin_of(std::int64_t hour);
+
+using Set = std::vector<std::uint64_t>;  ///< of features, 64 to a word
+bool test_bit(const Set& set, std::size_t i);
+void put_bit(Set& set, std::size_t i, bool value);
+
+/// What is remembered of a patient who is present, so that outcomes can be judged given the patient's own past: only then are
+/// hours of one patient nearly independent, which is what the bets need. 12 bytes a feature, 8 a modality.
+struct Patient {
+  struct Past {                 ///< of a modality
+    std::int32_t last_hour = kNever;
+    float frequency = 0;        ///< of its arrivals, in hours
+  };
+  struct Scores {               ///< of a feature: exponential means over the hours scored; count 0: none
+    float z = 0, error = 0;
+    std::uint8_t count = 0;
+  };
+  struct Open {                 ///< an hour that is not closed
+    std::uint64_t modalities = 0;
+    Set features;
+  };
+  Time first{}, newest{};
+  std::uint16_t site = 0;
+  std::int64_t hours = 0;       ///< closed so far
+  std::int64_t open_hour = 0;   ///< the first not closed; the hour of the first event is never judged
+  std::vector<Open> open;       ///< from open_hour on
+  std::vector<Past> past;       ///< per modality
+  std::vector<Scores> scores;   ///< per feature
+  Set valued;                   ///< features of which a value came in this stay
+  Set seen;                     ///< the same up to the last closed hour
+  Set in_last_panel;            ///< and in the newest panel of their modality
+  std::int64_t scored_hour = std::numeric_limits<std::int64_t>::min();
+  Set scored;                   ///< in scored_hour
+  Set known, missed, missed_before;  ///< outcomes of the last two scored hours of each feature
+  // Of the hour that is scored, over all features; and of the hours before:
+  float misses = 0, errors = 0, values = 0;
+  float miss_mean = 0, error_mean = 0;
+  std::uint8_t hours_scored = 0;
+  bool admitted = false;        ///< the attributes are counted
+  bool coded = false;           ///< the latent code is
+};
+
+/// Those present, by hash of the id: nothing here names a patient.
+class Patients {
+ public:
+  explicit Patients(const Schema& schema) : modalities_(schema.modality_count()), features_(schema.feature_count()) {}
+
+  /// Null when there are too many. Silent for longer than 12 hours: gone; coming back is a new stay.
+  Patient* find(std::string_view id, Time time);
+  /// Forgets those who have been silent since long before `watermark`.
+  void sweep(Time watermark);
+  std::size_t size() const { return by_hash_.size(); }
+
+  void save(ByteWriter& out) const;
+  /// False when it is not what was written.
+  bool load(ByteReader& in);
+
+ private:
+  Patient fresh() const;
+  std::size_t words() const { return (features_ + 63) / 64; }
+  std::size_t modalities_, features_;
+  std::unordered_map<std::uint64_t, Patient> by_hash_;
+};
+
+}  // namespace lacuna::drift

@@ -1,0 +1,232 @@
+#include "model/drift/pattern_subject.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdio>
+#include <mutex>
+
+namespace lacuna::drift {
+namespace {
+
+constexpr double kUpdatesMax = 20'000;   // counts are halved then
+constexpr double kPrior = 10;            // outcomes of each sort at factor 1
+constexpr double kSds = 2;
+constexpr double kSlack = 0.3;           // log odds
+constexpr double kRateMin = 1e-5;        // expected rates are held within this of 0 and 1
+constexpr double kHighMin = 0.02, kLowMax = 0.9;  // one patient-hour must not decide
+constexpr double kRecentUpdates = 500;
+constexpr std::size_t kSeenMax = 1024;   // patterns counted while learning
+constexpr std::size_t kContributorsMax = 5;
+
+constexpr std::array<std::uint8_t, kRateBets> kWeaker = {1, 2, 3, 3, 4, 4, 5, 5, 6};
+
+double logistic(double t) { return 1 / (1 + std::exp(-t)); }
+double log_odds(double p) { return std::log(p / (1 - p)); }
+std::size_t pair_count(std::size_t modalities) {
+  const std::size_t n = std::min(modalities, PatternSubject::kModalitiesMax);
+  return n * (n - 1) / 2;
+}
+
+/// Rate weights for each of so many indicators. Made once for each number of them, and never destroyed.
+std::span<const double> weights_for(std::size_t indicators) {
+  static std::mutex mutex;
+  static std::map<std::size_t, std::vector<double>> made;
+  const std::lock_guard lock(mutex);
+  std::vector<double>& weights = made[indicators];
+  if (weights.empty()) {
+    for (std::size_t g = 0; g < indicators; ++g) {
+      for (const double w : rate_weights(Direction::both)) weights.push_back(w / static_cast<double>(indicators));
+    }
+  }
+  return weights;
+}
+
+}  // namespace
+
+PatternSubject::PatternSubject(SubjectSpec spec, Shared& shared, std::vector<std::string> modalities)
+    : Subject(std::move(spec), shared, weights_for(pair_count(modalities.size()) + kPatterns)),
+      modalities_(std::move(modalities)),
+      pairs_(pair_count(modalities_.size())),
+      indicators_(pairs_ + kPatterns),
+      gains_(indicators_.size() * kRateBets),
+      now_(indicators_.size()) {
+  forget_baseline();
+}
+
+void PatternSubject::forget_baseline() {
+  std::fill(indicators_.begin(), indicators_.end(), Indicator{});
+  seen_.clear();
+  std::size_t i = 0;
+  const std::size_t n = std::min(modalities_.size(), kModalitiesMax);
+  for (std::size_t a = 0; a < n; ++a) {
+    for (std::size_t b = a + 1; b < n; ++b) indicators_[i++].set = std::uint64_t{1} << a | std::uint64_t{1} << b;
+  }
+}
+
+void PatternSubject::choose() {
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> by_count;
+  std::vector<std::uint32_t> arrivals(modalities_.size());
+  for (const auto& [set, count] : seen_) {
+    if (set != 0) by_count.emplace_back(count, set);
+    for (std::size_t m = 0; m < arrivals.size(); ++m) arrivals[m] += (set >> m & 1) != 0 ? count : 0;
+  }
+  std::stable_sort(by_count.begin(), by_count.end(), std::greater<>());
+  for (std::size_t i = 0; i < std::min(by_count.size(), kPatterns); ++i) {
+    if (indicators_[pairs_ + i].set != by_count[i].second) indicators_[pairs_ + i] = {by_count[i].second};
+  }
+  for (std::size_t i = 0; i < pairs_; ++i) {
+    Indicator& pair = indicators_[i];
+    const auto a = static_cast<std::size_t>(std::countr_zero(pair.set)), b = static_cast<std::size_t>(63 - std::countl_zero(pair.set));
+    const std::uint64_t given = std::uint64_t{1} << (arrivals[a] < arrivals[b] ? a : b);
+    if (pair.given != given) pair = {pair.set, given};
+  }
+}
+
+Bounds PatternSubject::independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates) const {
+  if (!whole) return rates[static_cast<std::size_t>(std::countr_zero(indicator.set & ~indicator.given))];
+  double low = 0, expected = 0, high = 0;  // logarithms
+  for (std::size_t m = 0; m < rates.size(); ++m) {
+    const bool in = (indicator.set >> m & 1) != 0;
+    low += std::log(in ? rates[m].low : 1 - rates[m].high);
+    expected += std::log(in ? rates[m].expected : 1 - rates[m].expected);
+    high += std::log(in ? rates[m].high : 1 - rates[m].low);
+  }
+  return {std::exp(low), std::exp(expected), std::exp(high)};
+}
+
+void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& rates, std::uint64_t suspicious, Time at, Time now,
+                            std::uint16_t site) {
+  const bool learning = state() == SubjectState::learning;
+  // Settled in the first half of the learning, so that the other half can learn the factors.
+  if (learning && updates() < shared().options.learning_updates_min / 2 && (seen_.contains(arrived) || seen_.size() < kSeenMax)) {
+    if (++seen_[arrived] % 16 == 0) choose();
+  }
+  const std::size_t top = leader(), leading = top / kRateBets;
+  double x_of_leading = 0, expected_of_leading = 0;
+  for (std::size_t i = 0; i < indicators_.size(); ++i) {
+    Indicator& indicator = indicators_[i];
+    const std::span<double> gains(gains_.data() + i * kRateBets, kRateBets);
+    now_[i] = {};
+    const bool said = whole(i) ? indicator.set != 0 && suspicious == 0
+                               : indicator.given != 0 && (arrived & indicator.given) != 0 && (indicator.set & suspicious) == 0;
+    if (!said) {
+      std::fill(gains.begin(), gains.end(), 1.0);
+      continue;
+    }
+    Bounds alone = independent(indicator, whole(i), rates);
+    for (double* p : {&alone.low, &alone.expected, &alone.high}) *p = std::clamp(*p, kRateMin, 1 - kRateMin);
+    const double hits = indicator.hits + kPrior, misses = indicator.updates - indicator.hits + kPrior;
+    const double expected_hits = indicator.expected + kPrior, expected_misses = indicator.updates - indicator.expected + kPrior;
+    const double factor = std::log(hits / expected_hits * expected_misses / misses);
+    const double unsure = kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack;
+    const Bounds bounds{std::min(logistic(log_odds(alone.low) + factor - unsure), kLowMax), logistic(log_odds(alone.expected) + factor),
+                        std::max(logistic(log_odds(alone.high) + factor + unsure), kHighMin)};
+    const double x = whole(i) ? arrived == indicator.set : (arrived & indicator.set) == indicator.set;
+    rate_gains(x, bounds, gains);
+    now_[i] = {x, alone.expected};
+    const auto pace = static_cast<float>(1 / kRecentUpdates);
+    indicator.recent += pace * (static_cast<float>(x) - indicator.recent);
+    indicator.recent_expected += pace * (static_cast<float>(bounds.expected) - indicator.recent_expected);
+    if (i == leading) {
+      x_of_leading = x;
+      expected_of_leading = bounds.expected;
+    }
+  }
+  double recovery = 1;
+  if (state() == SubjectState::alarmed) recovery = 1 / gains_[leading * kRateBets + kWeaker[top % kRateBets]];
+  if (observe({gains_, recovery, x_of_leading, expected_of_leading, at, now, site})) learn();
+}
+
+void PatternSubject::learn() {
+  for (std::size_t i = 0; i < indicators_.size(); ++i) {
+    Indicator& indicator = indicators_[i];
+    if (now_[i].expected <= 0) continue;
+    indicator.updates += 1;
+    indicator.hits += static_cast<float>(now_[i].x);
+    indicator.expected += static_cast<float>(now_[i].expected);
+    if (indicator.updates >= kUpdatesMax) {
+      for (float* v : {&indicator.updates, &indicator.hits, &indicator.expected}) *v /= 2;
+    }
+  }
+}
+
+std::string PatternSubject::name(const Indicator& indicator, bool whole) const {
+  if (!whole && indicator.given != 0) {
+    return modalities_[static_cast<std::size_t>(std::countr_zero(indicator.set & ~indicator.given))] + " with " +
+           modalities_[static_cast<std::size_t>(std::countr_zero(indicator.given))];
+  }
+  std::string out = "only ";
+  for (std::uint64_t left = indicator.set; left != 0; left &= left - 1) {
+    out += modalities_[static_cast<std::size_t>(std::countr_zero(left))] + (left & (left - 1) ? "+" : "");
+  }
+  return out;
+}
+
+void PatternSubject::describe(Alert& alert) const {
+  std::vector<std::pair<double, std::size_t>> shares;
+  double total = 0;
+  for (std::size_t i = 0; i < indicators_.size(); ++i) {
+    double share = 0;
+    for (std::size_t k = 0; k < kRateBets; ++k) share += evidence().share(i * kRateBets + k);
+    // In logarithms: one stake dwarfs the others long before the others are nothing.
+    share = std::log1p(share);
+    shares.emplace_back(share, i);
+    total += share;
+  }
+  std::stable_sort(shares.begin(), shares.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  const Indicator& top = indicators_[shares.front().second];
+  alert.before = top.recent_expected;
+  alert.after = top.recent;
+  char text[96];
+  std::snprintf(text, sizeof text, " %s from %.2f to %.2f of the patient-hours", alert.after < alert.before ? "fell" : "rose", alert.before,
+                alert.after);
+  alert.summary = alert.subject + ": " + name(top, whole(shares.front().second)) + text + ", each as often as before, since " +
+                  format_rfc3339(alert.since);
+  alert.effects = effects();
+  alert.contributors.clear();
+  for (const auto& [share, i] : shares) {
+    if (share <= 0 || alert.contributors.size() == kContributorsMax) break;
+    alert.contributors.push_back({name(indicators_[i], whole(i)), share / total});
+  }
+}
+
+std::vector<Effect> PatternSubject::effects() const {
+  double g = 0;
+  for (std::size_t i = 0; i < pairs_; ++i) {
+    const double p = std::clamp<double>(indicators_[i].recent_expected, kRateMin, 1 - kRateMin), q = indicators_[i].recent;
+    const double kl = (q > 0 ? q * std::log(q / p) : 0) + (q < 1 ? (1 - q) * std::log((1 - q) / (1 - p)) : 0);
+    g = std::max(g, 2 * kRecentUpdates * kl);
+  }
+  return {{"g", g}};
+}
+
+void PatternSubject::save_baseline(ByteWriter& out) const {
+  for (const Indicator& i : indicators_) {
+    out.put(i.set);
+    out.put(i.given);
+    for (const float v : {i.updates, i.hits, i.expected, i.recent, i.recent_expected}) out.put(v);
+  }
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(seen_.size()));
+  for (const auto& [set, count] : seen_) {
+    out.put(set);
+    out.put(count);
+  }
+}
+
+void PatternSubject::load_baseline(ByteReader& in) {
+  for (Indicator& i : indicators_) {
+    const std::uint64_t all = modalities_.size() < 64 ? (std::uint64_t{1} << modalities_.size()) - 1 : ~std::uint64_t{0};
+    i.set = in.get<std::uint64_t>() & all;
+    i.given = in.get<std::uint64_t>() & i.set;
+    for (float* v : {&i.updates, &i.hits, &i.expected, &i.recent, &i.recent_expected}) *v = in.get<float>();
+  }
+  seen_.clear();
+  const auto count = std::min<std::size_t>(in.get<std::uint32_t>(), kSeenMax);
+  for (std::size_t i = 0; i < count && in.ok(); ++i) {
+    const auto set = in.get<std::uint64_t>();
+    seen_[set] = in.get<std::uint32_t>();
+  }
+}
+
+}  // namespace lacuna::drift

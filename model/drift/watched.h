@@ -1,0 +1,102 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "model/drift/baseline.h"
+#include "model/drift/latent_subject.h"
+#include "model/drift/mix_subject.h"
+#include "model/drift/pattern_subject.h"
+#include "model/drift/rate_subject.h"
+#include "model/drift/score_subject.h"
+#include "state/records/schema.h"
+
+namespace lacuna::drift {
+
+inline constexpr std::size_t kRecencies = 7, kFrequencies = 5;  ///< cells of arrivals: see monitor.cc
+inline constexpr std::size_t kScoreCells = 6, kErrorCells = 5, kMissCells = 5;
+inline constexpr std::size_t kStreamSubjects = 3;               ///< late, duplicate, refused
+inline constexpr std::size_t kSitesMax = 256;                   ///< more are named together
+inline constexpr std::size_t kSiteSubjectsMax = 64;             ///< sites with subjects of their own
+
+/// All that is watched: one subject of each kind for whatever the schema has of it. Which outcome goes to which is the
+/// monitor's business. Accessors give null for what is not watched.
+class Watched {
+ public:
+  Watched(const Schema& schema, Shared& shared);
+
+  RateSubject* arrivals(ModalityId modality) { return at(arrivals_, modality); }
+  /// Null also while there is only one site. Made when first asked for.
+  RateSubject* arrivals(ModalityId modality, std::uint16_t site);
+  RateSubject* measured(FeatureId feature) { return at(measured_, feature); }
+  RateSubject* coverage(FeatureId feature) { return at(coverage_, feature); }
+  RateSubject* error(FeatureId feature) { return at(error_, feature); }
+  ScoreSubject* value(FeatureId feature) { return at(value_, feature); }
+  MixSubject* class_mix(FeatureId feature) { return at(classes_, feature); }
+  MixSubject* admissions(std::size_t attribute) { return at(admissions_, attribute); }
+  RateSubject* stream(std::size_t index) { return at(stream_, index); }
+  PatternSubject* pattern() { return pattern_; }
+  LatentSubject* latent() { return latent_; }
+  const LatentSubject* latent() const { return latent_; }
+  /// `value` on the feature's scale: standardised by the feature's first values, then watched.
+  void first_value(FeatureId feature, double value, Time at, Time now, std::uint16_t site);
+  /// Calls with the coverage and error subjects of each group that the attributes put a patient in.
+  void each_group(std::span<const std::optional<float>> attributes, const std::function<void(RateSubject&, RateSubject&)>& visit);
+  /// What a group is held against.
+  Baseline everybody_misses, everybody_errors;
+
+  Subject* find(std::string_view kind, std::string_view subject);
+  bool accept(std::string_view kind, std::string_view subject, Time now);
+  void each(const std::function<void(const Subject&)>& visit) const;
+
+  void save(ByteWriter& out) const;
+  /// By name: subjects that were not watched before begin anew, those that are no longer watched are dropped. False when it is not
+  /// what was written.
+  bool load(ByteReader& in);
+
+ private:
+  struct Moments {
+    double count = 0, mean = 0, squares = 0;
+  };
+  template <typename T>
+  static T* at(const std::vector<T*>& of, std::size_t index) {
+    return index < of.size() ? of[index] : nullptr;
+  }
+  using Name = std::pair<std::string, std::string>;  ///< kind, subject
+  std::map<Name, Subject*> names() const;
+  /// Null when the kind has no weight, or there are too many.
+  template <typename T, typename... Arguments>
+  T* make(SubjectSpec spec, Arguments&&... arguments);
+  RateSubject* make_arrivals(ModalityId modality, const std::string& name);
+  void make_feature_subjects(FeatureId feature);
+  void make_population_subjects();
+  bool explained(const Subject& subject) const;
+  bool alarmed(const Subject* subject) const { return subject != nullptr && subject->state() == SubjectState::alarmed; }
+
+  const Schema& schema_;
+  Shared& shared_;
+  std::vector<std::unique_ptr<Subject>> all_;  ///< in order of making
+  struct Owner {  ///< what a subject is about, for explained()
+    ModalityId modality = kNoModality;
+    FeatureId feature = 0;
+    std::optional<std::uint16_t> site;
+  };
+  std::map<const Subject*, Owner> owners_;
+  std::vector<RateSubject*> arrivals_, measured_, coverage_, error_, stream_;
+  std::vector<ScoreSubject*> value_, distribution_;
+  std::vector<MixSubject*> classes_, admissions_;
+  std::vector<std::vector<std::pair<RateSubject*, RateSubject*>>> groups_;  ///< [attribute][category]
+  std::map<std::pair<std::uint16_t, ModalityId>, RateSubject*> by_site_;
+  PatternSubject* pattern_ = nullptr;
+  LatentSubject* latent_ = nullptr;
+  std::vector<Moments> moments_;  ///< of first values, per feature
+};
+
+}  // namespace lacuna::drift
