@@ -96,6 +96,22 @@ std::string pretty_imputation(const Json& imputation) {
   return out + (count == 0 ? " nothing is missing\n" : "\n");
 }
 
+/// "from 0.17 to 0.004; missing share 0.98, psi 0.6"; empty where nothing is told.
+std::string pretty_effects(const Json& alert) {
+  std::string out;
+  if (alert.contains("before") && alert.contains("after") && alert.at("before") != alert.at("after")) {
+    out = "from " + number(alert.at("before")) + " to " + number(alert.at("after"));
+  }
+  const auto effects = alert.find("effects");
+  if (effects == alert.end() || effects->empty()) return out;
+  const char* separator = out.empty() ? "" : "; ";
+  for (const auto& [name, value] : effects->items()) {
+    out += separator + with_spaces(name) + " " + number(value);
+    separator = ", ";
+  }
+  return out;
+}
+
 std::string pretty_alert(const Json& alert) {
   std::string out =
       fmt::format("{:<8} {} {}", text(alert, "state"), text(alert, "severity"), text(alert, "alert_id"));
@@ -105,14 +121,24 @@ std::string pretty_alert(const Json& alert) {
                        alert.at("threshold").get<double>());
   }
   out += "\n";
-  if (alert.contains("contributors") && !alert.at("contributors").empty()) {
-    const char* separator = "    most from ";
-    for (const Json& c : alert.at("contributors")) {
-      out += fmt::format("{}{} {:.0f} %", separator, text(c, "feature"), 100 * c.at("share").get<double>());
-      separator = ", ";
-    }
-    out += "\n";
+  const auto line = [&out](const std::string& what) {
+    if (!what.empty()) out += "    " + what + "\n";
+  };
+  line(pretty_effects(alert));
+  if (alert.contains("since_interval")) {
+    const Json& interval = alert.at("since_interval");
+    line("began between " + number(interval.at(0)) + " and " + number(interval.at(1)));
   }
+  if (alert.contains("contributors") && !alert.at("contributors").empty()) {
+    std::string most;
+    for (const Json& c : alert.at("contributors")) {
+      most += fmt::format("{}{} {:.0f} %", most.empty() ? "most from " : ", ", text(c, "feature"),
+                          100 * c.at("share").get<double>());
+    }
+    line(most);
+  }
+  if (alert.contains("resolution")) line("closed: " + text(alert, "resolution"));
+  if (alert.contains("action")) line("done: " + text(alert, "action"));
   return out;
 }
 

@@ -125,17 +125,26 @@ std::string encode_alert(const Alert& alert) {
   json.begin('{').key("schema_version").integer(1);
   json.key("alert_id").text(alert.alert_id).key("state").text(to_string(alert.state));
   json.key("kind").text(alert.kind).key("subject").text(alert.subject);
-  json.key("since").time(alert.since).key("detected").time(alert.detected);
+  json.key("since").time(alert.since);
+  if (alert.latest != Time{}) json.key("since_interval").begin('[').time(alert.earliest).time(alert.latest).end(']');
+  json.key("detected").time(alert.detected);
   write_finite(json, "evidence", capped(alert.evidence));
   write_finite(json, "threshold", capped(alert.threshold));
   json.key("severity").text(to_string(alert.severity)).key("summary").text(alert.summary);
-  json.key("contributors").begin('[');
+  write_finite(json, "before", alert.before);
+  write_finite(json, "after", alert.after);
+  json.key("effects").begin('{');
+  for (const Effect& effect : alert.effects) write_finite(json, effect.name, effect.value);
+  json.end('}').key("contributors").begin('[');
   for (const Contributor& contributor : alert.contributors) {
     json.begin('{').key("feature").text(contributor.name);
     write_finite(json, "share", contributor.share);
     json.end('}');
   }
-  json.end(']').key("model_version").text(alert.model_version).end('}');
+  json.end(']');
+  if (alert.resolution != Resolution::open) json.key("resolution").text(to_string(alert.resolution));
+  if (!alert.action.empty()) json.key("action").text(alert.action);
+  json.key("model_version").text(alert.model_version).end('}');
   return json.take();
 }
 

@@ -263,6 +263,20 @@ TEST_F(Pretty, events_and_alerts) {
   EXPECT_THAT(alert, HasSubstr("raised"));
   EXPECT_THAT(alert, HasSubstr("critical missingness/liver@2026-01-03T05:00:00Z: liver: arrivals fell"));
   EXPECT_THAT(alert, HasSubstr("icu-4 80 %"));
+  EXPECT_THAT(alert, Not(HasSubstr("closed")));
+  a.state = AlertState::resolved;
+  a.resolution = Resolution::accepted;
+  a.action = "learning resumed";
+  a.before = 0.171;
+  a.after = 0.004;
+  a.effects = {{"missing_share", 0.98}, {"psi", 0.6}};
+  a.earliest = testing::at("2026-01-03T04:00:00Z");
+  a.latest = testing::at("2026-01-03T06:00:00Z");
+  const std::string full = pretty_record(config_, config_.topics.alerts, record(streaming::encode_alert(a)));
+  for (const char* part : {"from 0.171 to 0.004; missing share 0.98, psi 0.6\n",
+                           "began between 2026-01-03T04:00:00Z and 2026-01-03T06:00:00Z\n", "closed: accepted\n",
+                           "done: learning resumed\n"})
+    EXPECT_THAT(full, HasSubstr(part));
 }
 
 TEST_F(Pretty, dead_letters_tell_where_and_why) {
@@ -319,6 +333,8 @@ TEST_F(Pretty, survives_any_bytes) {
                                   R"({"patient_id":"\u001b[2J","values":[1]})",
                                   R"({"evidence":"x","threshold":1})",
                                   R"({"contributors":[1]})",
+                                  R"({"before":"x","after":1,"effects":[1,"y"],"since_interval":[1]})",
+                                  R"({"effects":7,"since_interval":7,"action":7,"resolution":[]})",
                                   std::string(100'000, 'x')};
   for (int i = 0; i < 2000; ++i) {
     std::string value;

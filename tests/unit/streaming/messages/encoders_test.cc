@@ -93,8 +93,29 @@ TEST(Encoders, Alert) {
   EXPECT_EQ(encode_alert(alert),
             R"({"schema_version":1,"alert_id":"missingness/cardiac@2026-01-03T05:00Z","state":"raised","kind":"missingness",)"
             R"("subject":"cardiac","since":"2026-01-03T05:00:00Z","detected":"2026-01-03T09:00:00Z","evidence":1.79769e+308,)"
-            R"("threshold":3e+07,"severity":"critical","summary":"arrivals fell",)"
+            R"("threshold":3e+07,"severity":"critical","summary":"arrivals fell","before":0,"after":0,"effects":{},)"
             R"("contributors":[{"feature":"troponin_i","share":0.8}],"model_version":"000412-9f3c21aa"})");
+}
+
+// What is not known or did not happen has no member: no interval, no resolution while open, no action where none was taken.
+TEST(Encoders, AlertTellsHowSureHowMuchAndWhatWasDone) {
+  Alert alert;
+  alert.since = at("2026-01-03T05:00:00Z");
+  alert.earliest = at("2026-01-03T04:00:00Z");
+  alert.latest = at("2026-01-03T06:00:00Z");
+  alert.before = 0.171;
+  alert.after = 0.004;
+  alert.effects = {{"missing_share", 0.98}, {"psi", 0.6}, {"g", std::numeric_limits<double>::quiet_NaN()}};
+  alert.state = AlertState::resolved;
+  alert.resolution = Resolution::accepted;
+  alert.action = "learning resumed";
+  const json out = json::parse(encode_alert(alert));
+  EXPECT_EQ(out.at("since_interval"), json({"2026-01-03T04:00:00Z", "2026-01-03T06:00:00Z"}));
+  EXPECT_EQ(out.at("before"), 0.171);
+  EXPECT_EQ(out.at("after"), 0.004);
+  EXPECT_EQ(out.at("effects"), json({{"missing_share", 0.98}, {"psi", 0.6}}));
+  EXPECT_EQ(out.at("resolution"), "accepted");
+  EXPECT_EQ(out.at("action"), "learning resumed");
 }
 
 TEST(JsonWriter, AnyTextComesOutAsJson) {
