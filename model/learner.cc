@@ -38,12 +38,13 @@ class ThreadedLearner final : public Learner {
     return {};
   }
 
-  void submit(std::vector<Example> examples) override {
+  void submit(std::vector<Example> examples, int pace) override {
+    if (pace <= 0) return;
     std::unique_lock lock(mutex_);
     for (Example& example : examples) {
       changed_.wait(lock, [&] { return stopping_ || queue_.size() < train_.queue_examples_max; });
       if (stopping_) return;
-      queue_.push_back(std::move(example));
+      queue_.push_back({std::move(example), pace});
       if (queue_.size() == 1) changed_.notify_all();
     }
   }
@@ -75,9 +76,13 @@ class ThreadedLearner final : public Learner {
   }
 
  private:
+  struct Paced {
+    Example example;
+    int pace = 1;
+  };
   void run();
-  /// Takes what fits up to the next step, and makes that step. trainer_mutex_ is held.
-  void learn(std::deque<Example>& work);
+  /// Takes what fits up to the next step, and makes that step. trainer_mutex_ is held. False: there is nothing more to do.
+  bool learn(std::deque<Paced>& work);
 
   const Schema schema_;
   const TrainOptions train_;
@@ -88,27 +93,27 @@ class ThreadedLearner final : public Learner {
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
-  std::deque<Example> queue_;
+  std::deque<Paced> queue_;
   std::shared_ptr<const ModelVersion> current_;
   LearnerStats stats_;
   bool busy_ = false, stopping_ = false;
   std::thread thread_;
 };
 
-void ThreadedLearner::learn(std::deque<Example>& work) {
-  while (!work.empty()) {
-    const bool due = trainer_->take(std::move(work.front()));
+bool ThreadedLearner::learn(std::deque<Paced>& work) {
+  while (!trainer_->step_due()) {
+    if (work.empty()) return false;
+    trainer_->take(std::move(work.front().example), work.front().pace);
     work.pop_front();
-    if (!due) continue;
-    const auto [count, seed] = trainer_->replay_wanted();
-    trainer_->step(count > 0 && replay_ ? replay_(count, seed) : std::vector<Example>());
-    return;
   }
+  const auto [count, seed] = trainer_->replay_wanted();
+  trainer_->step(count > 0 && replay_ ? replay_(count, seed) : std::vector<Example>());
+  return !work.empty() || trainer_->step_due();
 }
 
 void ThreadedLearner::run() {
   const auto chunk = static_cast<std::size_t>(std::max<std::int64_t>(train_.examples_per_step, 1));
-  std::deque<Example> work;
+  std::deque<Paced> work;
   while (true) {
     {
       std::unique_lock lock(mutex_);
@@ -123,12 +128,12 @@ void ThreadedLearner::run() {
       busy_ = true;
     }
     changed_.notify_all();
-    while (!work.empty()) {
+    for (bool more = true; more;) {
       std::shared_ptr<const ModelVersion> version;
       LearnerStats stats;
       {
         const std::lock_guard training(trainer_mutex_);
-        learn(work);
+        more = learn(work);
         if (trainer_->version_due()) version = trainer_->publish();
         stats = trainer_->stats();
       }

@@ -68,13 +68,15 @@ class TorchTrainer final : public Trainer {
         average_(network_.flat().clone()),
         sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
 
-  bool take(Example example) override {
+  bool take(Example example, int pace) override {
     standardiser_.observe(example);
     if (recent_.size() == kRecentExamplesMax) recent_.pop_front();
     recent_.push_back(std::move(example));
     ++stats_.examples;
-    return ++since_step_ >= train_.examples_per_step;
+    since_step_ += pace;
+    return step_due();
   }
+  bool step_due() const override { return since_step_ >= train_.examples_per_step; }
 
   std::pair<std::size_t, std::uint64_t> replay_wanted() const override {
     const auto count = static_cast<std::size_t>(std::lround(train_.replay_ratio * train_.batch_size));
@@ -89,7 +91,7 @@ class TorchTrainer final : public Trainer {
       ++stats_.skipped_steps;
       ++stats_.steps;
     }
-    since_step_ = 0;
+    since_step_ = std::max<std::int64_t>(since_step_ - train_.examples_per_step, 0);
   }
   bool version_due() const override { return stats_.steps - published_at_ >= train_.publish_every_steps; }
   std::shared_ptr<const ModelVersion> publish() override;
@@ -120,7 +122,8 @@ class TorchTrainer final : public Trainer {
   Tensor first_, second_, average_;
   Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
   std::deque<Example> recent_;
-  std::int64_t since_step_ = 0, published_at_ = 0;
+  std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at
+  std::int64_t published_at_ = 0;
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
 };

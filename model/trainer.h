@@ -23,9 +23,11 @@ class Trainer {
                                                std::string_view checkpoint);
   virtual ~Trainer() = default;
 
-  /// Takes a fresh example in stream order. True when a step is now due, and must be taken before the next
-  /// example.
-  virtual bool take(Example example) = 0;
+  /// Takes a fresh example in stream order; it pays for `pace` (at least 1) times what an example usually does.
+  /// True when a step is now due, and must be taken before the next example.
+  virtual bool take(Example example, int pace = 1) = 0;
+  /// After a step too: at a high pace one example can pay for several.
+  virtual bool step_due() const = 0;
   /// What the step due wants replayed: how many, and the seed to draw them with.
   virtual std::pair<std::size_t, std::uint64_t> replay_wanted() const = 0;
   virtual void step(const std::vector<Example>& replayed) = 0;

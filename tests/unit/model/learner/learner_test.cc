@@ -112,6 +112,43 @@ TEST(Learner, RestartGoesOnWhereItStopped) {
   EXPECT_EQ(through->stats().steps, restarted->stats().steps);
 }
 
+// Frozen: neither weights nor standardisation move, however much comes; then learning goes on as if nothing had been.
+TEST(Learner, PaceZeroLeavesEverythingAsItWas) {
+  SyntheticWard ward(37);
+  const auto first = ward.take(16 * 5 + 9), ignored = ward.take(16 * 20), second = ward.take(16 * 3);
+  auto frozen = make(ward.schema(), replay), never = make(ward.schema(), replay);
+  for (Learner* learner : {frozen.get(), never.get()}) {
+    learner->submit(first);
+    learner->drain();
+  }
+  const std::string before = frozen->checkpoint();
+  frozen->submit(ignored, 0);
+  EXPECT_EQ(frozen->stats().queued, 0U);
+  EXPECT_EQ(frozen->checkpoint(), before) << "bit for bit";
+  for (Learner* learner : {frozen.get(), never.get()}) learner->submit(second);
+  EXPECT_EQ(frozen->drain()->id(), never->drain()->id());
+}
+
+TEST(Learner, AHigherPaceTakesAsManyTimesTheSteps) {
+  SyntheticWard ward(38);
+  const auto examples = ward.take(16 * 10);
+  for (const int pace : {1, 4, 40}) {  // 40: each example pays for more than two steps
+    std::vector<std::string> hashes;
+    for (std::size_t piece : {7, 160}) {
+      auto learner = make(ward.schema(), replay);
+      for (std::size_t at = 0; at < examples.size(); at += piece) {
+        const auto from = examples.begin() + static_cast<std::ptrdiff_t>(at);
+        learner->submit({from, from + static_cast<std::ptrdiff_t>(std::min(piece, examples.size() - at))}, pace);
+      }
+      const auto version = learner->drain();
+      EXPECT_EQ(version->steps(), 10 * pace);
+      EXPECT_EQ(learner->stats().examples, 160);
+      hashes.push_back(version->id());
+    }
+    EXPECT_EQ(hashes[0], hashes[1]) << "how the stream is cut does not matter";
+  }
+}
+
 TEST(Learner, ManyThreadsReadOneVersion) {
   SyntheticWard ward(35);
   auto learner = make(ward.schema(), replay);
