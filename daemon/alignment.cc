@@ -33,10 +33,11 @@ Alignment::Change Alignment::observe(const std::map<streaming::TopicPartition, T
   return change;
 }
 
-std::vector<streaming::TopicPartition> Alignment::going() const {
+std::vector<streaming::TopicPartition> Alignment::going(const std::vector<streaming::TopicPartition>& assigned) const {
   std::vector<streaming::TopicPartition> out;
-  for (const auto& [partition, state] : partitions_) {
-    if (!state.paused) out.push_back(partition);
+  for (const streaming::TopicPartition& partition : assigned) {
+    const auto found = partitions_.find(partition);
+    if (found != partitions_.end() && !found->second.paused) out.push_back(partition);
   }
   return out;
 }

@@ -29,8 +29,8 @@ class Alignment {
   /// After a poll: the newest clinical time that each partition gave, for those that gave any, and which have something left.
   Change observe(const std::map<streaming::TopicPartition, Time>& newest,
                  const std::function<bool(const streaming::TopicPartition&)>& has_more);
-  /// Those that are not paused.
-  std::vector<streaming::TopicPartition> going() const;
+  /// Of the partitions assigned, those that are restored and not too far ahead of the others.
+  std::vector<streaming::TopicPartition> going(const std::vector<streaming::TopicPartition>& assigned) const;
   /// No event older than this is expected, but for late ones: the slowest partition's newest time. Time::min() at first.
   Time watermark() const { return watermark_; }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "daemon/reaction.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
 #include "streaming/message_codec.h"
@@ -20,6 +21,7 @@ std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) 
 
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
+constexpr const char* kNewestMeta = "newest";
 
 }  // namespace
 
@@ -30,16 +32,21 @@ StreamState::StreamState(const Config& config)
 
 std::map<std::string, std::string> StreamState::save(const Schema& schema) const {
   std::map<std::string, std::string> out = reference.save(schema);
-  out.merge(std::map<std::string, std::string>{
-      {kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}});
+  out.merge(save_small());
   return out;
 }
 
 std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
   std::map<std::string, std::string> out = reference.save_new(schema);
-  out.merge(std::map<std::string, std::string>{
-      {kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()}});
+  out.merge(save_small());
   return out;
+}
+
+std::map<std::string, std::string> StreamState::save_small() const {
+  return {{kCalibrationMeta, calibrator.save()},
+          {kScoresMeta, scores.save()},
+          {kMonitorMeta, monitor.save()},
+          {kNewestMeta, format_rfc3339(newest)}};
 }
 
 Status StreamState::load(const Config& config, const state::Store& store) {
@@ -55,7 +62,19 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   LACUNA_RETURN_IF_ERROR(
       restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts)));
+  const Result<std::string> time = store.meta(kNewestMeta);
+  if (!time.ok() && time.code() != Code::not_found) return time.status();
+  newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
   return reference.load(schema, store);
+}
+
+void StreamState::report(Progress& progress) const {
+  progress.event_time = newest;
+  progress.scores = scores.summary();
+  progress.recent = scores.recent();
+  for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
+  progress.subjects = monitor.subjects();
+  progress.open_alerts = monitor.open_alerts();
 }
 
 model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
@@ -278,6 +297,7 @@ std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelV
 }
 
 void Batch::score(const model::ModelVersion& version, StreamState& state) {
+  state.newest = std::max(state.newest, newest_);
   const Schema& schema = *config_.schema;
   std::vector<model::Query> queries;
   std::vector<const Moment*> asked;
@@ -367,18 +387,14 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   counts_.imputations = imputations_.size();
 }
 
-streaming::Transaction Batch::encode(std::vector<Alert> alerts, const std::string& model_version, Tallies& tallies) {
+streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& tallies) {
   streaming::Transaction out;
   out.changelog_topic = config_.topics.state;
   for (const Imputation& imputation : imputations_) {
     out.outputs.push_back({config_.topics.imputations, std::nullopt, imputation.patient_id,
                            streaming::encode_imputation(*config_.schema, imputation), {}});
   }
-  for (Alert& alert : alerts) {
-    alert.model_version = model_version;
-    out.outputs.push_back(
-        {config_.topics.alerts, std::nullopt, alert.kind + "/" + alert.subject, streaming::encode_alert(alert), {}});
-  }
+  for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();
   for (const auto& [patient, record] : changed_) {
     // All tabular modalities of a patient share one changelog record; the partition is the input's.

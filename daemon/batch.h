@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/pipeline.h"
 #include "daemon/poison.h"
 #include "daemon/latent_reference.h"
+#include "daemon/progress.h"
 #include "model/calibration.h"
 #include "model/drift/monitor.h"
 #include "model/learner.h"
@@ -32,6 +32,7 @@ struct StreamState {
   model::ScoreBoard scores;
   drift::Monitor monitor;
   LatentReference reference;
+  Time newest{};  ///< clinical time applied; the epoch: nothing yet
 
   StreamState(const Config& config);
   /// Everything, for another store.
@@ -40,6 +41,10 @@ struct StreamState {
   std::map<std::string, std::string> save_new(const Schema& schema);
   /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
   Status load(const Config& config, const state::Store& store);
+  void report(Progress& progress) const;
+
+ private:
+  std::map<std::string, std::string> save_small() const;
 };
 
 /// By input partition, since its first record.
@@ -64,14 +69,13 @@ class Batch {
   /// Imputes what is missing or stale in each changed patient.
   void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
   /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`.
-  streaming::Transaction encode(std::vector<Alert> alerts, const std::string& model_version, Tallies& tallies);
+  streaming::Transaction encode(const std::vector<Alert>& alerts, Tallies& tallies);
   /// What the store has to write once the transaction is durable, but for the changelog positions, which the commit tells.
   /// `tallies` as encode() left them. Takes the snapshots.
   state::StateChange change(StreamState& state, const Tallies& tallies, Time now);
 
   const Counts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
-  Time newest() const { return newest_; }
   std::map<streaming::TopicPartition, Time> newest_by_partition() const;
   std::vector<Example> take_examples() { return std::move(examples_); }
 

@@ -22,6 +22,7 @@
 namespace lacuna::daemon {
 
 enum class LogKind : std::uint8_t { embedded, kafka };
+enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
 
 struct Config {
   std::string instance = "lacuna-0";   ///< stable name: transactional.id, changelog of models
@@ -68,12 +69,17 @@ struct Config {
 
   state::StoreOptions store;           ///< path is <data_dir>/state
   drift::MonitorOptions alerts;
+  struct Reaction {                    ///< while a critical alert is open
+    OnCritical on_critical = OnCritical::nothing;
+    int adapt_factor = 4;              ///< of the gradient steps an example pays for
+  } reaction;
 
   struct Http {
     bool enabled = true;
     std::string address = "127.0.0.1";
     int port = 9464;                   ///< 0: any free one, printed at start
     std::size_t body_bytes_max = 1 << 20;
+    std::string token_file;            ///< of calls that change anything; empty: there are none
   } http;
 
   struct Logging {

@@ -190,11 +190,22 @@ void add_operation_keys(std::vector<Key>& keys) {
   WEIGHT(stream, "Of late, duplicate and refused records.");
   WEIGHT(subgroup, "Of whether a group's error or coverage is worse than everybody's.");
 #undef WEIGHT
+  add(choice("alerts.on_critical",
+             {{"nothing", OnCritical::nothing}, {"freeze", OnCritical::freeze}, {"adapt", OnCritical::adapt}},
+             "What is done to learning while a critical alert is open: freeze takes no gradient step, so that the model that serves "
+             "stays as it was; adapt takes more of them.",
+             FIELD(reaction.on_critical)));
+  add(integer("alerts.adapt_factor", 2, 64, "Under adapt: how many times as many steps each example pays for.",
+              FIELD(reaction.adapt_factor)));
   add(boolean("http.enabled", "Serve metrics, health and the API.", FIELD(http.enabled)));
   add(text("http.address", "an address of this host", is_not_empty,
            "Loopback unless something in front of it authenticates: answers hold patient data.", FIELD(http.address)));
   add(integer("http.port", 0, 65'535, "0: any free one, printed at start.", FIELD(http.port)));
   add(size("http.body_bytes_max", kKiB, 64 * kMiB, "Largest request.", FIELD(http.body_bytes_max)));
+  add(text("http.token_file", "a file", is_not_empty,
+           "Holds the token (16 to 512 visible characters) that calls which change anything must bring: `Authorization: Bearer "
+           "TOKEN`. Read at each such call. Absent: these calls are refused.",
+           FIELD(http.token_file)));
   add(choice("logging.level", {{"trace", "trace"}, {"debug", "debug"}, {"info", "info"}, {"warn", "warn"}, {"error", "error"}},
              "Least severe message that is written. Patient identifiers appear below info only.", FIELD(logging.level)));
   add(choice("logging.format", {{"text", "text"}, {"json", "json"}}, "Lines for people, or one JSON object a line.",

@@ -3,9 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <typeinfo>
@@ -13,9 +11,14 @@
 
 #include "daemon/alignment.h"
 #include "daemon/batch.h"
+#include "daemon/damaged_store.h"
 #include "daemon/learner_checkpoints.h"
+#include "daemon/lessons.h"
 #include "daemon/model_json.h"
+#include "daemon/patience.h"
+#include "daemon/reaction.h"
 #include "daemon/restore.h"
+#include "daemon/stage_timer.h"
 #include "daemon/standing.h"
 
 namespace lacuna::daemon {
@@ -25,31 +28,14 @@ namespace {
 using streaming::TopicPartition;
 using std::chrono::steady_clock;
 
-constexpr const char* kStoreFolder = "/state";
 constexpr Millis kTurnMax{30'000};
-constexpr Millis kBackOffMin{100};
-constexpr Millis kBackOffMax{10'000};
 /// How long partitions that are here wait for those that are being restored, a turn.
 constexpr Millis kRestoreSlice{100};
 /// Turns without work in a row, with no lag, after which `until_idle` believes that there is nothing more.
 constexpr int kIdleTurns = 5;
-/// An instance that is replaced more often than this is not the only one of its name, and leaves.
-constexpr std::size_t kRejoinsMax = 5;
-constexpr std::chrono::minutes kRejoinWindow{10};
-double seconds_since(steady_clock::time_point start) {
-  return std::chrono::duration<double>(steady_clock::now() - start).count();
-}
-
-/// Adds the time of a stage to its sum when it goes out of scope.
-class StageTimer {
- public:
-  StageTimer(std::map<std::string, double>& sums, const char* stage) : sum_(sums[stage]) {}
-  ~StageTimer() { sum_ += seconds_since(start_); }
-
- private:
-  double& sum_;
-  steady_clock::time_point start_ = steady_clock::now();
-};
+/// An operator who asks something waits this long for the loop; the loop looks at least this often.
+constexpr Millis kCommandMax{10'000};
+constexpr Millis kPollMax{1'000};
 
 /// A batch from decoding to the store. At most two live: one whose commit is under way, one that is prepared meanwhile.
 struct Step {
@@ -57,6 +43,7 @@ struct Step {
   streaming::Transaction transaction;  ///< until its commit is started
   state::StateChange change;
   std::vector<Alert> alerts;
+  int pace = 1;                        ///< at which its examples are learned
   steady_clock::time_point start = steady_clock::now();
   bool committed = false;  ///< durable in the log, not yet in the store
 };
@@ -79,7 +66,7 @@ class PipelineImpl final : public Pipeline {
       LACUNA_RETURN_IF_ERROR(set_store_aside(config_, outcome));
       outcome = open_store();
     }
-    recovery_.damaged_stores = damaged_stores();
+    recovery_.damaged_stores = damaged_stores(config_);
     return outcome;
   }
 
@@ -88,6 +75,7 @@ class PipelineImpl final : public Pipeline {
     // The batch at hand is committed, and the partitions are handed over before the slower rest.
     if (outcome.ok() && log_) outcome = finish_up(until_idle);
     log_.reset();
+    commands_.close();
     // Whatever happened, what was learned and applied is kept.
     if (learner_) {
       if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
@@ -103,7 +91,7 @@ class PipelineImpl final : public Pipeline {
     const Status outcome = work(worked);
     switch (outcome.code()) {
       case Code::ok:
-        if (aborted_in_a_row_ == 0) pause_ = kBackOffMin;
+        if (aborted_in_a_row_ == 0) patience_.calm();
         return worked;
       case Code::aborted:
         spdlog::warn("batch aborted, doing it again: {}", outcome.message());
@@ -121,10 +109,7 @@ class PipelineImpl final : public Pipeline {
     }
   }
 
-  void stop() override {
-    stopping_ = true;
-    wake_.notify_all();
-  }
+  void stop() override { patience_.stop(); }
 
   Progress progress() const override { return standing_.progress(); }
   Status ready() const override { return standing_.ready(); }
@@ -155,6 +140,11 @@ class PipelineImpl final : public Pipeline {
     return make_imputation(config_, snapshot, snapshot.last_time, predictions->front(), state_.calibrator, version->id());
   }
 
+  Status command(const OperatorCommand& command) override {
+    if (const Status r = ready(); !r.ok()) return {Code::unavailable, r.message()};
+    return commands_.ask(command, kCommandMax);
+  }
+
   std::string model_json() const override {
     const auto learner = current_learner();
     if (!learner) return "{}";
@@ -167,22 +157,13 @@ class PipelineImpl final : public Pipeline {
 
   Status open_store() {
     state::StoreOptions options = config_.store;
-    options.path = config_.data_dir + kStoreFolder;
+    options.path = store_folder(config_);
     auto opened = state::Store::open(*config_.schema, options);
     if (!opened.ok()) return opened.status();
     store_ = std::move(*opened);
     checkpoints_.emplace(config_, *store_);
     restores_.emplace(config_, *store_);
     return reload();
-  }
-
-  std::size_t damaged_stores() const {
-    std::error_code error;
-    std::size_t count = 0;
-    for (const auto& entry : std::filesystem::directory_iterator(config_.data_dir, error)) {
-      if (entry.path().filename().string().starts_with("state.damaged-")) ++count;
-    }
-    return count;
   }
 
   /// Everything that needs the event log. Called again until it is ok.
@@ -239,7 +220,7 @@ class PipelineImpl final : public Pipeline {
 
   Status loop(bool until_idle) {
     int idle = 0;
-    while (!stopping_) {
+    while (!patience_.stopped()) {
       const Result<bool> worked = turn();
       if (!worked.ok()) return worked.status();
       const bool all_read = !*worked && log_ && !log_->assignment().empty() && log_->lag() == 0;
@@ -254,6 +235,7 @@ class PipelineImpl final : public Pipeline {
     if (!log_) return connect();
     const bool publish = steady_clock::now() - last_publication_ > config_.checkpoint_publish_every;
     if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
+    if (commands_.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(obey());
     if (prepared_) {
       LACUNA_RETURN_IF_ERROR(stay_member());  // what it waits for is not there yet
     } else {
@@ -289,7 +271,7 @@ class PipelineImpl final : public Pipeline {
       return until_idle ? outcome : Status();
     }
     if (until_idle) {
-      learner_->submit(std::exchange(to_learn_, {}));
+      lessons_.hand_over(*learner_);
       learner_->drain();
     }
     // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk. A log that is
@@ -299,20 +281,68 @@ class PipelineImpl final : public Pipeline {
     return {};
   }
 
-  /// In a transaction of its own, between two batches: what is wrong with it must not be taken for a fault of theirs.
   Status publish_model() {
     last_publication_ = steady_clock::now();
     LACUNA_RETURN_IF_ERROR(settle());
+    const Status published = commit_alone(checkpoints_->publish(*learner_, state_.save(*config_.schema)));
+    if (published.code() != Code::invalid) return published;
+    spdlog::error("publishing the model: {}", published.message());
+    return {};
+  }
+
+  /// In a transaction of its own, between two batches: what is wrong with it must not be taken for a fault of theirs.
+  Status commit_alone(std::vector<streaming::OutputRecord> outputs) {
     streaming::Transaction transaction;
-    transaction.outputs = checkpoints_->publish(*learner_, state_.save(*config_.schema));
-    const auto published = log_->commit(std::move(transaction));
+    transaction.outputs = std::move(outputs);
+    const auto committed = log_->commit(std::move(transaction));
     // Unknown outcome: no position moves, so nothing could tell; a new client fences what the old one may have left.
-    if (published.code() == Code::internal) return {Code::fenced, published.status().message()};
-    if (published.code() == Code::invalid) {
-      spdlog::error("publishing the model: {}", published.status().message());
-      return discard();  // the read positions were put back
+    if (committed.code() == Code::internal) return {Code::fenced, committed.status().message()};
+    if (committed.code() == Code::invalid) LACUNA_RETURN_IF_ERROR(discard());  // the read positions were put back
+    return committed.status();
+  }
+
+  /// Does what operators ask, between two batches.
+  Status obey() {
+    LACUNA_RETURN_IF_ERROR(settle());
+    while (const auto asked = commands_.next()) {
+      std::vector<Alert> alerts;
+      Status done;
+      {
+        const std::lock_guard lock(state_mutex_);
+        done = carry_out(asked->command, state_.monitor, state_.newest == Time{} ? clock_() : state_.newest);
+        alerts = state_.monitor.take_alerts();
+        reaction_.tell(alerts, state_.monitor.open_alerts(), learner_->current()->id());
+      }
+      const Status kept = done.ok() ? keep(alerts) : Status();
+      if (kept.ok()) publish_progress(0);
+      commands_.answer(asked, kept.ok() ? done : Status(Code::unavailable, "it could not be kept: " + kept.message()));
+      if (kept.code() == Code::invalid) continue;  // discarded
+      LACUNA_RETURN_IF_ERROR(kept);
     }
-    return published.status();
+    return {};
+  }
+
+  /// Makes what an operator changed durable. Where that fails it is forgotten.
+  Status keep(const std::vector<Alert>& alerts) {
+    std::vector<streaming::OutputRecord> outputs;
+    for (const Alert& alert : alerts) outputs.push_back(alert_record(config_, alert));
+    Status kept = outputs.empty() ? Status() : commit_alone(std::move(outputs));
+    state::StateChange change;
+    change.meta = state_.save_new(*config_.schema);
+    if (kept.ok()) kept = store_->apply(change);
+    if (kept.ok()) kept = store_->sync();
+    if (!kept.ok()) {
+      LACUNA_RETURN_IF_ERROR(reload());
+      return kept;
+    }
+    counts_.alerts += alerts.size();
+    for (const Alert& alert : alerts) announce(alert);
+    return {};
+  }
+
+  void announce(const Alert& alert) {
+    spdlog::info("alert {} {}: {}", to_string(alert.state), alert.alert_id, alert.summary);
+    if (hooks_.on_alert) hooks_.on_alert(alert);
   }
 
   /// Reads the next records into pending_. Without waiting, where there is something else to do.
@@ -320,14 +350,14 @@ class PipelineImpl final : public Pipeline {
     const StageTimer timer(stages_, "poll");
     if (!pending_.empty()) return stay_member();
     const bool busy = in_flight_ || (!restores_->empty() && !restores_->waiting());
-    return take(log_->poll(hunt_.limit(), busy ? Millis(0) : config_.batch.max_delay));
+    return take(log_->poll(hunt_.limit(), busy ? Millis(0) : std::min(config_.batch.max_delay, kPollMax)));
   }
 
   /// Polls without taking anything, so that the group does not take the partitions away.
   Status stay_member() {
     LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
     auto polled = log_->poll(1, Millis(0));
-    LACUNA_RETURN_IF_ERROR(log_->resume(going()));
+    LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going(log_->assignment())));
     return take(std::move(polled));
   }
 
@@ -338,14 +368,6 @@ class PipelineImpl final : public Pipeline {
     if (const Status deferred = std::exchange(deferred_, Status()); !deferred.ok()) return deferred;
     if (!pending_.empty()) point("polled", pending_);
     return polled.status();
-  }
-
-  /// Assigned, restored, and not too far ahead of the others.
-  std::vector<TopicPartition> going() const {
-    const std::vector<TopicPartition> assigned = log_->assignment();
-    std::vector<TopicPartition> out = alignment_.going();
-    std::erase_if(out, [&](const TopicPartition& p) { return std::find(assigned.begin(), assigned.end(), p) == assigned.end(); });
-    return out;
   }
 
   /// Brings the states of newly assigned partitions here, for as long as those that are here can wait. Partitions that need
@@ -420,6 +442,11 @@ class PipelineImpl final : public Pipeline {
       state_.monitor.advance(alignment_.watermark());
       batch.score(*version, state_);
       step.alerts = state_.monitor.take_alerts();
+      if (reaction_.reacts() || !step.alerts.empty()) {
+        const std::vector<Alert> open = state_.monitor.open_alerts();
+        step.pace = reaction_.pace(open);
+        reaction_.tell(step.alerts, open, version->id());
+      }
       point("scored", batch.records());
     }
     {
@@ -428,7 +455,7 @@ class PipelineImpl final : public Pipeline {
       point("imputed", batch.records());
     }
     const StageTimer timer(stages_, stage_ = "encode");
-    step.transaction = batch.encode(step.alerts, version->id(), tallies_);
+    step.transaction = batch.encode(step.alerts, tallies_);
     step.change = batch.change(state_, tallies_, clock_());
     point("encoded", batch.records());
     return {};
@@ -467,15 +494,11 @@ class PipelineImpl final : public Pipeline {
     }
     counts_ += done.batch->counts();
     batches_ += 1;
-    event_time_ = std::max(event_time_, done.batch->newest());
     const double seconds = seconds_since(done.start);
     batch_durations_.add(seconds);
-    for (const Alert& alert : done.alerts) {
-      spdlog::info("alert {} {}: {}", to_string(alert.state), alert.alert_id, alert.summary);
-      if (hooks_.on_alert) hooks_.on_alert(alert);
-    }
+    for (const Alert& alert : done.alerts) announce(alert);
     if (hooks_.on_imputations) hooks_.on_imputations(done.batch->imputations());
-    for (Example& example : done.batch->take_examples()) to_learn_.push_back(std::move(example));
+    lessons_.add(done.batch->take_examples(), done.pace);
     publish_progress(seconds);
     return {};
   }
@@ -509,10 +532,7 @@ class PipelineImpl final : public Pipeline {
 
   /// After a take-over, a transaction that timed out, or an unknown outcome: a new client, which starts from what is committed.
   Status rejoin(const Status& why) {
-    const auto now = steady_clock::now();
-    std::erase_if(rejoined_, [now](auto at) { return now - at > kRejoinWindow; });
-    if (rejoined_.size() >= kRejoinsMax) return why;
-    rejoined_.push_back(now);
+    if (!rejoins_.allow()) return why;
     recovery_.rejoins += 1;
     spdlog::warn("joining the group anew: {}", why.message());
     standing_.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
@@ -528,15 +548,13 @@ class PipelineImpl final : public Pipeline {
 
   /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
   Status submit() {
-    if (to_learn_.empty()) return {};
     const StageTimer timer(stages_, "learn");
-    const std::size_t most = config_.train.queue_examples_max;
-    while (learner_->stats().queued > most - std::min(most, to_learn_.size()) && !stopping_) {
+    while (!lessons_.fit(*learner_, config_.train.queue_examples_max) && !patience_.stopped()) {
       LACUNA_RETURN_IF_ERROR(stay_member());
       moved();
-      wait(Millis(10));
+      patience_.wait(Millis(10));
     }
-    learner_->submit(std::exchange(to_learn_, {}));
+    lessons_.hand_over(*learner_);
     return {};
   }
 
@@ -564,7 +582,6 @@ class PipelineImpl final : public Pipeline {
       p.lag = log_->lag();
       p.assigned_partitions = log_->assignment().size();
     }
-    p.event_time = event_time_;
     if (learner_) {
       p.model_version = learner_->current()->id();
       p.learner = learner_->stats();
@@ -572,11 +589,9 @@ class PipelineImpl final : public Pipeline {
     p.recovery = recovery_;
     restores_->report(p.recovery);
     p.partitions = applied_;
-    p.scores = state_.scores.summary();
-    p.recent = state_.scores.recent();
-    for (FeatureId f = 0; f < state_.scores.size(); ++f) p.features.push_back(state_.scores.row(f));
-    p.subjects = state_.monitor.subjects();
-    p.open_alerts = state_.monitor.open_alerts();
+    state_.report(p);
+    p.pace = reaction_.pace(p.open_alerts);
+    reaction_.tell(p.open_alerts, p.open_alerts, p.model_version);
     p.replay_size = store_->replay_size();
     p.patients = store_->patient_count_estimate();
     p.store_bytes = store_->usage();
@@ -603,13 +618,9 @@ class PipelineImpl final : public Pipeline {
     publish_progress(0);
   }
   void sleep() {
-    if (hooks_.sleep) hooks_.sleep(pause_);
-    else wait(pause_);
-    pause_ = std::min(pause_ * 2, kBackOffMax);
-  }
-  void wait(Millis duration) {
-    std::unique_lock lock(wait_mutex_);
-    wake_.wait_for(lock, duration, [this] { return stopping_.load(); });
+    const Millis pause = patience_.next_pause();
+    if (hooks_.sleep) hooks_.sleep(pause);
+    else patience_.wait(pause);
   }
 
   const Config config_;
@@ -630,50 +641,31 @@ class PipelineImpl final : public Pipeline {
   Tallies applied_;                           ///< of the partitions assigned and restored: up to what is in the store
   Tallies tallies_;                           ///< up to what is prepared
   Alignment alignment_;
-  std::vector<Example> to_learn_;             ///< applied, on their way to the learner
-  std::vector<steady_clock::time_point> rejoined_;
+  Lessons lessons_;
+  const Reaction reaction_{config_.reaction};
+  RejoinLimit rejoins_;
   std::map<std::string, double> stages_;
   Counts counts_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
   int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;
   Recovery recovery_;
-  Time event_time_{};
   steady_clock::time_point last_checkpoint_ = steady_clock::now(), last_publication_ = last_checkpoint_;
-  Millis pause_ = kBackOffMin;  ///< before the next try to reach what is out of reach
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.
   std::unique_ptr<state::Store> store_;
   std::optional<LearnerCheckpoints> checkpoints_;  ///< the loop's thread only, as is the next
   std::optional<RestoreQueue> restores_;
   std::shared_ptr<model::Learner> learner_;  ///< set once, under state_mutex_; the loop's thread reads it without
-  std::atomic<bool> stopping_ = false;
+  Patience patience_;
+  OperatorCommands commands_;
   Standing standing_;
 
   mutable std::mutex state_mutex_;  ///< guards state_ and learner_ against the HTTP threads
   StreamState state_;
-  std::mutex wait_mutex_;
-  std::condition_variable wake_;
 };
 
 }  // namespace
-
-Counts& Counts::operator+=(const Counts& batch) {
-  for (const auto member : {&Counts::consumed, &Counts::applied, &Counts::duplicate, &Counts::late, &Counts::refused,
-                            &Counts::partial, &Counts::imputations, &Counts::imputed_values, &Counts::alerts,
-                            &Counts::dead_letters}) {
-    this->*member += batch.*member;
-  }
-  for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];
-  return *this;
-}
-
-Status set_store_aside(const Config& config, const Status& why) {
-  const auto aside = state::quarantine(config.data_dir + kStoreFolder);
-  if (!aside.ok()) return aside.status();
-  spdlog::error("the local store is damaged ({}): set aside as {}, to be rebuilt from the log", why.message(), *aside);
-  return {};
-}
 
 Result<std::unique_ptr<Pipeline>> Pipeline::make(const Config& config, streaming::LogFactory& log, Clock clock,
                                                  Hooks hooks) {

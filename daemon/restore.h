@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/pipeline.h"
+#include "daemon/progress.h"
 #include "state/store.h"
 #include "streaming/event_log.h"
 

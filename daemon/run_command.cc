@@ -12,6 +12,7 @@
 
 #include "daemon/commands.h"
 #include "daemon/config.h"
+#include "daemon/damaged_store.h"
 #include "daemon/http.h"
 #include "daemon/logging.h"
 #include "daemon/pipeline.h"

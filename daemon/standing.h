@@ -5,7 +5,7 @@
 #include <mutex>
 #include <utility>
 
-#include "daemon/pipeline.h"
+#include "daemon/progress.h"
 
 namespace lacuna::daemon {
 

@@ -10,7 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <map>
 #include <random>
 #include <set>
@@ -21,42 +20,12 @@
 #include "state/patient.h"
 #include "state/store.h"
 #include "streaming/message_codec.h"
+#include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {
 namespace {
 
-namespace fs = std::filesystem;
 using streaming::TopicPartition;
-
-constexpr std::int32_t kPartitions = 3;
-
-fs::path scratch(const std::string& name) {
-  const fs::path path = fs::temp_directory_path() / ("lacuna-" + name + "-" + std::to_string(getpid()));
-  fs::remove_all(path);
-  fs::create_directories(path);
-  return path;
-}
-
-Config small_config(const fs::path& directory) {
-  Config c;
-  c.data_dir = directory.string();
-  c.schema = std::make_shared<Schema>(ward_schema());
-  c.log.embedded.path = (directory / "log").string();
-  c.log.partitions = kPartitions;
-  c.batch.max_events = 100;
-  c.batch.max_delay = Millis(20);
-  c.model.latent_dim = 4;
-  c.model.hidden_dim = 16;
-  c.train.batch_size = 16;
-  c.train.examples_per_step = 100;
-  c.train.publish_every_steps = 2;
-  c.train.queue_examples_max = 200;  // the learner keeps pace, so that most of the stream is scored
-  c.predict.samples = 4;
-  c.store.memory_bytes_max = 32u << 20;
-  c.store.replay_capacity = 1000;
-  c.http.enabled = false;
-  return c;
-}
 
 WardOptions small_ward() {
   WardOptions w;
@@ -65,18 +34,6 @@ WardOptions small_ward() {
   w.start = *parse_rfc3339("2026-01-01T00:00:00Z");
   w.seed = 7;
   return w;
-}
-
-Clock after(const WardOptions& w) {
-  return [t = w.start + w.duration] { return t; };
-}
-
-std::unique_ptr<streaming::LogFactory> open_log(const Config& c) {
-  streaming::EmbeddedOptions options = c.log.embedded;
-  options.default_partitions = c.log.partitions;
-  auto log = streaming::make_embedded_log(options);
-  EXPECT_TRUE(log.ok()) << log.status().to_string();
-  return std::move(*log);
 }
 
 /// What is sent, and what should come of it, by the plainest means.
@@ -114,24 +71,6 @@ void send(streaming::LogFactory& log, const Config& c, const Expected& expected)
   ASSERT_TRUE(appender.ok());
   for (const auto& record : expected.records) ASSERT_TRUE((*appender)->append(record).ok());
   ASSERT_TRUE((*appender)->flush().ok());
-}
-
-std::vector<streaming::Record> read_all(streaming::LogFactory& log, const std::string& topic) {
-  std::vector<streaming::Record> all;
-  auto reader = log.reader();
-  EXPECT_TRUE(reader.ok());
-  const auto partitions = (*reader)->partition_count(topic);
-  if (!partitions.ok()) return all;
-  for (std::int32_t p = 0; p < *partitions; ++p) {
-    for (std::int64_t from = 0;;) {
-      auto records = (*reader)->read({topic, p}, from, 1000, Millis(0));
-      EXPECT_TRUE(records.ok());
-      if (!records.ok() || records->empty()) break;
-      from = records->back().position.offset + 1;
-      for (auto& r : *records) all.push_back(std::move(r));
-    }
-  }
-  return all;
 }
 
 /// Snapshots equal but for where they were read (source).

@@ -57,10 +57,15 @@ class FakePipeline final : public Pipeline {
     out.values = {alt};
     return out;
   }
+  Status command(const OperatorCommand& command) override {
+    commands.push_back(command);
+    return outcome;
+  }
   std::string model_json() const override { return R"({"version":"000412-9f3c21aa"})"; }
 
   bool alive = true;
-  Status readiness, imputes;
+  Status readiness, imputes, outcome;
+  std::vector<OperatorCommand> commands;
 
  private:
   const Config& config_;
