@@ -59,8 +59,13 @@ void follow(float& mean, double x, double count) { mean += static_cast<float>((x
 }  // namespace
 
 struct Monitor::Impl {
-  Impl(const Schema& s, const MonitorOptions& o) : schema(s), shared(o), watched(schema, shared), patients(schema) {
+  Impl(const Schema& s, const MonitorOptions& o) : schema(s), shared(o), watched(schema, shared), patients(schema), matrix(names(schema)) {
     feed.fill(std::numeric_limits<std::int64_t>::min());
+  }
+  static std::vector<std::string> names(const Schema& schema) {
+    std::vector<std::string> out;
+    for (const Modality& m : schema.modalities()) out.push_back(m.name);
+    return out;
   }
   void close_hours(Patient& patient);
   void close_hour(Patient& patient);
@@ -75,6 +80,7 @@ struct Monitor::Impl {
   Shared shared;
   Watched watched;
   Patients patients;
+  MissingnessMatrix matrix;
   std::array<std::int64_t, kFeedHours> feed{};         // slot h % kFeedHours holds h when anything arrived in hour h
   Time watermark = Time::min(), newest = Time::min();
   std::array<std::uint32_t, kStreamSubjects + 1> fates{};  // of the records since the last outcome: all, then by subject
@@ -105,6 +111,7 @@ void Monitor::Impl::close_hour(Patient& p) {
   // When nothing arrived from anybody, the feed stood still: that is lag, and says nothing about modalities.
   const bool feed_moved = feed[static_cast<std::size_t>(p.open_hour) % kFeedHours] == p.open_hour;
   const Time begin = begin_of(p.open_hour);
+  if (feed_moved) matrix.add(p.site == 0 ? "" : shared.site_name(p.site), begin, hour.modalities);
   std::vector<Bounds> rates(schema.modality_count());
   std::uint64_t suspicious = 0;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
@@ -341,6 +348,7 @@ std::vector<Alert> Monitor::open_alerts() const {
 }
 
 std::size_t Monitor::patients() const { return impl_->patients.size(); }
+std::vector<MissingnessMatrix::Row> Monitor::missingness() const { return impl_->matrix.rows(); }
 
 std::string Monitor::Impl::save() const {
   ByteWriter out;
@@ -351,6 +359,7 @@ std::string Monitor::Impl::save() const {
   for (const std::uint32_t n : fates) out.put(n);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.sites.size()));
   for (const std::string& s : shared.sites) out.put_text(s);
+  matrix.save(out);
   watched.save(out);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.pending.size()));
   for (const Alert& a : shared.pending) save_alert(a, out);
@@ -371,7 +380,7 @@ Status Monitor::Impl::load(std::string_view bytes) {
   if (site_count < 1 || site_count > kSitesMax) return corrupt;
   shared.sites.clear();
   for (std::uint32_t i = 0; i < site_count; ++i) shared.sites.push_back(in.get_text());
-  if (!watched.load(in)) return corrupt;
+  if (!matrix.load(in) || !watched.load(in)) return corrupt;
   const auto pending_count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in));
   if (!in.ok() || !patients.load(in)) return corrupt;

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/drift/missingness_matrix.h"
 #include "model/drift/options.h"
 #include "model/drift/subject.h"
 #include "state/records/records.h"
@@ -80,6 +81,7 @@ class Monitor {
   std::vector<SubjectView> subjects() const;
   std::vector<Alert> open_alerts() const;
   std::size_t patients() const;
+  std::vector<MissingnessMatrix::Row> missingness() const;
 
   std::string save() const;
   /// Left as it was when corrupt or unsupported (another schema). Options are the ones given at construction.
