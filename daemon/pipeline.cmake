@@ -28,3 +28,8 @@ target_link_libraries(lacuna PRIVATE lacuna_pipeline lacuna_protocols lacuna_sur
 add_executable(pipelining_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/pipelining_bench.cc)
 target_link_libraries(pipelining_bench PRIVATE lacuna_pipeline lacuna_ward lacuna_warnings)
 set_target_properties(pipelining_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+
+# What the alarms find of known changes in real stays: bench/drift/run.
+add_executable(drift_injection EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/drift/injection.cc)
+target_link_libraries(drift_injection PRIVATE lacuna_pipeline lacuna_surface lacuna_warnings nlohmann_json::nlohmann_json)
+set_target_properties(drift_injection PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)

@@ -69,7 +69,7 @@ struct Monitor::Impl {
   }
   void close_hours(Patient& patient);
   void close_hour(Patient& patient);
-  void close_panels(Patient& patient, const Patient::Open& hour, Time begin);
+  void judge_panel(Patient& patient, const Arrival& arrival);
   void first_value(const FeatureValue& value, const Arrival& arrival, std::uint16_t site);
   void close_scored_hour(Patient& patient, std::span<const std::optional<float>> attributes, Time now);
   std::uint16_t site_index(std::string_view site);
@@ -102,23 +102,22 @@ void Monitor::Impl::close_hours(Patient& p) {
 }
 
 void Monitor::Impl::close_hour(Patient& p) {
-  Patient::Open hour;
-  hour.features.resize((schema.feature_count() + 63) / 64);
+  std::uint64_t arrived = 0;
   if (!p.open.empty()) {
-    hour = std::move(p.open.front());
+    arrived = p.open.front();
     p.open.erase(p.open.begin());
   }
   // When nothing arrived from anybody, the feed stood still: that is lag, and says nothing about modalities.
   const bool feed_moved = feed[static_cast<std::size_t>(p.open_hour) % kFeedHours] == p.open_hour;
   const Time begin = begin_of(p.open_hour);
-  if (feed_moved) matrix.add(p.site == 0 ? "" : shared.site_name(p.site), begin, hour.modalities);
+  if (feed_moved) matrix.add(p.site == 0 ? "" : shared.site_name(p.site), begin, arrived);
   std::vector<Bounds> rates(schema.modality_count());
   std::uint64_t suspicious = 0;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
     RateSubject* const all = watched.arrivals(m);
     if (all == nullptr) continue;
-    const bool x = (hour.modalities >> m & 1) != 0;
+    const bool x = (arrived >> m & 1) != 0;
     if (p.hours == 0) past.frequency = static_cast<float>(all->overall());
     const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
     RateSubject* const here = watched.arrivals(m, p.site);
@@ -137,29 +136,29 @@ void Monitor::Impl::close_hour(Patient& p) {
       past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
     }
   }
-  if (feed_moved && watched.pattern() != nullptr && watched.arrivals(0) != nullptr) watched.pattern()->update(hour.modalities, rates, suspicious, begin, p.newest, p.site);
-  close_panels(p, hour, begin);
+  if (feed_moved && watched.pattern() != nullptr && watched.arrivals(0) != nullptr) watched.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
-    if ((hour.modalities >> m & 1) != 0) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));
+    if ((arrived >> m & 1) != 0) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));
   }
   p.hours += 1;
   p.open_hour += 1;
 }
 
-/// Which features were in the panels that arrived. What this patient's panels had before is most of what decides it.
-void Monitor::Impl::close_panels(Patient& p, const Patient::Open& hour, Time begin) {
-  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
-    if ((hour.modalities >> m & 1) == 0) continue;
-    const Modality& modality = schema.modalities()[m];
-    const bool first = p.past[m].last_hour == kNever;
-    for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-      const bool x = test_bit(hour.features, f);
-      const std::size_t cell = first ? 0 : test_bit(p.in_last_panel, f) ? 1 : test_bit(p.seen, f) ? 2 : 3;
-      if (RateSubject* const s = watched.measured(f)) s->update(x ? 1 : 0, cell, begin, p.newest, p.site);
-      put_bit(p.in_last_panel, f, x);
-      if (x) put_bit(p.seen, f, true);
-    }
+/// Which features are in a panel; the first one of a patient-hour speaks for it. What this patient's panels had before is most of
+/// what decides it.
+void Monitor::Impl::judge_panel(Patient& p, const Arrival& arrival) {
+  Patient::Past& past = p.past[arrival.modality];
+  const auto hour = static_cast<std::int32_t>(hour_of(arrival.time));
+  if (hour <= past.panel_hour) return;
+  const bool first = past.panel_hour == kNever;
+  past.panel_hour = hour;
+  const Modality& modality = schema.modalities()[arrival.modality];
+  for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
+    const bool x = std::any_of(arrival.values.begin(), arrival.values.end(), [f](const FeatureValue& v) { return v.feature == f; });
+    const std::size_t cell = first ? 0 : test_bit(p.in_last_panel, f) ? 1 : test_bit(p.seen, f) ? 2 : 3;
+    if (RateSubject* const s = watched.measured(f)) s->update(x ? 1 : 0, cell, begin_of(hour), newest, p.site);
+    put_bit(p.in_last_panel, f, x);
   }
 }
 
@@ -199,24 +198,19 @@ void Monitor::observe(const Arrival& arrival) {
     }
   }
   if (arrival.modality < impl.schema.modality_count()) {
+    impl.judge_panel(*p, arrival);
     for (const FeatureValue& v : arrival.values) {
-      if (test_bit(p->valued, v.feature)) continue;
-      put_bit(p->valued, v.feature, true);
+      if (test_bit(p->seen, v.feature)) continue;
+      put_bit(p->seen, v.feature, true);
       impl.first_value(v, arrival, p->site);
     }
     const std::int64_t place = hour - p->open_hour;
     if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {
-      while (p->open.size() <= static_cast<std::size_t>(place)) p->open.push_back({0, Set(p->valued.size())});
-      Patient::Open& open = p->open[static_cast<std::size_t>(place)];
-      open.modalities |= std::uint64_t{1} << arrival.modality;
-      for (const FeatureValue& v : arrival.values) put_bit(open.features, v.feature, true);
+      if (p->open.size() <= static_cast<std::size_t>(place)) p->open.resize(static_cast<std::size_t>(place) + 1);
+      p->open[static_cast<std::size_t>(place)] |= std::uint64_t{1} << arrival.modality;
     } else {  // its hour is closed, or the first
       Patient::Past& past = p->past[arrival.modality];
       past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(hour));
-      for (const FeatureValue& v : arrival.values) {
-        put_bit(p->seen, v.feature, true);
-        put_bit(p->in_last_panel, v.feature, true);
-      }
     }
   }
   p->newest = std::max(p->newest, arrival.time);

@@ -24,7 +24,7 @@ Patient Patients::fresh() const {
   Patient p;
   p.past.resize(modalities_);
   p.scores.resize(features_);
-  for (Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) set->resize(words());
+  for (Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) set->resize(words());
   return p;
 }
 
@@ -59,13 +59,10 @@ void Patients::save(ByteWriter& out) const {
     for (const Time t : {p.first, p.newest}) out.put<std::int64_t>(t.time_since_epoch().count());
     out.put(p.site);
     for (const std::int64_t v : {p.hours, p.open_hour, p.scored_hour}) out.put(v);
-    out.put<std::uint32_t>(static_cast<std::uint32_t>(p.open.size()));
-    for (const Patient::Open& o : p.open) {
-      out.put(o.modalities);
-      out.put_all(o.features);
-    }
+    out.put_all(p.open);
     for (const Patient::Past& past : p.past) {
       out.put(past.last_hour);
+      out.put(past.panel_hour);
       out.put(past.frequency);
     }
     // Most features have no scores yet.
@@ -80,7 +77,7 @@ void Patients::save(ByteWriter& out) const {
       out.put(s.error);
       out.put(s.count);
     }
-    for (const Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
+    for (const Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
       for (const std::uint64_t word : *set) out.put(word);
     }
     for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
@@ -98,16 +95,11 @@ bool Patients::load(ByteReader& in) {
     for (Time* t : {&p.first, &p.newest}) *t = Time(Millis(in.get<std::int64_t>()));
     p.site = in.get<std::uint16_t>();
     for (std::int64_t* v : {&p.hours, &p.open_hour, &p.scored_hour}) *v = in.get<std::int64_t>();
-    const auto open = in.get<std::uint32_t>();
-    if (!in.ok() || open > kOpenHoursMax) return false;
-    p.open.resize(open);
-    for (Patient::Open& o : p.open) {
-      o.modalities = in.get<std::uint64_t>();
-      o.features = in.get_all<std::uint64_t>();
-      if (o.features.size() != words()) return false;
-    }
+    p.open = in.get_all<std::uint64_t>();
+    if (!in.ok() || p.open.size() > kOpenHoursMax) return false;
     for (Patient::Past& past : p.past) {
       past.last_hour = in.get<std::int32_t>();
+      past.panel_hour = in.get<std::int32_t>();
       past.frequency = in.get<float>();
     }
     const auto scored = in.get<std::uint32_t>();
@@ -119,7 +111,7 @@ bool Patients::load(ByteReader& in) {
       p.scores[f].error = in.get<float>();
       p.scores[f].count = in.get<std::uint8_t>();
     }
-    for (Set* set : {&p.valued, &p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
+    for (Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
       for (std::uint64_t& word : *set) word = in.get<std::uint64_t>();
     }
     for (float* v : {&p.misses, &p.errors, &p.values, &p.miss_mean, &p.error_mean}) *v = in.get<float>();

@@ -30,27 +30,23 @@ void put_bit(Set& set, std::size_t i, bool value);
 /// hours of one patient nearly independent, which is what the bets need. 12 bytes a feature, 8 a modality.
 struct Patient {
   struct Past {                 ///< of a modality
-    std::int32_t last_hour = kNever;
+    std::int32_t last_hour = kNever;   ///< closed, in which it arrived
+    std::int32_t panel_hour = kNever;  ///< of its newest panel that was judged
     float frequency = 0;        ///< of its arrivals, in hours
   };
   struct Scores {               ///< of a feature: exponential means over the hours scored; count 0: none
     float z = 0, error = 0;
     std::uint8_t count = 0;
   };
-  struct Open {                 ///< an hour that is not closed
-    std::uint64_t modalities = 0;
-    Set features;
-  };
   Time first{}, newest{};
   std::uint16_t site = 0;
   std::int64_t hours = 0;       ///< closed so far
   std::int64_t open_hour = 0;   ///< the first not closed; the hour of the first event is never judged
-  std::vector<Open> open;       ///< from open_hour on
+  std::vector<std::uint64_t> open;  ///< sets of modalities that arrived, from open_hour on
   std::vector<Past> past;       ///< per modality
   std::vector<Scores> scores;   ///< per feature
-  Set valued;                   ///< features of which a value came in this stay
-  Set seen;                     ///< the same up to the last closed hour
-  Set in_last_panel;            ///< and in the newest panel of their modality
+  Set seen;                     ///< features of which a value came in this stay
+  Set in_last_panel;            ///< and in the newest judged panel of their modality
   std::int64_t scored_hour = std::numeric_limits<std::int64_t>::min();
   Set scored;                   ///< in scored_hour
   Set known, missed, missed_before;  ///< outcomes of the last two scored hours of each feature
