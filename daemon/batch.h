@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "daemon/config.h"
-#include "daemon/poison.h"
 #include "daemon/latent_reference.h"
+#include "daemon/poison.h"
 #include "daemon/progress.h"
 #include "model/calibration.h"
 #include "model/drift/monitor.h"

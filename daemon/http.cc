@@ -5,11 +5,14 @@
 #include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <semaphore>
 #include <string>
 #include <string_view>
 #include <thread>
 
+#include "daemon/bearer_token.h"
+#include "daemon/drift_json.h"
 #include "streaming/message_codec.h"
 
 namespace lacuna::daemon {
@@ -82,6 +85,8 @@ const char* reason_of(int status) {
   switch (status) {
     case 400:
       return "not a well-formed request";
+    case 401:
+      return "this call changes something: it needs `Authorization: Bearer TOKEN`, with the token in http.token_file";
     case 404:
       return "no such path; / lists them";
     case 413:
@@ -97,9 +102,12 @@ const char* reason_of(int status) {
 
 constexpr std::string_view kPatients = "/v1/patients/";
 constexpr std::string_view kImpute = "/v1/impute";
+constexpr std::string_view kAccept = "/v1/drift/accept", kMute = "/v1/drift/mute", kUnmute = "/v1/drift/unmute";
 
 struct Endpoint {
   std::string_view path, what;
+  const char* method = "GET";
+  bool changes = false;  ///< something: needs the token
 };
 constexpr Endpoint kEndpoints[] = {
     {"/metrics", "Prometheus metrics"},
@@ -107,16 +115,22 @@ constexpr Endpoint kEndpoints[] = {
     {"/readyz", "200 once partitions are assigned and restored, else 503 and why"},
     {"/v1/model", "the serving model and its scores"},
     {"/v1/alerts", "open alerts"},
+    {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
+    {"/v1/missingness", "which modality arrives in how many patient-hours, by site and week"},
     {"/v1/patients/{id}", "what is known of a patient"},
-    {"/v1/impute", "POST a snapshot, get its imputation now"},
+    {kImpute, "POST a snapshot, get its imputation now", "POST"},
+    {kAccept, "POST a subject: what is seen now is its new normal (token)", "POST", true},
+    {kMute, "POST a subject and for how long it shall say nothing (token)", "POST", true},
+    {kUnmute, "POST a subject: it may speak again (token)", "POST", true},
 };
 
-/// The method a path takes; nullptr: there is no such path.
-const char* method_of(std::string_view path) {
-  if (path == kImpute) return "POST";
-  if (path == "/" || (path.starts_with(kPatients) && path.size() > kPatients.size())) return "GET";
+/// Null: there is no such path.
+const Endpoint* endpoint_of(std::string_view path) {
+  static constexpr Endpoint root{"/", ""};
+  if (path == root.path) return &root;
+  const bool patient = path.starts_with(kPatients) && path.size() > kPatients.size();
   for (const Endpoint& e : kEndpoints) {
-    if (path == e.path && path.find('{') == std::string_view::npos) return "GET";
+    if (e.path.find('{') == std::string_view::npos ? path == e.path : patient) return &e;
   }
   return nullptr;
 }
@@ -143,6 +157,9 @@ class HttpServerImpl final : public HttpServer {
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
     add_routes();
+    if (const std::string& file = config_.http.token_file; !file.empty()) {
+      if (const auto token = read_token(file); !token.ok()) spdlog::warn("http: {}", token.status().message());
+    }
     const std::string& address = config_.http.address;
     port_ = config_.http.port;
     if (port_ == 0)
@@ -168,16 +185,16 @@ class HttpServerImpl final : public HttpServer {
 
  private:
   void add_routes() {
-    // Before a body is read: what the path does not take is turned away.
-    server_.set_pre_routing_handler([](const Request& request, Response& response) {
-      const char* allowed = method_of(request.path);
-      if (allowed == nullptr) {
+    // Before a body is read: what the path does not take, or who may not, is turned away.
+    server_.set_pre_routing_handler([this](const Request& request, Response& response) {
+      const Endpoint* const endpoint = endpoint_of(request.path);
+      if (endpoint == nullptr) {
         fail(response, 404, reason_of(404));
-      } else if (request.method != allowed &&
-                 !(request.method == "HEAD" && std::string_view(allowed) == "GET")) {
-        response.set_header("Allow", allowed);
-        fail(response, 405, std::string("this path takes ") + allowed);
-      } else {
+      } else if (request.method != endpoint->method &&
+                 !(request.method == "HEAD" && std::string_view(endpoint->method) == "GET")) {
+        response.set_header("Allow", endpoint->method);
+        fail(response, 405, std::string("this path takes ") + endpoint->method);
+      } else if (!endpoint->changes || may_change(request, response)) {
         return httplib::Server::HandlerResponse::Unhandled;
       }
       return httplib::Server::HandlerResponse::Handled;
@@ -225,6 +242,12 @@ class HttpServerImpl final : public HttpServer {
       }
       response.set_content(out + "]}", kJson);
     });
+    get("/v1/drift", [this](const Request&, Response& response) {
+      response.set_content(drift_json(config_, pipeline_.progress()), kJson);
+    });
+    get("/v1/missingness", [this](const Request&, Response& response) {
+      response.set_content(missingness_json(pipeline_.missingness()), kJson);
+    });
     get("/v1/patients/.+", [this](const Request& request, Response& response) {
       // Before the store is restored, "no such patient" would be a guess.
       if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
@@ -238,31 +261,72 @@ class HttpServerImpl final : public HttpServer {
                  [this](const Request&, Response& response, const httplib::ContentReader& body) {
                    impute(body, response);
                  });
+    using What = OperatorCommand::What;
+    static constexpr std::pair<std::string_view, What> decisions[] = {
+        {kAccept, What::accept}, {kMute, What::mute}, {kUnmute, What::unmute}};
+    for (const auto& [path, what] : decisions) {
+      server_.Post(std::string(path), [this, decision = what](const Request&, Response& response,
+                                                              const httplib::ContentReader& body) {
+        command(decision, body, response);
+      });
+    }
+  }
+
+  /// Whether the request brings the token; if not, the response says why.
+  bool may_change(const Request& request, Response& response) const {
+    if (config_.http.token_file.empty()) {
+      fail(response, 403, "calls that change anything are off: http.token_file is not set");
+      return false;
+    }
+    const auto token = read_token(config_.http.token_file);
+    if (!token.ok()) {
+      fail(response, 403, "calls that change anything are off: " + token.status().message());
+      return false;
+    }
+    if (same_token(*token, bearer_of(request.get_header_value("Authorization")))) return true;
+    response.set_header("WWW-Authenticate", "Bearer");
+    fail(response, 401, reason_of(401));
+    return false;
   }
 
   void get(const std::string& pattern, httplib::Server::Handler handler) {
     server_.Get(pattern, std::move(handler));
   }
 
-  void impute(const httplib::ContentReader& body, Response& response) {
+  /// Empty: the response says why.
+  std::optional<std::string> read(const httplib::ContentReader& body, Response& response) const {
     // The library holds a declared length against the limit, but not what comes in chunks or unpacks: counted
     // here.
     const std::size_t limit = config_.http.body_bytes_max;
-    std::string json;
+    std::string text;
     std::size_t size = 0;
-    const bool read = body([&](const char* data, std::size_t length) {
+    const bool whole = body([&](const char* data, std::size_t length) {
       size += length;
-      if (size <= limit) json.append(data, length);
+      if (size <= limit) text.append(data, length);
       return size <= limit * kDrainFactor;
     });
-    if (size > limit) return fail(response, 413, reason_of(413));
-    if (!read) {
-      if (response.status < 400) response.status = 400;
-      return fail(response, response.status, reason_of(response.status));
-    }
+    if (size <= limit && whole) return text;
+    if (size > limit) response.status = 413;
+    else if (response.status < 400) response.status = 400;
+    fail(response, response.status, reason_of(response.status));
+    return {};
+  }
+
+  void command(OperatorCommand::What what, const httplib::ContentReader& body, Response& response) {
+    const auto json = read(body, response);
+    if (!json) return;
+    const Result<OperatorCommand> command = parse_command(what, *json);
+    if (!command.ok()) return fail(response, command.status());
+    if (const Status done = pipeline_.command(*command); !done.ok()) return fail(response, done);
+    response.set_content(subject_json(pipeline_.progress(), command->kind, command->subject), kJson);
+  }
+
+  void impute(const httplib::ContentReader& body, Response& response) {
+    const auto json = read(body, response);
+    if (!json) return;
     if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
     const Result<Snapshot> snapshot =
-        streaming::decode_snapshot(*config_.schema, json, config_.limits, clock_());
+        streaming::decode_snapshot(*config_.schema, *json, config_.limits, clock_());
     if (!snapshot.ok()) return fail(response, snapshot.status());
     const Result<Imputation> imputed = pipeline_.impute(*snapshot);
     if (!imputed.ok()) return fail(response, imputed.status());
@@ -295,7 +359,7 @@ class HttpServerImpl final : public HttpServer {
                       "; open alerts: " + std::to_string(p.open_alerts.size()) + "</p>\n<ul>\n";
     for (const Endpoint& e : kEndpoints) {
       const std::string path(e.path);
-      const bool link = method_of(path) != nullptr && path.find('{') == std::string::npos && path != kImpute;
+      const bool link = std::string_view(e.method) == "GET" && path.find('{') == std::string::npos;
       out += "<li>" + (link ? "<a href=\"" + path + "\">" + path + "</a>" : path) + " " +
              std::string(e.what) + "</li>\n";
     }

@@ -7,7 +7,7 @@
 
 namespace lacuna::daemon {
 
-/// The one HTTP port (cpp-httplib): /metrics /livez /readyz /v1/model /v1/patients/{id} POST /v1/impute /v1/alerts.
+/// The one HTTP port (cpp-httplib): /metrics /livez /readyz and /v1 (docs/operations.md). What changes anything needs a token.
 /// Own threads. Configuration and pipeline must outlive it.
 class HttpServer {
  public:

@@ -145,6 +145,11 @@ class PipelineImpl final : public Pipeline {
     return commands_.ask(command, kCommandMax);
   }
 
+  std::vector<drift::MissingnessMatrix::Row> missingness() const override {
+    const std::lock_guard lock(state_mutex_);
+    return state_.monitor.missingness();
+  }
+
   std::string model_json() const override {
     const auto learner = current_learner();
     if (!learner) return "{}";

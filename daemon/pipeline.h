@@ -11,6 +11,7 @@
 #include "daemon/config.h"
 #include "daemon/operator_commands.h"
 #include "daemon/progress.h"
+#include "model/drift/missingness_matrix.h"
 #include "state/records/status.h"
 #include "streaming/event_log.h"
 
@@ -60,6 +61,8 @@ class Pipeline {
   /// detectors' state is durable when this returns Ok. `not_found`: no such subject; `unavailable`: not ready, or not done within
   /// about ten seconds (then the message says whether it may still be done).
   virtual Status command(const OperatorCommand& command) = 0;
+  /// What arrived where, by week.
+  virtual std::vector<drift::MissingnessMatrix::Row> missingness() const = 0;
   /// daemon/model_json.h.
   virtual std::string model_json() const = 0;
 };

@@ -61,6 +61,9 @@ class FakePipeline final : public Pipeline {
     commands.push_back(command);
     return outcome;
   }
+  std::vector<drift::MissingnessMatrix::Row> missingness() const override {
+    return {{"icu-1", "vitals", testing::at("2026-01-05T00:00:00Z"), 10, 0.9}};
+  }
   std::string model_json() const override { return R"({"version":"000412-9f3c21aa"})"; }
 
   bool alive = true;
@@ -238,10 +241,122 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
   for (const char* path :
-       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute"}) {
+       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
+        "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
+}
+
+// Everything an operator's table is made of, as logarithms; families are sums over it.
+TEST_F(Http, drift_lists_every_subject_and_family) {
+  const nlohmann::json drift = json_of(client_->Get("/v1/drift"), 200);
+  EXPECT_EQ(drift.at("false_per_month"), 1);
+  ASSERT_EQ(drift.at("subjects").size(), 2u);
+  const nlohmann::json& armed = drift.at("subjects")[0];
+  EXPECT_EQ(armed.at("kind"), "missingness");
+  EXPECT_EQ(armed.at("subject"), "vitals");
+  EXPECT_EQ(armed.at("state"), "armed");
+  EXPECT_EQ(armed.at("updates"), 100);
+  EXPECT_EQ(armed.at("log_evidence"), 3);
+  EXPECT_EQ(armed.at("log_threshold"), 12);
+  EXPECT_TRUE(armed.contains("since")) << "its alert is open";
+  EXPECT_FALSE(armed.contains("muted_until"));
+  EXPECT_FALSE(drift.at("subjects")[1].contains("log_threshold")) << "none while it learns";
+  ASSERT_EQ(drift.at("families").size(), 2u);
+  EXPECT_EQ(drift.at("families")[1].at("kind"), "missingness");
+  EXPECT_EQ(drift.at("families")[1].at("armed"), 1);
+  EXPECT_EQ(drift.at("families")[1].at("log_evidence_over_threshold_max"), -9);
+  const nlohmann::json rows = json_of(client_->Get("/v1/missingness"), 200).at("rows");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].at("week"), "2026-01-05");
+  EXPECT_EQ(rows[0].at("share"), 0.9);
+}
+
+class Commands : public Http {
+ protected:
+  static constexpr const char* kToken = "0123456789abcdef-secret";
+  static constexpr const char* kMuteBody = R"({"kind":"missingness","subject":"vitals","for":"24h"})";
+  void SetUp() override {
+    config_.http.token_file = scratch_.write("token", std::string(kToken) + "\n");
+    Http::SetUp();
+  }
+  httplib::Result post(const std::string& path, const std::string& body, const std::string& authorization) {
+    httplib::Headers headers;
+    if (!authorization.empty()) headers.emplace("Authorization", authorization);
+    return client_->Post(path, headers, body, "application/json");
+  }
+  testing::Scratch scratch_;
+};
+
+TEST_F(Commands, a_decision_reaches_the_pipeline_and_the_subject_comes_back) {
+  const std::string bearer = std::string("Bearer ") + kToken;
+  EXPECT_EQ(json_of(post("/v1/drift/mute", kMuteBody, bearer), 200).at("subject"), "vitals");
+  const std::string body = R"({"kind":"coverage","subject":"liver.alt"})";
+  json_of(post("/v1/drift/accept", body, "bearer " + std::string(kToken)), 200);
+  json_of(post("/v1/drift/unmute", body, bearer), 200);
+  ASSERT_EQ(pipeline_.commands.size(), 3u);
+  EXPECT_EQ(pipeline_.commands[0].what, OperatorCommand::What::mute);
+  EXPECT_EQ(pipeline_.commands[0].duration, std::chrono::hours(24));
+  EXPECT_EQ(pipeline_.commands[1].what, OperatorCommand::What::accept);
+  EXPECT_EQ(pipeline_.commands[1].kind, "coverage");
+  EXPECT_EQ(pipeline_.commands[1].subject, "liver.alt");
+  EXPECT_EQ(pipeline_.commands[2].what, OperatorCommand::What::unmute);
+  pipeline_.outcome = {Code::not_found, "no such subject is watched"};
+  EXPECT_EQ(error_of(post("/v1/drift/accept", body, bearer), 404), "no such subject is watched");
+  pipeline_.outcome = {Code::unavailable, "restoring"};
+  EXPECT_EQ(error_of(post("/v1/drift/accept", body, bearer), 503), "restoring");
+}
+
+// Whoever may look may not thereby change anything; and what is refused tells nothing of the token.
+TEST_F(Commands, only_who_has_the_token_may_decide) {
+  const std::string token = kToken;
+  for (const std::string& given :
+       std::vector<std::string>{"", token, "Bearer", "Bearer ", "Bearer " + token + "x", "Bearer " + token.substr(1), "Basic " + token,
+        "Bearer " + std::string(2000, 'x'), "Bearer 0123456789abcdef-Secret"}) {
+    for (const char* path : {"/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
+      const auto got = post(path, kMuteBody, given);
+      EXPECT_THAT(error_of(got, 401), Not(HasSubstr("secret"))) << given;
+      if (got) {
+        EXPECT_EQ(got->get_header_value("WWW-Authenticate"), "Bearer");
+      }
+    }
+  }
+  EXPECT_TRUE(pipeline_.commands.empty());
+  EXPECT_NE(error_of(client_->Get("/v1/drift/mute"), 405), "");
+}
+
+// Read at each call: a token can be changed, or taken away, without a restart.
+TEST_F(Commands, without_a_token_the_calls_are_off_and_say_why) {
+  const std::string bearer = std::string("Bearer ") + kToken;
+  scratch_.write("token", "another-token-than-before\r\n");
+  EXPECT_NE(error_of(post("/v1/drift/mute", kMuteBody, bearer), 401), "");
+  json_of(post("/v1/drift/mute", kMuteBody, "Bearer another-token-than-before"), 200);
+  for (const char* content : {"", "short", "with spaces in between it", "\n0123456789abcdef"}) {
+    scratch_.write("token", content);
+    const std::string error = error_of(post("/v1/drift/mute", kMuteBody, std::string("Bearer ") + content), 403);
+    EXPECT_THAT(error, HasSubstr("http.token_file"));
+  }
+  std::filesystem::remove(config_.http.token_file);
+  EXPECT_THAT(error_of(post("/v1/drift/mute", kMuteBody, bearer), 403), HasSubstr("cannot be read"));
+  config_.http.token_file = scratch_ / "";  // a folder
+  EXPECT_THAT(error_of(post("/v1/drift/mute", kMuteBody, bearer), 403), HasSubstr("http.token_file"));
+  config_.http.token_file.clear();
+  EXPECT_THAT(error_of(post("/v1/drift/mute", kMuteBody, bearer), 403), HasSubstr("is not set"));
+  EXPECT_EQ(pipeline_.commands.size(), 1u);
+}
+
+TEST_F(Commands, a_wrong_body_is_refused) {
+  const std::string bearer = std::string("Bearer ") + kToken;
+  for (const char* body :
+       {"", "{}", "[]", R"({"kind":"a"})", R"({"kind":"a","subject":1,"for":"1h"})", R"({"kind":"a","subject":"b"})",
+        R"({"kind":"a","subject":"b","for":"soon"})", R"({"kind":"a","subject":"b","for":"0s"})",
+        R"({"kind":"a","subject":"b","for":"366d"})", R"({"kind":"a","subject":"b","for":"1h","fro":"1h"})"}) {
+    EXPECT_NE(error_of(post("/v1/drift/mute", body, bearer), 400), "") << body;
+  }
+  EXPECT_NE(error_of(post("/v1/drift/accept", kMuteBody, bearer), 400), "") << "accepting is not for a time";
+  EXPECT_NE(error_of(post("/v1/drift/mute", std::string(config_.http.body_bytes_max + 1, ' '), bearer), 413), "");
+  EXPECT_TRUE(pipeline_.commands.empty());
 }
 
 // Two daemons on one port would each answer every other probe: the second must not start.
