@@ -17,8 +17,9 @@ file(READ ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml SIMULATED_WARD_YAML)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml)
 configure_file(simulated_ward_yaml.h.in ${PROJECT_BINARY_DIR}/generated/daemon/simulated_ward_yaml.h @ONLY)
 
-add_executable(lacuna check_command.cc demo_command.cc demo_report.cc evaluate_command.cc main.cc replay_command.cc run_command.cc
-               service_manager.cc session.cc simulate_command.cc tail_command.cc)
+add_executable(lacuna alerts_command.cc check_command.cc daemon_options.cc demo_command.cc demo_report.cc evaluate_command.cc
+               inspect_command.cc main.cc replay_command.cc run_command.cc service_manager.cc session.cc
+               simulate_command.cc tail_command.cc)
 target_compile_definitions(lacuna PRIVATE LACUNA_VERSION="${PROJECT_VERSION}")
 target_include_directories(lacuna PRIVATE ${PROJECT_BINARY_DIR}/generated)
 target_link_libraries(lacuna PRIVATE lacuna_pipeline lacuna_protocols lacuna_surface lacuna_ward lacuna_warnings

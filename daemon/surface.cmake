@@ -8,7 +8,8 @@ find_package(prometheus-cpp REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(Threads REQUIRED)
 
-add_library(lacuna_surface STATIC bearer_token.cc drift_json.cc http.cc logging.cc metrics.cc pretty_record.cc progress_bar.cc replay.cc tail.cc)
+add_library(lacuna_surface STATIC bearer_token.cc daemon_client.cc drift_json.cc drift_table.cc http.cc logging.cc metrics.cc
+            missingness_table.cc pretty_record.cc progress_bar.cc replay.cc tail.cc text_table.cc)
 add_library(lacuna::surface ALIAS lacuna_surface)
 target_include_directories(lacuna_surface PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_surface
