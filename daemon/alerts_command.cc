@@ -46,7 +46,7 @@ int decide(const std::string& verb, const Arguments& arguments) {
   const auto client = arguments.daemon.client();
   if (!client) return kExitConfiguration;
   const auto answer = client->post("/v1/drift/" + verb, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-  if (!answer.ok()) return explain(answer.status());
+  if (!answer.ok()) return explain_answer(answer.status());
   std::printf("%s\n", told(verb, arguments.subject, *answer).c_str());
   return kExitOk;
 }

@@ -23,8 +23,10 @@ std::string error_of(const std::string& body) {
 
 Result<std::string> outcome(const httplib::Result& result, const std::string& url) {
   if (!result) {
-    return Status(Code::unavailable, "no daemon answers at " + url + " (" + httplib::to_string(result.error()) +
-                                         "): is `lacuna run` running there? http.address and http.port, or --url, say where");
+    const bool refused = result.error() == httplib::Error::Connection;
+    return Status(Code::unavailable, "no daemon answers at " + url + " (" +
+                                         (refused ? "nothing listens there" : httplib::to_string(result.error())) +
+                                         "): is `lacuna run` running? http.address and http.port, or --url, say where");
   }
   if (result->status == 200) return result->body;
   const std::string error = error_of(result->body);

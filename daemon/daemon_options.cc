@@ -38,4 +38,9 @@ std::optional<DaemonClient> DaemonOptions::client() const {
   return std::optional<DaemonClient>(std::in_place, where, token);
 }
 
+int explain_answer(const Status& status) {
+  std::fprintf(stderr, "lacuna: %s\n", status.message().c_str());
+  return kExitFailed;
+}
+
 }  // namespace lacuna::daemon

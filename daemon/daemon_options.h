@@ -23,4 +23,7 @@ struct DaemonOptions {
   std::optional<DaemonClient> client() const;
 };
 
+/// Says on standard error what the daemon, or the way to it, says is wrong; returns kExitFailed.
+int explain_answer(const Status& status);
+
 }  // namespace lacuna::daemon

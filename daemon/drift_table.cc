@@ -82,7 +82,7 @@ std::string table_of(const Json& drift, const DriftTableOptions& options) {
   std::vector<std::vector<std::string>> rows{
       {"state", "kind", "subject", "updates", "expected", "recent", "log evidence/threshold", "since", ""}};
   for (const Json& s : wanted) rows.push_back(row_of(s));
-  std::string out = found == 0 ? "no such subject\n" : text_table(std::move(rows), 3);
+  std::string out = found == 0 ? "no such subject\n" : text_table(std::move(rows), "lllrrrrll");
   if (wanted.size() < found) out += fmt::format("({} of {}: --all shows every one)\n", wanted.size(), found);
   out += "\n" + families_line(drift.at("families"));
   const int pace = drift.value("learning_pace", 1);

@@ -29,20 +29,20 @@ int inspect_drift(const Arguments& arguments) {
   const auto client = arguments.daemon.client();
   if (!client) return kExitConfiguration;
   const auto answer = client->get("/v1/drift");
-  if (!answer.ok()) return explain(answer.status());
+  if (!answer.ok()) return explain_answer(answer.status());
   if (arguments.json) return show(*answer + "\n");
   const auto table = drift_table(*answer, arguments.drift);
-  return table.ok() ? show(*table) : explain(table.status());
+  return table.ok() ? show(*table) : explain_answer(table.status());
 }
 
 int inspect_missingness(const Arguments& arguments) {
   const auto client = arguments.daemon.client();
   if (!client) return kExitConfiguration;
   const auto answer = client->get("/v1/missingness");
-  if (!answer.ok()) return explain(answer.status());
+  if (!answer.ok()) return explain_answer(answer.status());
   if (arguments.json) return show(*answer + "\n");
   auto rows = read_missingness(*answer);
-  if (!rows.ok()) return explain(rows.status());
+  if (!rows.ok()) return explain_answer(rows.status());
   std::erase_if(*rows, [&](const auto& row) {
     return (!arguments.site.empty() && row.site != arguments.site) ||
            (!arguments.modality.empty() && row.modality != arguments.modality);
@@ -51,7 +51,7 @@ int inspect_missingness(const Arguments& arguments) {
     std::ofstream file(arguments.svg, std::ios::binary | std::ios::trunc);
     file << missingness_svg(*rows);
     file.close();
-    if (!file) return explain({Code::unavailable, arguments.svg + " cannot be written"});
+    if (!file) return explain_answer({Code::unavailable, arguments.svg + " cannot be written"});
   }
   return show(missingness_table(*rows, arguments.weeks));
 }

@@ -58,7 +58,8 @@ std::string date(Time week) { return format_rfc3339(week).substr(0, 10); }
 /// Two digits that count, also where hardly anything comes.
 std::string percent(double share) {
   const double p = 100 * share;
-  return p == 0 || p >= 10 ? fmt::format("{:.0f} %", p) : fmt::format("{:.2g} %", p);
+  if (p == 0 || p >= 9.95) return fmt::format("{:.0f} %", p);
+  return p >= 0.995 ? fmt::format("{:.1f} %", p) : fmt::format("{:.2g} %", p);
 }
 
 std::string xml(std::string_view text) {
@@ -117,7 +118,7 @@ std::string missingness_table(const std::vector<Row>& rows, std::size_t weeks) {
   }
   out.push_back({"patient-hours", grid.lines[0].site});
   for (const Time week : shown) out.back().push_back(fmt::format("{:.0f}", hours[week]));
-  return "Share of patient-hours with an event of the modality, by week (its Monday)\n\n" + text_table(std::move(out), 2);
+  return "Share of patient-hours with an event of the modality, by week (its Monday)\n\n" + text_table(std::move(out), "llr");
 }
 
 std::string missingness_svg(const std::vector<Row>& rows) {
@@ -159,7 +160,7 @@ std::string missingness_svg(const std::vector<Row>& rows) {
           cell.hours > 0 ? fmt::format("{} of {:.0f} patient-hours", percent(cell.share()), cell.hours) : "no patient-hours");
       if (cell.hours > 0) {
         out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"{}\">{}</text>\n", x + kCell / 2 - 1, y + 13,
-                           part > 0.5 ? "white" : "#222222", percent(cell.share()));
+                           part > 0.4 ? "white" : "#222222", percent(cell.share()));
       }
       x += kCell;
     }

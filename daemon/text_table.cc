@@ -14,7 +14,7 @@ std::size_t width_of(const std::string& text) {
 
 }  // namespace
 
-std::string text_table(std::vector<std::vector<std::string>> rows, std::size_t left) {
+std::string text_table(std::vector<std::vector<std::string>> rows, std::string_view alignment) {
   std::vector<std::size_t> widths;
   for (auto& row : rows) {
     if (row.size() > widths.size()) widths.resize(row.size());
@@ -31,7 +31,7 @@ std::string text_table(std::vector<std::vector<std::string>> rows, std::size_t l
     for (std::size_t i = 0; i < row.size(); ++i) {
       if (i > 0) line += "  ";
       const std::string gap(widths[i] - width_of(row[i]), ' ');
-      line += i < left ? row[i] + gap : gap + row[i];
+      line += alignment[std::min(i, alignment.size() - 1)] == 'l' ? row[i] + gap : gap + row[i];
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";

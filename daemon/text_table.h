@@ -1,12 +1,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lacuna::daemon {
 
-/// Columns as wide as they need to be, two spaces apart. `left`: how many of the first columns are texts; the others are numbers,
-/// aligned right. A row with fewer cells ends early; the last column is never filled up. Control characters become '.'.
-std::string text_table(std::vector<std::vector<std::string>> rows, std::size_t left);
+/// Columns as wide as they need to be, two spaces apart. `alignment`: for each column 'l' (texts) or 'r' (numbers); the last
+/// letter goes for all further ones. A row with fewer cells ends early. Control characters become '.'.
+std::string text_table(std::vector<std::vector<std::string>> rows, std::string_view alignment);
 
 }  // namespace lacuna::daemon

@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <thread>
 
+#include "daemon/daemon_client.h"
+#include "daemon/drift_json.h"
 #include "state/patient.h"
 #include "tests/unit/daemon/surface/exposition.h"
 #include "tests/unit/daemon/surface/fixtures.h"
@@ -357,6 +359,43 @@ TEST_F(Commands, a_wrong_body_is_refused) {
   EXPECT_NE(error_of(post("/v1/drift/accept", kMuteBody, bearer), 400), "") << "accepting is not for a time";
   EXPECT_NE(error_of(post("/v1/drift/mute", std::string(config_.http.body_bytes_max + 1, ' '), bearer), 413), "");
   EXPECT_TRUE(pipeline_.commands.empty());
+}
+
+// The commands' way to the daemon: its own words come back, and what is wrong on the way is said.
+TEST_F(Commands, the_client_brings_the_token_and_the_daemons_words) {
+  const std::string url = "http://127.0.0.1:" + std::to_string(server_->port());
+  const DaemonClient client(url, config_.http.token_file);
+  EXPECT_EQ(client.get("/v1/drift").value(), drift_json(config_, pipeline_.progress()));
+  EXPECT_TRUE(client.post("/v1/drift/mute", kMuteBody).ok());
+  EXPECT_EQ(pipeline_.commands.size(), 1u);
+  pipeline_.outcome = {Code::not_found, "no such subject is watched"};
+  EXPECT_EQ(client.post("/v1/drift/mute", kMuteBody).code(), Code::not_found);
+  pipeline_.outcome = {Code::unavailable, "restoring"};
+  EXPECT_THAT(client.post("/v1/drift/mute", kMuteBody).status().message(), HasSubstr("restoring"));
+  EXPECT_EQ(DaemonClient(url, "").post("/v1/drift/mute", kMuteBody).code(), Code::invalid);
+  EXPECT_EQ(DaemonClient(url, scratch_ / "none").post("/v1/drift/mute", kMuteBody).code(), Code::invalid);
+  const DaemonClient stranger(url, scratch_.write("other", "not-the-token-of-that-daemon"));
+  EXPECT_THAT(stranger.post("/v1/drift/mute", kMuteBody).status().message(), HasSubstr("token_file"));
+  EXPECT_EQ(pipeline_.commands.size(), 3u);
+  server_.reset();
+  EXPECT_EQ(client.get("/v1/drift").code(), Code::unavailable);
+  for (const char* wrong : {"", "nonsense", "ftp://x", "http://", "http://host:port"}) {
+    const auto outcome = DaemonClient(wrong, "").get("/v1/drift");
+    EXPECT_TRUE(outcome.code() == Code::invalid || outcome.code() == Code::unavailable) << wrong;
+  }
+}
+
+TEST(DaemonUrl, is_where_the_daemon_listens) {
+  Config config = testing::small_config();
+  EXPECT_EQ(daemon_url(config).code(), Code::invalid) << "any free port: only the log tells";
+  config.http.port = 9464;
+  EXPECT_EQ(daemon_url(config).value(), "http://127.0.0.1:9464");
+  config.http.address = "0.0.0.0";
+  EXPECT_EQ(daemon_url(config).value(), "http://127.0.0.1:9464");
+  config.http.address = "::";
+  EXPECT_EQ(daemon_url(config).value(), "http://[::1]:9464");
+  config.http.enabled = false;
+  EXPECT_EQ(daemon_url(config).code(), Code::invalid);
 }
 
 // Two daemons on one port would each answer every other probe: the second must not start.
