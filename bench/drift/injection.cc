@@ -5,7 +5,8 @@
 // learning on. Everything is the daemon's own: Batch, Learner, Monitor, Store; only the event log is left out.
 //
 //   injection prepare CONFIG SET-A FOLDER          learn up to the day, and keep the state
-//   injection run CONFIG SET-A FOLDER I/N          every N-th case from the I-th on (0-based), one line of JSON each
+//   injection run CONFIG SET-A FOLDER I/N [TEXT]   every N-th case from the I-th on (0-based), one line of JSON each; only those
+//                                                  whose kind, target or strength holds TEXT. Alerts go to stderr.
 
 #include <algorithm>
 #include <chrono>
@@ -122,6 +123,7 @@ class Daemon {
     require(store_->sync());
     return learner_->checkpoint();
   }
+  std::vector<drift::SubjectView> subjects() const { return state_.monitor.subjects(); }
   double sd(FeatureId f) const { return learner_->current()->moments(f).second; }
 
  private:
@@ -185,12 +187,16 @@ Case habit(Time onset, const Schema& schema, const std::string& stays, const std
   Case c{"a new ordering habit", stays + " and " + moves, std::to_string(static_cast<int>(100 * share)) + " %", onset, kHour * 24 * 5, {}, {}};
   const ModalityId m = schema.find_modality(moves);
   c.inject = [=](std::vector<Event>& events) {
-    // Not beyond the patient's last event: what nobody is there for is not ordered.
-    std::map<std::string, Time> last;
-    for (const Event& e : events) last[e.patient_id] = std::max(last[e.patient_id], e.time);
+    // Within the stay: what nobody is there for is not ordered.
+    std::map<std::string, Time> first, last;
+    for (const Event& e : events) {
+      first.try_emplace(e.patient_id, e.time);
+      last[e.patient_id] = std::max(last[e.patient_id], e.time);
+    }
     for (Event& e : events) {
       if (e.time < onset || e.modality != m || uniform(e.patient_id, 3) >= share) continue;
-      e.time = std::min(e.time + kHour * 3 + Millis(static_cast<std::int64_t>(uniform(e.event_id, 4) * 3 * 3'600'000)), last[e.patient_id]);
+      const double by = (uniform(e.event_id, 6) < 0.5 ? -1 : 1) * (3 + 3 * uniform(e.event_id, 4));
+      e.time = std::clamp(e.time + Millis(static_cast<std::int64_t>(by * 3'600'000)), std::max(onset, first[e.patient_id]), last[e.patient_id]);
     }
     std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
   };
@@ -269,6 +275,29 @@ std::vector<Case> make_cases(const Schema& schema, Time begin, const std::functi
   return out;
 }
 
+/// How close to its threshold each subject came, as a logarithm.
+class Closest {
+ public:
+  void look(const Daemon& daemon) {
+    for (const drift::SubjectView& v : daemon.subjects()) {
+      if (v.state == drift::SubjectState::learning) continue;
+      double& most = most_.try_emplace(v.kind + "/" + v.subject, -1e9).first->second;
+      most = std::max(most, v.log_evidence - v.log_threshold);
+    }
+  }
+  void print() const {
+    std::vector<std::pair<double, std::string>> order;
+    for (const auto& [name, most] : most_) order.emplace_back(-most, name);
+    std::sort(order.begin(), order.end());
+    for (std::size_t k = 0; k < std::min<std::size_t>(12, order.size()); ++k) {
+      std::fprintf(stderr, "  %6.2f %s\n", -order[k].first, order[k].second.c_str());
+    }
+  }
+
+ private:
+  std::map<std::string, double> most_;
+};
+
 void report(const Case& c, const std::vector<Alert>& alerts) {
   nlohmann::ordered_json line{{"kind", c.kind}, {"target", c.target}, {"strength", c.strength}, {"onset", format_rfc3339(c.onset)}};
   int raised = 0, right = 0;
@@ -304,12 +333,14 @@ int prepare(const Config& config, const std::vector<Event>& events, const std::s
   std::vector<Alert> alerts;
   std::string checkpoint;
   std::size_t count = 0;
+  Closest closest;
   {
     Daemon daemon(config, folder, "");
     while (count < events.size() && events[count].time < end) {
       std::size_t to = std::min(count + kBatch, events.size());
       while (to > count && events[to - 1].time >= end) --to;
       daemon.consume(events, count, to, alerts);
+      closest.look(daemon);
       count = to;
       if (count / kBatch % 50 == 0) std::fprintf(stderr, "\r%zu events", count);
     }
@@ -318,10 +349,12 @@ int prepare(const Config& config, const std::vector<Event>& events, const std::s
   std::ofstream(folder + "/learner", std::ios::binary) << checkpoint;
   std::fprintf(stderr, "\r%zu events learned from; alerts on the way: %zu\n", count, alerts.size());
   for (const Alert& a : alerts) std::fprintf(stderr, "  %s %s\n", std::string(to_string(a.state)).c_str(), a.summary.c_str());
+  closest.print();
   return 0;
 }
 
-int run(const Config& config, const std::vector<Event>& events, const std::string& folder, std::size_t part, std::size_t parts) {
+int run(const Config& config, const std::vector<Event>& events, const std::string& folder, std::size_t part, std::size_t parts,
+        const std::string& text) {
   std::ifstream in(folder + "/learner", std::ios::binary);
   const std::string checkpoint{std::istreambuf_iterator<char>(in), {}};
   const Time begin = config.mapping->start + kPrefix;
@@ -338,6 +371,7 @@ int run(const Config& config, const std::vector<Event>& events, const std::strin
   }
   for (std::size_t i = part; i < cases.size(); i += parts) {
     const Case& c = cases[i];
+    if ((c.kind + "|" + c.target + "|" + c.strength).find(text) == std::string::npos) continue;
     std::vector<Event> rest;
     for (const Event& e : events) {
       if (e.time >= begin && e.time < c.onset + c.horizon) rest.push_back(e);
@@ -346,8 +380,18 @@ int run(const Config& config, const std::vector<Event>& events, const std::strin
     start_from();
     std::vector<Alert> alerts;
     Daemon daemon(config, copy, checkpoint);
-    for (std::size_t at = 0; at < rest.size(); at += kBatch) daemon.consume(rest, at, std::min(at + kBatch, rest.size()), alerts);
+    Closest closest;
+    for (std::size_t at = 0; at < rest.size(); at += kBatch) {
+      daemon.consume(rest, at, std::min(at + kBatch, rest.size()), alerts);
+      closest.look(daemon);
+    }
     report(c, alerts);
+    std::fprintf(stderr, "%s, %s, %s\n", c.kind.c_str(), c.target.c_str(), c.strength.c_str());
+    for (const Alert& a : alerts) {
+      std::fprintf(stderr, "  %s %s/%s at %s: %s\n", std::string(to_string(a.state)).c_str(), a.kind.c_str(), a.subject.c_str(),
+                   format_rfc3339(a.detected).c_str(), a.summary.c_str());
+    }
+    closest.print();
   }
   std::filesystem::remove_all(copy);
   return 0;
@@ -355,8 +399,8 @@ int run(const Config& config, const std::vector<Event>& events, const std::strin
 
 int main_(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
-  if (!(command == "prepare" && argc == 5) && !(command == "run" && argc == 6)) {
-    std::fprintf(stderr, "usage: %s prepare CONFIG SET-A FOLDER | run CONFIG SET-A FOLDER I/N\n", argv[0]);
+  if (!(command == "prepare" && argc == 5) && !(command == "run" && (argc == 6 || argc == 7))) {
+    std::fprintf(stderr, "usage: %s prepare CONFIG SET-A FOLDER | run CONFIG SET-A FOLDER I/N [TEXT]\n", argv[0]);
     return 2;
   }
   auto loaded = load_config(argv[2], {});
@@ -368,7 +412,7 @@ int main_(int argc, char** argv) {
   if (command == "prepare") return prepare(*loaded.config, events, argv[4]);
   std::size_t part = 0, parts = 1;
   if (std::sscanf(argv[5], "%zu/%zu", &part, &parts) != 2 || parts == 0) return 2;
-  return run(*loaded.config, events, argv[4], part, parts);
+  return run(*loaded.config, events, argv[4], part, parts, argc == 7 ? argv[6] : "");
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr std::array<double, 4> kDeltas = {-1, -0.5, 0.5, 1};
 constexpr std::array<std::uint8_t, 4> kWeaker = {1, 1, 2, 2};
 constexpr double kMax = 4;          // |z|: one patient must not decide
 constexpr double kSds = 2;          // of a mean gain over the reference
-constexpr double kSlack = 0.1;      // a mean off by so many sd is nobody's business
+constexpr double kSlack = 0.04;     // a mean off by so many sd is nobody's business
 constexpr double kRecent = 100;     // patients
 constexpr std::size_t kContributorsMax = 5;
 

@@ -12,7 +12,7 @@ namespace {
 constexpr double kUpdatesMax = 20'000;   // counts are halved then
 constexpr double kPrior = 10;            // outcomes of each sort at factor 1
 constexpr double kSds = 2;
-constexpr double kSlack = 0.3;           // log odds
+constexpr double kSlack = 0.15;          // log odds
 constexpr double kRateMin = 1e-5;        // expected rates are held within this of 0 and 1
 constexpr double kHighMin = 0.02, kLowMax = 0.9;  // one patient-hour must not decide
 constexpr double kRecentUpdates = 500;

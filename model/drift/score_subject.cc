@@ -11,7 +11,7 @@ constexpr double kUpdatesMax = 20'000;  // counts are halved then: what is norma
 constexpr double kPrior = 20;           // outcomes of a standard normal that a cell starts with
 constexpr double kSds = 2;              // of a mean gain's estimate
 // What is small enough to be nobody's business: a mean off by so many sd, a variance off by so much.
-constexpr double kLocationSlack = 0.1, kVarianceSlack = 0.05;
+constexpr double kLocationSlack = 0.04, kVarianceSlack = 0.03;
 constexpr double kRecentUpdates = 200;  // memory of the recent histogram
 // Edges at the eighths of the standard normal.
 constexpr std::array<double, ScoreSubject::kBins - 1> kEdges = {-1.15, -0.674, -0.319, 0, 0.319, 0.674, 1.15};

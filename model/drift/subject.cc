@@ -55,6 +55,11 @@ bool Subject::observe(const Outcome& o) {
   if (held_) {
     if (shared_.explained(*this)) return false;
     held_ = false;
+    // What was told, and may stay, is not told again.
+    if (spec_.relearns) {
+      relearn();
+      return true;
+    }
   }
   const double log_gain = evidence_.update(o.gains);
   onset_.update(log_gain, o.x, o.expected, o.at);
@@ -151,8 +156,12 @@ void Subject::restart() {
 
 void Subject::accept(Time now) {
   if (alert_) resolve(Resolution::accepted, now);
-  restart();
   held_ = false;
+  relearn();
+}
+
+void Subject::relearn() {
+  restart();
   forget_baseline();
   state_ = SubjectState::learning;
   updates_ = 0;

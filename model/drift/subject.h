@@ -54,6 +54,7 @@ struct SubjectSpec {
   Severity severity = Severity::info;
   double deff = 1;  ///< design effect: outcomes that are alike count as one of so many
   std::uint64_t learning_updates_min = 0;  ///< 0: as the options say
+  bool relearns = false;  ///< after another alert has told of a change here, what is seen then is the new normal
 };
 
 /// One thing that is watched: the evidence that it left what is normal, and the life of its alert (learning -> armed -> alarmed
@@ -117,6 +118,7 @@ class Subject {
   void update(Time now);
   void resolve(Resolution why, Time now);
   void restart();
+  void relearn();
 
   SubjectSpec spec_;
   Shared& shared_;

@@ -14,10 +14,10 @@ constexpr std::array<const char*, kStreamSubjects> kStream = {"late", "duplicate
 constexpr double kGroupShare = 0.8;  // of a gap: it is told by the sites that have alerts of their own
 
 // Design effects: outcomes of one patient are alike, those of different stays are nearly independent.
-constexpr double kHourly = 3, kByStay = 1.5;
+constexpr double kHourly = 2, kByStay = 1.2;
 // Log odds within which a rate may wander and still be normal. Arrivals: 0.67 to 2.2 times the odds; a fall is what an outage
 // looks like, while busier hours and sicker patients are daily life. Misses and errors: up to 1.35 times.
-constexpr Baseline::Slack kArrivalSlack = {0.4, 0.8}, kMeasuredSlack = {0.5, 0.8}, kMissSlack = {0, 0.3}, kStreamSlack = {0, 0.7};
+constexpr Baseline::Slack kArrivalSlack = {0.2, 0.5}, kMeasuredSlack = {0.3, 0.5}, kMissSlack = {0, 0.2}, kStreamSlack = {0, 0.7};
 
 Baseline::Options arrivals_baseline() {
   Baseline::Options o;
@@ -90,14 +90,15 @@ void Watched::make_feature_subjects(FeatureId f) {
     if (classes.empty()) classes = {"0", "1"};
     classes_.back() = make<MixSubject>({Kind::mix, name, Severity::info, kByStay}, "first values of a stay", std::move(classes));
   } else {
-    coverage_.back() = make<RateSubject>({Kind::coverage, name, Severity::critical, kHourly}, Direction::rise,
+    coverage_.back() = make<RateSubject>({Kind::coverage, name, Severity::critical, kHourly, 0, true}, Direction::rise,
                                          RateSubject::Wording{"interval misses", "value"},
                                          cells(4, kMissSlack, 1 - shared_.options.coverage_level, kHourly));
-    error_.back() = make<RateSubject>({Kind::error, name, Severity::critical, kHourly}, Direction::rise,
+    error_.back() = make<RateSubject>({Kind::error, name, Severity::critical, kHourly, 0, true}, Direction::rise,
                                       RateSubject::Wording{"error (of 3 standard deviations)", "value"},
                                       cells(kErrorCells, kMissSlack, 0, kHourly));
-    value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kHourly}, "given the rest of the patient", kScoreCells);
-    distribution_.back() = make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay}, "at first sight of a stay", std::size_t{1});
+    value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kHourly, 0, true}, "given the rest of the patient", kScoreCells);
+    distribution_.back() = make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true},
+                                            "at first sight of a stay", std::size_t{1});
   }
   for (Subject* s : std::initializer_list<Subject*>{measured_.back(), coverage_.back(), error_.back(), value_.back(), distribution_.back(),
                                                     classes_.back()}) {
@@ -162,9 +163,9 @@ void Watched::each_group(std::span<const std::optional<float>> attributes,
 bool Watched::explained(const Subject& subject) const {
   const auto owned = owners_.find(&subject);
   if (owned == owners_.end()) {
-    // Other patients have other codes.
-    if (&subject != latent_) return false;
-    return std::any_of(admissions_.begin(), admissions_.end(), [this](const MixSubject* s) { return alarmed(s); });
+    // Codes are made of values: where one is off, or other patients come, so are they.
+    return &subject == latent_ && (any_alarmed(admissions_) || any_alarmed(value_) || any_alarmed(distribution_) || any_alarmed(error_) ||
+                                   any_alarmed(coverage_));
   }
   const auto& [modality, f, site] = owned->second;
   switch (subject.spec().kind) {
@@ -182,8 +183,7 @@ bool Watched::explained(const Subject& subject) const {
     case Kind::error: return alarmed(coverage_[f]);
     case Kind::value: return alarmed(error_[f]) || alarmed(coverage_[f]);
     case Kind::distribution:
-      return alarmed(error_[f]) || alarmed(coverage_[f]) || alarmed(value_[f]) || alarmed(latent_) ||
-             std::any_of(admissions_.begin(), admissions_.end(), [this](const MixSubject* s) { return alarmed(s); });
+      return alarmed(error_[f]) || alarmed(coverage_[f]) || alarmed(value_[f]) || alarmed(latent_) || any_alarmed(admissions_);
     default: return false;
   }
 }

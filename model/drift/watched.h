@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <functional>
@@ -78,7 +79,11 @@ class Watched {
   void make_feature_subjects(FeatureId feature);
   void make_population_subjects();
   bool explained(const Subject& subject) const;
-  bool alarmed(const Subject* subject) const { return subject != nullptr && subject->state() == SubjectState::alarmed; }
+  template <typename T>
+  static bool any_alarmed(const std::vector<T*>& of) {
+    return std::any_of(of.begin(), of.end(), [](const T* s) { return alarmed(s); });
+  }
+  static bool alarmed(const Subject* subject) { return subject != nullptr && subject->state() == SubjectState::alarmed; }
 
   const Schema& schema_;
   Shared& shared_;
