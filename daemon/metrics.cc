@@ -1,9 +1,12 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
-#include <sstream>
+#include <cmath>
+#include <set>
+#include <string_view>
 #include <utility>
 
+#include "daemon/families.h"
 #include "daemon/http.h"
 
 namespace lacuna::daemon {
@@ -136,6 +139,8 @@ void add_learner(Exposition& out, const Progress& p) {
   out.counter("learner_skipped_steps_total",
               "Steps whose loss or gradient was not finite: weights left as they were")
       .add(l.skipped_steps);
+  out.gauge("learner_pace", "Gradient steps an example pays for, of the usual ones: 0 while learning is frozen, see alerts.on_critical")
+      .add(p.pace);
   out.gauge("learner_queued_examples", "Fresh examples waiting for the learner").add(l.queued);
   // Before the first step there is no loss: absent, not 0.
   out.gauge("learner_loss_nats", "Training loss per observed cell, exponential mean");
@@ -201,9 +206,63 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
   each([&](const Row& r, Labels l) { out.add(r.recent_crps / r.recent_weight, std::move(l)); }, true);
 }
 
-void add_detectors(Exposition& out, const Progress& p) {
+/// Words of subjects that no schema declares.
+constexpr std::string_view kOwnWords[] = {"all",     "any",     "classes",    "coverage", "duplicate", "duplicates", "error", "events",
+                                          "late",    "lateness", "latent",    "measured", "missing",   "mix",        "none",  "other",
+                                          "pattern", "patterns", "refused",   "stream"};
+
+/// The names that label values may be made of: those that the configuration declares, and our own. Sites come with the stream:
+/// a label of theirs would be an open set, and carry names out of the hospital.
+class LabelWords {
+ public:
+  explicit LabelWords(const Schema& schema) : words_(std::begin(kOwnWords), std::end(kOwnWords)) {
+    for (const Modality& m : schema.modalities()) words_.insert(m.name);
+    for (const Feature& f : schema.features()) {
+      words_.insert(f.name);
+      words_.insert(f.categories.begin(), f.categories.end());
+    }
+    for (const Attribute& a : schema.attributes()) {
+      words_.insert(a.name);
+      words_.insert(a.categories.begin(), a.categories.end());
+    }
+  }
+  bool cover(std::string_view subject) const {
+    constexpr std::string_view separators = ".,+/=|@: ";
+    if (words_.contains(subject)) return true;
+    while (!subject.empty()) {
+      const std::size_t end = std::min(subject.find_first_of(separators), subject.size());
+      if (end > 0 && !words_.contains(subject.substr(0, end))) return false;
+      subject.remove_prefix(std::min(end + 1, subject.size()));
+    }
+    return true;
+  }
+
+ private:
+  std::set<std::string, std::less<>> words_;
+};
+
+void add_families(Exposition& out, const Progress& p) {
+  const auto families = families_of(p.subjects, p.event_time);
+  out.gauge("drift_subjects", "Subjects of a family by state; those muted are in another state as well");
+  for (const auto& [kind, family] : families) {
+    for (const auto state : {drift::SubjectState::learning, drift::SubjectState::armed, drift::SubjectState::alarmed}) {
+      out.add(family.states[static_cast<std::size_t>(state)], {{"kind", kind}, {"state", std::string(to_string(state))}});
+    }
+    out.add(family.muted, {{"kind", kind}, {"state", "muted"}});
+  }
+  out.gauge("drift_log_evidence_over_threshold_max",
+            "Natural logarithm of a family's largest evidence over its threshold: at 0 a subject alarms");
+  for (const auto& [kind, family] : families) {
+    if (std::isfinite(family.over_threshold_max)) out.add(family.over_threshold_max, {{"kind", kind}});
+  }
+}
+
+void add_detectors(Exposition& out, const Schema& schema, const Progress& p) {
+  const LabelWords words(schema);
   const auto each = [&](auto&& value) {
-    for (const drift::SubjectView& s : p.subjects) value(s, Labels{{"kind", s.kind}, {"subject", s.subject}});
+    for (const drift::SubjectView& s : p.subjects) {
+      if (words.cover(s.subject)) value(s, Labels{{"kind", s.kind}, {"subject", s.subject}});
+    }
   };
   out.gauge("detector_log_evidence", "Natural logarithm of a drift detector's e-value");
   each([&](const auto& s, Labels l) { out.add(s.log_evidence, std::move(l)); });
@@ -223,11 +282,11 @@ void add_detectors(Exposition& out, const Progress& p) {
   out.counter("detector_updates_total", "Updates of a detector");
   each([&](const auto& s, Labels l) { out.add(s.updates, std::move(l)); });
   out.gauge("detector_rate_expected",
-            "Rate a detector expects: arrivals per patient-hour, or interval misses");
+            "Mean that a detector expects of what it watches: a rate, such as arrivals per patient-hour");
   each([&](const auto& s, Labels l) {
     if (s.updates > 0) out.add(s.expected, std::move(l));
   });
-  out.gauge("detector_rate_recent", "The same rate as it is now");
+  out.gauge("detector_rate_recent", "The same mean as it is now");
   each([&](const auto& s, Labels l) {
     if (s.updates > 0) out.add(s.recent, std::move(l));
   });
@@ -255,7 +314,8 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   add_learner(out, progress);
   add_scores(out, progress);
   add_features(out, *config.schema, progress);
-  add_detectors(out, progress);
+  add_families(out, progress);
+  add_detectors(out, *config.schema, progress);
   add_store(out, progress);
   return out.text();
 }

@@ -72,10 +72,10 @@ class PipelineImpl final : public Pipeline {
 
   Status run(bool until_idle) override {
     Status outcome = loop(until_idle);
+    commands_.close();
     // The batch at hand is committed, and the partitions are handed over before the slower rest.
     if (outcome.ok() && log_) outcome = finish_up(until_idle);
     log_.reset();
-    commands_.close();
     // Whatever happened, what was learned and applied is kept.
     if (learner_) {
       if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());

@@ -148,6 +148,50 @@ TEST_F(RunCommand, WaitsForTheLogVisiblyAndStopsAllTheSame) {
   EXPECT_EQ(daemon.wait(kPatience), 0) << daemon.output();
 }
 
+// Protects: the commands find the daemon and its token, a decision survives a SIGKILL right after it was answered, and what goes
+// wrong on the way has a reason and an exit code.
+TEST_F(RunCommand, OperatorsDecideFromTheCommandLine) {
+  simulate("12h");
+  std::ofstream(path("token")) << "a-token-of-more-than-16\n";
+  const std::vector<std::string> token{"--set", "http.token_file=" + path("token")};
+  const auto command = [&](std::vector<std::string> arguments, int expected) {
+    fs::remove(path("command.log"));
+    DaemonProcess process(std::move(arguments), path("command.log"));
+    EXPECT_EQ(process.wait(kPatience), expected) << process.output();
+    return process.output();
+  };
+  for (const bool again : {false, true}) {
+    DaemonProcess daemon(run(token), path(again ? "second.log" : "first.log"));
+    ASSERT_TRUE(eventually(daemon, [&] { return port(daemon.output()) != 0; })) << daemon.output();
+    const std::string url = "http://127.0.0.1:" + std::to_string(port(daemon.output()));
+    httplib::Client http(url);
+    ASSERT_TRUE(eventually(daemon, [&] {
+      const auto ready = http.Get("/readyz");
+      const auto metrics = http.Get("/metrics");
+      return ready && ready->status == 200 && metrics && metrics->body.find("lacuna_pipeline_lag_records 0") != std::string::npos;
+    })) << daemon.output();
+    if (again) {
+      EXPECT_NE(command({"inspect", "drift", "--url", url, "--state", "muted"}, 0).find("blood_gas"), std::string::npos);
+      command({"alerts", "unmute", "missingness/blood_gas", "--url", url, "--token-file", path("token")}, 0);
+      EXPECT_NE(command({"inspect", "drift", "--url", url, "--state", "muted"}, 0).find("no such subject"), std::string::npos);
+      continue;
+    }
+    const std::string table = command({"inspect", "drift", "--url", url + "/", "--all"}, 0);
+    for (const char* part : {"missingness", "coverage", "vitals.temp", "learning"}) EXPECT_NE(table.find(part), std::string::npos) << table;
+    EXPECT_NE(command({"inspect", "missingness", "--url", url, "--svg", path("map.svg")}, 0), "");
+    EXPECT_TRUE(fs::exists(path("map.svg")));
+    const std::string muted =
+        command({"alerts", "mute", "missingness/blood_gas", "--for", "48h", "--url", url, "--token-file", path("token")}, 0);
+    EXPECT_NE(muted.find("muted until 2026-01-03T"), std::string::npos) << muted;
+    daemon.signal(SIGKILL);
+    command({"alerts", "accept", "missingness/nothing", "--url", url, "--token-file", path("token")}, 1);
+  }
+  command({"inspect", "drift", "--url", "http://127.0.0.1:1"}, 1);
+  command({"inspect", "drift"}, 2);
+  command({"alerts", "mute", "blood_gas", "--url", "http://127.0.0.1:1"}, 2);
+  command({"alerts"}, 2);
+}
+
 void flip_bytes(const fs::path& file) {
   std::fstream stream(file, std::ios::in | std::ios::out | std::ios::binary);
   const auto size = static_cast<std::streamoff>(fs::file_size(file));

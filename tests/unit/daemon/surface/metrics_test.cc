@@ -82,6 +82,52 @@ TEST(Metrics, labels_come_from_closed_sets) {
   EXPECT_EQ(text.find("4711"), std::string::npos);
 }
 
+// Sites come with the stream: a subject that names one is counted in its family and has no series of its own.
+TEST(Metrics, subjects_are_named_by_configured_names_only) {
+  const Config config = testing::small_config();
+  Progress progress = testing::full_progress(*config.schema, 2);
+  const auto add = [&](const char* subject) {
+    progress.subjects.push_back({"stream", subject, drift::SubjectState::armed, 10, 0.1, 0.2, 1, 12});
+  };
+  for (const char* subject : {"late", "vitals.hr+liver.alt", "neuro.acvpu=voice", "age", "other"}) add(subject);
+  for (const char* subject : {"St. Mary's", "late@icu-4711", "vitals.hr/icu-4711", "4711"}) add(subject);
+  const std::string text = prometheus_text(config, progress);
+  EXPECT_EQ(text.find("4711"), std::string::npos);
+  EXPECT_EQ(text.find("Mary"), std::string::npos);
+  const Exposition out = parse_exposition(text);
+  std::size_t named = 0;
+  for (const Sample& s : out.of("lacuna_detector_log_evidence")) named += s.labels.at("kind") == "stream" ? 1 : 0;
+  EXPECT_EQ(named, 5u);
+  for (const Sample& s : out.of("lacuna_drift_subjects")) {
+    if (s.labels.at("kind") == "stream") {
+      EXPECT_EQ(s.value, s.labels.at("state") == "armed" ? 9 : 0);
+    }
+  }
+}
+
+// What a pager can watch without a series per subject: how many are in which state, and how near the nearest is.
+TEST(Metrics, families_are_sums_over_their_subjects) {
+  const Config config = testing::small_config();
+  Progress progress = testing::full_progress(*config.schema, 2);
+  progress.subjects.clear();
+  for (int i = 0; i < 300; ++i) {
+    const auto state = static_cast<drift::SubjectState>(i % 3);
+    progress.subjects.push_back({i % 2 == 0 ? "value" : "error", "hr", state, 10, 0.1, 0.2, i / 100.0, 12});
+    if (i < 10) progress.subjects.back().muted_until = progress.event_time + std::chrono::hours(1);
+    if (i >= 290) progress.subjects.back().muted_until = progress.event_time;  // over
+  }
+  progress.subjects.push_back({"latent", "latent", drift::SubjectState::learning, 10, 0.1, 0.2, 99, 0});
+  const Exposition out = parse_exposition(prometheus_text(config, progress));
+  std::map<std::string, double> sums;
+  for (const Sample& s : out.of("lacuna_drift_subjects")) sums[s.labels.at("state")] += s.value;
+  EXPECT_EQ(sums, (std::map<std::string, double>{{"learning", 101}, {"armed", 100}, {"alarmed", 100}, {"muted", 10}}));
+  std::map<std::string, double> nearest;
+  for (const Sample& s : out.of("lacuna_drift_log_evidence_over_threshold_max")) nearest[s.labels.at("kind")] = s.value;
+  EXPECT_EQ(nearest.size(), 2u) << "one that learns has no threshold";
+  EXPECT_DOUBLE_EQ(nearest.at("value"), 2.98 - 12);
+  EXPECT_DOUBLE_EQ(nearest.at("error"), 2.99 - 12);
+}
+
 // The histogram's own laws: buckets grow, the last one is the count, the sum is kept.
 TEST(Metrics, batch_durations_form_a_histogram) {
   const Config config = testing::small_config();
