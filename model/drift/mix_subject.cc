@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
+#include <mutex>
 #include <numeric>
 
 namespace lacuna::drift {
@@ -13,17 +15,36 @@ constexpr double kUpdatesMax = 20'000;  // counts are halved then
 constexpr double kPrior = 0.5;          // of each class (Jeffreys)
 constexpr double kSds = 2;              // of a class's log odds
 constexpr double kSlack = 0.08;         // log odds: so much more of a class is still normal
+constexpr double kHighMin = 0.03, kLowMax = 0.9;  // one stay must not decide
 constexpr double kRecentUpdates = 100;
 constexpr std::size_t kContributorsMax = 5;
+constexpr std::size_t kForecasts = Forecasts::kMemories.size();
+constexpr double kForecastWeight = 0.3;
+
+/// The forecasts, then the rate bets of each class. Made once for each number of classes, and never destroyed.
+std::span<const double> weights_for(std::size_t classes) {
+  static std::mutex mutex;
+  static std::map<std::size_t, std::vector<double>> made;
+  const std::lock_guard lock(mutex);
+  std::vector<double>& weights = made[classes];
+  if (weights.empty()) {
+    for (const double w : Forecasts::weights()) weights.push_back(kForecastWeight * w);
+    for (std::size_t j = 0; j < classes; ++j) {
+      for (const double w : rate_weights(Direction::both)) weights.push_back((1 - kForecastWeight) * w / static_cast<double>(classes));
+    }
+  }
+  return weights;
+}
 
 }  // namespace
 
 MixSubject::MixSubject(SubjectSpec spec, Shared& shared, std::string_view of, std::vector<std::string> classes)
-    : Subject(std::move(spec), shared, Forecasts::weights()),
+    : Subject(std::move(spec), shared, weights_for(classes.size())),
       of_(of),
       classes_(std::move(classes)),
       counts_(classes_.size()),
       expected_(classes_.size()),
+      bounds_(classes_.size()),
       high_(classes_.size()),
       recent_(classes_.size()),
       forecasts_(classes_.size()) {
@@ -34,16 +55,20 @@ void MixSubject::refresh() {
   const double n = std::accumulate(counts_.begin(), counts_.end(), 0.0) + kPrior * static_cast<double>(counts_.size());
   for (std::size_t j = 0; j < counts_.size(); ++j) {
     const double hits = counts_[j] + kPrior, misses = n - hits, p = hits / n;
-    const double log_odds = std::log(hits / misses) + kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack;
+    const double centre = std::log(hits / misses), unsure = kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack;
     expected_[j] = p;
-    high_[j] = 1 / (1 + std::exp(-log_odds));
+    high_[j] = 1 / (1 + std::exp(-centre - unsure));
+    bounds_[j] = {std::min(1 / (1 + std::exp(-centre + unsure)), kLowMax), p, std::max(high_[j], kHighMin)};
   }
 }
 
 void MixSubject::update(std::size_t category, Time at, Time now, std::uint16_t site) {
   if (category >= counts_.size()) return;
-  std::array<double, Forecasts::kMemories.size()> gains;
-  forecasts_.gains(category, expected_, high_, gains);
+  std::vector<double> gains(kForecasts + kRateBets * counts_.size());
+  forecasts_.gains(category, expected_, high_, std::span(gains).first(kForecasts));
+  for (std::size_t j = 0; j < counts_.size(); ++j) {
+    rate_gains(j == category ? 1 : 0, bounds_[j], std::span(gains).subspan(kForecasts + kRateBets * j, kRateBets));
+  }
   // That it is as before, against half-way to what it was when the alarm was raised.
   double recovery = 1;
   if (state() != SubjectState::alarmed) {

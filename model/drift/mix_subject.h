@@ -8,7 +8,7 @@
 
 namespace lacuna::drift {
 
-/// Which of several classes comes: kinds of patients, classes of a feature.
+/// Which of several classes comes: kinds of patients, classes of a feature. Bets on each class alone, and forecasts of all of them.
 class MixSubject final : public Subject {
  public:
   /// `of`: for people, what has the class: "stays".
@@ -28,7 +28,9 @@ class MixSubject final : public Subject {
 
   std::string_view of_;
   std::vector<std::string> classes_;
-  std::vector<double> counts_, expected_, high_;
+  std::vector<double> counts_, expected_;
+  std::vector<Bounds> bounds_;
+  std::vector<double> high_;
   std::vector<double> recent_;   ///< shares, exponentially forgotten
   std::vector<double> alarmed_;  ///< shares when the alarm was raised
   Forecasts forecasts_;

@@ -209,6 +209,48 @@ TEST(Monitor, NamesTheSiteThatFellSilent) {
   EXPECT_GT(alerts.front().contributors.front().share, 0.8);
 }
 
+// One change, one alert: of the modality where all sites are silent, of the site where one is; also where half of the patients come
+// from a partition that is two hours behind.
+TEST(Monitor, TellsOneOutageOnce) {
+  for (const bool one_site : {false, true}) {
+    for (const int behind : {0, 2}) {
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        SCOPED_TRACE(testing::Message() << (one_site ? "one site" : "all sites") << ", behind by " << behind << ", seed " << seed);
+        Ward ward;
+        ward.hours = 24 * 8;
+        struct Copy {  // ids and sites of arrivals are views
+          std::string patient, site;
+          ModalityId modality;
+          Time time;
+        };
+        std::vector<std::pair<double, Copy>> stream;
+        simulate(seed, ward, [&](const Arrival& a) {
+          const double h = hour(a.time);
+          if (a.modality == 1 && h >= 5 * 24 && h < 6 * 24 && (!one_site || a.site == "east")) return;
+          const bool late = behind > 0 && std::hash<std::string_view>()(a.patient_id) % 2 == 0;
+          stream.emplace_back(h + (late ? behind : 0), Copy{std::string(a.patient_id), std::string(a.site), a.modality, a.time});
+        });
+        std::stable_sort(stream.begin(), stream.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+        Monitor monitor(ward_schema(), {});
+        std::vector<Alert> raised;
+        std::size_t resolved = 0;
+        for (const auto& [when, c] : stream) {
+          monitor.observe(Arrival{c.patient, c.site, c.modality, c.time, {}, {}});
+          monitor.advance(kStart + Millis(static_cast<std::int64_t>((when - behind) * 3'600'000)));
+          for (Alert& a : monitor.take_alerts()) {
+            resolved += a.state == AlertState::resolved;
+            if (a.state == AlertState::raised) raised.push_back(std::move(a));
+          }
+        }
+        ASSERT_EQ(raised.size(), 1u) << raised.back().summary;
+        EXPECT_EQ(resolved, 1u);
+        EXPECT_EQ(raised.front().subject, one_site ? "blood_gas@east" : "blood_gas");
+        EXPECT_NEAR(hour(raised.front().since), 5 * 24, 3);
+      }
+    }
+  }
+}
+
 // Lag is not missingness: when nothing at all arrives for hours, and then everything again, no modality is blamed.
 TEST(Monitor, ASilentFeedIsNoOutage) {
   Ward ward;
