@@ -33,7 +33,11 @@ Json json_of(const Progress& progress, const View& view) {
   const Alert* const alert = alert_of(progress, view);
   Json out{{"kind", view.kind}, {"subject", view.subject}, {"state", to_string(view.state)}};
   if (view.muted_until > progress.event_time) out["muted_until"] = format_rfc3339(view.muted_until);
-  if (alert != nullptr) out["since"] = format_rfc3339(alert->since);
+  Time since = alert != nullptr ? alert->since : Time{};
+  if constexpr (requires { view.since; }) {
+    if (since == Time{}) since = view.since;
+  }
+  if (since != Time{} && since != Time::min()) out["since"] = format_rfc3339(since);
   out["updates"] = view.updates;
   if (view.updates > 0) {
     put(out, "expected", view.expected);

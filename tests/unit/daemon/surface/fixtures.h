@@ -111,6 +111,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   alert.alert_id = "missingness/vitals@2026-01-01T00:00:00Z";
   alert.kind = "missingness";
   alert.subject = "vitals";
+  alert.since = at("2026-01-01T00:00:00Z");
   alert.severity = Severity::critical;
   p.open_alerts = {alert, alert};
   p.open_alerts[1].severity = Severity::info;
