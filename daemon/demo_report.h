@@ -42,6 +42,7 @@ class DemoReport {
     Time from{}, until{};
   };
   std::string table(const Progress& progress) const;
+  static bool tells_of(const Alert& alert, const Fault& fault);
   std::optional<Time> detected(const Fault& fault) const;
 
   const Config& config_;

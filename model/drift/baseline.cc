@@ -8,8 +8,9 @@ namespace {
 
 constexpr std::size_t kHours = 24, kDays = 7;
 constexpr double kCellPrior = 4;    // outcomes at the overall rate that a cell starts with
-constexpr double kHourPrior = 5;    // outcomes of each sort at factor 1 that an hour of day starts with
+constexpr double kHourPrior = 2;    // outcomes of each sort at factor 1 that an hour of day starts with
 constexpr double kDayPrior = 100;   // and a day of the week, which differs less and is first seen once the rest is known
+constexpr double kDayToDay = 0.15;  // variance of an hour's log odds from one day to another: no number of patients makes up for days
 constexpr double kSds = 1.5;        // of the estimate's log odds, towards the side that makes betting harder
 // One outcome must not decide: with these a single update multiplies a stake at most by 4.5 (falling) or 7.7 (rising).
 constexpr double kLowMax = 0.85;
@@ -67,7 +68,7 @@ Bounds Baseline::bounds(std::size_t index, Time at) const {
   if (options_.calendar) {
     const Factor &hour = hours_[hour_factor(index, at)], &day = days_[day_factor(index, at)];
     centre += hour.log_odds(kHourPrior) + day.log_odds(kDayPrior);
-    variance += hour.variance(kHourPrior) + day.variance(kDayPrior);
+    variance += hour.variance(kHourPrior) + day.variance(kDayPrior) + kDayToDay / days();
   }
   Bounds out;
   out.expected = std::max(logistic(centre), options_.floor);
@@ -85,6 +86,9 @@ void Baseline::learn(std::size_t index, Time at, double x) {
     const double centre = log_odds(cell), by_hour = hour.log_odds(kHourPrior);
     hour.learn(x, logistic(centre));
     day.learn(x, logistic(centre + by_hour));
+    const auto today = static_cast<float>(std::chrono::floor<std::chrono::days>(at).time_since_epoch().count());
+    if (last_day_ < first_day_) first_day_ = last_day_ = today;
+    last_day_ = std::max(last_day_, today);
   }
   for (Cell* c : {&cell, &all_}) {
     c->updates += 1;
@@ -105,10 +109,14 @@ void Baseline::each_number(Self& self, Visit&& visit) {
 }
 
 void Baseline::save(ByteWriter& out) const {
+  out.put(first_day_);
+  out.put(last_day_);
   each_number(*this, [&out](float v) { out.put(v); });
 }
 
 void Baseline::load(ByteReader& in) {
+  first_day_ = in.get<float>();
+  last_day_ = in.get<float>();
   each_number(*this, [&in](float& v) {
     const auto read = in.get<float>();
     v = read >= 0 && read <= kCellUpdatesMax ? read : 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -54,7 +55,11 @@ class Baseline {
   template <typename Self, typename Visit>
   static void each_number(Self& self, Visit&& visit);
 
+  /// So many days have taught the calendar's factors.
+  double days() const { return std::max(1.0f, last_day_ - first_day_ + 1); }
+
   Options options_;
+  float first_day_ = 0, last_day_ = -1;  ///< since 1970, of what was learned; the last before the first: nothing was
   Cell all_;
   std::vector<Cell> cells_;
   std::vector<Factor> hours_, days_;  ///< [group][hour of day], [group][day of the week]

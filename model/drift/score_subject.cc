@@ -10,6 +10,8 @@ namespace {
 constexpr double kUpdatesMax = 20'000;  // counts are halved then: what is normal may change slowly
 constexpr double kPrior = 20;           // outcomes of a standard normal that a cell starts with
 constexpr double kSds = 2;              // of a mean gain's estimate
+constexpr double kHourSds = 0.3;        // of an hour's mean: the errors of 24 hours largely cancel
+constexpr double kHourPrior = 30;       // outcomes without a rhythm that an hour of day starts with
 // What is small enough to be nobody's business: a mean off by so many sd, a variance off by so much.
 constexpr double kLocationSlack = 0.04, kVarianceSlack = 0.03;
 constexpr double kRecentUpdates = 200;  // memory of the recent histogram
@@ -19,15 +21,19 @@ constexpr std::array<double, ScoreSubject::kBins - 1> kEdges = {-1.15, -0.674, -
 // About half as strong; see rate_subject.cc.
 constexpr std::array<std::uint8_t, kScoreBets> kWeaker = {1, 2, 3, 3, 4, 4, 5, 6, 9, 9, 10, 10};
 
-/// Mean gain of a bet where the mean is off by the slack in its direction, and the variance likewise.
-std::array<double, kScoreBets> slack_factors() {
+/// Mean gain of a bet on the spread where the variance is off by the slack in its direction.
+std::array<double, kScoreBets> spread_slack() {
   std::array<double, kScoreBets> out;
   for (std::size_t k = 0; k < kScoreBets; ++k) {
-    const auto [delta, sd] = score_bets()[k];
-    const double a = 1 - 1 / (sd * sd), v = a > 0 ? 1 + kVarianceSlack : 1 - kVarianceSlack;
-    out[k] = delta != 0 ? std::exp(std::abs(delta) * kLocationSlack) : 1 / (sd * std::sqrt(1 - a * v));
+    const double sd = score_bets()[k].sd, a = 1 - 1 / (sd * sd), v = a > 0 ? 1 + kVarianceSlack : 1 - kVarianceSlack;
+    out[k] = 1 / (sd * std::sqrt(1 - a * v));
   }
   return out;
+}
+
+std::size_t hour_of_day(Time at) {
+  const auto hour = std::chrono::floor<std::chrono::hours>(at).time_since_epoch().count() % 24;
+  return static_cast<std::size_t>(hour < 0 ? hour + 24 : hour);
 }
 
 std::size_t bin(double z) {
@@ -39,30 +45,38 @@ std::size_t bin(double z) {
 ScoreSubject::ScoreSubject(SubjectSpec spec, Shared& shared, std::string_view given, std::size_t cells)
     : Subject(std::move(spec), shared, score_weights()), given_(given), cells_(cells) {}
 
-double ScoreSubject::normaliser(const Cell& cell, std::size_t bet) const {
-  static const std::array<double, kScoreBets> slack = slack_factors();
+double ScoreSubject::normaliser(const Cell& cell, std::size_t bet, double off) const {
+  static const std::array<double, kScoreBets> spread = spread_slack();
+  const double delta = score_bets()[bet].delta;
+  const double slack = delta != 0 ? std::exp(std::abs(delta) * (kLocationSlack + off)) : spread[bet];
   const double n = cell.updates + kPrior;
   const double mean = (cell.gains[bet] + kPrior) / n;
   // A standard normal's own variance of the gain, as far as nothing else is known; it is finite for all bets after clamping.
   const double variance = std::max((cell.squares[bet] + kPrior * 2) / n - mean * mean, 0.1);
-  return (mean + kSds * std::sqrt(spec().deff * variance / n)) * slack[bet];
+  return (mean + kSds * std::sqrt(spec().deff * variance / n)) * slack;
 }
 
 void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::uint16_t site) {
-  z = std::clamp(z, -kScoreMax, kScoreMax);
   Cell& cell = cells_[index];
+  Hour& hour = hours_[hour_of_day(at)];
+  const double rhythm = hour.sum / (hour.updates + kHourPrior), off = kHourSds * std::sqrt(spec().deff / (hour.updates + kHourPrior));
+  z = std::clamp(z - rhythm, -kScoreMax, kScoreMax);
   std::array<double, kScoreBets> raw, gains;
   score_gains(z, raw);
-  for (std::size_t k = 0; k < kScoreBets; ++k) gains[k] = raw[k] / normaliser(cell, k);
+  for (std::size_t k = 0; k < kScoreBets; ++k) gains[k] = raw[k] / normaliser(cell, k, off);
   const auto pace = static_cast<float>(1 / kRecentUpdates);
   for (float& share : recent_) share *= 1 - pace;
   recent_[bin(z)] += pace;
   Outcome outcome{gains, 1, z, cell.sum / (cell.updates + kPrior), at, now, site};
   if (state() == SubjectState::alarmed) outcome.recovery = 1 / gains[kWeaker[leader()]];
-  if (observe(outcome)) learn(cell, z, raw);
+  if (observe(outcome)) learn(cell, hour, z, raw);
 }
 
-void ScoreSubject::learn(Cell& cell, double z, const std::array<double, kScoreBets>& raw) {
+void ScoreSubject::learn(Cell& cell, Hour& hour, double z, const std::array<double, kScoreBets>& raw) {
+  // What the cells do not say of z is the hour's.
+  hour.updates += 1;
+  hour.sum += static_cast<float>(z + hour.sum / (hour.updates - 1 + kHourPrior) - cell.sum / (cell.updates + kPrior));
+  if (hour.updates >= kUpdatesMax) hour = {hour.updates / 2, hour.sum / 2};
   cell.updates += 1;
   cell.sum += static_cast<float>(z);
   for (std::size_t k = 0; k < kScoreBets; ++k) {
@@ -120,6 +134,7 @@ std::vector<Effect> ScoreSubject::effects() const {
 
 void ScoreSubject::forget_baseline() {
   std::fill(cells_.begin(), cells_.end(), Cell{});
+  hours_.fill({});
   normal_.fill(0);
 }
 
@@ -130,6 +145,7 @@ void ScoreSubject::each_number(Self& self, Visit&& visit) {
     for (auto& g : cell.gains) visit(g);
     for (auto& g : cell.squares) visit(g);
   }
+  for (auto& hour : self.hours_) visit(hour.updates), visit(hour.sum);
   for (auto& n : self.normal_) visit(n);
   for (auto& n : self.recent_) visit(n);
 }

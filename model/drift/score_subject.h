@@ -24,8 +24,12 @@ class ScoreSubject final : public Subject {
     float updates = 0, sum = 0;
     std::array<float, kScoreBets> gains{}, squares{};  ///< sums of the raw gains and their squares
   };
-  double normaliser(const Cell& cell, std::size_t bet) const;
-  void learn(Cell& cell, double z, const std::array<double, kScoreBets>& raw);
+  struct Hour {
+    float updates = 0, sum = 0;
+  };
+  /// `off`: sd by which the hour's mean may be off.
+  double normaliser(const Cell& cell, std::size_t bet, double off) const;
+  void learn(Cell& cell, Hour& hour, double z, const std::array<double, kScoreBets>& raw);
   void describe(Alert& alert) const override;
   std::vector<Effect> effects() const override;
   void forget_baseline() override;
@@ -38,6 +42,7 @@ class ScoreSubject final : public Subject {
 
   std::string_view given_;
   std::vector<Cell> cells_;
+  std::array<Hour, 24> hours_{};    ///< of day: patients have their rhythms, which predictions may not know
   std::array<float, kBins> normal_{}, recent_{};
 };
 

@@ -68,16 +68,14 @@ bool Subject::observe(const Outcome& o) {
 
   const double weighed = evidence_.value();
   if (state_ == SubjectState::armed) {
-    const double limit = threshold();
-    if (weighed < limit || o.now < muted_until_) return onset_.lead() < kLearnBelow;
-    if (!shared_.explained(*this)) {
-      raise(o);
+    if (onset_.lead() >= kSuspicious && shared_.explained(*this)) {
+      // Neither evidence nor a new normal, for as long as another alert says why; then it starts anew.
+      held_ = true;
+      restart();
       return false;
     }
-    // Neither evidence nor a new normal, for as long as another alert says why; then it starts anew.
-    held_ = true;
-    restart();
-    return false;
+    if (weighed >= threshold() && o.now >= muted_until_) raise(o);
+    return onset_.lead() < kLearnBelow;
   }
   if (back_ <= 1) back_since_ = o.at;
   back_ = std::clamp(back_ * o.recovery, 1.0, kBackEvidence);

@@ -57,14 +57,14 @@ TEST(ScoreSubject, FindsAShiftAndASpreadAndTheirEnds) {
     double mean, sd, hours_max;
     const char* words;
   };
-  for (const Case& c : {Case{0.5, 1, 40, "rose by "}, Case{-1, 1, 9, "fell by "}, Case{0, 1.6, 30, "spread wider"}, Case{0, 0.5, 24, "spread less wide"}}) {
+  for (const Case& c : {Case{0.6, 1, 60, "rose by "}, Case{-1, 1, 9, "fell by "}, Case{0, 1.6, 30, "spread wider"}, Case{0, 0.5, 24, "spread less wide"}}) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       SCOPED_TRACE(testing::Message() << c.mean << " " << c.sd << " seed " << seed);
       Random random(seed);
       Shared shared(options());
       ScoreSubject subject({Kind::value, "labs.a", Severity::info, 2}, shared, "given the rest", 1);
       EXPECT_TRUE(feed(shared, 0, 200, [&](Time t) { subject.update(normal(random), 0, t, t, 0); }).empty());
-      const auto said = feed(shared, 200, 48, [&](Time t) { subject.update(c.mean + c.sd * normal(random), 0, t, t, 0); });
+      const auto said = feed(shared, 200, 96, [&](Time t) { subject.update(c.mean + c.sd * normal(random), 0, t, t, 0); });
       ASSERT_FALSE(said.empty());
       EXPECT_EQ(said.front().state, AlertState::raised);
       EXPECT_LE(hours_between(at(200), said.front().detected), c.hours_max);
@@ -74,7 +74,7 @@ TEST(ScoreSubject, FindsAShiftAndASpreadAndTheirEnds) {
       EXPECT_GE(said.front().latest, said.front().since);
       EXPECT_NEAR(said.front().after - said.front().before, c.mean, 0.6);  // after few outcomes, and the luckiest ones
       EXPECT_EQ(subject.state(), SubjectState::alarmed);
-      const auto after = feed(shared, 248, 72, [&](Time t) { subject.update(normal(random), 0, t, t, 0); });
+      const auto after = feed(shared, 296, 96, [&](Time t) { subject.update(normal(random), 0, t, t, 0); });
       ASSERT_FALSE(after.empty());
       EXPECT_EQ(after.back().resolution, Resolution::returned);
       EXPECT_EQ(after.back().alert_id, said.front().alert_id);
