@@ -1,6 +1,5 @@
 #include "daemon/drift_json.h"
 
-#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -21,23 +20,10 @@ void put(Json& out, const char* name, double value) {
   if (std::isfinite(value)) out[name] = value;
 }
 
-const Alert* alert_of(const Progress& progress, const drift::SubjectView& view) {
-  const auto found = std::find_if(progress.open_alerts.begin(), progress.open_alerts.end(),
-                                  [&](const Alert& a) { return a.kind == view.kind && a.subject == view.subject; });
-  return found == progress.open_alerts.end() ? nullptr : &*found;
-}
-
-/// Effects and onset come from the subject where it tells them, else from its open alert.
-template <typename View>
-Json json_of(const Progress& progress, const View& view) {
-  const Alert* const alert = alert_of(progress, view);
+Json json_of(const Progress& progress, const drift::SubjectView& view) {
   Json out{{"kind", view.kind}, {"subject", view.subject}, {"state", to_string(view.state)}};
   if (view.muted_until > progress.event_time) out["muted_until"] = format_rfc3339(view.muted_until);
-  Time since = alert != nullptr ? alert->since : Time{};
-  if constexpr (requires { view.since; }) {
-    if (since == Time{}) since = view.since;
-  }
-  if (since != Time{} && since != Time::min()) out["since"] = format_rfc3339(since);
+  if (view.since != Time::min()) out["since"] = format_rfc3339(view.since);
   out["updates"] = view.updates;
   if (view.updates > 0) {
     put(out, "expected", view.expected);
@@ -45,14 +31,8 @@ Json json_of(const Progress& progress, const View& view) {
   }
   put(out, "log_evidence", view.log_evidence);
   if (view.state != drift::SubjectState::learning) put(out, "log_threshold", view.log_threshold);
-  Json effects = Json::object();
-  if (alert != nullptr) {
-    for (const Effect& e : alert->effects) put(effects, e.name.c_str(), e.value);
-  }
-  if constexpr (requires { view.effects; }) {
-    for (const Effect& e : view.effects) put(effects, e.name.c_str(), e.value);
-  }
-  out["effects"] = std::move(effects);
+  out["effects"] = Json::object();
+  for (const Effect& e : view.effects) put(out["effects"], e.name.c_str(), e.value);
   return out;
 }
 

@@ -207,9 +207,7 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
 }
 
 /// Words of subjects that no schema declares.
-constexpr std::string_view kOwnWords[] = {"all",     "any",     "classes",    "coverage", "duplicate", "duplicates", "error", "events",
-                                          "late",    "lateness", "latent",    "measured", "missing",   "mix",        "none",  "other",
-                                          "pattern", "patterns", "refused",   "stream"};
+constexpr std::string_view kOwnWords[] = {"codes", "coverage", "duplicate", "error", "late", "refused", "together"};
 
 /// The names that label values may be made of: those that the configuration declares, and our own. Sites come with the stream:
 /// a label of theirs would be an open set, and carry names out of the hospital.

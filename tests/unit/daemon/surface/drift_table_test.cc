@@ -31,18 +31,14 @@ Progress many() {
   Progress p;
   p.event_time = testing::at("2026-01-05T00:00:00Z");
   for (int i = 0; i < 40; ++i) {
-    p.subjects.push_back({"value", "vitals.f" + std::to_string(i), drift::SubjectState::armed, 100, 0.5, 0.5, i / 10.0, 12, Time::min(), Time::min(), {}});
+    p.subjects.push_back(testing::subject("value", "vitals.f" + std::to_string(i), drift::SubjectState::armed, 100, 0.5, 0.5, i / 10.0, 12));
   }
-  p.subjects.push_back({"missingness", "labs", drift::SubjectState::learning, 7, 0.5, 0.5, 0, 0, Time::min(), Time::min(), {}});
-  p.subjects.push_back({"missingness", "blood_gas", drift::SubjectState::alarmed, 900, 0.21, 0.005, 574.26, 14.64, Time::min(), Time::min(), {}});
-  p.subjects.push_back({"coverage", "liver.alt", drift::SubjectState::armed, 50, 0.1, 0.1, 1, 12, Time::min(), Time::min(), {}});
+  p.subjects.push_back(testing::subject("missingness", "labs", drift::SubjectState::learning, 7, 0.5, 0.5, 0, 0));
+  p.subjects.push_back(testing::subject("missingness", "blood_gas", drift::SubjectState::alarmed, 900, 0.21, 0.005, 574.26, 14.64));
+  p.subjects.back().since = testing::at("2026-01-04T11:00:00Z");
+  p.subjects.back().effects = {{"missing_share", 0.98}};
+  p.subjects.push_back(testing::subject("coverage", "liver.alt", drift::SubjectState::armed, 50, 0.1, 0.1, 1, 12));
   p.subjects.back().muted_until = testing::at("2026-01-06T12:30:00Z");
-  Alert alert;
-  alert.kind = "missingness";
-  alert.subject = "blood_gas";
-  alert.since = testing::at("2026-01-04T11:00:00Z");
-  alert.effects = {{"missing_share", 0.98}};
-  p.open_alerts = {alert};
   return p;
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 
 #include "daemon/config.h"
 #include "daemon/pipeline.h"
@@ -69,6 +70,12 @@ inline std::string event_line(const std::string& patient, const std::string& tim
          R"(","modality":"vitals","time":")" + time + R"(","values":{"hr":)" + std::to_string(hr) + "}}";
 }
 
+inline drift::SubjectView subject(std::string kind, std::string name, drift::SubjectState state, std::uint64_t updates,
+                                  double expected, double recent, double log_evidence, double log_threshold) {
+  return {std::move(kind), std::move(name), state,       updates, expected, recent,
+          log_evidence,    log_threshold,   Time::min(), Time::min(), {}};
+}
+
 /// Every field set to something, so that no metric is left out for want of data.
 inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   std::mt19937_64 random(seed);
@@ -105,13 +112,14 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
     row.recent_error_model = 1;
     row.recent_covered = 1.8;
   }
-  p.subjects = {{"missingness", "vitals", drift::SubjectState::armed, 100, 0.9, 0.5, 3, 12, Time::min(), Time::min(), {}},
-                {"coverage", "liver.alt", drift::SubjectState::learning, 10, 0.1, 0.1, 0, 0, Time::min(), Time::min(), {}}};
+  p.subjects = {subject("missingness", "vitals", drift::SubjectState::armed, 100, 0.9, 0.5, 3, 12),
+                subject("coverage", "liver.alt", drift::SubjectState::learning, 10, 0.1, 0.1, 0, 0)};
+  p.subjects[0].since = at("2026-01-01T00:00:00Z");
+  p.subjects[0].effects = {{"missing_share", 0.4}};
   Alert alert;
   alert.alert_id = "missingness/vitals@2026-01-01T00:00:00Z";
   alert.kind = "missingness";
   alert.subject = "vitals";
-  alert.since = at("2026-01-01T00:00:00Z");
   alert.severity = Severity::critical;
   p.open_alerts = {alert, alert};
   p.open_alerts[1].severity = Severity::info;

@@ -262,9 +262,11 @@ TEST_F(Http, drift_lists_every_subject_and_family) {
   EXPECT_EQ(armed.at("updates"), 100);
   EXPECT_EQ(armed.at("log_evidence"), 3);
   EXPECT_EQ(armed.at("log_threshold"), 12);
-  EXPECT_TRUE(armed.contains("since")) << "its alert is open";
+  EXPECT_EQ(armed.at("since"), "2026-01-01T00:00:00Z");
+  EXPECT_EQ(armed.at("effects"), nlohmann::json({{"missing_share", 0.4}}));
   EXPECT_FALSE(armed.contains("muted_until"));
   EXPECT_FALSE(drift.at("subjects")[1].contains("log_threshold")) << "none while it learns";
+  EXPECT_FALSE(drift.at("subjects")[1].contains("since"));
   ASSERT_EQ(drift.at("families").size(), 2u);
   EXPECT_EQ(drift.at("families")[1].at("kind"), "missingness");
   EXPECT_EQ(drift.at("families")[1].at("armed"), 1);

@@ -87,9 +87,9 @@ TEST(Metrics, subjects_are_named_by_configured_names_only) {
   const Config config = testing::small_config();
   Progress progress = testing::full_progress(*config.schema, 2);
   const auto add = [&](const char* subject) {
-    progress.subjects.push_back({"stream", subject, drift::SubjectState::armed, 10, 0.1, 0.2, 1, 12});
+    progress.subjects.push_back(testing::subject("stream", subject, drift::SubjectState::armed, 10, 0.1, 0.2, 1, 12));
   };
-  for (const char* subject : {"late", "vitals.hr+liver.alt", "neuro.acvpu=voice", "age", "other"}) add(subject);
+  for (const char* subject : {"late", "vitals.hr+liver.alt", "coverage acvpu=voice", "age", "together"}) add(subject);
   for (const char* subject : {"St. Mary's", "late@icu-4711", "vitals.hr/icu-4711", "4711"}) add(subject);
   const std::string text = prometheus_text(config, progress);
   EXPECT_EQ(text.find("4711"), std::string::npos);
@@ -105,6 +105,20 @@ TEST(Metrics, subjects_are_named_by_configured_names_only) {
   }
 }
 
+// And none is lost: whatever a monitor of this schema watches has its series, but for the sites.
+TEST(Metrics, every_subject_of_a_monitor_has_its_series) {
+  const Config config = testing::small_config();
+  drift::MonitorOptions options;
+  options.latent_dimensions = 4;
+  Progress progress;
+  progress.subjects = drift::Monitor(*config.schema, options).subjects();
+  ASSERT_GT(progress.subjects.size(), 20u);
+  const Exposition out = parse_exposition(prometheus_text(config, progress));
+  std::set<std::string> named;
+  for (const Sample& s : out.of("lacuna_detector_log_evidence")) named.insert(s.labels.at("kind") + "/" + s.labels.at("subject"));
+  for (const auto& s : progress.subjects) EXPECT_TRUE(named.contains(s.kind + "/" + s.subject)) << s.kind << "/" << s.subject;
+}
+
 // What a pager can watch without a series per subject: how many are in which state, and how near the nearest is.
 TEST(Metrics, families_are_sums_over_their_subjects) {
   const Config config = testing::small_config();
@@ -112,11 +126,11 @@ TEST(Metrics, families_are_sums_over_their_subjects) {
   progress.subjects.clear();
   for (int i = 0; i < 300; ++i) {
     const auto state = static_cast<drift::SubjectState>(i % 3);
-    progress.subjects.push_back({i % 2 == 0 ? "value" : "error", "hr", state, 10, 0.1, 0.2, i / 100.0, 12});
+    progress.subjects.push_back(testing::subject(i % 2 == 0 ? "value" : "error", "hr", state, 10, 0.1, 0.2, i / 100.0, 12));
     if (i < 10) progress.subjects.back().muted_until = progress.event_time + std::chrono::hours(1);
     if (i >= 290) progress.subjects.back().muted_until = progress.event_time;  // over
   }
-  progress.subjects.push_back({"latent", "latent", drift::SubjectState::learning, 10, 0.1, 0.2, 99, 0});
+  progress.subjects.push_back(testing::subject("latent", "codes", drift::SubjectState::learning, 10, 0.1, 0.2, 99, 0));
   const Exposition out = parse_exposition(prometheus_text(config, progress));
   std::map<std::string, double> sums;
   for (const Sample& s : out.of("lacuna_drift_subjects")) sums[s.labels.at("state")] += s.value;
