@@ -98,15 +98,18 @@ std::string pretty_imputation(const Json& imputation) {
 
 /// "from 0.17 to 0.004; missing share 0.98, psi 0.6"; empty where nothing is told.
 std::string pretty_effects(const Json& alert) {
+  const auto rough = [](const Json& value) {
+    return value.is_number() ? fmt::format("{:.3g}", value.get<double>()) : number(value);
+  };
   std::string out;
   if (alert.contains("before") && alert.contains("after") && alert.at("before") != alert.at("after")) {
-    out = "from " + number(alert.at("before")) + " to " + number(alert.at("after"));
+    out = "from " + rough(alert.at("before")) + " to " + rough(alert.at("after"));
   }
   const auto effects = alert.find("effects");
   if (effects == alert.end() || effects->empty()) return out;
   const char* separator = out.empty() ? "" : "; ";
   for (const auto& [name, value] : effects->items()) {
-    out += separator + with_spaces(name) + " " + number(value);
+    out += separator + with_spaces(name) + " " + rough(value);
     separator = ", ";
   }
   return out;
@@ -127,7 +130,7 @@ std::string pretty_alert(const Json& alert) {
   line(pretty_effects(alert));
   if (alert.contains("since_interval")) {
     const Json& interval = alert.at("since_interval");
-    line("began between " + number(interval.at(0)) + " and " + number(interval.at(1)));
+    if (interval.at(0) != interval.at(1)) line("began between " + number(interval.at(0)) + " and " + number(interval.at(1)));
   }
   if (alert.contains("contributors") && !alert.at("contributors").empty()) {
     std::string most;
