@@ -163,9 +163,10 @@ void Watched::each_group(std::span<const std::optional<float>> attributes,
 bool Watched::explained(const Subject& subject) const {
   const auto owned = owners_.find(&subject);
   if (owned == owners_.end()) {
-    // Codes are made of values: where one is off, or other patients come, so are they.
-    return &subject == latent_ && (any_alarmed(admissions_) || any_alarmed(value_) || any_alarmed(distribution_) || any_alarmed(error_) ||
-                                   any_alarmed(coverage_));
+    // Codes and the errors of groups are made of values: where one is off so are they; and other patients have other codes.
+    const bool of_values = any_alarmed(value_) || any_alarmed(error_) || any_alarmed(coverage_);
+    if (subject.spec().kind == Kind::subgroup) return of_values;
+    return &subject == latent_ && (of_values || any_alarmed(distribution_) || any_alarmed(admissions_));
   }
   const auto& [modality, f, site] = owned->second;
   switch (subject.spec().kind) {
