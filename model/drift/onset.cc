@@ -21,9 +21,8 @@ void Onset::update(double log_gain, double x, double expected, Time at) {
     p.expected += static_cast<float>(expected);
     most = std::max(most, p.log_gain);
   }
-  // What the outcomes since speak against as an onset, by more than the interval is wide, is none. At a new minimum of S nothing remains.
-  const auto dropped = std::remove_if(points_.begin(), points_.begin() + count_,
-                                      [most](const Point& p) { return p.log_gain <= 0 || p.log_gain < most - 2 * kUnlikely; });
+  // What the outcomes since speak against as an onset, by more than the interval is wide, is none.
+  const auto dropped = std::remove_if(points_.begin(), points_.begin() + count_, [most](const Point& p) { return p.log_gain < most - kUnlikely; });
   count_ = static_cast<std::uint32_t>(dropped - points_.begin());
   lead_ = most;
 }

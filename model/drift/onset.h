@@ -25,7 +25,7 @@ class Onset {
   /// An outcome at `at` (not necessarily in order of time), `x` of which `expected` was expected, and its log gain.
   void update(double log_gain, double x, double expected, Time at);
   /// Where S is lowest now: nothing observed so far speaks for a change.
-  bool empty() const { return count_ == 0; }
+  bool empty() const { return lead_ <= 0; }
   Since estimate() const;
   /// How far S is above its lowest: what the outcomes so far say for a change, as a logarithm (a CUSUM).
   double lead() const { return lead_; }

@@ -83,16 +83,17 @@ void PatternSubject::choose() {
   }
 }
 
-Bounds PatternSubject::independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates) const {
+Bounds PatternSubject::independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates,
+                                   const std::vector<Logs>& logs) const {
   if (!whole) return rates[static_cast<std::size_t>(std::countr_zero(indicator.set & ~indicator.given))];
-  double low = 0, expected = 0, high = 0;  // logarithms
-  for (std::size_t m = 0; m < rates.size(); ++m) {
-    const bool in = (indicator.set >> m & 1) != 0;
-    low += std::log(in ? rates[m].low : 1 - rates[m].high);
-    expected += std::log(in ? rates[m].expected : 1 - rates[m].expected);
-    high += std::log(in ? rates[m].high : 1 - rates[m].low);
+  Bounds sum;
+  for (std::size_t m = 0; m < logs.size(); ++m) {
+    const Bounds& of = (indicator.set >> m & 1) != 0 ? logs[m].in : logs[m].out;
+    sum.low += of.low;
+    sum.expected += of.expected;
+    sum.high += of.high;
   }
-  return {std::exp(low), std::exp(expected), std::exp(high)};
+  return {std::exp(sum.low), std::exp(sum.expected), std::exp(sum.high)};
 }
 
 void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& rates, std::uint64_t suspicious, Time at, Time now,
@@ -101,6 +102,10 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
   // Settled in the first half of the learning, so that the other half can learn the factors.
   if (learning && updates() < shared().options.learning_updates_min / 2 && (seen_.contains(arrived) || seen_.size() < kSeenMax)) {
     if (++seen_[arrived] % 16 == 0) choose();
+  }
+  std::vector<Logs> logs;
+  for (const Bounds& r : rates) {
+    logs.push_back({{std::log(r.low), std::log(r.expected), std::log(r.high)}, {std::log1p(-r.high), std::log1p(-r.expected), std::log1p(-r.low)}});
   }
   const std::size_t top = leader(), leading = top / kRateBets;
   double x_of_leading = 0, expected_of_leading = 0;
@@ -114,7 +119,7 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
       std::fill(gains.begin(), gains.end(), 1.0);
       continue;
     }
-    Bounds alone = independent(indicator, whole(i), rates);
+    Bounds alone = independent(indicator, whole(i), rates, logs);
     for (double* p : {&alone.low, &alone.expected, &alone.high}) *p = std::clamp(*p, kRateMin, 1 - kRateMin);
     const double hits = indicator.hits + kPrior, misses = indicator.updates - indicator.hits + kPrior;
     const double expected_hits = indicator.expected + kPrior, expected_misses = indicator.updates - indicator.expected + kPrior;

@@ -34,8 +34,11 @@ class PatternSubject final : public Subject {
   bool whole(std::size_t index) const { return index >= pairs_; }
   /// Settles, from what was seen so far, which patterns are watched and which of a pair is the rarer.
   void choose();
+  struct Logs {  ///< of a modality's rate and of what is left to 1: as an arrival in, and as one not in, a pattern
+    Bounds in, out;
+  };
   /// Of the whole pattern, or of the commoner of the pair where the rarer is there, if arrivals were independent.
-  Bounds independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates) const;
+  Bounds independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates, const std::vector<Logs>& logs) const;
   void learn();
   std::string name(const Indicator& indicator, bool whole) const;
   void describe(Alert& alert) const override;
