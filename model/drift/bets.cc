@@ -22,7 +22,7 @@ constexpr auto kRise = normalised<kRateBets>({0, 0, 0, 0, 1, 1, 1, 0.6, 0.4});
 
 constexpr std::array<ScoreBet, kScoreBets> kScores = {{{-2, 1}, {-1, 1}, {-0.5, 1}, {-0.25, 1}, {0.25, 1}, {0.5, 1}, {1, 1},
                                                        {2, 1}, {0, 0.5}, {0, 0.75}, {0, 1.4}, {0, 2.2}}};
-constexpr auto kScoreWeights = normalised<kScoreBets>({0.7, 1, 1, 1, 1, 1, 1, 0.7, 0.5, 0.7, 1, 0.7});
+constexpr auto kScoreWeights = normalised<kScoreBets>({0.7, 1, 1, 1, 1, 1, 1, 0.7, 0.5, 0.8, 2.2, 1});
 constexpr auto kForecastWeights = normalised<Forecasts::kMemories.size()>({1, 1, 1});
 
 }  // namespace
