@@ -48,7 +48,8 @@ struct Detector {
   virtual ~Detector() = default;
   virtual double update(const Outcome& x) = 0;
 };
-using Maker = std::function<std::unique_ptr<Detector>()>;
+using One = std::unique_ptr<Detector>;
+using Maker = std::function<One()>;
 
 // --- peers, each on one number ---
 
@@ -361,7 +362,6 @@ Peer peer(const std::string& name, const std::vector<double>& grid, Make make) {
   return p;
 }
 
-using One = std::unique_ptr<Detector>;
 /// What river and frouros have, of a number that rises from `mean` (sd `sd`), slacks in units of sd; then what is told the mean.
 std::vector<Peer> one_number(double mean, double sd, const std::vector<double>& slacks) {
   return {peer("Page-Hinkley", slacks, [=](double k) -> One { return std::make_unique<PageHinkley>(k * sd); }),
@@ -403,22 +403,17 @@ void delays() {
                 one_number(from, std::sqrt(from * (1 - from)), {0.01, 0.02, 0.04, 0.07, 0.1, 0.15, 0.2})};
   };
   compare("rates", {bernoulli(0.10, 0.15), bernoulli(0.10, 0.20), bernoulli(0.02, 0.05), bernoulli(0.02, 0.10)}, tally);
+  // A value's score can move either way, and spread either way: that is what ours watches, and what the peers have to watch.
   const auto gaussian = [](const char* name, double mean, double sd) {
-    return Cell{name, [=](Random& r, bool changed, Outcome& x) { x = {changed ? mean + sd * normal(r) : normal(r)}; },
-                []() -> std::unique_ptr<Detector> { return std::make_unique<Scores>(); }, one_number(0, 1, {0.02, 0.05, 0.1, 0.2, 0.3, 0.5})};
+    return Cell{name,
+                [=](Random& r, bool changed, Outcome& x) {
+                  const double z = changed ? mean + sd * normal(r) : normal(r), square = (z * z - 1) / std::sqrt(2.0);
+                  x = {z, z, -z, square, -square};
+                },
+                []() -> One { return std::make_unique<Scores>(); },
+                several(1, std::vector<double>(4, 0), std::vector<double>(4, 1), {0.02, 0.05, 0.1, 0.2, 0.3, 0.5})};
   };
-  compare("normal scores, mean", {gaussian("+0.25 sd", 0.25, 1), gaussian("+0.5 sd", 0.5, 1), gaussian("+1 sd", 1, 1)}, tally);
-  {
-    Cell c = gaussian("sd x 1.4", 0, 1.4);
-    // The peers watch the square, ours the score.
-    const Stream plain = c.stream;
-    c.stream = [plain](Random& r, bool changed, Outcome& x) {
-      plain(r, changed, x);
-      x = {x[0], x[0] * x[0]};
-    };
-    c.peers = several(1, {1}, {std::sqrt(2.0)}, {0.1, 0.2, 0.3, 0.5});
-    compare("normal scores, spread", {c}, tally);
-  }
+  compare("normal scores, mean or spread", {gaussian("+0.25 sd", 0.25, 1), gaussian("+0.5 sd", 0.5, 1), gaussian("+1 sd", 1, 1), gaussian("sd x 1.4", 0, 1.4)}, tally);
   const std::vector<double> mix = {0.4, 0.3, 0.15, 0.1, 0.05};
   std::vector<double> mix_sds;
   for (const double p : mix) mix_sds.push_back(std::sqrt(p * (1 - p)));
@@ -433,13 +428,13 @@ void delays() {
   static constexpr std::size_t kDimensions = 16;
   const auto codes = [](const char* name, double shift) {
     return Cell{name, [=](Random& r, bool changed, Outcome& x) {
-                  x.assign(1 + kDimensions, 0);
+                  x.assign(1 + 2 * kDimensions, 0);  // and mirrored: a code can move either way
                   for (std::size_t d = 0; d < kDimensions; ++d) {
                     x[1 + d] = normal(r) + (changed && d < 3 ? shift : 0);
-                    x[0] += x[1 + d] * x[1 + d] / kDimensions;
+                    x[1 + kDimensions + d] = -x[1 + d];
                   }
                 },
-                []() -> std::unique_ptr<Detector> { return std::make_unique<Codes>(kDimensions); }, several(1, std::vector<double>(kDimensions, 0), std::vector<double>(kDimensions, 1), {0.1, 0.2, 0.3, 0.5})};
+                []() -> std::unique_ptr<Detector> { return std::make_unique<Codes>(kDimensions); }, several(1, std::vector<double>(2 * kDimensions, 0), std::vector<double>(2 * kDimensions, 1), {0.1, 0.2, 0.3, 0.5})};
   };
   compare("latent codes, 3 of 16 dimensions", {codes("+0.5 sd", 0.5), codes("+1 sd", 1)}, tally);
   const auto panels = [](const char* name, double to) {

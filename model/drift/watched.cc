@@ -131,7 +131,8 @@ void Watched::make_population_subjects() {
                                         RateSubject::Wording{"share", "64 records"}, cells(1, kStreamSlack, 0.002, kHourly)));
   }
   if (shared_.options.latent_dimensions > 0) {
-    latent_ = make<LatentSubject>({Kind::latent, "codes", Severity::info, kByStay, LatentSubject::kReference}, shared_.options.latent_dimensions);
+    latent_ = make<LatentSubject>({Kind::latent, "codes", Severity::info, kByStay, LatentSubject::kReference, true},
+                                  shared_.options.latent_dimensions);
   }
 }
 
