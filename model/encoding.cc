@@ -82,6 +82,8 @@ InputLayout::InputLayout(const Schema& schema)
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
     const bool classes = feature.likelihood == Likelihood::categorical;
+    low.push_back(feature.low);
+    high.push_back(feature.high);
     category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
     categories = std::max(categories, category_counts.back());
   }

@@ -55,6 +55,7 @@ struct InputLayout {
   std::vector<ModalityId> modality_of;
   std::vector<Likelihood> likelihoods;
   std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical
+  std::vector<double> low, high;              ///< per feature: plausible range
 };
 
 /// Columns of a feature's past. All zero when the feature was never measured or is hidden.

@@ -28,6 +28,24 @@ struct Query {
   std::uint64_t seed = 0;              ///< draws depend on it and on nothing else
 };
 
+/// Joint samples of a query's features.
+struct SampleQuery {
+  Query query;
+  std::size_t count = 1;
+  /// Those of `query.wanted` that every sample has at their last value, where that is visible; the others are drawn.
+  std::vector<FeatureId> kept;
+};
+
+struct Samples {
+  std::vector<FeatureId> features;  ///< as wanted
+  /// [count, features], row by row: natural scale, within the schema's plausible range; class index, 0 or 1, or a whole count
+  /// where the feature is one.
+  std::vector<double> values;
+
+  std::size_t count() const { return features.empty() ? 0 : values.size() / features.size(); }
+  double at(std::size_t sample, std::size_t feature) const { return values[sample * features.size() + feature]; }
+};
+
 /// Immutable weights and standardisation. Thread-safe; share it by shared_ptr and keep it as long as wanted.
 class ModelVersion {
  public:
@@ -41,6 +59,12 @@ class ModelVersion {
   /// One result per query, in order. `internal` when LibTorch throws. A query's result does not depend on the others of its batch
   /// beyond rounding.
   virtual Result<std::vector<Prediction>> predict(std::span<const Query> queries) const = 0;
+  /// Joint draws: each feature of a sample given what is visible and the features drawn before it, so that what depends on each
+  /// other stays so. Feature by feature they follow predict()'s distribution as far as the model's conditionals agree with each
+  /// other. Sample n depends on the query, its seed and n alone, beyond rounding (which may now and then tip a class). Noise belongs
+  /// to the feature: of two queries with one seed the samples differ by what is known. A drawn feature's time is the query's. Costs
+  /// about as much as a prediction for each drawn value. Errors as predict().
+  virtual Result<std::vector<Samples>> sample(std::span<const SampleQuery> queries) const = 0;
   /// The mean of the posterior given what each query's snapshot knows at its time, without what it hides: latent_dim numbers.
   /// `wanted` is not used. Errors as predict().
   virtual Result<std::vector<std::vector<float>>> codes(std::span<const Query> queries) const = 0;

@@ -77,11 +77,6 @@ double to_scale(Likelihood likelihood, double value) {
   return likelihood == Likelihood::log_normal ? std::log1p(std::max(value, 0.0)) : value;
 }
 
-// Values of log_normal features are never negative, whatever mass the normal on log(1 + x) has below 0.
-double from_scale(Likelihood likelihood, double y) {
-  return likelihood == Likelihood::log_normal ? std::max(0.0, std::expm1(std::min(y, kExponentMax))) : y;
-}
-
 struct Tails {
   double lower = 0, upper = 0, density = 0;
   double score() const { return lower <= upper ? normal_quantile(lower) : -normal_quantile(upper); }
@@ -158,6 +153,10 @@ double component_variance(const Predictive& p, std::size_t k) {
 }
 
 }  // namespace
+
+double from_scale(Likelihood likelihood, double y) {
+  return likelihood == Likelihood::log_normal ? std::max(0.0, std::expm1(std::min(y, kExponentMax))) : y;
+}
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
 

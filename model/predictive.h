@@ -15,6 +15,9 @@ namespace lacuna::model {
 double normal_cdf(double z);
 /// Its inverse: p in (0, 1), down to 1e-300; anything at or beyond the ends gives what the nearest such p would.
 double normal_quantile(double p);
+/// From a feature's scale (log(1+x) for log_normal, else x) to its natural one. A log_normal feature is never negative, whatever
+/// mass the normal on log(1+x) has below 0.
+double from_scale(Likelihood likelihood, double y);
 
 /// A mixture with K components for one feature. Continuous features: component k is normal(location[k], scale[k]) on the
 /// feature's scale (x, or log(1+x) for log_normal), in natural units of that scale. negative_binomial: location[k] is the
