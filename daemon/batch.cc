@@ -93,6 +93,20 @@ std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& 
   return wanted;
 }
 
+Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
+                                  const model::ModelVersion& version) {
+  if (request.samples == 0) return model::Samples();
+  if (request.samples * query.wanted.size() > kSampledValuesMax) {
+    return {Code::invalid, "samples: " + std::to_string(request.samples) + " of " + std::to_string(query.wanted.size()) +
+                               " features are more than " + std::to_string(kSampledValuesMax) + " values"};
+  }
+  model::SampleQuery asked{query, request.samples, {}};
+  asked.query.seed = hash64(request.snapshot.patient_id, request.seed ^ query.seed);
+  auto samples = version.sample({&asked, 1});
+  if (!samples.ok()) return samples.status();
+  return std::move(samples->front());
+}
+
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
                            const model::Calibrator& calibrator, const std::string& version) {
   const Schema& schema = *config.schema;

@@ -16,6 +16,7 @@
 #include "model/learner.h"
 #include "model/scores.h"
 #include "state/store.h"
+#include "streaming/message_codec.h"
 
 // One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode -> change. Nothing durable
 // happens here; the pipeline commits what encode() gives, then writes what change() gave into the store.
@@ -121,6 +122,14 @@ model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, Featur
 
 /// The features to publish for a snapshot under imputation.features.
 std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
+
+/// Values that one request may have drawn: samples times features.
+inline constexpr std::size_t kSampledValuesMax = 20'000;
+
+/// The joint samples of what `query` wants that the request asks for; without ones when it asks for none. Other patients' samples
+/// are others, whatever the seed.
+Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
+                                  const model::ModelVersion& version);
 
 /// A prediction as it is published; `query.wanted` is parallel to `prediction.features`.
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,

@@ -325,10 +325,10 @@ class HttpServerImpl final : public HttpServer {
     const auto json = read(body, response);
     if (!json) return;
     if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
-    const Result<Snapshot> snapshot =
-        streaming::decode_snapshot(*config_.schema, *json, config_.limits, clock_());
-    if (!snapshot.ok()) return fail(response, snapshot.status());
-    const Result<Imputation> imputed = pipeline_.impute(*snapshot);
+    const Result<streaming::ImputeRequest> request =
+        streaming::decode_impute_request(*config_.schema, *json, config_.limits, clock_());
+    if (!request.ok()) return fail(response, request.status());
+    const Result<Imputation> imputed = pipeline_.impute(*request);
     if (!imputed.ok()) return fail(response, imputed.status());
     response.set_content(streaming::encode_imputation(*config_.schema, *imputed), kJson);
   }

@@ -128,7 +128,8 @@ class PipelineImpl final : public Pipeline {
     return Status(Code::not_found, "another instance holds this patient");
   }
 
-  Result<Imputation> impute(const Snapshot& snapshot) const override {
+  Result<Imputation> impute(const streaming::ImputeRequest& request) const override {
+    const Snapshot& snapshot = request.snapshot;
     const auto learner = current_learner();
     if (!learner) return Status(Code::unavailable, "the model is not loaded yet");
     const auto version = learner->current();
@@ -136,8 +137,15 @@ class PipelineImpl final : public Pipeline {
                        config_.model.seed};
     auto predictions = version->predict({&query, 1});
     if (!predictions.ok()) return predictions.status();
+    const auto samples = sample_for(query, request, *version);
+    if (!samples.ok()) return samples.status();
     const std::lock_guard lock(state_mutex_);
-    return make_imputation(config_, snapshot, snapshot.last_time, predictions->front(), state_.calibrator, version->id());
+    Imputation out =
+        make_imputation(config_, snapshot, snapshot.last_time, predictions->front(), state_.calibrator, version->id());
+    for (std::size_t i = 0; i < out.values.size(); ++i) {
+      for (std::size_t n = 0; n < samples->count(); ++n) out.values[i].samples.push_back(samples->at(n, i));
+    }
+    return out;
   }
 
   Status command(const OperatorCommand& command) override {

@@ -14,6 +14,7 @@
 #include "model/drift/missingness_matrix.h"
 #include "state/records/status.h"
 #include "streaming/event_log.h"
+#include "streaming/message_codec.h"
 
 namespace lacuna::daemon {
 
@@ -55,8 +56,9 @@ class Pipeline {
   virtual Status ready() const = 0;                    ///< assigned and restored, or why not
   /// not_found also when another instance holds the patient.
   virtual Result<Snapshot> patient(const std::string& id) const = 0;
-  /// Imputes a snapshot now, with the serving version and calibration.
-  virtual Result<Imputation> impute(const Snapshot& snapshot) const = 0;
+  /// Imputes a snapshot now, with the serving version and calibration, and draws the joint samples asked for; `invalid`: too many
+  /// for so many features.
+  virtual Result<Imputation> impute(const streaming::ImputeRequest& request) const = 0;
   /// An operator's decision about a detector, carried out by the loop between two batches: its alerts are published and the
   /// detectors' state is durable when this returns Ok. `not_found`: no such subject; `unavailable`: not ready, or not done within
   /// about ten seconds (then the message says whether it may still be done).

@@ -53,6 +53,17 @@ void write_imputed(JsonWriter& json, const Feature& feature, const ImputedValue&
     }
     if (!feature.unit.empty()) json.key("unit").text(feature.unit);
   }
+  if (!value.samples.empty()) {
+    json.key("samples").begin('[');
+    for (const double sample : value.samples) {
+      if (is_discrete(feature.likelihood)) {
+        write_feature_value(json, feature, sample);
+      } else {
+        json.rounded(sample);
+      }
+    }
+    json.end(']');
+  }
   json.key("reason").text(to_string(value.reason)).end('}');
 }
 

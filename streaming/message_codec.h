@@ -80,6 +80,17 @@ class EventDecoder {
 /// All problems at once, as one message.
 Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
 
+/// Joint samples that one request may ask for.
+inline constexpr std::size_t kSamplesMax = 100;
+
+/// A snapshot and what else `POST /v1/impute` takes: "samples": how many joint samples to add (0: none), "seed": for others.
+struct ImputeRequest {
+  Snapshot snapshot;
+  std::size_t samples = 0;
+  std::uint64_t seed = 0;
+};
+Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
+
 std::string encode_event(const Schema& schema, const Event& event);
 std::string encode_imputation(const Schema& schema, const Imputation& imputation);
 std::string encode_alert(const Alert& alert);

@@ -11,14 +11,20 @@ namespace {
 
 /// More problems than this are counted, not told: the answer to a request stays of a readable size.
 constexpr std::size_t kProblemsToldMax = 20;
+/// Up to here a JSON number is the same whole number for every reader.
+constexpr double kSeedMax = 9007199254740991;
 
 // A posted snapshot on its way in. Everything that is wrong is gathered, so that a caller corrects it once.
 class SnapshotReader {
  public:
-  SnapshotReader(const Schema& schema, const CodecLimits& limits, Time now)
-      : limits_(limits), now_(now), targets_(schema), resolver_(targets_) {}
+  /// `request`: its own members are taken too; null: a snapshot only.
+  SnapshotReader(const Schema& schema, const CodecLimits& limits, Time now, ImputeRequest* request)
+      : limits_(limits), now_(now), request_(request), targets_(schema), resolver_(targets_) {}
 
   Result<Snapshot> read(std::string_view json) {
+    if (json.size() > limits_.message_bytes_max) {
+      return {Code::invalid, "snapshot: more than " + std::to_string(limits_.message_bytes_max) + " bytes"};
+    }
     ondemand::document document;
     ondemand::object object;
     const bool is_json =
@@ -51,6 +57,8 @@ class SnapshotReader {
   bool read_member(std::string_view key, ondemand::value value);
   bool read_text_member(const std::string& key, ondemand::value value, std::optional<std::string_view>& out);
   bool read_modality(std::string_view name, ondemand::value value);
+  /// A whole number from `low` to `high`; else a problem, and `low`.
+  bool read_whole(const std::string& key, ondemand::value value, double low, double high, std::uint64_t& out);
   void fill();
   void fill_identity();
   void fill_attributes();
@@ -59,6 +67,7 @@ class SnapshotReader {
 
   const CodecLimits limits_;
   const Time now_;
+  ImputeRequest* const request_;
   const Targets targets_;
   ValueResolver resolver_;
   ondemand::parser parser_;
@@ -80,6 +89,18 @@ bool SnapshotReader::read_text_member(const std::string& key, ondemand::value va
   return true;
 }
 
+bool SnapshotReader::read_whole(const std::string& key, ondemand::value value, double low, double high, std::uint64_t& out) {
+  RawValue raw;
+  if (!read_value(value, false, raw)) return false;
+  const bool whole = raw.kind == RawValue::Kind::number && raw.number >= low && raw.number <= high && raw.number == std::floor(raw.number);
+  if (!whole) {
+    problem(key, "must be a whole number from " + std::to_string(static_cast<std::uint64_t>(low)) + " to " +
+                     std::to_string(static_cast<std::uint64_t>(high)));
+  }
+  out = static_cast<std::uint64_t>(whole ? raw.number : low);
+  return true;
+}
+
 bool SnapshotReader::read_modality(std::string_view name, ondemand::value value) {
   ModalityValues& read = modalities_.emplace_back();
   read.name = name;
@@ -97,10 +118,13 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
   if (key.starts_with("x_")) return skip_json(value, 2);
   const std::string where = is_quotable_name(key) ? std::string(key) : "a member";
   if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) problem(where, "given twice");
-  if (key == "schema_version" || key == "patient_id" || key == "site" || key == "time" || key == "attributes" ||
+  const bool of_request = request_ != nullptr && (key == "samples" || key == "seed");
+  if (of_request || key == "schema_version" || key == "patient_id" || key == "site" || key == "time" || key == "attributes" ||
       key == "values") {
     seen_.push_back(key);
   }
+  if (of_request && key == "seed") return read_whole(where, value, 0, kSeedMax, request_->seed);
+  if (of_request) return read_whole(where, value, 1, static_cast<double>(kSamplesMax), request_->samples);
   if (key == "schema_version") {
     RawValue raw;
     if (!read_value(value, false, raw)) return false;
@@ -234,10 +258,15 @@ void write_state(JsonWriter& json, const Feature& feature, const FeatureState& s
 }  // namespace
 
 Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now) {
-  if (json.size() > limits.message_bytes_max) {
-    return {Code::invalid, "snapshot: more than " + std::to_string(limits.message_bytes_max) + " bytes"};
-  }
-  return SnapshotReader(schema, limits, now).read(json);
+  return SnapshotReader(schema, limits, now, nullptr).read(json);
+}
+
+Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now) {
+  ImputeRequest request;
+  auto snapshot = SnapshotReader(schema, limits, now, &request).read(json);
+  if (!snapshot.ok()) return snapshot.status();
+  request.snapshot = std::move(*snapshot);
+  return request;
 }
 
 std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time now) {

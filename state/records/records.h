@@ -109,6 +109,7 @@ struct ImputedValue {
   double low = 0;   ///< calibrated interval at Imputation::level
   double high = 0;
   std::vector<double> probabilities;  ///< discrete features only: of each category ({P(0), P(1)} for bernoulli)
+  std::vector<double> samples{};      ///< joint over all features of an imputation: the n-th ones belong together; empty: not asked for
 };
 
 /// What is published for one patient whose state changed.

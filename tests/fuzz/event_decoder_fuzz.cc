@@ -98,6 +98,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
 
   // The snapshot of POST /v1/impute shares the reader; whatever it takes can be shown.
+  const auto request = decode_impute_request(fuzz_schema(), text, limits, now);
+  if (request.ok()) require(request->samples <= kSamplesMax, "samples are bounded");
   const auto snapshot = decode_snapshot(fuzz_schema(), text, limits, now);
   if (snapshot.ok()) {
     require(snapshot->event_count > 0, "a snapshot is in use");

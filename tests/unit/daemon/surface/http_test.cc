@@ -45,17 +45,18 @@ class FakePipeline final : public Pipeline {
     snapshot.features[0].time = snapshot.last_time;
     return snapshot;
   }
-  Result<Imputation> impute(const Snapshot& snapshot) const override {
+  Result<Imputation> impute(const streaming::ImputeRequest& request) const override {
     if (!imputes.ok()) return imputes;
     Imputation out;
-    out.patient_id = snapshot.patient_id;
-    out.time = snapshot.last_time;
+    out.patient_id = request.snapshot.patient_id;
+    out.time = request.snapshot.last_time;
     out.model_version = "000412-9f3c21aa";
     ImputedValue alt;
     alt.feature = 2;
     alt.mean = 31.2;
     alt.low = 9.1;
     alt.high = 88;
+    for (std::size_t i = 0; i < request.samples; ++i) alt.samples.push_back(30.5 + static_cast<double>(i + request.seed));
     out.values = {alt};
     return out;
   }
@@ -163,6 +164,21 @@ TEST_F(Http, imputes_a_posted_snapshot) {
   EXPECT_EQ(out.at("patient_id"), "x");
   EXPECT_EQ(out.at("imputed"), true);
   EXPECT_DOUBLE_EQ(out.at("values").at("liver").at("alt").at("mean").get<double>(), 31.2);
+}
+
+// Multiple imputation: as many joint samples as were asked for, and a refusal that says what may be asked.
+TEST_F(Http, joint_samples_come_when_asked_for) {
+  const std::string snapshot(kSnapshot);
+  const auto with = [&](const std::string& members) { return snapshot.substr(0, snapshot.size() - 1) + "," + members + "}"; };
+  const nlohmann::json out = json_of(impute(with(R"("samples":3,"seed":2)")), 200);
+  EXPECT_EQ(out.at("values").at("liver").at("alt").at("samples").dump(), "[32.5,33.5,34.5]");
+  EXPECT_FALSE(json_of(impute(kSnapshot), 200).at("values").at("liver").at("alt").contains("samples"));
+  for (const char* wrong : {R"("samples":0)", R"("samples":101)", R"("samples":2.5)", R"("samples":"3")", R"("samples":-1)", R"("samples":null)"}) {
+    EXPECT_THAT(error_of(impute(with(wrong)), 400), HasSubstr("samples: must be a whole number from 1 to 100")) << wrong;
+  }
+  EXPECT_THAT(error_of(impute(with(R"("samples":1,"samples":2)")), 400), HasSubstr("samples: given twice"));
+  EXPECT_THAT(error_of(impute(with(R"("seed":-1,"sample":2)")), 400), HasSubstr("seed: must be a whole number"));
+  EXPECT_THAT(error_of(impute(with(R"("seed":1e300)")), 400), HasSubstr("seed: must be a whole number"));
 }
 
 // All that is wrong with a snapshot comes in one answer, so that it is mended in one go.

@@ -57,6 +57,18 @@ TEST(Encoders, Imputation) {
             R"("reason":"never_measured"}}}})");
 }
 
+// The n-th samples of all features belong together, so all are told, in order, on each feature's own scale.
+TEST(Encoders, SamplesOfAnImputation) {
+  Imputation i = imputation();
+  i.values[0].samples = {36.512345678, 37};
+  i.values[1].samples = {0, 1};
+  i.values[2].samples = {2, 1};
+  const json values = json::parse(encode_imputation(make_schema(), i))["values"];
+  EXPECT_EQ(values["vitals"]["temp"]["samples"].dump(), "[36.5123,37]");
+  EXPECT_EQ(values["vitals"]["ventilated"]["samples"].dump(), "[false,true]");
+  EXPECT_EQ(values["laboratory"]["rhythm"]["samples"], json::array({"paced \"x\"\n", "atrial fibrillation"}));
+}
+
 TEST(Encoders, AnImputationNeverComesBackAsAnObservation) {
   const Schema schema = make_schema();
   EventDecoder decoder(schema, {});

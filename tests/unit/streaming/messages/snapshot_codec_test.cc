@@ -47,6 +47,21 @@ TEST(SnapshotCodec, NothingIsKnownYet) {
   EXPECT_EQ(read->event_count, 1U) << "0 would mean a snapshot not in use";
 }
 
+TEST(SnapshotCodec, ARequestMayAskForSamples) {
+  const Schema schema = make_schema();
+  const std::string text(kPosted);
+  const auto plain = decode_impute_request(schema, text, {}, now());
+  ASSERT_TRUE(plain.ok()) << plain.status().message();
+  EXPECT_EQ(plain->samples, 0U);
+  const std::string more = R"({"samples":20,"seed":7,)" + text.substr(text.find('{') + 1);
+  const auto asked = decode_impute_request(schema, more, {}, now());
+  ASSERT_TRUE(asked.ok()) << asked.status().message();
+  EXPECT_EQ(asked->samples, 20U);
+  EXPECT_EQ(asked->seed, 7U);
+  EXPECT_EQ(asked->snapshot, plain->snapshot);
+  EXPECT_EQ(decode_snapshot(schema, more, {}, now()).code(), Code::invalid) << "no part of a snapshot";
+}
+
 TEST(SnapshotCodec, NamesEveryProblemAndNoValue) {
   const auto read = decode_snapshot(make_schema(), R"({"schema_version":2,"patient_id":"secret","time":"2026-01-01T12:00:00","sites":1,
     "attributes":{"age":4711,"height":1},"values":{"vitals":{"hr":4711,"temp":{"value":37,"time":"2026-01-01T12:00:01Z"},"x":1},
