@@ -17,7 +17,7 @@ constexpr double kGroupShare = 0.8;  // of a gap: it is told by the sites that h
 constexpr double kHourly = 2, kByStay = 1.2;
 // Log odds within which a rate may wander and still be normal. Arrivals: 0.67 to 2.2 times the odds; a fall is what an outage
 // looks like, while busier hours and sicker patients are daily life. Misses and errors: up to 1.35 times.
-constexpr Baseline::Slack kArrivalSlack = {0.3, 0.5}, kMeasuredSlack = {0.3, 0.5}, kMissSlack = {0, 0.2}, kStreamSlack = {0, 0.7};
+constexpr Baseline::Slack kArrivalSlack = {0.25, 0.5}, kMeasuredSlack = {0.3, 0.5}, kMissSlack = {0, 0.2}, kStreamSlack = {0, 0.7};
 
 Baseline::Options arrivals_baseline() {
   Baseline::Options o;
