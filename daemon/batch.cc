@@ -30,19 +30,13 @@ StreamState::StreamState(const Config& config)
       scores(config.schema->feature_count(), config.score_window),
       monitor(*config.schema, config.alerts) {}
 
-std::map<std::string, std::string> StreamState::save(const Schema& schema) const {
-  std::map<std::string, std::string> out = reference.save(schema);
-  out.merge(save_small());
-  return out;
-}
-
 std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
   std::map<std::string, std::string> out = reference.save_new(schema);
-  out.merge(save_small());
+  out.merge(save());
   return out;
 }
 
-std::map<std::string, std::string> StreamState::save_small() const {
+std::map<std::string, std::string> StreamState::save() const {
   return {{kCalibrationMeta, calibrator.save()},
           {kScoresMeta, scores.save()},
           {kMonitorMeta, monitor.save()},

@@ -36,16 +36,13 @@ struct StreamState {
   Time newest{};  ///< clinical time applied; the epoch: nothing yet
 
   StreamState(const Config& config);
-  /// Everything, for another store.
-  std::map<std::string, std::string> save(const Schema& schema) const;
+  /// All but the reference of the codes: snapshots stay in the store.
+  std::map<std::string, std::string> save() const;
   /// What the store does not have yet.
   std::map<std::string, std::string> save_new(const Schema& schema);
   /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
   Status load(const Config& config, const state::Store& store);
   void report(Progress& progress) const;
-
- private:
-  std::map<std::string, std::string> save_small() const;
 };
 
 /// By input partition, since its first record.

@@ -9,7 +9,6 @@ namespace lacuna::daemon {
 namespace {
 
 constexpr const char* kMeta = "latent_reference";
-/// The order of the calls to the model does not matter, but how many rows it sees at a time must not depend on the batch.
 std::string piece(std::size_t index) { return std::string(kMeta) + "/" + std::to_string(index); }
 
 std::vector<model::Query> queries_of(const std::vector<const Snapshot*>& snapshots) {
@@ -39,7 +38,10 @@ void LatentReference::observe(const model::ModelVersion& version, drift::Monitor
     }
     return;
   }
-  if (snapshots_.size() < 2) return;
+  if (snapshots_.size() < drift::Monitor::kReference) {  // lost with the disk: detectors came back from the log, these did not
+    monitor.gather_reference();
+    return;
+  }
   if (encoded_by_ != version.id()) {
     std::vector<const Snapshot*> all;
     for (const Snapshot& s : snapshots_) all.push_back(&s);
@@ -54,12 +56,6 @@ void LatentReference::observe(const model::ModelVersion& version, drift::Monitor
   const auto codes = version.codes(queries_of(due));
   if (!codes.ok()) return;  // scoring meets the same failure, and names the record
   for (std::size_t i = 0; i < due.size(); ++i) monitor.observe_code(due[i]->patient_id, (*codes)[i], due[i]->last_time);
-}
-
-std::map<std::string, std::string> LatentReference::save(const Schema& schema) const {
-  std::map<std::string, std::string> out{{kMeta, std::to_string(snapshots_.size())}};
-  for (std::size_t i = 0; i < snapshots_.size(); ++i) out[piece(i)] = state::encode_snapshot(schema, snapshots_[i]);
-  return out;
 }
 
 std::map<std::string, std::string> LatentReference::save_new(const Schema& schema) {

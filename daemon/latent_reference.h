@@ -15,11 +15,10 @@ namespace lacuna::daemon {
 class LatentReference {
  public:
   /// Patients whose code is due (Monitor::code_due), each as known at its last_time. Either they join the reference, or their codes
-  /// are observed. The monitor's errors are none: where the model fails the patients are left out.
+  /// are observed. Where the model fails the patients are left out.
   void observe(const model::ModelVersion& version, drift::Monitor& monitor, std::vector<const Snapshot*> due);
 
-  std::map<std::string, std::string> save(const Schema& schema) const;
-  /// What was not given before, nor read by load().
+  /// For the store: what was not given before, nor read by load().
   std::map<std::string, std::string> save_new(const Schema& schema);
   Status load(const Schema& schema, const state::Store& store);
 

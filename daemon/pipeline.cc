@@ -297,7 +297,7 @@ class PipelineImpl final : public Pipeline {
   Status publish_model() {
     last_publication_ = steady_clock::now();
     LACUNA_RETURN_IF_ERROR(settle());
-    const Status published = commit_alone(checkpoints_->publish(*learner_, state_.save(*config_.schema)));
+    const Status published = commit_alone(checkpoints_->publish(*learner_, state_.save()));
     if (published.code() != Code::invalid) return published;
     spdlog::error("publishing the model: {}", published.message());
     return {};

@@ -5,6 +5,8 @@
 // learning on. Everything is the daemon's own: Batch, Learner, Monitor, Store; only the event log is left out.
 //
 //   injection prepare CONFIG SET-A FOLDER          learn up to the day, and keep the state
+//   injection shuffled CONFIG SET-A FOLDER SEED BUDGET   stays in another order, up to the day, with so many false alerts a month
+//                                                  accepted: how many are raised, although nothing was changed?
 //   injection run CONFIG SET-A FOLDER I/N [TEXT]   every N-th case from the I-th on (0-based), one line of JSON each; only those
 //                                                  whose kind, target or strength holds TEXT. Alerts go to stderr.
 
@@ -353,6 +355,25 @@ int prepare(const Config& config, const std::vector<Event>& events, const std::s
   return 0;
 }
 
+/// Another stay begins at each beginning.
+std::vector<Event> shuffled(std::vector<Event> events, std::uint64_t seed) {
+  std::map<std::string, Time> first;
+  for (const Event& e : events) first.try_emplace(e.patient_id, e.time);
+  std::vector<std::pair<double, std::string>> order;
+  std::vector<Time> beginnings;
+  for (const auto& [patient, time] : first) {
+    order.emplace_back(uniform(patient, seed), patient);
+    beginnings.push_back(std::chrono::floor<std::chrono::minutes>(time));
+  }
+  std::sort(order.begin(), order.end());
+  std::sort(beginnings.begin(), beginnings.end());
+  std::map<std::string, Millis> moved;
+  for (std::size_t i = 0; i < order.size(); ++i) moved[order[i].second] = beginnings[i] - first[order[i].second];
+  for (Event& e : events) e.time += moved[e.patient_id];
+  std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
+  return events;
+}
+
 int run(const Config& config, const std::vector<Event>& events, const std::string& folder, std::size_t part, std::size_t parts,
         const std::string& text) {
   std::ifstream in(folder + "/learner", std::ios::binary);
@@ -399,8 +420,8 @@ int run(const Config& config, const std::vector<Event>& events, const std::strin
 
 int main_(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
-  if (!(command == "prepare" && argc == 5) && !(command == "run" && (argc == 6 || argc == 7))) {
-    std::fprintf(stderr, "usage: %s prepare CONFIG SET-A FOLDER | run CONFIG SET-A FOLDER I/N [TEXT]\n", argv[0]);
+  if (!(command == "prepare" && argc == 5) && !(command == "shuffled" && argc == 7) && !(command == "run" && (argc == 6 || argc == 7))) {
+    std::fprintf(stderr, "usage: %s prepare CONFIG SET-A FOLDER | shuffled CONFIG SET-A FOLDER SEED BUDGET | run CONFIG SET-A FOLDER I/N [TEXT]\n", argv[0]);
     return 2;
   }
   auto loaded = load_config(argv[2], {});
@@ -410,6 +431,12 @@ int main_(int argc, char** argv) {
   }
   const std::vector<Event> events = read_events(*loaded.config, argv[3]);
   if (command == "prepare") return prepare(*loaded.config, events, argv[4]);
+  if (command == "shuffled") {
+    Config other = *loaded.config;
+    other.alerts.false_per_month = std::atof(argv[6]);
+    std::fprintf(stderr, "seed %s, %s false alerts a month accepted\n", argv[5], argv[6]);
+    return prepare(other, shuffled(events, static_cast<std::uint64_t>(std::atoll(argv[5]))), argv[4]);
+  }
   std::size_t part = 0, parts = 1;
   if (std::sscanf(argv[5], "%zu/%zu", &part, &parts) != 2 || parts == 0) return 2;
   return run(*loaded.config, events, argv[4], part, parts, argc == 7 ? argv[6] : "");

@@ -306,6 +306,7 @@ bool Monitor::code_due(std::string_view patient_id, Time time) {
 
 bool Monitor::gathers_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->gathering(); }
 bool Monitor::has_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->has_reference(); }
+void Monitor::gather_reference() { impl_->watched.latent()->accept(impl_->newest); }
 void Monitor::observe_reference(Time time) { impl_->watched.latent()->learn(time, impl_->newest); }
 void Monitor::set_reference(std::span<const std::vector<float>> codes) { impl_->watched.latent()->set_reference(codes); }
 

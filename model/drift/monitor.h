@@ -64,6 +64,7 @@ class Monitor {
   /// While true, patients whose code is due become the reference (kReference of them) instead of being held against one.
   bool gathers_reference() const;
   static constexpr std::size_t kReference = 400;
+  void gather_reference();   ///< anew
   void observe_reference(Time time);  ///< one more patient has become part of it
   void set_reference(std::span<const std::vector<float>> codes);
   bool has_reference() const;
