@@ -14,6 +14,7 @@ constexpr double kHourSds = 0.3;        // of an hour's mean: the errors of 24 h
 constexpr double kHourPrior = 30;       // outcomes without a rhythm that an hour of day starts with
 // What is small enough to be nobody's business: a mean off by so many sd, a variance off by so much.
 constexpr double kLocationSlack = 0.04, kVarianceSlack = 0.03;
+constexpr double kNarrowSlack = 0.3;    // a model that learns predicts better: that is no news
 constexpr double kRecentUpdates = 200;  // memory of the recent histogram
 // Edges at the eighths of the standard normal.
 constexpr std::array<double, ScoreSubject::kBins - 1> kEdges = {-1.15, -0.674, -0.319, 0, 0.319, 0.674, 1.15};
@@ -25,7 +26,7 @@ constexpr std::array<std::uint8_t, kScoreBets> kWeaker = {1, 2, 3, 3, 4, 4, 5, 6
 std::array<double, kScoreBets> spread_slack() {
   std::array<double, kScoreBets> out;
   for (std::size_t k = 0; k < kScoreBets; ++k) {
-    const double sd = score_bets()[k].sd, a = 1 - 1 / (sd * sd), v = a > 0 ? 1 + kVarianceSlack : 1 - kVarianceSlack;
+    const double sd = score_bets()[k].sd, a = 1 - 1 / (sd * sd), v = a > 0 ? 1 + kVarianceSlack : 1 - kNarrowSlack;
     out[k] = 1 / (sd * std::sqrt(1 - a * v));
   }
   return out;

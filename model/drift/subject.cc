@@ -51,6 +51,7 @@ bool Subject::observe(const Outcome& o) {
     if (updates_ >= (spec_.learning_updates_min > 0 ? spec_.learning_updates_min : options.learning_updates_min) && last_ - first_ >= options.learning) state_ = SubjectState::armed;
     return true;
   }
+  newest_at_ = std::max(newest_at_, o.at);
   if (o.at < not_before_) return false;
   if (held_) {
     if (shared_.explained(*this)) return false;
@@ -99,7 +100,7 @@ std::size_t Subject::leader() const {
 void Subject::raise(const Outcome& o) {
   state_ = SubjectState::alarmed;
   const Onset::Since since = onset_.estimate();
-  not_before_ = since.earliest;
+  not_before_ = newest_at_;
   back_ = 1;
   Alert& a = alert_.emplace();
   a.kind = to_string(spec_.kind);
@@ -164,7 +165,7 @@ void Subject::relearn() {
   state_ = SubjectState::learning;
   updates_ = 0;
   recent_ = recent_expected_ = 0;
-  not_before_ = Time::min();
+  not_before_ = newest_at_ = Time::min();
 }
 
 std::vector<Contributor> Subject::sites(double direction) const {
@@ -209,7 +210,7 @@ void Subject::save(ByteWriter& out) const {
   out.put<std::uint8_t>(held_ ? 1 : 0);
   out.put(updates_);
   for (const double v : {recent_, recent_expected_, back_, told_}) out.put(v);
-  for (const Time t : {first_, last_, muted_until_, not_before_, back_since_, told_at_}) {
+  for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, back_since_, told_at_}) {
     out.put<std::int64_t>(t.time_since_epoch().count());
   }
   out.put<std::uint8_t>(alert_ ? 1 : 0);
@@ -230,7 +231,7 @@ void Subject::load(ByteReader& in) {
   held_ = in.get<std::uint8_t>() != 0;
   updates_ = in.get<std::uint64_t>();
   for (double* v : {&recent_, &recent_expected_, &back_, &told_}) *v = in.get<double>();
-  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &back_since_, &told_at_}) *t = Time(Millis(in.get<std::int64_t>()));
+  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &back_since_, &told_at_}) *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
   if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
   // An alarm without its alert could never be resolved.

@@ -132,6 +132,7 @@ class Subject {
   std::optional<Alert> alert_;
   Time muted_until_ = Time::min();
   bool held_ = false;        ///< it crossed its threshold, but another alert explains it
+  Time newest_at_ = Time::min();
   Time not_before_ = Time::min();  ///< patient-hours from before the last turn come late, and say nothing about now
   // While alarmed:
   double back_ = 1;          ///< evidence that it has returned (a CUSUM)
