@@ -14,7 +14,7 @@ constexpr double kGainMin = 1e-250;
 double Evidence::update(std::span<const double> gains) {
   double before = 0, grown = 0;
   for (std::size_t k = 0; k < stakes_.size(); ++k) {
-    const double gain = std::max(gains[k], kGainMin);
+    const double gain = gains[k] > kGainMin ? gains[k] : kGainMin;  // NaN loses
     const double staked = weights_[k] * (1 + stakes_[k]);
     before += staked;
     grown += staked * gain;

@@ -126,7 +126,7 @@ void Monitor::Impl::close_hour(Patient& p) {
       rates[m] = all->bounds(cell, begin);
       all->update(x ? 1 : 0, cell, begin, p.newest, p.site);
       if (here != nullptr) here->update(x ? 1 : 0, cell, begin, p.newest, p.site);
-      doubtful = all->suspicious() || (here != nullptr && here->suspicious());
+      doubtful = all->suspicious() || all->passed(begin) || (here != nullptr && (here->suspicious() || here->passed(begin)));
       if (doubtful) suspicious |= std::uint64_t{1} << m;
     }
     // An outage must not teach that this patient is seldom measured.
@@ -248,6 +248,7 @@ void Monitor::observe(const Scored& scored) {
   Impl& impl = *impl_;
   const FeatureId f = scored.feature;
   if (f >= impl.schema.feature_count() || is_discrete(impl.schema.features()[f].likelihood)) return;
+  if (!std::isfinite(scored.z) || !std::isfinite(scored.error)) return;  // says nothing, and must not spoil what others said
   Patient* const p = impl.patients.find(scored.patient_id, scored.time);
   const std::int64_t hour = hour_of(scored.time);
   if (p == nullptr || hour < p->scored_hour) return;

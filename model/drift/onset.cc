@@ -67,11 +67,12 @@ void Onset::save(ByteWriter& out) const {
 
 void Onset::load(ByteReader& in) {
   count_ = std::min<std::uint32_t>(in.get<std::uint32_t>(), kPoints);
+  lead_ = 0;
   for (std::uint32_t i = 0; i < count_; ++i) {
     Point& p = points_[i];
     p.time = Time(Millis(in.get<std::int64_t>()));
     for (float* v : {&p.log_gain, &p.updates, &p.sum, &p.expected}) *v = in.get<float>();
-    lead_ = i == 0 ? p.log_gain : std::max(lead_, p.log_gain);
+    lead_ = std::max(lead_, p.log_gain);
   }
 }
 

@@ -13,7 +13,7 @@ constexpr double kSds = 2;              // of a mean gain's estimate
 constexpr double kHourSds = 0.3;        // of an hour's mean: the errors of 24 hours largely cancel
 constexpr double kHourPrior = 30;       // outcomes without a rhythm that an hour of day starts with
 // What is small enough to be nobody's business: a mean off by so many sd, a variance off by so much.
-constexpr double kLocationSlack = 0.04, kVarianceSlack = 0.03;
+constexpr double kLocationSlack = 0.04, kVarianceSlack = 0.1;
 constexpr double kNarrowSlack = 0.3;    // a model that learns predicts better: that is no news
 constexpr double kRecentUpdates = 200;  // memory of the recent histogram
 // Edges at the eighths of the standard normal.

@@ -71,6 +71,8 @@ class Subject {
   SubjectState state() const { return state_; }
   /// What is seen looks like a change, though it is not certain yet.
   bool suspicious() const;
+  /// Hours before the last turn come late, and say nothing about now.
+  bool passed(Time at) const { return at < not_before_; }
   const std::optional<Alert>& alert() const { return alert_; }
   SubjectView view() const;
   /// Sums of x - expected since the onset.
@@ -133,7 +135,7 @@ class Subject {
   Time muted_until_ = Time::min();
   bool held_ = false;        ///< it crossed its threshold, but another alert explains it
   Time newest_at_ = Time::min();
-  Time not_before_ = Time::min();  ///< patient-hours from before the last turn come late, and say nothing about now
+  Time not_before_ = Time::min();  ///< the last turn: when it was raised, or began to return
   // While alarmed:
   double back_ = 1;          ///< evidence that it has returned (a CUSUM)
   Time back_since_{};        ///< when that last left its floor

@@ -14,7 +14,7 @@ constexpr std::array<const char*, kStreamSubjects> kStream = {"late", "duplicate
 constexpr double kGroupShare = 0.8;  // of a gap: it is told by the sites that have alerts of their own
 
 // Design effects: outcomes of one patient are alike, those of different stays are nearly independent.
-constexpr double kHourly = 2, kByStay = 1.2;
+constexpr double kHourly = 2, kScored = 3, kByStay = 1.2;
 // Log odds within which a rate may wander and still be normal. Arrivals: 0.67 to 2.2 times the odds; a fall is what an outage
 // looks like, while busier hours and sicker patients are daily life. Misses and errors: up to 1.35 times.
 constexpr Baseline::Slack kArrivalSlack = {0.25, 0.5}, kMeasuredSlack = {0.3, 0.5}, kMissSlack = {0, 0.2}, kStreamSlack = {0, 0.7};
@@ -96,7 +96,7 @@ void Watched::make_feature_subjects(FeatureId f) {
     error_.back() = make<RateSubject>({Kind::error, name, Severity::critical, kHourly, 0, true}, Direction::rise,
                                       RateSubject::Wording{"error (of 3 standard deviations)", "value"},
                                       cells(kErrorCells, kMissSlack, 0, kHourly));
-    value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kHourly, 0, true}, "given the rest of the patient", kScoreCells);
+    value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kScored, 0, true}, "given the rest of the patient", kScoreCells);
     distribution_.back() = make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true},
                                             "at first sight of a stay", std::size_t{1});
   }

@@ -110,6 +110,10 @@ TEST(Evidence, StaysFiniteWhateverItIsGiven) {
     ASSERT_TRUE(std::isfinite(evidence.log_value()));
   }
   EXPECT_LT(evidence.value(), 1);
+  evidence.update(std::array<double, 2>{NAN, 1.0});
+  for (int i = 0; i < 100; ++i) evidence.update(std::array{2.0, 2.0});
+  EXPECT_TRUE(std::isfinite(evidence.value()));
+  EXPECT_GT(evidence.value(), 1e20);  // and it goes on
 }
 
 TEST(Evidence, GoesOnExactlyAfterALoadAndDistrustsWhatItReads) {
