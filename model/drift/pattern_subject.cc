@@ -21,8 +21,8 @@ constexpr std::size_t kContributorsMax = 5;
 
 constexpr std::array<std::uint8_t, kRateBets> kWeaker = {1, 2, 3, 3, 4, 4, 5, 5, 6};
 
-double logistic(double t) { return 1 / (1 + std::exp(-t)); }
-double log_odds(double p) { return std::log(p / (1 - p)); }
+/// The probability whose odds are `factor` times those of p.
+double with_odds(double p, double factor) { return p * factor / (1 - p + p * factor); }
 std::size_t pair_count(std::size_t modalities) {
   const std::size_t n = std::min(modalities, PatternSubject::kModalitiesMax);
   return n * (n - 1) / 2;
@@ -107,7 +107,8 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
   for (const Bounds& r : rates) {
     logs.push_back({{std::log(r.low), std::log(r.expected), std::log(r.high)}, {std::log1p(-r.high), std::log1p(-r.expected), std::log1p(-r.low)}});
   }
-  const std::size_t top = leader(), leading = top / kRateBets;
+  // Shown: what leads, while alarmed; else the first pair.
+  const std::size_t top = state() == SubjectState::alarmed ? leader() : 0, leading = top / kRateBets;
   double x_of_leading = 0, expected_of_leading = 0;
   for (std::size_t i = 0; i < indicators_.size(); ++i) {
     Indicator& indicator = indicators_[i];
@@ -123,10 +124,10 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
     for (double* p : {&alone.low, &alone.expected, &alone.high}) *p = std::clamp(*p, kRateMin, 1 - kRateMin);
     const double hits = indicator.hits + kPrior, misses = indicator.updates - indicator.hits + kPrior;
     const double expected_hits = indicator.expected + kPrior, expected_misses = indicator.updates - indicator.expected + kPrior;
-    const double factor = std::log(hits / expected_hits * expected_misses / misses);
-    const double unsure = kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack;
-    const Bounds bounds{std::min(logistic(log_odds(alone.low) + factor - unsure), kLowMax), logistic(log_odds(alone.expected) + factor),
-                        std::max(logistic(log_odds(alone.high) + factor + unsure), kHighMin)};
+    const double factor = hits / expected_hits * expected_misses / misses;
+    const double unsure = std::exp(kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack);
+    const Bounds bounds{std::min(with_odds(alone.low, factor / unsure), kLowMax), with_odds(alone.expected, factor),
+                        std::max(with_odds(alone.high, factor * unsure), kHighMin)};
     const double x = whole(i) ? arrived == indicator.set : (arrived & indicator.set) == indicator.set;
     rate_gains(x, bounds, gains);
     now_[i] = {x, alone.expected};
