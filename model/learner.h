@@ -26,6 +26,11 @@ struct Query {
   std::vector<FeatureId> wanted;
   std::vector<ModalityId> hidden;
   std::uint64_t seed = 0;              ///< draws depend on it and on nothing else
+  std::vector<ModalityId> wanted_payloads{};  ///< modalities that are not tabular, whose payload to predict
+  bool explain = false;                ///< say how much each known modality had to say
+  /// What is known of the time after `time`, as the same state would be had time run backwards; for ModelOptions::two_sided only,
+  /// else not looked at. Borrowed; null: nothing.
+  const Snapshot* after = nullptr;
 };
 
 /// Joint samples of a query's features.

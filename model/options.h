@@ -7,7 +7,7 @@
 
 namespace lacuna::model {
 
-enum class Fusion : std::uint8_t { mopoe, poe, moe };
+enum class Fusion : std::uint8_t { mopoe, poe, moe, attention };
 enum class Device : std::uint8_t { automatic, cpu, cuda };
 
 /// The shape of the network: fixed for the life of a checkpoint.
@@ -16,6 +16,8 @@ struct ModelOptions {
   int hidden_dim = 128;
   Fusion fusion = Fusion::mopoe;
   bool joint_expert = true;  ///< one more expert that reads a subset's modalities together; off: independent experts only
+  bool mnar = false;         ///< model also which values are missing, for values whose being missing depends on what they are
+  bool two_sided = false;    ///< read also what came after (retrospective imputation of recorded data)
   std::uint64_t seed = 1;
   Device device = Device::automatic;
 };

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "state/records/records.h"
@@ -48,11 +49,28 @@ struct Predictive {
   double crps(double value) const;
 };
 
+/// The predictive distribution of one payload, value by value in natural units, as the modality's payloads are laid out. Text: of
+/// each word's expected count in a text (mean only), by the vocabulary's index.
+struct PayloadPrediction {
+  ModalityId modality = kNoModality;
+  std::vector<float> mean, sd;
+  std::vector<float> low, high;        ///< central interval at PredictOptions::level, not calibrated
+  std::vector<std::string> vocabulary; ///< text: the words that `mean` counts
+};
+
+/// How much a modality had to say in one prediction.
+struct ModalityWeight {
+  ModalityId modality = kNoModality;
+  double weight = 0;                   ///< over all modalities that were known: sums to 1
+};
+
 /// One query's result over the features it asked for.
 struct Prediction {
   std::vector<FeatureId> features;
   std::vector<Predictive> predictive;   ///< parallel to features
   double effective_samples = 0;         ///< of the importance weights, 1..K
+  std::vector<PayloadPrediction> payloads;  ///< parallel to Query::wanted_payloads
+  std::vector<ModalityWeight> weights;      ///< when Query::explain
 };
 
 }  // namespace lacuna::model

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,7 +32,8 @@ struct AttributeValue {
 };
 
 /// One observation of one modality of one patient at one clinical time. `modality` is kNoModality for an event that
-/// only carries attributes (an admission). `values` holds each feature at most once, all of that modality.
+/// only carries attributes (an admission). `values` holds each feature at most once, all of that modality; of a modality that
+/// is not tabular an event has a payload instead.
 struct Event {
   std::string event_id;
   std::string patient_id;
@@ -40,6 +42,7 @@ struct Event {
   Time time{};
   std::vector<FeatureValue> values;
   std::vector<AttributeValue> attributes;
+  PayloadRef payload{};
   friend bool operator==(const Event&, const Event&) = default;
 };
 
@@ -66,6 +69,7 @@ struct FeatureState {
 struct ModalityState {
   Time last_time{};         ///< newest clinical time; no meaning when count is 0
   std::uint32_t count = 0;  ///< events ever applied
+  PayloadRef payload{};     ///< of the newest event, which was at last_time; none for tabular modalities
   friend bool operator==(const ModalityState&, const ModalityState&) = default;
 };
 
@@ -88,11 +92,21 @@ struct Snapshot {
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 
+/// A payload that arrived.
+struct PayloadValue {
+  ModalityId modality = kNoModality;
+  PayloadRef payload;
+  friend bool operator==(const PayloadValue&, const PayloadValue&) = default;
+};
+
 /// A learning example, test-then-train: the patient as known strictly before `time`, and what was measured at `time`.
 struct Example {
   Snapshot before;                     ///< recent_ids and source are not needed and may be empty
   Time time{};
   std::vector<FeatureValue> arrived;   ///< each feature at most once; may span modalities
+  std::vector<PayloadValue> arrived_payloads{};  ///< each modality at most once
+  /// For retrospective models only, never stored: what is known of the time after `time`, as if time ran backwards.
+  std::shared_ptr<const Snapshot> after{};
   friend bool operator==(const Example&, const Example&) = default;
 };
 
@@ -112,6 +126,21 @@ struct ImputedValue {
   std::vector<double> samples{};      ///< joint over all features of an imputation: the n-th ones belong together; empty: not asked for
 };
 
+/// A word and how often it is expected in a text.
+struct ImputedWord {
+  std::string word;
+  double expected = 0;
+};
+
+/// The predictive distribution of a payload that is missing or stale. Images, signals, embeddings: per value, as the modality's
+/// payloads are laid out. Text: the words whose expected counts are highest, and those counts.
+struct ImputedPayload {
+  ModalityId modality = kNoModality;
+  ImputationReason reason = ImputationReason::never_measured;
+  std::vector<float> mean, sd, low, high;  ///< [low, high]: central interval at Imputation::level, not calibrated
+  std::vector<ImputedWord> words;          ///< falling
+};
+
 /// What is published for one patient whose state changed.
 struct Imputation {
   std::string patient_id;
@@ -122,6 +151,7 @@ struct Imputation {
   double level = 0.9;                      ///< nominal coverage of the intervals
   double effective_samples = 0;            ///< of the importance weights, 1..K
   std::vector<ImputedValue> values;        ///< each missing or stale feature once, by FeatureId
+  std::vector<ImputedPayload> payloads{};  ///< each missing or stale payload modality once, by ModalityId; empty: not published
 };
 
 enum class AlertState : std::uint8_t { raised, updated, resolved };

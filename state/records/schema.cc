@@ -11,7 +11,6 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kKindNames{"tabular", "image", "text", "signal", "embedding"};
 constexpr std::array<std::string_view, 5> kLikelihoodNames{"normal", "log_normal", "bernoulli", "categorical",
                                                            "negative_binomial"};
 
@@ -105,6 +104,37 @@ void check_feature(Problems& problems, const std::string& where, Feature& featur
   problems.check_range(where, feature.low, feature.high);
 }
 
+void check_payload_spec(Problems& problems, const std::string& where, const Modality& modality) {
+  const PayloadSpec& spec = modality.payload;
+  const auto needs = [&](const char* key, std::uint32_t value, std::uint32_t most) {
+    if (value < 1 || value > most) problems.add(where, std::string(key) + " must be 1 to " + std::to_string(most));
+  };
+  switch (modality.kind) {
+    case ModalityKind::tabular: return;
+    case ModalityKind::image:
+      needs("height", spec.height, kPayloadValuesMax);
+      needs("width", spec.width, kPayloadValuesMax);
+      needs("channels", spec.channels, kPayloadValuesMax);
+      break;
+    case ModalityKind::signal:
+      needs("channels", spec.channels, kPayloadValuesMax);
+      needs("length", spec.length, kPayloadValuesMax);
+      break;
+    case ModalityKind::embedding: needs("length", spec.length, kPayloadValuesMax); break;
+    case ModalityKind::text:
+      needs("length", spec.length, kTextTokensMax);
+      if (spec.vocabulary.empty()) needs("vocabulary_size", spec.vocabulary_size, kVocabularyMax);
+      if (spec.vocabulary.size() > kVocabularyMax) problems.add(where, "more than " + std::to_string(kVocabularyMax) + " words");
+      if (std::set<std::string_view>(spec.vocabulary.begin(), spec.vocabulary.end()).size() != spec.vocabulary.size()) {
+        problems.add(where, "a word of the vocabulary is given twice");
+      }
+      return;
+  }
+  if (spec.value_count(modality.kind) > kPayloadValuesMax) {
+    problems.add(where, "a payload has more than " + std::to_string(kPayloadValuesMax) + " values");
+  }
+}
+
 // Each part goes in with its length, so that no two schemas run together into the same bytes.
 class Fingerprint {
  public:
@@ -125,10 +155,6 @@ class Fingerprint {
 
 }  // namespace
 
-std::string_view to_string(ModalityKind kind) { return kKindNames.at(static_cast<std::size_t>(kind)); }
-std::optional<ModalityKind> parse_modality_kind(std::string_view name) {
-  return parse_enum<ModalityKind>(kKindNames, name);
-}
 std::string_view to_string(Likelihood likelihood) { return kLikelihoodNames.at(static_cast<std::size_t>(likelihood)); }
 std::optional<Likelihood> parse_likelihood(std::string_view name) {
   return parse_enum<Likelihood>(kLikelihoodNames, name);
@@ -147,6 +173,10 @@ Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<At
     problems.check_name(where, modality.name, modality_names);
     if (modality.stale_after <= Millis(0)) problems.add(where, "stale_after must be above zero");
     if (modalities[m].features.empty() && modality.kind == ModalityKind::tabular) problems.add(where, "it has no features");
+    check_payload_spec(problems, where, modality);
+    if (!modalities[m].features.empty() && modality.kind != ModalityKind::tabular) {
+      problems.add(where, "only a tabular modality has features");
+    }
     modality.first_feature = static_cast<FeatureId>(schema.features_.size());
     modality.feature_count = static_cast<std::uint32_t>(modalities[m].features.size());
     std::set<std::string> feature_names;
@@ -182,6 +212,11 @@ Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<At
     print.add(modality.name);
     print.add(static_cast<std::uint64_t>(modality.kind));
     print.add(modality.feature_count);
+    if (modality.kind == ModalityKind::tabular) continue;
+    const PayloadSpec& spec = modality.payload;
+    for (const std::uint32_t size : {spec.channels, spec.height, spec.width, spec.length, spec.vocabulary_size}) print.add(size);
+    print.add(static_cast<std::uint64_t>(spec.text_model));
+    print.add(spec.vocabulary);
   }
   // Units are part of it: a stored 5 means something else once mmol/L became mg/dL.
   for (const Feature& feature : schema.features_) {

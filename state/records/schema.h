@@ -8,14 +8,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "state/records/payload.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
 
 namespace lacuna {
-
-enum class ModalityKind : std::uint8_t { tabular, image, text, signal, embedding };
-std::string_view to_string(ModalityKind kind);
-std::optional<ModalityKind> parse_modality_kind(std::string_view name);
 
 /// How a feature's value is distributed, which fixes the scale on which it is standardised, scored and predicted.
 enum class Likelihood : std::uint8_t {
@@ -57,6 +54,7 @@ struct Feature {
 struct Modality {
   std::string name;                      ///< unique, snake_case
   ModalityKind kind = ModalityKind::tabular;
+  PayloadSpec payload{};                 ///< of a modality that is not tabular; such a one has no features
   Millis stale_after{std::chrono::hours(24)};
   FeatureId first_feature = 0;           ///< set by Schema::make: features [first_feature, first_feature + feature_count)
   std::uint32_t feature_count = 0;       ///< set by Schema::make

@@ -42,6 +42,7 @@ const Schema& fuzz_schema() {
                          feature("rhythm", "", Likelihood::categorical, 0, 0, {"sinus", "af", "paced \"x\""})};
     specs[2].modality.name = "chest_film";
     specs[2].modality.kind = lacuna::ModalityKind::image;
+    specs[2].modality.payload.height = specs[2].modality.payload.width = 4;
     lacuna::Attribute age;
     age.name = "age";
     age.unit = "a";

@@ -43,6 +43,7 @@ inline Schema make_schema() {
   specs[1].features[2].categories = {"sinus", "atrial fibrillation", "paced \"x\"\n"};
   specs[2].modality.name = "chest_film";
   specs[2].modality.kind = ModalityKind::image;
+  specs[2].modality.payload.height = specs[2].modality.payload.width = 4;
   Attribute age;
   age.name = "age";
   age.unit = "a";
