@@ -36,11 +36,16 @@ double Standardiser::Cell::sd() const {
 Standardiser::Standardiser(const Schema& schema)
     : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
   for (const Feature& feature : schema.features()) likelihoods_.push_back(feature.likelihood);
+  for (const Modality& modality : schema.modalities()) {
+    slot_of_.push_back(payloads_.size());
+    if (modality.kind != ModalityKind::tabular) payloads_.emplace_back(modality.kind, modality.payload);
+  }
 }
 
 void Standardiser::observe(const Example& example) {
   for (const FeatureValue& v : example.arrived)
     features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
+  for (const PayloadValue& v : example.arrived_payloads) payloads_[slot_of_[v.modality]].observe(*v.payload);
   const auto& known = example.before.attributes;
   for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
     if (known[a]) attributes_[a].add(*known[a]);
@@ -56,6 +61,7 @@ void Standardiser::save(ByteWriter& out) const {
       out.put(c.squares);
     }
   }
+  for (const PayloadStatistics& p : payloads_) p.save(out);
 }
 
 bool Standardiser::load(ByteReader& in) {
@@ -69,13 +75,18 @@ bool Standardiser::load(ByteReader& in) {
       c.squares = in.get<double>();
     }
   }
+  auto payloads = payloads_;
+  for (PayloadStatistics& p : payloads) {
+    if (!p.load(in)) return false;
+  }
   if (!in.ok()) return false;
+  payloads_ = std::move(payloads);
   features_ = std::move(features);
   attributes_ = std::move(attributes);
   return true;
 }
 
-InputLayout::InputLayout(const Schema& schema)
+InputLayout::InputLayout(const Schema& schema, bool two_sided)
     : features(static_cast<std::int64_t>(schema.feature_count())),
       modalities(static_cast<std::int64_t>(schema.modality_count())) {
   for (const Feature& feature : schema.features()) {
@@ -87,14 +98,19 @@ InputLayout::InputLayout(const Schema& schema)
     category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
     categories = std::max(categories, category_counts.back());
   }
-  past = kPastColumns + categories;
+  side = kPastColumns + categories;
+  past = two_sided ? 2 * side : side;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    if (modality.kind != ModalityKind::tabular) payloads.push_back({m, modality.kind, modality.payload});
+  }
   context = 2;
   for (const Attribute& attribute : schema.attributes()) {
     context += attribute.categories.empty() ? 2 : static_cast<std::int64_t>(attribute.categories.size());
   }
 }
 
-RowEncoder::RowEncoder(const Schema& schema) : layout_(schema) {
+RowEncoder::RowEncoder(const Schema& schema, bool two_sided) : layout_(schema, two_sided) {
   for (const Attribute& attribute : schema.attributes()) {
     attribute_categories_.push_back(static_cast<std::int64_t>(attribute.categories.size()));
   }
@@ -120,34 +136,41 @@ float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, do
   return static_cast<float>(value);
 }
 
-void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time,
+/// `state` with a count of at least 1, before `time` or after it.
+void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId f, Time time,
+                             float* side) const {
+  const Likelihood likelihood = layout_.likelihoods[f];
+  const float last = input(standardiser, f, to_scale(likelihood, state.last));
+  const double age = std::clamp(std::abs(hours_between(state.time, time)), 0.0, kAgeHoursMax);
+  side[kMask] = 1.0F;
+  side[kLast] = last;
+  side[kAge] = static_cast<float>(std::log1p(age) * 0.5);
+  side[kFreshness] = static_cast<float>(std::exp(-age));
+  side[kMeanShort] = input(standardiser, f, state.mean_short) - last;
+  side[kMeanLong] = input(standardiser, f, state.mean_long) - last;
+  side[kSlope] = static_cast<float>(clamp_input(state.slope / standardiser.sd(f)));
+  side[kPrevious] = input(standardiser, f, state.previous) - last;
+  side[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
+  if (layout_.category_counts[f] > 0) {
+    const auto index = static_cast<std::int64_t>(state.last);
+    if (index >= 0 && index < layout_.categories) side[kPastColumns + index] = 1.0F;
+  }
+}
+
+void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
                         const RowSpans& row) const {
   std::fill(row.past.begin(), row.past.end(), 0.0F);
   std::fill(row.context.begin(), row.context.end(), 0.0F);
+  const bool two_sided = layout_.past > layout_.side && after != nullptr;
   for (FeatureId f = 0; f < static_cast<FeatureId>(layout_.features); ++f) {
     const bool known = f < snapshot.features.size() && snapshot.features[f].count > 0;
     row.observed[f] = known ? 1.0F : 0.0F;
-    row.last[f] = 0.0F;
-    if (!known) continue;
-    const FeatureState& state = snapshot.features[f];
-    const Likelihood likelihood = layout_.likelihoods[f];
+    row.last[f] = known ? target(standardiser, f, snapshot.features[f].last) : 0.0F;
     float* past = row.past.data() + static_cast<std::int64_t>(f) * layout_.past;
-    const float last = input(standardiser, f, to_scale(likelihood, state.last));
-    const double age = std::clamp(hours_between(state.time, time), 0.0, kAgeHoursMax);
-    past[kMask] = 1.0F;
-    past[kLast] = last;
-    past[kAge] = static_cast<float>(std::log1p(age) * 0.5);
-    past[kFreshness] = static_cast<float>(std::exp(-age));
-    past[kMeanShort] = input(standardiser, f, state.mean_short) - last;
-    past[kMeanLong] = input(standardiser, f, state.mean_long) - last;
-    past[kSlope] = static_cast<float>(clamp_input(state.slope / standardiser.sd(f)));
-    past[kPrevious] = input(standardiser, f, state.previous) - last;
-    past[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
-    if (likelihood == Likelihood::categorical) {
-      const auto index = static_cast<std::int64_t>(state.last);
-      if (index >= 0 && index < layout_.categories) past[kPastColumns + index] = 1.0F;
+    if (known) encode_side(standardiser, snapshot.features[f], f, time, past);
+    if (two_sided && f < after->features.size() && after->features[f].count > 0) {
+      encode_side(standardiser, after->features[f], f, time, past + layout_.side);
     }
-    row.last[f] = target(standardiser, f, state.last);
   }
   if (snapshot.event_count > 0) {
     const double stay = std::clamp(hours_between(snapshot.first_time, time), 0.0, kAgeHoursMax);

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "model/payload_statistics.h"
 #include "state/records/bytes.h"
 #include "state/records/records.h"
 
@@ -13,8 +14,8 @@
 
 namespace lacuna::model {
 
-/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute. Part of a
-/// version.
+/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute, and what is known of payloads as a
+/// whole. Part of a version.
 class Standardiser {
  public:
   explicit Standardiser(const Schema& schema);
@@ -23,6 +24,8 @@ class Standardiser {
   double mean(FeatureId feature) const { return features_[feature].mean; }
   /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
   double sd(FeatureId feature) const { return features_[feature].sd(); }
+  /// By the position in InputLayout::payloads.
+  const PayloadStatistics& payload(std::size_t slot) const { return payloads_[slot]; }
   double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean; }
   double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd(); }
   void save(ByteWriter& out) const;
@@ -38,24 +41,35 @@ class Standardiser {
   };
   std::vector<Likelihood> likelihoods_;
   std::vector<Cell> features_, attributes_;
+  std::vector<std::size_t> slot_of_;  ///< by modality; only where there is one
+  std::vector<PayloadStatistics> payloads_;
 };
 
 /// The scale on which a feature is standardised: log(1 + x) for log_normal, x for the others.
 double to_scale(Likelihood likelihood, double value);
 
+/// A modality whose events carry payloads.
+struct PayloadSlot {
+  ModalityId modality = kNoModality;
+  ModalityKind kind = ModalityKind::image;
+  PayloadSpec spec;
+};
+
 /// Sizes of the network's inputs, all given by the schema.
 struct InputLayout {
-  explicit InputLayout(const Schema& schema);
+  explicit InputLayout(const Schema& schema, bool two_sided = false);
 
   std::int64_t features = 0;
   std::int64_t modalities = 0;
   std::int64_t categories = 0;  ///< most categories of any categorical feature; 0: there is none
-  std::int64_t past = 0;        ///< numbers that describe what is known of one feature
+  std::int64_t side = 0;        ///< numbers that describe what is known of one feature from one side of time
+  std::int64_t past = 0;        ///< the same in all: one side, or first the past and then what came after
   std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
   std::vector<ModalityId> modality_of;
   std::vector<Likelihood> likelihoods;
   std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical
   std::vector<double> low, high;              ///< per feature: plausible range
+  std::vector<PayloadSlot> payloads;          ///< in the order of their modalities
 };
 
 /// Columns of a feature's past. All zero when the feature was never measured or is hidden.
@@ -88,10 +102,11 @@ struct RowSpans {
 
 class RowEncoder {
  public:
-  explicit RowEncoder(const Schema& schema);
+  explicit RowEncoder(const Schema& schema, bool two_sided = false);
   const InputLayout& layout() const { return layout_; }
-  /// The patient as known in `snapshot`, seen from `time`. Writes every element of `row`.
-  void encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time,
+  /// The patient as known in `snapshot`, seen from `time`; of two sides, also what came `after` (null: nothing). Writes every
+  /// element of `row`.
+  void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
               const RowSpans& row) const;
   /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or
   /// the count itself.
@@ -99,6 +114,7 @@ class RowEncoder {
 
  private:
   float input(const Standardiser& standardiser, FeatureId feature, double scale_value) const;
+  void encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId feature, Time time, float* side) const;
 
   InputLayout layout_;
   std::vector<std::int64_t> attribute_categories_;

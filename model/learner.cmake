@@ -1,13 +1,14 @@
 # What needs LibTorch: the network, its trainer, served versions and the learner's thread. Headers with LibTorch types
 # (network.h, version.h) stay inside this folder.
 find_package(Torch REQUIRED)
-add_library(lacuna_model STATIC checkpoint.cc device.cc encoding.cc learner.cc network.cc trainer.cc version.cc)
+add_library(lacuna_model STATIC checkpoint.cc device.cc encoding.cc learner.cc network.cc payload_statistics.cc trainer.cc training_batch.cc
+            version.cc kinds/embedding.cc kinds/image.cc kinds/kind.cc kinds/signal.cc kinds/text.cc kinds/values.cc)
 add_library(lacuna::model ALIAS lacuna_model)
 target_include_directories(lacuna_model PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_model PUBLIC lacuna_model_core lacuna_records PRIVATE lacuna_warnings Threads::Threads ${CMAKE_DL_LIBS} ${TORCH_LIBRARIES})
 target_precompile_headers(lacuna_model PRIVATE <torch/torch.h>)
 # These need no LibTorch and compile faster without it.
-set_source_files_properties(checkpoint.cc encoding.cc learner.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+set_source_files_properties(checkpoint.cc encoding.cc learner.cc payload_statistics.cc PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 
 # How fast one core learns and predicts: `ninja model_bench && bench/model_bench`.
 add_executable(model_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/model_bench.cc)

@@ -37,17 +37,23 @@ struct Query {
 struct SampleQuery {
   Query query;
   std::size_t count = 1;
-  /// Those of `query.wanted` that every sample has at their last value, where that is visible; the others are drawn.
+  /// Those of `query.wanted` that every sample has at their last value, where that is visible; the others are drawn. Payloads that
+  /// are visible are not drawn again: only wanted ones that are hidden or were never there are.
   std::vector<FeatureId> kept;
 };
 
 struct Samples {
   std::vector<FeatureId> features;  ///< as wanted
+  std::vector<ModalityId> modalities;  ///< Query::wanted_payloads
+  /// [count, modalities], row by row, as payloads of the schema's shapes, drawn after the features; a text as its words.
+  std::vector<Payload> payloads;
   /// [count, features], row by row: natural scale, within the schema's plausible range; class index, 0 or 1, or a whole count
   /// where the feature is one.
   std::vector<double> values;
 
-  std::size_t count() const { return features.empty() ? 0 : values.size() / features.size(); }
+  std::size_t count() const {
+    return !features.empty() ? values.size() / features.size() : modalities.empty() ? 0 : payloads.size() / modalities.size();
+  }
   double at(std::size_t sample, std::size_t feature) const { return values[sample * features.size() + feature]; }
 };
 

@@ -21,6 +21,9 @@ constexpr double kLogPrecisionMax = 8.0;
 /// overconfident.
 constexpr double kExpertStart = -2.0;
 constexpr double kRatioMax = 6.0;
+constexpr std::int64_t kHeads = 4;
+/// Log precision of an expert that has nothing to say.
+constexpr double kSilent = -30.0;
 /// Columns of the decoder's output for continuous features; counts and classes reuse them.
 enum OutColumn : std::int64_t { kFirst, kGateA, kDeltaA, kScaleA, kGateB, kDeltaB, kScaleB, kOutColumns };
 
@@ -43,21 +46,30 @@ Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& su
   return {weighted / total, -total.log()};
 }
 
+Tensor kl_between(const Posterior& q, const Posterior& p) {
+  const Tensor gap = q.mean - p.mean;
+  return 0.5 * ((q.log_variance - p.log_variance).exp() + gap * gap * (-p.log_variance).exp() - 1.0 + p.log_variance - q.log_variance)
+                   .sum(-1);
+}
+
 Tensor kl_to_prior(const Posterior& q) {
   return 0.5 * (q.log_variance.exp() + q.mean * q.mean - 1.0 - q.log_variance).sum(-1);
 }
 
+Tensor value_acts(const InputLayout& layout) {
+  std::vector<float> acts;
+  for (const Likelihood l : layout.likelihoods) acts.push_back(l == Likelihood::normal || l == Likelihood::log_normal ? 1.0F : 0.0F);
+  return torch::tensor(acts);
+}
+
 /// Names every parameter once, with its shape, the spread of its first values and the value they spread
 /// around.
-template <typename Visit>
-void Network::visit(Visit&& each) {
+void Network::visit(const VisitWeight& each) {
   using Shape = std::vector<std::int64_t>;
   const std::int64_t f = layout_.features, m = layout_.modalities, p = layout_.past, c = layout_.context;
   const std::int64_t e = embed_, h = width_, d = latent_, u = kFeatureWidth;
   const std::int64_t out = std::max<std::int64_t>(kOutColumns, layout_.categories);
-  const auto fan = [](std::int64_t n) {
-    return 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(n, 1)));
-  };
+  const auto fan = fan_in;
   const auto norm = [&](Tensor& gain, Tensor& bias, Shape shape) {
     each(gain, shape, 0.0, 1.0);
     each(bias, shape, 0.0, 0.0);
@@ -68,8 +80,19 @@ void Network::visit(Visit&& each) {
   norm(w_.norm, w_.norm_bias, Shape{m, e});
   each(w_.head, Shape{m, e, 2 * d}, 0.5 * fan(e), 0.0);
   each(w_.head_bias, Shape{m, 1, 2 * d}, 0.0, 0.0);
-  if (joint_) {
-    each(w_.joint, Shape{m * e, h}, fan(m * e), 0.0);
+  if (!kinds_.empty()) each(w_.payload_age, Shape{static_cast<std::int64_t>(kinds_.size()), PayloadRows::kAgeColumns, e}, 0.1, 0.0);
+  if (attention_) {
+    each(w_.query, Shape{e, e}, fan(e), 0.0);
+    each(w_.key, Shape{e, e}, fan(e), 0.0);
+    each(w_.value, Shape{e, e}, fan(e), 0.0);
+    each(w_.mix, Shape{e, e}, 0.5 * fan(e), 0.0);
+    norm(w_.mix_norm, w_.mix_norm_bias, Shape{m, e});
+    each(w_.pool, Shape{m, e, kHeads}, fan(e), 0.0);
+    each(w_.pool_bias, Shape{m, kHeads}, 0.0, 0.0);
+    each(w_.pool_value, Shape{m, e, h}, fan(e), 0.0);
+  }
+  if (joint_ || attention_) {
+    if (!attention_) each(w_.joint, Shape{m * e, h}, fan(m * e), 0.0);
     each(w_.joint_context, Shape{c, h}, fan(c), 0.0);
     each(w_.joint_subset, Shape{m, h}, fan(m), 0.0);
     each(w_.joint_bias, Shape{h}, 0.0, 0.0);
@@ -90,6 +113,12 @@ void Network::visit(Visit&& each) {
   each(w_.skip, Shape{f, p}, 0.0, 0.0);
   each(w_.out, Shape{f, u, out}, 0.5 * fan(u), 0.0);
   each(w_.out_bias, Shape{f, 1, out}, 0.0, 0.0);
+  if (mnar_) {
+    each(w_.measured, Shape{h, f}, 0.0, 0.0);
+    each(w_.measured_bias, Shape{f}, 0.0, 0.0);
+    each(w_.measured_slope, Shape{f}, 0.0, 0.0);
+  }
+  for (const auto& kind : kinds_) kind->visit(each);
 }
 
 Network::Network(const InputLayout& layout, const ModelOptions& options)
@@ -97,7 +126,12 @@ Network::Network(const InputLayout& layout, const ModelOptions& options)
       latent_(options.latent_dim),
       width_(options.hidden_dim),
       embed_(std::max(options.hidden_dim / 2, 8)),
-      joint_(options.joint_expert) {}
+      joint_(options.joint_expert && options.fusion != Fusion::attention),
+      attention_(options.fusion == Fusion::attention),
+      mnar_(options.mnar) {
+  if (attention_) embed_ = (embed_ + kHeads - 1) / kHeads * kHeads, width_ = (width_ + kHeads - 1) / kHeads * kHeads;
+  for (const PayloadSlot& slot : layout_.payloads) kinds_.push_back(make_kind(slot.kind, slot.spec, embed_, width_));
+}
 
 std::int64_t Network::parameter_count(const InputLayout& layout, const ModelOptions& options) {
   std::int64_t count = 0;
@@ -162,15 +196,39 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
 }
 
-Posterior Network::encode(const Tensor& past, const Tensor& context, const Tensor& subset) const {
+Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vector<PayloadRows>& payloads) const {
   const std::int64_t rows = past.size(0), m = layout_.modalities;
-  Tensor code = torch::mm(past.reshape({rows, -1}), w_.in * block_mask_) + torch::mm(context, w_.in_context) +
-                w_.in_bias;
-  code = normalised(code.view({rows, m, embed_}), w_.norm, w_.norm_bias);
+  Tensor code = (torch::mm(context, w_.in_context) + w_.in_bias);
+  if (layout_.features > 0) code = code + torch::mm(past.reshape({rows, -1}), w_.in * block_mask_);
+  code = code.view({rows, m, embed_});
+  for (std::size_t slot = 0; slot < payloads.size(); ++slot) {
+    const PayloadRows& p = payloads[slot];
+    if (!p.index.defined() || p.index.size(0) == 0) continue;
+    const Tensor said = kinds_[slot]->encode(p.rows) + torch::mm(p.age, w_.payload_age[static_cast<std::int64_t>(slot)]);
+    Tensor all = torch::zeros({rows, embed_}, said.options()).index_copy(0, p.index, said);
+    const auto modality = static_cast<std::int64_t>(layout_.payloads[slot].modality);
+    Tensor at = torch::zeros({m, 1}, said.options());
+    at.narrow(0, modality, 1).fill_(1.0);
+    code = code + all.unsqueeze(1) * at;
+  }
+  return normalised(code, w_.norm, w_.norm_bias);
+}
+
+Network::Encoded Network::fuse_codes(const Tensor& code, const Tensor& context, const Tensor& subset, bool explain) const {
+  if (attention_) return attend(code, context, subset, explain);
   const Tensor head = torch::bmm(code.transpose(0, 1), w_.head) + w_.head_bias;  // [M, B, 2L]
   const auto expert = head.transpose(0, 1).chunk(2, -1);
   const Tensor precision = (expert[1] + kExpertStart).clamp(-kLogPrecisionMax, kLogPrecisionMax);
-  if (!joint_) return fuse(expert[0], precision, subset);
+  Encoded out;
+  if (explain) {
+    // Each dimension's precision has its share, whether or not the joint expert adds to it.
+    const Tensor own = precision.exp().unsqueeze(1) * subset.unsqueeze(-1);  // [B, S, M, L]
+    out.shares = (own / own.sum(2, true).clamp_min(1e-12)).mean(-1);
+  }
+  if (!joint_) {
+    out.posterior = fuse(expert[0], precision, subset);
+    return out;
+  }
   // One more expert reads the subset's codes together: how one modality is read can depend on another.
   const Tensor together = (code.unsqueeze(1) * subset.unsqueeze(-1)).flatten(2);  // [B, S, M * E]
   Tensor joint = torch::matmul(together, w_.joint) + torch::mm(context, w_.joint_context).unsqueeze(1) +
@@ -179,38 +237,91 @@ Posterior Network::encode(const Tensor& past, const Tensor& context, const Tenso
   joint = joint +
           normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
   const auto extra = (torch::matmul(joint, w_.joint_head) + w_.joint_head_bias).chunk(2, -1);
-  return fuse(expert[0], precision, subset, extra[0], extra[1].clamp(-kLogPrecisionMax, kLogPrecisionMax));
+  out.posterior = fuse(expert[0], precision, subset, extra[0], extra[1].clamp(-kLogPrecisionMax, kLogPrecisionMax));
+  return out;
 }
 
-Tensor Network::expand(const Tensor& latent, const Tensor& context) const {
-  const Tensor state =
+/// The modalities of a subset look at each other once (self-attention), then a question of the network's own is put to each of them
+/// and the answers are weighed.
+Network::Encoded Network::attend(const Tensor& code, const Tensor& context, const Tensor& subset, bool explain) const {
+  const std::int64_t rows = code.size(0), m = layout_.modalities, s = subset.size(1), per = embed_ / kHeads;
+  const Tensor absent = (1.0 - subset) * kSilent * 10;  // [B, S, M]
+  const auto heads = [&](const Tensor& w) { return torch::matmul(code, w).view({rows, m, kHeads, per}).transpose(1, 2); };
+  const Tensor score = torch::matmul(heads(w_.query), heads(w_.key).transpose(-2, -1)) / std::sqrt(static_cast<double>(per));
+  const Tensor look = torch::softmax(score.unsqueeze(1) + absent.view({rows, s, 1, 1, m}), -1);     // [B, S, heads, M, M]
+  const Tensor seen = torch::matmul(look, heads(w_.value).unsqueeze(1)).transpose(2, 3).flatten(3);  // [B, S, M, E]
+  const Tensor mixed = code.unsqueeze(1) + normalised(torch::matmul(seen, w_.mix), w_.mix_norm, w_.mix_norm_bias);
+  // [B, S, M, heads] and [B, S, M, H], each modality with weights of its own.
+  const Tensor by_modality = mixed.permute({2, 0, 1, 3}).reshape({m, rows * s, embed_});
+  const auto back = [&](const Tensor& t) { return t.view({m, rows, s, -1}).permute({1, 2, 0, 3}); };
+  const Tensor answer = back(torch::bmm(by_modality, w_.pool_value)), weight_logit = back(torch::bmm(by_modality, w_.pool)) + w_.pool_bias;
+  const Tensor weight = torch::softmax(weight_logit + absent.unsqueeze(-1), 2);  // [B, S, M, heads]
+  const Tensor pooled = (answer.view({rows, s, m, kHeads, width_ / kHeads}) * weight.unsqueeze(-1)).sum(2).flatten(2);
+  Tensor joint = pooled + torch::mm(context, w_.joint_context).unsqueeze(1) + torch::matmul(subset, w_.joint_subset) + w_.joint_bias;
+  joint = normalised(joint, w_.joint_norm, w_.joint_norm_bias);
+  joint = joint + normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
+  const auto extra = (torch::matmul(joint, w_.joint_head) + w_.joint_head_bias).chunk(2, -1);
+  // With no modality at all there is nobody to ask: the prior.
+  const Tensor any = subset.amax(-1, true);
+  const Tensor log_precision = extra[1].clamp(-kLogPrecisionMax, kLogPrecisionMax);
+  const Tensor total = (log_precision.exp() * any) + 1.0;
+  Encoded out;
+  out.posterior = {log_precision.exp() * any * extra[0] / total, -total.log()};
+  if (explain) {
+    // Followed through both layers: half of what a modality says is its own, half is what it saw in the others.
+    const Tensor pool = weight.mean(-1).unsqueeze(-2), through = 0.5 * (torch::eye(m, code.options()) + look.mean(2));
+    out.shares = torch::matmul(pool, through).squeeze(-2) * subset;
+  }
+  return out;
+}
+
+Posterior Network::encode(const Tensor& past, const Tensor& context, const Tensor& subset,
+                          const std::vector<PayloadRows>& payloads) const {
+  return fuse_codes(codes(past, context, payloads), context, subset).posterior;
+}
+
+Tensor Network::state(const Tensor& latent, const Tensor& context) const {
+  const Tensor x =
       torch::matmul(latent, w_.trunk) + torch::mm(context, w_.trunk_context).unsqueeze(1) + w_.trunk_bias;
-  const Tensor hidden =
-      torch::matmul(normalised(state, w_.trunk_norm, w_.trunk_norm_bias), w_.expand) + w_.expand_bias;
-  return hidden.view({latent.size(0), latent.size(1), layout_.features, kFeatureWidth});
+  return normalised(x, w_.trunk_norm, w_.trunk_norm_bias);
 }
 
-Outputs Network::decode(const Tensor& hidden, const Tensor& past) const {
+Tensor Network::expand(const Tensor& state) const {
+  return (torch::matmul(state, w_.expand) + w_.expand_bias).view({state.size(0), state.size(1), layout_.features, kFeatureWidth});
+}
+
+Tensor Network::measured_base(const Tensor& state) const { return torch::matmul(state, w_.measured) + w_.measured_bias; }
+
+Tensor Network::measured_logit(const Tensor& state, const Tensor& x) const { return measured_base(state) + x * w_.measured_slope; }
+
+Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& visible) const {
   const std::int64_t rows = hidden.size(0), samples = hidden.size(1), f = layout_.features;
-  Tensor units = hidden, known, last, linear;
+  Tensor units = hidden, linear, known[2], last[2];
   if (past.defined()) {
-    units = units + torch::bmm(past.transpose(0, 1), w_.past).transpose(0, 1).unsqueeze(1);
-    linear = (past * w_.skip).sum(-1).unsqueeze(1);  // [B, 1, F]
-    known = past.select(-1, kMask).unsqueeze(1);
-    last = past.select(-1, kLast).unsqueeze(1) + linear;
+    const auto seen = [&](const Tensor& t) { return visible.defined() ? t * visible : t; };
+    Tensor own = torch::bmm(past.transpose(0, 1), w_.past).transpose(0, 1).unsqueeze(1);  // [B, 1, F, U]
+    units = units + (visible.defined() ? own * visible.unsqueeze(-1) : own);
+    linear = seen((past * w_.skip).sum(-1).unsqueeze(1));  // [B, 1, F]
+    const bool two_sided = layout_.past > layout_.side;
+    for (std::int64_t i = 0; i < 2; ++i) {
+      // Of two sides, the second component starts out at the first value after.
+      const std::int64_t from = two_sided ? i * layout_.side : 0;
+      known[i] = seen(past.select(-1, from + kMask).unsqueeze(1));
+      last[i] = past.select(-1, from + kLast).unsqueeze(1) + linear;
+    }
   }
   const Tensor flat = torch::silu(units).reshape({rows * samples, f, kFeatureWidth}).transpose(0, 1);
   const Tensor raw =
       (torch::bmm(flat, w_.out) + w_.out_bias).permute({2, 1, 0}).contiguous().view({-1, rows, samples, f});
-  const auto located = [&](OutColumn gate, OutColumn delta, double start) {
+  const auto located = [&](int component, OutColumn gate, OutColumn delta, double start) {
     if (!past.defined()) return raw[delta];
-    const Tensor share = torch::sigmoid(raw[gate] + start) * known;
-    return raw[delta] + share * (last - raw[delta]);
+    const Tensor share = torch::sigmoid(raw[gate] + start) * known[component];
+    return raw[delta] + share * (last[component] - raw[delta]);
   };
   Outputs out;
   out.first_logit = raw[kFirst];
-  out.location[0] = located(kGateA, kDeltaA, 3.0);
-  out.location[1] = located(kGateB, kDeltaB, 0.0);
+  out.location[0] = located(0, kGateA, kDeltaA, 3.0);
+  out.location[1] = located(1, kGateB, kDeltaB, 0.0);
   out.scale[0] = torch::softplus(raw[kScaleA] - 0.5) + kScaleFloor;
   out.scale[1] = torch::softplus(raw[kScaleB] + 0.5) + kScaleFloor;
   if (bernoulli_.defined()) out.logit = past.defined() ? raw[kDeltaA] + linear : raw[kDeltaA];

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include <torch/torch.h>
 
 #include "model/encoding.h"
+#include "model/kinds/kind.h"
 #include "model/options.h"
 
 // The network as pure functions of one flat tensor of weights. B: examples, S: subsets of modalities of an
-// example, K: posterior samples, M: modalities, F: features, P: past columns, L: latent dimensions, H:
-// decoder width a feature.
+// example, K: posterior samples, M: modalities, F: features, P: past columns, L: latent dimensions, H: width of the decoder's state,
+// U: decoder's units of a feature.
 
 namespace lacuna::model {
 
@@ -26,6 +30,8 @@ Posterior fuse(const torch::Tensor& mean, const torch::Tensor& log_precision, co
 
 /// KL(q || N(0, I)) in nats, summed over L: [B, S].
 torch::Tensor kl_to_prior(const Posterior& posterior);
+/// KL(q || p) in nats, summed over L: [B, S].
+torch::Tensor kl_between(const Posterior& q, const Posterior& p);
 
 /// What the decoder says of each feature: tensors [B, K, F]. Continuous features: a mixture of two normals,
 /// the first starting out at the last value; standardised units.
@@ -37,6 +43,17 @@ struct Outputs {
   torch::Tensor log_ratio, dispersion;  ///< negative binomial: log of mean over population mean, and r
 };
 
+/// Payloads of one modality in a batch: of `n` of its examples.
+struct PayloadRows {
+  torch::Tensor index;  ///< [n], which examples; undefined: none
+  torch::Tensor rows;   ///< [n, W] (PayloadStatistics::row)
+  torch::Tensor age;    ///< [n, kAgeColumns]
+  static constexpr std::int64_t kAgeColumns = 2;
+};
+
+/// [F]: 1 for features on whose value their being measured may depend (continuous ones), else 0.
+torch::Tensor value_acts(const InputLayout& layout);
+
 class Network {
  public:
   /// `flat` holds parameter_count() weights on its device; the network keeps views of it. `trainable`: the
@@ -46,42 +63,70 @@ class Network {
   /// Fresh weights on the CPU: a function of the shape and options.seed.
   static torch::Tensor initial(const InputLayout& layout, const ModelOptions& options);
 
-  /// `past` [B, F, P], already zero where hidden; `context` [B, C]; `subset` [B, S, M].
-  Posterior encode(const torch::Tensor& past, const torch::Tensor& context,
-                   const torch::Tensor& subset) const;
-  /// Latent states [B, K, L] to per-feature hidden units [B, K, F, H], shared by every reading of them.
-  torch::Tensor expand(const torch::Tensor& latent, const torch::Tensor& context) const;
+  /// What each modality's encoder says: codes [B, M, E]. `past` [B, F, P], already zero where hidden; `context` [B, C]; `payloads`:
+  /// one a payload slot. A modality of which nothing is given has a code too, which the subset leaves out.
+  torch::Tensor codes(const torch::Tensor& past, const torch::Tensor& context,
+                      const std::vector<PayloadRows>& payloads = {}) const;
+  struct Encoded {
+    Posterior posterior;
+    torch::Tensor shares;  ///< [B, S, M]: how much each modality of the subset had to say; undefined unless asked for
+  };
+  /// `subset` [B, S, M]. `explain`: shares as well. Attention: its weights, followed through both layers (attention rollout, Abnar
+  /// and Zuidema 2020); else: the part of the experts' precision.
+  Encoded fuse_codes(const torch::Tensor& codes, const torch::Tensor& context, const torch::Tensor& subset, bool explain = false) const;
+  /// Both in one.
+  Posterior encode(const torch::Tensor& past, const torch::Tensor& context, const torch::Tensor& subset,
+                   const std::vector<PayloadRows>& payloads = {}) const;
+
+  /// Latent states [B, K, L] to the decoder's state [B, K, H], shared by everything that is read off it.
+  torch::Tensor state(const torch::Tensor& latent, const torch::Tensor& context) const;
+  /// The state to per-feature hidden units [B, K, F, U], shared by every reading of them.
+  torch::Tensor expand(const torch::Tensor& state) const;
   /// Reads the features off: given each feature's own past [B, F, P], or as if nothing of it were known when
-  /// `past` is undefined.
-  Outputs decode(const torch::Tensor& hidden, const torch::Tensor& past) const;
+  /// `past` is undefined. `visible` [B, K, F] of 0 and 1: of which features the past may be used; undefined: of all.
+  Outputs decode(const torch::Tensor& hidden, const torch::Tensor& past, const torch::Tensor& visible = {}) const;
   /// Log density or probability of `target` [B, F] (RowEncoder::target): [B, K, F]. `count_mean` [F]:
   /// population means.
   torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target,
                                const torch::Tensor& count_mean) const;
 
+  /// Log odds that a feature is measured, [B, K, F], given the state and its value `x` (standardised, [B, K, F]); ModelOptions::mnar
+  /// only. Being missing may depend on the value itself (not-MIWAE, Ipsen, Mattei and Frellsen 2021, section 3).
+  torch::Tensor measured_logit(const torch::Tensor& state, const torch::Tensor& x) const;
+  /// The two parts of measured_logit: [B, K, F] and the factor of x, [F].
+  torch::Tensor measured_base(const torch::Tensor& state) const;
+  const torch::Tensor& measured_slope() const { return w_.measured_slope; }
+
+  /// One a payload slot.
+  const PayloadKind& kind(std::size_t slot) const { return *kinds_[slot]; }
+
   const torch::Tensor& flat() const { return flat_; }
   const torch::Tensor& gradient() const { return gradient_; }
 
  private:
-  template <typename Visit>
-  void visit(Visit&& each);
+  void visit(const VisitWeight& each);
   Network(const InputLayout& layout, const ModelOptions& options);
+  Encoded attend(const torch::Tensor& codes, const torch::Tensor& context, const torch::Tensor& subset, bool explain) const;
 
   InputLayout layout_;
   std::int64_t latent_, width_, embed_;
-  bool joint_;
+  bool joint_, attention_, mnar_;
   torch::Tensor flat_, gradient_;
   torch::Tensor block_mask_;  ///< [F * P, M * E]: a feature feeds its own modality's encoder only
   torch::Tensor bernoulli_, categorical_, counts_;  ///< feature indices; undefined when there are none
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
+  std::vector<std::unique_ptr<PayloadKind>> kinds_;
   struct {
     torch::Tensor in, in_context, in_bias, norm, norm_bias, head, head_bias;  // one encoder a modality
+    torch::Tensor payload_age;
     torch::Tensor joint, joint_context, joint_subset, joint_bias, joint_norm,
         joint_norm_bias;  // what modalities say together
     torch::Tensor joint2, joint2_bias, joint2_norm, joint2_norm_bias, joint_head, joint_head_bias;
+    torch::Tensor query, key, value, mix, mix_norm, mix_norm_bias, pool, pool_bias, pool_value;  // attention
     torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand,
         expand_bias;  // decoder
     torch::Tensor past, skip, out, out_bias;
+    torch::Tensor measured, measured_bias, measured_slope;  // missingness
   } w_;
 };
 

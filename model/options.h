@@ -8,6 +8,9 @@
 namespace lacuna::model {
 
 enum class Fusion : std::uint8_t { mopoe, poe, moe, attention };
+/// stratified: the whole set and smaller ones, each reconstructing everything. mopoe: all subsets alike (Sutter, Daunhawer and Vogt
+/// 2021). mvtcae: the whole set alone, drawn towards each modality's own posterior (Hwang et al. 2021).
+enum class Objective : std::uint8_t { stratified, mopoe, mvtcae };
 enum class Device : std::uint8_t { automatic, cpu, cuda };
 
 /// The shape of the network: fixed for the life of a checkpoint.
@@ -33,6 +36,9 @@ struct TrainOptions {
   double hide_cells_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between
   double hide_cells_max = 0.5;
   double hide_modalities = 0.5;    ///< probability that whole modalities are hidden as well
+  Objective objective = Objective::stratified;
+  int passes = 1;                  ///< subsets of an example's modalities that a step encodes; all of them where they are not more
+  double payload_cells = 16;       ///< observed cells that a payload counts for, whatever its size
   double replay_ratio = 0.5;       ///< share of a batch that is replayed
   std::int64_t examples_per_step = 64;  ///< fresh examples that pay for one gradient step
   std::int64_t publish_every_steps = 50;  ///< a new immutable version after this many steps

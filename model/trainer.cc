@@ -6,6 +6,7 @@
 #include <deque>
 
 #include "model/checkpoint.h"
+#include "model/training_batch.h"
 #include "model/version.h"
 #include "state/records/hash.h"
 
@@ -22,8 +23,6 @@ constexpr double kRateWarmupSteps = 100;
 /// The served weights are an exponential mean of the trained ones; it takes the place of a falling learning
 /// rate, which a learner without an end cannot have.
 constexpr double kAverageDecay = 0.998;
-/// Share of the rows in which nothing is hidden: what is predicted next is predicted from all there is.
-constexpr double kWholeShare = 0.25;
 /// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat
 /// what it was shown is the autoencoder's lesser task; at full weight it fills the latent state with each
 /// cell's own noise (docs/model.md has the figures).
@@ -31,25 +30,8 @@ constexpr double kVisibleWeight = 0.1;
 
 enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
 
-/// Host arrays of one batch; row after row.
-struct Batch {
-  Tensor past, observed, last, context, arrived, arrived_mask, visible, subset, noise;
-  Batch(std::int64_t rows, const InputLayout& l, std::int64_t latent)
-      : past(torch::empty({rows, l.features, l.past})),
-        observed(torch::empty({rows, l.features})),
-        last(torch::empty({rows, l.features})),
-        context(torch::empty({rows, l.context})),
-        arrived(torch::zeros({rows, l.features})),
-        arrived_mask(torch::zeros({rows, l.features})),
-        visible(torch::zeros({rows, l.features})),
-        subset(torch::zeros({rows, 1, l.modalities})),
-        noise(torch::empty({rows, 1, latent})) {}
-};
-
-std::span<float> row_of(Tensor& t, std::int64_t row) {
-  const std::int64_t width = t.numel() / t.size(0);
-  return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
-}
+/// Weight of the pull towards each modality's own posterior (Hwang et al. 2021, eq. 8: alpha).
+constexpr double kConditionalWeight = 0.9;
 
 class TorchTrainer final : public Trainer {
  public:
@@ -60,13 +42,14 @@ class TorchTrainer final : public Trainer {
         train_(train),
         predict_(predict),
         device_(device),
-        encoder_(std::make_shared<const RowEncoder>(schema)),
+        encoder_(std::make_shared<const RowEncoder>(schema, model.two_sided)),
         standardiser_(schema),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
         first_(torch::zeros_like(network_.flat())),
         second_(torch::zeros_like(network_.flat())),
         average_(network_.flat().clone()),
-        sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
+        sums_(torch::zeros({4}, torch::TensorOptions().device(device))),
+        value_acts_(value_acts(encoder_->layout()).to(device)) {}
 
   bool take(Example example, int pace) override {
     standardiser_.observe(example);
@@ -105,9 +88,12 @@ class TorchTrainer final : public Trainer {
     return mix64(options_.seed ^ mix64(static_cast<std::uint64_t>(stats_.steps) * 8 + purpose));
   }
   std::vector<const Example*> choose_rows(const std::vector<Example>& replayed) const;
-  void fill_row(Batch& batch, std::int64_t row, const Example& example, HashRandom& random) const;
-  /// Draws the subset of modalities that a row's encoder sees, of those that have a value.
-  std::vector<bool> draw_subset(const std::vector<bool>& measured, HashRandom& random) const;
+  struct Loss {
+    Tensor total;  ///< what is differentiated
+    Tensor nats;   ///< a cell, without any weighting
+    Tensor kl;     ///< nats an example
+  };
+  Loss loss(const TrainingBatch& batch) const;
   void update(const Tensor& gradient);
   void read_sums();
 
@@ -120,7 +106,8 @@ class TorchTrainer final : public Trainer {
   Standardiser standardiser_;
   Network network_;
   Tensor first_, second_, average_;
-  Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
+  Tensor sums_;         ///< since the last version, on the device: loss, KL, cells, skipped steps
+  Tensor value_acts_;   ///< [F]
   std::deque<Example> recent_;
   std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at
   std::int64_t published_at_ = 0;
@@ -142,110 +129,91 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
   return rows;
 }
 
-std::vector<bool> TorchTrainer::draw_subset(const std::vector<bool>& measured, HashRandom& random) const {
-  std::vector<std::size_t> present;
-  for (std::size_t m = 0; m < measured.size(); ++m) {
-    if (measured[m]) present.push_back(m);
-  }
-  std::vector<bool> kept = measured;
-  if (present.empty() || options_.fusion == Fusion::poe) return kept;
-  std::size_t hide = present.size() - 1;  // moe: one expert alone
-  if (options_.fusion == Fusion::mopoe) {
-    if (random.unit() >= train_.hide_modalities) return kept;
-    // Half of the rows lose one modality, which is what an outage looks like; the others any number, up to
-    // all.
-    hide = random.unit() < 0.5 ? 1 : 1 + random.below(present.size());
-  }
-  for (std::size_t i = 0; i < hide; ++i) {
-    std::swap(present[i], present[i + random.below(present.size() - i)]);
-    kept[present[i]] = false;
-  }
-  return kept;
-}
-
-void TorchTrainer::fill_row(Batch& batch, std::int64_t row, const Example& example,
-                            HashRandom& random) const {
+TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
   const InputLayout& layout = encoder_->layout();
-  const auto past = row_of(batch.past, row), observed = row_of(batch.observed, row),
-             visible = row_of(batch.visible, row);
-  encoder_->encode(standardiser_, example.before, example.time,
-                   {past, observed, row_of(batch.last, row), row_of(batch.context, row)});
-  std::vector<bool> measured(static_cast<std::size_t>(layout.modalities));
-  for (std::size_t f = 0; f < observed.size(); ++f) {
-    if (observed[f] > 0) measured[layout.modality_of[f]] = true;
+  const auto rows = static_cast<double>(b.past.size(0));
+  const Tensor codes = network_.codes(b.past, b.context, b.known);
+  const Posterior q = network_.fuse_codes(codes, b.context, b.subset).posterior;
+  const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * b.noise;
+  const Tensor state = network_.state(latent, b.context);
+  Tensor kl = (kl_to_prior(q) * b.pass_weight).sum();
+  Tensor penalty = kl;
+  if (train_.objective == Objective::mvtcae) {
+    // Each modality by itself: the posterior of all is drawn towards theirs.
+    const Tensor alone = torch::diag_embed(b.subset.squeeze(1));
+    const Posterior own = network_.fuse_codes(codes, b.context, alone).posterior;
+    const Tensor gaps = kl_between(q, own) * b.subset.squeeze(1);
+    penalty = (1 - kConditionalWeight) * kl +
+              kConditionalWeight * (gaps.sum(1) / b.subset.squeeze(1).sum(1).clamp_min(1.0)).sum();
   }
-  const bool whole = random.unit() < kWholeShare && options_.fusion != Fusion::moe;
-  const std::vector<bool> kept = whole ? measured : draw_subset(measured, random);
-  const double share =
-      train_.hide_cells_min + random.unit() * (train_.hide_cells_max - train_.hide_cells_min);
-  const auto subset = row_of(batch.subset, row);
-  for (std::size_t f = 0; f < observed.size(); ++f) {
-    const bool hide_cell = random.unit() < share && !whole;
-    if (observed[f] > 0 && kept[layout.modality_of[f]] && !hide_cell) {
-      visible[f] = 1.0F;
-      subset[layout.modality_of[f]] = 1.0F;
-    } else {
-      std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * layout.past, layout.past, 0.0F);
+  Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, cells = likelihood;
+  const Tensor pass = b.pass_weight.unsqueeze(-1);
+  if (layout.features > 0) {
+    std::vector<float> means;
+    for (FeatureId f = 0; f < static_cast<FeatureId>(layout.features); ++f) {
+      means.push_back(static_cast<float>(standardiser_.mean(f)));
+    }
+    const Tensor count_mean = torch::tensor(means).to(device_);
+    const Tensor hidden = network_.expand(state);
+    const Outputs blind = network_.decode(hidden, {});
+    const Tensor now = network_.log_likelihood(blind, b.last, count_mean) * pass;
+    const Tensor next = network_.log_likelihood(network_.decode(hidden, b.past, b.visible), b.arrived, count_mean) * pass;
+    const Tensor observed = b.observed.unsqueeze(1);
+    const Tensor arrived = (next * b.arrived_mask.unsqueeze(1)).sum();
+    likelihood = (now * (observed - (1.0 - kVisibleWeight) * b.visible * observed)).sum() + arrived;
+    plain = (now * observed).sum() + arrived;
+    cells = b.observed.sum() + b.arrived_mask.sum();
+    if (options_.mnar) {
+      // A value that is missing stands in by a draw, through which the missingness model reaches the decoder.
+      const Tensor first = torch::sigmoid(blind.first_logit);
+      const Tensor centre = first * blind.location[0] + (1 - first) * blind.location[1];
+      const Tensor spread = (first * blind.scale[0] + (1 - first) * blind.scale[1]).detach();
+      const Tensor eps = b.noise.index_select(-1, (torch::arange(layout.features, torch::kLong) % b.noise.size(-1)).to(device_));
+      const Tensor x = torch::where(observed > 0, b.last.unsqueeze(1), centre + spread * eps) * value_acts_;
+      const Tensor logit = network_.measured_logit(state, x);
+      likelihood = likelihood + ((observed * logit - torch::softplus(logit)) * pass).sum();
     }
   }
-  const auto arrived = row_of(batch.arrived, row), mask = row_of(batch.arrived_mask, row);
-  for (const FeatureValue& v : example.arrived) {
-    arrived[v.feature] = encoder_->target(standardiser_, v.feature, v.value);
-    mask[v.feature] = 1.0F;
+  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
+    const auto modality = static_cast<std::int64_t>(layout.payloads[slot].modality);
+    for (const bool came : {false, true}) {
+      const PayloadRows& p = came ? b.came[slot] : b.known[slot];
+      if (!p.index.defined()) continue;
+      const PayloadKind& kind = network_.kind(slot);
+      const Tensor said = train_.payload_cells * b.pass_weight.index_select(0, p.index) *
+                          kind.log_likelihood(kind.decode(state.index_select(0, p.index)), p.rows);
+      const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality);
+      likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
+      plain = plain + said.sum();
+      cells = cells + train_.payload_cells * static_cast<double>(p.index.size(0));
+    }
   }
-}
-
-void TorchTrainer::learn(const std::vector<Example>& replayed) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto examples = choose_rows(replayed);
-  const InputLayout& layout = encoder_->layout();
-  const auto rows = static_cast<std::int64_t>(examples.size());
-  Batch host(rows, layout, options_.latent_dim);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    HashRandom random(stream_seed(kHide) + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
-    fill_row(host, i, *examples[static_cast<std::size_t>(i)], random);
-  }
-  HashRandom(stream_seed(kNoise))
-      .normals({host.noise.data_ptr<float>(), static_cast<std::size_t>(host.noise.numel())});
-  std::vector<float> means;
-  for (FeatureId f = 0; f < static_cast<FeatureId>(layout.features); ++f) {
-    means.push_back(static_cast<float>(standardiser_.mean(f)));
-  }
-  const auto device = [&](const Tensor& t) { return t.to(device_); };
-  const Tensor past = device(host.past), context = device(host.context),
-               count_mean = device(torch::tensor(means));
-  const Tensor observed = device(host.observed), visible = device(host.visible),
-               arrived_mask = device(host.arrived_mask);
-
-  network_.gradient().zero_();
-  const Posterior q = network_.encode(past, context, device(host.subset));
-  const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * device(host.noise);
-  const Tensor hidden = network_.expand(latent, context);
-  const Tensor now =
-      network_.log_likelihood(network_.decode(hidden, {}), device(host.last), count_mean).squeeze(1);
-  const Tensor next =
-      network_.log_likelihood(network_.decode(hidden, past), device(host.arrived), count_mean).squeeze(1);
-  const Tensor weight = observed - (1.0 - kVisibleWeight) * visible;
-  const Tensor likelihood = (now * weight).sum() + (next * arrived_mask).sum();
-  const Tensor kl = kl_to_prior(q).sum();
   const double warm =
       std::min(1.0, static_cast<double>(stats_.steps + 1) /
                         static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
   // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for
   // being sparse.
-  const Tensor loss = (train_.beta * warm * kl - likelihood) / static_cast<double>(rows * layout.features);
-  loss.backward();
+  const double shape = static_cast<double>(layout.features) + train_.payload_cells * static_cast<double>(layout.payloads.size());
+  return {(train_.beta * warm * penalty - likelihood) / (rows * shape),
+          ((train_.beta * penalty - plain) / cells.clamp_min(1.0)).detach(), (kl / rows).detach()};
+}
+
+void TorchTrainer::learn(const std::vector<Example>& replayed) {
+  const auto start = std::chrono::steady_clock::now();
+  const TrainingBatch batch = make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed),
+                                                  stream_seed(kHide), stream_seed(kNoise))
+                                  .on(device_);
+  network_.gradient().zero_();
+  const Loss loss = this->loss(batch);
+  loss.total.backward();
 
   const torch::NoGradGuard no_gradients;
-  const Tensor cells = (observed.sum() + arrived_mask.sum()).clamp_min(1.0);
-  const Tensor nats = (train_.beta * kl - (now * observed).sum() - (next * arrived_mask).sum()) / cells;
   const Tensor norm = network_.gradient().norm();
-  const Tensor fine = torch::isfinite(norm).logical_and(torch::isfinite(loss)).to(torch::kFloat);
+  const Tensor fine = torch::isfinite(norm).logical_and(torch::isfinite(loss.total)).to(torch::kFloat);
   const Tensor clip =
       fine * (train_.gradient_norm_max / norm.clamp_min(train_.gradient_norm_max)).nan_to_num(0, 0, 0);
   update(torch::stack({fine, clip}));
-  sums_ +=
-      torch::stack({nats.nan_to_num(0, 0, 0) * fine, kl.nan_to_num(0, 0, 0) * fine / rows, fine, 1.0 - fine});
+  sums_ += torch::stack({loss.nats.nan_to_num(0, 0, 0) * fine, loss.kl.nan_to_num(0, 0, 0) * fine, fine, 1.0 - fine});
   ++stats_.steps;
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
   if (device_.is_cpu()) read_sums();
@@ -293,7 +261,8 @@ std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
   VersionParts parts{
       encoder_,         standardiser_,   options_,     predict_,
-      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
+      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
+      train_.payload_cells};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;

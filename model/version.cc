@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "model/training_batch.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -49,11 +50,38 @@ struct Chain {
   std::vector<FeatureId> order;
   double* values = nullptr;                  ///< where they go, by wanted feature
   const std::vector<FeatureId>* features = nullptr;
+  std::vector<std::size_t> slots;            ///< payloads to draw after the features
+  std::vector<std::size_t> places;           ///< and where each goes
+  Payload* payloads = nullptr;
 };
+
+/// A component of a feature's mixture, standardised.
+struct Component {
+  double weight = 0, location = 0, scale = 1;
+};
+
+/// The component given that its value is missing, which has the probability 1 / (1 + exp(base + slope x)): weight, mean and spread by
+/// Gauss-Hermite quadrature; what the tilted density is beyond them is left out.
+Component given_missing(const Component& c, double base, double slope) {
+  // Nodes and weights of order 7 for the standard normal (Abramowitz and Stegun, table 25.10, scaled).
+  static constexpr double kNodes[] = {0, 1.1544053947399682, 2.3667594107345416, 3.7504397177257425};
+  static constexpr double kWeights[] = {0.45714285714285714, 0.24012317860501271, 0.030757123967586491, 0.00054826885597221787};
+  double total = 0, first = 0, second = 0;
+  for (int i = -3; i <= 3; ++i) {
+    const double z = i < 0 ? -kNodes[-i] : kNodes[i], x = c.location + c.scale * z;
+    const double w = kWeights[std::abs(i)] / (1 + std::exp(std::clamp(base + slope * x, -30.0, 30.0)));
+    total += w;
+    first += w * z;
+    second += w * z * z;
+  }
+  const double mean = first / total;
+  return {c.weight * total, c.location + c.scale * mean, c.scale * std::sqrt(std::max(second / total - mean * mean, 1e-4))};
+}
 
 /// Host copies of what a chunk's predictions are assembled from, [rows, samples, features] each.
 struct HostOutputs {
   Tensor first_share, location[2], scale[2], probability, classes, log_ratio, dispersion;
+  Tensor measured_base;  ///< with a missingness model, for what is missing
 
   HostOutputs() = default;
   explicit HostOutputs(const Outputs& o) {
@@ -90,6 +118,10 @@ class Version final : public ModelVersion {
       means.push_back(static_cast<float>(p_.standardiser.mean(f)));
     }
     count_mean_ = torch::tensor(means).to(p_.weights.device());
+    if (p_.options.mnar) {
+      const Tensor slope = (network_.measured_slope().to(torch::kCPU) * value_acts(p_.encoder->layout())).contiguous();
+      slope_.assign(slope.data_ptr<float>(), slope.data_ptr<float>() + slope.numel());
+    }
   }
 
   const std::string& id() const override { return id_; }
@@ -111,13 +143,15 @@ class Version final : public ModelVersion {
  private:
   struct Rows {
     Tensor past, visible, last, context, subset;
+    std::vector<PayloadRows> payloads;  ///< on the device
     bool any_known_wanted = false;
   };
   /// Posterior draws [rows, draws, ...]: their hidden units, the reading as if nothing were known, and the logarithms of their
   /// importance weights, up to a constant a row.
   struct Draws {
-    Tensor hidden, log_weight;
+    Tensor state, hidden, log_weight;
     Outputs blind;
+    Tensor shares;  ///< [rows, subsets, modalities]; when asked for
   };
 
   /// `each` fills the answers of a chunk.
@@ -140,9 +174,14 @@ class Version final : public ModelVersion {
 
   Rows encode(std::span<const Query> queries) const;
   Tensor antithetic_noise(std::span<const Query> queries) const;
-  Draws draw(const Rows& rows, const Tensor& past, const Tensor& context, const Tensor& noise) const;
+  Draws draw(const Rows& rows, const Tensor& past, const Tensor& context, const Tensor& noise, bool explain = false) const;
+  void predict_payloads(std::span<const Query> queries, const Draws& draws, const Tensor& weights, std::span<Prediction> out) const;
+  void sample_payloads(std::span<Chain> chains) const;
+  PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const Tensor& mean, const Tensor& sd, const Tensor& low,
+                                       const Tensor& high) const;
   void encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const;
   void predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const;
+  Payload to_payload(std::size_t slot, const float* drawn, std::int64_t count) const;
   Chain begin(const SampleQuery& query, std::size_t sample) const;
   void sample_chunk(std::span<Chain> chains) const;
   double draw_value(const HostOutputs& o, std::int64_t draw, FeatureId feature, HashRandom& random) const;
@@ -151,6 +190,7 @@ class Version final : public ModelVersion {
   VersionParts p_;
   Network network_;
   Tensor count_mean_;
+  std::vector<float> slope_;  ///< of the missingness model, by feature
   std::string id_;
 };
 
@@ -165,15 +205,34 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
          torch::empty({rows, f}),
          torch::empty({rows, layout.context}),
          torch::zeros({rows, subsets, layout.modalities}),
+         {},
          false};
   const auto span = [](Tensor& t, std::int64_t row) {
     const std::int64_t width = t.numel() / t.size(0);
     return std::span<float>(t.data_ptr<float>() + row * width, static_cast<std::size_t>(width));
   };
+  std::vector<std::vector<bool>> payload_seen(static_cast<std::size_t>(rows), std::vector<bool>(static_cast<std::size_t>(layout.modalities)));
+  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
+    const ModalityId modality = layout.payloads[slot].modality;
+    std::vector<const Snapshot*> snapshots;
+    std::vector<Time> times;
+    for (const Query& query : queries) {
+      const bool hidden = std::find(query.hidden.begin(), query.hidden.end(), modality) != query.hidden.end();
+      snapshots.push_back(hidden ? nullptr : query.snapshot);
+      times.push_back(query.time);
+    }
+    PayloadRows p = payload_rows(p_.standardiser, layout, slot, snapshots, times);
+    for (std::int64_t n = 0; p.index.defined() && n < p.index.size(0); ++n) {
+      payload_seen[static_cast<std::size_t>(p.index.data_ptr<std::int64_t>()[n])][modality] = true;
+    }
+    const auto device = p_.weights.device();
+    if (p.index.defined()) p = {p.index.to(device), p.rows.to(device), p.age.to(device)};
+    r.payloads.push_back(std::move(p));
+  }
   for (std::int64_t i = 0; i < rows; ++i) {
     const Query& query = queries[static_cast<std::size_t>(i)];
     const auto past = span(r.past, i), visible = span(r.visible, i);
-    p_.encoder->encode(p_.standardiser, *query.snapshot, query.time,
+    p_.encoder->encode(p_.standardiser, *query.snapshot, query.after, query.time,
                        {past, visible, span(r.last, i), span(r.context, i)});
     for (std::int64_t j = 0; j < f; ++j) {
       const ModalityId modality = layout.modality_of[static_cast<std::size_t>(j)];
@@ -181,11 +240,14 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
       visible[static_cast<std::size_t>(j)] = 0.0F;
       std::fill_n(past.begin() + j * layout.past, layout.past, 0.0F);
     }
-    std::vector<ModalityId> seen;
+    std::vector<bool>& any = payload_seen[static_cast<std::size_t>(i)];
     for (std::int64_t j = 0; j < f; ++j) {
-      const ModalityId modality = layout.modality_of[static_cast<std::size_t>(j)];
-      if (visible[static_cast<std::size_t>(j)] > 0 && (seen.empty() || seen.back() != modality))
-        seen.push_back(modality);
+      const float* const at = past.data() + j * layout.past;
+      if (at[kMask] > 0 || (layout.past > layout.side && at[layout.side + kMask] > 0)) any[layout.modality_of[static_cast<std::size_t>(j)]] = true;
+    }
+    std::vector<ModalityId> seen;
+    for (ModalityId m = 0; m < any.size(); ++m) {
+      if (any[m]) seen.push_back(m);
     }
     const auto subset = span(r.subset, i);
     for (std::size_t s = 0; s < seen.size(); ++s) {
@@ -213,21 +275,32 @@ Tensor Version::antithetic_noise(std::span<const Query> queries) const {
 }
 
 /// A draw for each row of `noise`, [rows, draws, latent]. `past` and `context` are those of the rows, on the device.
-Version::Draws Version::draw(const Rows& rows, const Tensor& past, const Tensor& context, const Tensor& noise) const {
+Version::Draws Version::draw(const Rows& rows, const Tensor& past, const Tensor& context, const Tensor& noise, bool explain) const {
   const auto device = p_.weights.device();
-  Posterior q = network_.encode(past, context, rows.subset.to(device));
+  Network::Encoded encoded =
+      network_.fuse_codes(network_.codes(past, context, rows.payloads), context, rows.subset.to(device), explain);
+  Posterior q = std::move(encoded.posterior);
   if (q.mean.size(1) > 1) {
     const Tensor turn = torch::arange(noise.size(1), torch::kLong).remainder(q.mean.size(1)).to(device);
     q = {q.mean.index_select(1, turn), q.log_variance.index_select(1, turn)};
   }
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * noise;
   Draws out;
-  out.hidden = network_.expand(latent, context);
-  out.blind = network_.decode(out.hidden, {});
+  out.shares = encoded.shares;
+  out.state = network_.state(latent, context);
   // Importance weights: how well each draw explains what is known, against how readily it was drawn.
-  const Tensor explained = (network_.log_likelihood(out.blind, rows.last.to(device), count_mean_) *
-                            rows.visible.to(device).unsqueeze(1))
-                               .sum(-1);
+  Tensor explained = torch::zeros({noise.size(0), noise.size(1)}, noise.options());
+  if (p_.encoder->layout().features > 0) {
+    out.hidden = network_.expand(out.state);
+    out.blind = network_.decode(out.hidden, {});
+    explained = (network_.log_likelihood(out.blind, rows.last.to(device), count_mean_) * rows.visible.to(device).unsqueeze(1)).sum(-1);
+  }
+  for (std::size_t slot = 0; slot < rows.payloads.size(); ++slot) {
+    const PayloadRows& p = rows.payloads[slot];
+    if (!p.index.defined()) continue;
+    const PayloadKind& kind = network_.kind(slot);
+    explained = explained.index_add(0, p.index, p_.payload_cells * kind.log_likelihood(kind.decode(out.state.index_select(0, p.index)), p.rows));
+  }
   const Tensor log_prior = -0.5 * (latent * latent).sum(-1);
   const Tensor log_proposal = (-0.5 * (noise * noise) - 0.5 * q.log_variance).sum(-1);
   out.log_weight = (explained + log_prior - log_proposal) * kWeightPower;
@@ -237,7 +310,7 @@ Version::Draws Version::draw(const Rows& rows, const Tensor& past, const Tensor&
 void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const {
   const Rows rows = encode(queries);
   const auto device = p_.weights.device();
-  const Posterior q = network_.encode(rows.past.to(device), rows.context.to(device), rows.subset.to(device));
+  const Posterior q = network_.encode(rows.past.to(device), rows.context.to(device), rows.subset.to(device), rows.payloads);
   // A mixture of experts has one posterior a modality: its mean is theirs.
   const Tensor mean = q.mean.mean(1).to(torch::kCPU).contiguous();
   if (!torch::isfinite(mean).all().item<bool>()) throw std::runtime_error("not finite");
@@ -252,11 +325,14 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   const auto device = p_.weights.device();
   const std::int64_t k = p_.predict.samples;
   const Tensor past = rows.past.to(device);
-  const Draws draws = draw(rows, past, rows.context.to(device), antithetic_noise(queries).to(device));
-  const Tensor weights = torch::softmax(draws.log_weight, 1).to(torch::kCPU).contiguous();
-  const HostOutputs unknown(draws.blind);
-  const HostOutputs known =
-      rows.any_known_wanted ? HostOutputs(network_.decode(draws.hidden, past)) : HostOutputs();
+  const bool explain = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.explain; });
+  const Draws draws = draw(rows, past, rows.context.to(device), antithetic_noise(queries).to(device), explain);
+  const Tensor device_weights = torch::softmax(draws.log_weight, 1);
+  const Tensor weights = device_weights.to(torch::kCPU).contiguous();
+  const bool features = p_.encoder->layout().features > 0;
+  HostOutputs unknown = features ? HostOutputs(draws.blind) : HostOutputs();
+  HostOutputs known = rows.any_known_wanted ? HostOutputs(network_.decode(draws.hidden, past)) : HostOutputs();
+  if (p_.options.mnar && features) unknown.measured_base = network_.measured_base(draws.state).to(torch::kCPU).contiguous();
   const float* visible = rows.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const float* w = weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
@@ -272,6 +348,70 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
       out[i].predictive.push_back(assemble(measured ? known : unknown, static_cast<std::int64_t>(i), f, w));
     }
   }
+  if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, draws, device_weights, out);
+  if (!explain) return;
+  const Tensor shares = draws.shares.sum(1).to(torch::kCPU).contiguous(), subset = rows.subset.amax(1).contiguous();
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (!queries[i].explain) continue;
+    const std::int64_t m = shares.size(1), at = static_cast<std::int64_t>(i) * m;
+    double total = 0;
+    for (std::int64_t j = 0; j < m; ++j) total += shares.data_ptr<float>()[at + j];
+    for (std::int64_t j = 0; j < m; ++j) {
+      if (subset.data_ptr<float>()[at + j] == 0) continue;
+      out[i].weights.push_back({static_cast<ModalityId>(j), shares.data_ptr<float>()[at + j] / std::max(total, 1e-12)});
+    }
+  }
+}
+
+void Version::predict_payloads(std::span<const Query> queries, const Draws& draws, const Tensor& weights,
+                               std::span<Prediction> out) const {
+  const InputLayout& layout = p_.encoder->layout();
+  for (std::size_t i = 0; i < queries.size(); ++i) out[i].payloads.resize(queries[i].wanted_payloads.size());
+  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
+    std::vector<std::int64_t> index;
+    std::vector<PayloadPrediction*> where;
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      for (std::size_t j = 0; j < queries[i].wanted_payloads.size(); ++j) {
+        if (queries[i].wanted_payloads[j] != layout.payloads[slot].modality) continue;
+        index.push_back(static_cast<std::int64_t>(i));
+        where.push_back(&out[i].payloads[j]);
+      }
+    }
+    if (index.empty()) continue;
+    const Tensor chosen = torch::tensor(index).to(weights.device());
+    const PayloadKind& kind = network_.kind(slot);
+    const Tensor decoded = kind.decode(draws.state.index_select(0, chosen)), w = weights.index_select(0, chosen);
+    const double half = (1 - p_.predict.level) / 2;
+    const auto host = [](const Tensor& t) { return t.defined() ? t.to(torch::kCPU).contiguous() : t; };
+    const Tensor mean = host(kind.mean(decoded, w)), sd = host(kind.sd(decoded, w)), low = host(kind.quantile(decoded, w, half)),
+                 high = host(kind.quantile(decoded, w, 1 - half));
+    for (std::size_t n = 0; n < where.size(); ++n) {
+      *where[n] = payload_prediction(slot, static_cast<std::int64_t>(n), mean, sd, low, high);
+    }
+  }
+}
+
+PayloadPrediction Version::payload_prediction(std::size_t slot, std::int64_t row, const Tensor& mean, const Tensor& sd,
+                                              const Tensor& low, const Tensor& high) const {
+  const PayloadSlot& what = p_.encoder->layout().payloads[slot];
+  const PayloadStatistics& statistics = p_.standardiser.payload(slot);
+  const auto at = [row](const Tensor& t) { return t.data_ptr<float>() + row * t.size(1); };
+  PayloadPrediction out;
+  out.modality = what.modality;
+  if (what.kind == ModalityKind::text) {
+    out.vocabulary = statistics.vocabulary().words();
+    const float* const counts = at(mean) + Vocabulary::kFirstWord;
+    out.mean.assign(counts, counts + out.vocabulary.size());
+    return out;
+  }
+  const auto n = static_cast<std::size_t>(mean.size(1));
+  for (std::size_t v = 0; v < n; ++v) {
+    out.mean.push_back(statistics.value(v, at(mean)[v]));
+    out.sd.push_back(statistics.spread(v, at(sd)[v]));
+    out.low.push_back(statistics.value(v, at(low)[v]));
+    out.high.push_back(statistics.value(v, at(high)[v]));
+  }
+  return out;
 }
 
 Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> queries) const {
@@ -279,7 +419,10 @@ Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> querie
   std::vector<Chain> chains;
   const auto flush = [&] {
     const Query none;
-    auto done = in_chunks<char>({&none, 1}, [&](auto, auto) { sample_chunk(chains); });
+    auto done = in_chunks<char>({&none, 1}, [&](auto, auto) {
+      sample_chunk(chains);
+      sample_payloads(chains);
+    });
     chains.clear();
     return done.status();
   };
@@ -287,12 +430,20 @@ Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> querie
     const std::size_t width = queries[i].query.wanted.size();
     out[i].features = queries[i].query.wanted;
     out[i].values.resize(queries[i].count * width);
+    out[i].modalities = queries[i].query.wanted_payloads;
+    const std::size_t payloads = out[i].modalities.size();
+    out[i].payloads.resize(queries[i].count * payloads);
     for (std::size_t n = 0; n < queries[i].count; ++n) {
       chains.push_back(begin(queries[i], n));
       Chain& chain = chains.back();
       chain.features = &out[i].features;
       chain.values = out[i].values.data() + n * width;
       for (std::size_t j = 0; j < width; ++j) chain.values[j] = chain.snapshot.features[out[i].features[j]].last;
+      chain.payloads = out[i].payloads.data() + n * payloads;
+      for (std::size_t j = 0; j < payloads; ++j) {
+        const PayloadRef& there = chain.snapshot.modalities[out[i].modalities[j]].payload;
+        if (there) chain.payloads[j] = *there;
+      }
       if (chains.size() == kSampleRows) LACUNA_RETURN_IF_ERROR(flush());
     }
   }
@@ -307,6 +458,16 @@ Chain Version::begin(const SampleQuery& asked, std::size_t sample) const {
   chain.snapshot = *asked.query.snapshot;
   chain.snapshot.recent_ids.clear();
   chain.snapshot.features.resize(static_cast<std::size_t>(layout.features));
+  chain.snapshot.modalities.resize(static_cast<std::size_t>(layout.modalities));
+  for (ModalityId m : asked.query.hidden) chain.snapshot.modalities[m].payload = {};
+  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
+    const ModalityId modality = layout.payloads[slot].modality;
+    for (std::size_t j = 0; j < asked.query.wanted_payloads.size(); ++j) {
+      if (asked.query.wanted_payloads[j] != modality || chain.snapshot.modalities[modality].payload) continue;
+      chain.slots.push_back(slot);
+      chain.places.push_back(j);
+    }
+  }
   chain.time = asked.query.time;
   chain.seed = mix64(mix64(asked.query.seed ^ kSampleStream) + sample);
   for (FeatureId f = 0; f < chain.snapshot.features.size(); ++f) {
@@ -376,6 +537,76 @@ void Version::sample_chunk(std::span<Chain> chains) const {
   }
 }
 
+/// Payloads, each given the features, what is known and the payloads before it.
+void Version::sample_payloads(std::span<Chain> chains) const {
+  const InputLayout& layout = p_.encoder->layout();
+  const auto device = p_.weights.device();
+  const auto size = static_cast<std::size_t>(kProposals * p_.options.latent_dim);
+  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
+    std::vector<Chain*> going;
+    std::vector<std::size_t> places;
+    std::vector<Query> queries;
+    for (Chain& chain : chains) {
+      const auto it = std::find(chain.slots.begin(), chain.slots.end(), slot);
+      if (it == chain.slots.end()) continue;
+      going.push_back(&chain);
+      places.push_back(chain.places[static_cast<std::size_t>(it - chain.slots.begin())]);
+      queries.push_back({&chain.snapshot, chain.time, {}, {}, 0});
+    }
+    if (going.empty()) continue;
+    const auto rows_count = static_cast<std::int64_t>(going.size());
+    const Rows rows = encode(queries);
+    Tensor noise = torch::empty({rows_count, kProposals, p_.options.latent_dim});
+    std::vector<HashRandom> random;
+    std::vector<std::uint64_t> seeds;
+    for (std::size_t i = 0; i < going.size(); ++i) {
+      random.emplace_back(mix64(going[i]->seed ^ mix64(static_cast<std::uint64_t>(layout.features) + slot)));
+      random.back().normals({noise.data_ptr<float>() + i * size, size});
+      seeds.push_back(random.back().bits());
+    }
+    const Draws draws = draw(rows, rows.past.to(device), rows.context.to(device), noise.to(device));
+    const Tensor weights = torch::softmax(draws.log_weight, 1).to(torch::kCPU).contiguous();
+    if (!torch::isfinite(weights).all().item<bool>()) throw std::runtime_error("not finite");
+    std::vector<std::int64_t> chosen;
+    for (std::size_t i = 0; i < going.size(); ++i) {
+      const std::span w(weights.data_ptr<float>() + i * kProposals, kProposals);
+      chosen.push_back(static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit()));
+    }
+    const PayloadKind& kind = network_.kind(slot);
+    const Tensor state = draws.state.flatten(0, 1).index_select(0, torch::tensor(chosen).to(device)).unsqueeze(1);
+    const Tensor drawn = kind.sample(kind.decode(state), seeds).to(torch::kCPU).contiguous();
+    for (std::size_t i = 0; i < going.size(); ++i) {
+      Payload payload = to_payload(slot, drawn.data_ptr<float>() + static_cast<std::int64_t>(i) * drawn.size(1), drawn.size(1));
+      Chain& chain = *going[i];
+      chain.payloads[places[i]] = payload;
+      ModalityState& known = chain.snapshot.modalities[layout.payloads[slot].modality];
+      known.payload = PayloadRef(std::move(payload));
+      known.last_time = chain.time;
+      ++known.count;
+    }
+  }
+}
+
+/// Drawn numbers as a payload: natural values, or the words of a text.
+Payload Version::to_payload(std::size_t slot, const float* drawn, std::int64_t count) const {
+  const PayloadStatistics& statistics = p_.standardiser.payload(slot);
+  Payload out;
+  if (p_.encoder->layout().payloads[slot].kind != ModalityKind::text) {
+    for (std::int64_t v = 0; v < count; ++v) out.values.push_back(statistics.value(static_cast<std::size_t>(v), drawn[v]));
+    return out;
+  }
+  const auto& words = statistics.vocabulary().words();
+  for (std::int64_t t = 0; t < count; ++t) {
+    const auto number = static_cast<std::uint32_t>(drawn[t]);
+    if (number == Vocabulary::kEnd || number == Vocabulary::kPadding) break;
+    const std::size_t word = number - Vocabulary::kFirstWord;
+    out.text += (out.text.empty() ? "" : " ");
+    out.text += number >= Vocabulary::kFirstWord && word < words.size() ? words[word] : "_";
+  }
+  if (out.text.empty()) out.text = "_";  // a text is never empty
+  return out;
+}
+
 /// One value of a feature, given one posterior draw, within the plausible range.
 double Version::draw_value(const HostOutputs& o, std::int64_t draw, FeatureId feature,
                            HashRandom& random) const {
@@ -430,10 +661,17 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
       for (std::int64_t s = 0; s < k; ++s) {
         const float first = at(o.first_share, s);
         for (int c = 0; c < 2; ++c) {
-          p.weights.push_back(weights[s] * (c == 0 ? first : 1.0F - first));
-          p.location.push_back(static_cast<float>(mean + sd * at(o.location[c], s)));
-          p.scale.push_back(static_cast<float>(sd * at(o.scale[c], s)));
+          Component part{weights[s] * (c == 0 ? first : 1.0F - first), at(o.location[c], s), at(o.scale[c], s)};
+          if (o.measured_base.defined()) part = given_missing(part, at(o.measured_base, s), slope_[feature]);
+          p.weights.push_back(static_cast<float>(part.weight));
+          p.location.push_back(static_cast<float>(mean + sd * part.location));
+          p.scale.push_back(static_cast<float>(sd * part.scale));
         }
+      }
+      if (o.measured_base.defined()) {
+        float total = 0;
+        for (float w : p.weights) total += w;
+        for (float& w : p.weights) w /= std::max(total, 1e-20F);
       }
       break;
     case Likelihood::negative_binomial:

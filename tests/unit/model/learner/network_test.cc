@@ -106,7 +106,7 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
   const Network net = network();
   const Tensor context = random_tensor(random, {4, layout.context}),
                past = random_tensor(random, {4, layout.features, layout.past});
-  const Outputs out = net.decode(net.expand(random_tensor(random, {4, 1, 6}), context), past);
+  const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {4, 1, 6}), context)), past);
   Tensor target = random_tensor(random, {4, layout.features});
   for (std::int64_t b = 0; b < 4; ++b) {
     target[b][testing::kCells] = static_cast<float>(3 * b);
@@ -166,7 +166,7 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
   Tensor target = torch::ones({5, layout.features});
   const auto loss = [&](const Network& n) {
     const Posterior q = n.encode(past, context, torch::ones({5, 1, layout.modalities}));
-    const Tensor hidden = n.expand(q.mean + (0.5 * q.log_variance).exp() * noise, context);
+    const Tensor hidden = n.expand(n.state(q.mean + (0.5 * q.log_variance).exp() * noise, context));
     const Tensor mean = torch::ones({layout.features});
     return kl_to_prior(q).mean() - n.log_likelihood(n.decode(hidden, past), target, mean).mean() -
            n.log_likelihood(n.decode(hidden, {}), target, mean).mean();

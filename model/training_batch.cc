@@ -1,0 +1,239 @@
+#include "model/training_batch.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lacuna::model {
+
+using torch::Tensor;
+
+namespace {
+
+/// Share of the examples in which nothing is hidden: what is predicted next is predicted from all there is.
+constexpr double kWholeShare = 0.25;
+/// Share in which everything is hidden, in half of them the attributes too, so that the prior too is a patient of the population.
+constexpr double kBlankShare = 0.03;
+constexpr double kAgeHoursMax = 24.0 * 365;
+
+std::span<float> row_of(Tensor& t, std::int64_t row) {
+  const std::int64_t width = t.numel() / std::max<std::int64_t>(t.size(0), 1);
+  return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
+}
+
+PayloadRows to_rows(const PayloadStatistics& statistics, const std::vector<std::int64_t>& index, const std::vector<const Payload*>& payloads,
+                    const std::vector<double>& hours) {
+  PayloadRows out;
+  if (index.empty()) return out;
+  const auto n = static_cast<std::int64_t>(index.size());
+  out.index = torch::tensor(index);
+  out.rows = torch::empty({n, static_cast<std::int64_t>(statistics.row_width())});
+  out.age = torch::empty({n, PayloadRows::kAgeColumns});
+  for (std::int64_t i = 0; i < n; ++i) {
+    statistics.row(*payloads[static_cast<std::size_t>(i)], row_of(out.rows, i));
+    const double age = std::clamp(hours[static_cast<std::size_t>(i)], 0.0, kAgeHoursMax);
+    row_of(out.age, i)[0] = static_cast<float>(std::log1p(age) * 0.5);
+    row_of(out.age, i)[1] = static_cast<float>(std::exp(-age));
+  }
+  return out;
+}
+
+/// Draws the subsets that an example's passes see, of the modalities that have something.
+class Subsets {
+ public:
+  Subsets(const ModelOptions& options, const TrainOptions& train) : options_(options), train_(train) {}
+
+  std::vector<std::vector<bool>> draw(const std::vector<bool>& measured, bool whole, HashRandom& random) const {
+    std::vector<std::size_t> present;
+    for (std::size_t m = 0; m < measured.size(); ++m) {
+      if (measured[m]) present.push_back(m);
+    }
+    const auto passes = static_cast<std::size_t>(train_.passes);
+    if (train_.objective == Objective::mvtcae || options_.fusion == Fusion::poe || present.empty()) return {measured};
+    std::vector<std::vector<bool>> out;
+    if (options_.fusion == Fusion::moe) {  // one expert alone
+      for (std::size_t s = 0; s < passes; ++s) out.push_back(without(measured, present, present.size() - 1, random));
+      return out;
+    }
+    if (train_.objective == Objective::mopoe) {  // every subset as likely as any other
+      for (std::size_t s = 0; s < passes; ++s) {
+        std::vector<bool> kept(measured.size());
+        bool any = false;
+        while (!any) {
+          for (std::size_t m : present) any |= (kept[m] = random.unit() < 0.5);
+        }
+        out.push_back(std::move(kept));
+      }
+      return out;
+    }
+    if (passes == 1) {
+      if (whole || random.unit() >= train_.hide_modalities) return {measured};
+      // Half of the rows lose one modality, which is what an outage looks like; the others any number, up to all.
+      return {without(measured, present, random.unit() < 0.5 ? 1 : 1 + random.below(present.size()), random)};
+    }
+    out.push_back(measured);
+    if (present.size() < 32 && (std::size_t{1} << present.size()) - 1 <= passes) {
+      for (std::size_t bits = 1; bits + 1 < std::size_t{1} << present.size(); ++bits) {
+        std::vector<bool> kept(measured.size());
+        for (std::size_t i = 0; i < present.size(); ++i) kept[present[i]] = ((bits >> i) & 1) != 0;
+        out.push_back(std::move(kept));
+      }
+      return out;
+    }
+    for (std::size_t s = 1; s < passes; ++s) {
+      out.push_back(without(measured, present, random.unit() < 0.5 ? 1 : 1 + random.below(present.size()), random));
+    }
+    return out;
+  }
+
+ private:
+  static std::vector<bool> without(const std::vector<bool>& measured, std::vector<std::size_t> present, std::size_t count,
+                                   HashRandom& random) {
+    std::vector<bool> kept = measured;
+    for (std::size_t i = 0; i < count; ++i) {
+      std::swap(present[i], present[i + random.below(present.size() - i)]);
+      kept[present[i]] = false;
+    }
+    return kept;
+  }
+
+  const ModelOptions& options_;
+  const TrainOptions& train_;
+};
+
+}  // namespace
+
+PayloadRows payload_rows(const Standardiser& standardiser, const InputLayout& layout, std::size_t slot,
+                         const std::vector<const Snapshot*>& snapshots, const std::vector<Time>& times) {
+  std::vector<std::int64_t> index;
+  std::vector<const Payload*> payloads;
+  std::vector<double> hours;
+  const ModalityId modality = layout.payloads[slot].modality;
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    if (snapshots[i] == nullptr || modality >= snapshots[i]->modalities.size()) continue;
+    const ModalityState& state = snapshots[i]->modalities[modality];
+    if (!state.payload) continue;
+    index.push_back(static_cast<std::int64_t>(i));
+    payloads.push_back(&*state.payload);
+    hours.push_back(hours_between(state.last_time, times[i]));
+  }
+  return to_rows(standardiser.payload(slot), index, payloads, hours);
+}
+
+TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
+                                  const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
+                                  std::uint64_t noise_seed) {
+  const InputLayout& l = encoder.layout();
+  const auto rows = static_cast<std::int64_t>(examples.size());
+  const auto features = static_cast<std::size_t>(l.features);
+  TrainingBatch b;
+  b.past = torch::empty({rows, l.features, l.past});
+  b.context = torch::empty({rows, l.context});
+  b.observed = torch::empty({rows, l.features});
+  b.last = torch::empty({rows, l.features});
+  b.arrived = torch::zeros({rows, l.features});
+  b.arrived_mask = torch::zeros({rows, l.features});
+  Tensor cells = torch::zeros({rows, l.features});
+  std::vector<std::vector<std::vector<bool>>> kept(examples.size());
+  const Subsets subsets(options, train);
+  std::size_t passes = 1;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const Example& example = *examples[static_cast<std::size_t>(i)];
+    HashRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
+    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), cell = row_of(cells, i);
+    encoder.encode(standardiser, example.before, example.after.get(), example.time,
+                   {past, observed, row_of(b.last, i), row_of(b.context, i)});
+    const double kept_as_is = random.unit();
+    const bool whole = kept_as_is < kWholeShare && options.fusion != Fusion::moe;
+    const bool blank = kept_as_is >= 1 - kBlankShare;
+    if (blank && random.unit() < 0.5) std::fill(row_of(b.context, i).begin(), row_of(b.context, i).end(), 0.0F);
+    const auto known = [&](std::size_t f) {
+      const std::size_t at = f * static_cast<std::size_t>(l.past);
+      return past[at + kMask] > 0 || (l.past > l.side && past[at + static_cast<std::size_t>(l.side) + kMask] > 0);
+    };
+    std::vector<bool> measured(static_cast<std::size_t>(l.modalities));
+    for (std::size_t f = 0; f < features; ++f) {
+      if (known(f)) measured[l.modality_of[f]] = true;
+    }
+    for (const PayloadSlot& slot : l.payloads) {
+      const auto& modalities = example.before.modalities;
+      if (slot.modality < modalities.size() && modalities[slot.modality].payload) measured[slot.modality] = true;
+    }
+    const double share = train.hide_cells_min + random.unit() * (train.hide_cells_max - train.hide_cells_min);
+    std::vector<bool> left(static_cast<std::size_t>(l.modalities));
+    for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
+    for (std::size_t f = 0; f < features; ++f) {
+      const bool hide = (random.unit() < share && !whole) || blank;
+      if (known(f) && !hide) {
+        cell[f] = 1.0F;
+        left[l.modality_of[f]] = true;
+      } else {
+        std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * l.past, l.past, 0.0F);
+      }
+    }
+    auto& mine = kept[static_cast<std::size_t>(i)];
+    mine = subsets.draw(measured, whole, random);
+    // A modality of which every cell is hidden has nothing to say.
+    for (auto& subset : mine) {
+      for (std::size_t m = 0; m < left.size(); ++m) subset[m] = subset[m] && left[m];
+    }
+    passes = std::max(passes, mine.size());
+    const auto arrived = row_of(b.arrived, i), mask = row_of(b.arrived_mask, i);
+    for (const FeatureValue& v : example.arrived) {
+      arrived[v.feature] = encoder.target(standardiser, v.feature, v.value);
+      mask[v.feature] = 1.0F;
+    }
+  }
+
+  const auto s = static_cast<std::int64_t>(passes);
+  b.subset = torch::zeros({rows, s, l.modalities});
+  b.visible = torch::zeros({rows, s, l.features});
+  b.pass_weight = torch::zeros({rows, s});
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const auto subset = row_of(b.subset, row), visible = row_of(b.visible, row), cell = row_of(cells, row);
+    for (std::size_t p = 0; p < kept[i].size(); ++p) {
+      row_of(b.pass_weight, row)[p] = 1.0F / static_cast<float>(kept[i].size());
+      for (std::size_t m = 0; m < kept[i][p].size(); ++m) subset[p * kept[i][p].size() + m] = kept[i][p][m] ? 1.0F : 0.0F;
+      for (std::size_t f = 0; f < features; ++f) visible[p * features + f] = kept[i][p][l.modality_of[f]] ? cell[f] : 0.0F;
+    }
+  }
+  b.noise = torch::empty({rows, s, options.latent_dim});
+  HashRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
+
+  std::vector<const Snapshot*> snapshots;
+  std::vector<Time> times;
+  for (const Example* example : examples) {
+    snapshots.push_back(&example->before);
+    times.push_back(example->time);
+  }
+  for (std::size_t slot = 0; slot < l.payloads.size(); ++slot) {
+    b.known.push_back(payload_rows(standardiser, l, slot, snapshots, times));
+    std::vector<std::int64_t> index;
+    std::vector<const Payload*> payloads;
+    for (std::size_t i = 0; i < examples.size(); ++i) {
+      for (const PayloadValue& v : examples[i]->arrived_payloads) {
+        if (v.modality != l.payloads[slot].modality) continue;
+        index.push_back(static_cast<std::int64_t>(i));
+        payloads.push_back(&*v.payload);
+      }
+    }
+    b.came.push_back(to_rows(standardiser.payload(slot), index, payloads, std::vector<double>(index.size(), 0.0)));
+  }
+  return b;
+}
+
+TrainingBatch TrainingBatch::on(const torch::Device& device) const {
+  TrainingBatch out = *this;
+  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible,
+                    &out.pass_weight, &out.noise}) {
+    *t = t->to(device);
+  }
+  for (auto* payloads : {&out.known, &out.came}) {
+    for (PayloadRows& p : *payloads) {
+      if (p.index.defined()) p = {p.index.to(device), p.rows.to(device), p.age.to(device)};
+    }
+  }
+  return out;
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "model/network.h"
+#include "model/options.h"
+
+// What one gradient step reads, and what of it the encoder may see. B: examples, S: subsets of modalities of an example, F: features,
+// M: modalities, L: latent dimensions.
+
+namespace lacuna::model {
+
+struct TrainingBatch {
+  torch::Tensor past, context;              ///< [B, F, P] (0 where a cell is hidden), [B, C]
+  torch::Tensor observed, last;             ///< [B, F]: what is known before, hidden or not, and its target()
+  torch::Tensor arrived, arrived_mask;      ///< [B, F]: what came
+  torch::Tensor subset;                     ///< [B, S, M]: what each pass of an example sees
+  torch::Tensor visible;                    ///< [B, S, F]: the same by feature, hidden cells left out
+  torch::Tensor pass_weight;                ///< [B, S]: sums to 1 over S
+  torch::Tensor noise;                      ///< [B, S, L]
+  std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came
+
+  TrainingBatch on(const torch::Device& device) const;
+};
+
+/// A batch of `examples`, hidden and drawn by `seed`: everything depends on the example, its place and the seed alone.
+TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
+                                  const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
+                                  std::uint64_t noise_seed);
+
+/// The newest payloads of `snapshots` as rows of a slot, seen from `times`; a null snapshot has none.
+PayloadRows payload_rows(const Standardiser& standardiser, const InputLayout& layout, std::size_t slot,
+                         const std::vector<const Snapshot*>& snapshots, const std::vector<Time>& times);
+
+}  // namespace lacuna::model
