@@ -127,7 +127,7 @@ class TextKind final : public PayloadKind {
         const std::int64_t from = std::max<std::int64_t>(t - kReach, 0);
         const Tensor window = before(tokens.narrow(1, from, t - from + 1), from > 0 ? tokens.select(1, from - 1) : Tensor());
         const Tensor logits = next_logits(decoded.squeeze(1), window.to(decoded.device())).select(1, t - from);
-        cumulative = torch::softmax(forbid_padding(logits), -1).to(torch::kCPU).cumsum(-1).contiguous();
+        cumulative = torch::softmax(logits, -1).to(torch::kCPU).cumsum(-1).contiguous();
       }
       for (std::int64_t i = 0; i < rows; ++i) {
         const auto row = static_cast<std::size_t>(i);
@@ -181,7 +181,7 @@ class TextKind final : public PayloadKind {
       x = x + torch::silu(torch::conv1d(padded, c.mix) + said.unsqueeze(-1));
     }
     const Tensor constant = torch::silu(torch::mm(state, state_out_)).unsqueeze(1).expand({-1, x.size(2), -1});
-    return torch::matmul(torch::cat({x.transpose(1, 2), constant}, -1), out_) + out_bias_;
+    return forbid_padding(torch::matmul(torch::cat({x.transpose(1, 2), constant}, -1), out_) + out_bias_);
   }
   static std::int64_t poisson(double rate, HashRandom& random) {
     // Knuth's method, in logarithms; rates are at most e^8.
