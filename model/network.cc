@@ -22,6 +22,10 @@ constexpr double kLogPrecisionMax = 8.0;
 constexpr double kExpertStart = -2.0;
 constexpr double kRatioMax = 6.0;
 constexpr std::int64_t kHeads = 4;
+/// A value one sd further moves the probit of being measured by no more than this.
+constexpr double kSlopeMax = 5.0;
+/// Two numbers a feature say what all of its values share in: they may move faster than other weights.
+constexpr double kMeasuredGain = 5.0;
 /// Log precision of an expert that has nothing to say.
 constexpr double kSilent = -30.0;
 /// Columns of the decoder's output for continuous features; counts and classes reuse them.
@@ -114,8 +118,7 @@ void Network::visit(const VisitWeight& each) {
   each(w_.out, Shape{f, u, out}, 0.5 * fan(u), 0.0);
   each(w_.out_bias, Shape{f, 1, out}, 0.0, 0.0);
   if (mnar_) {
-    each(w_.measured, Shape{h, f}, 0.0, 0.0);
-    each(w_.measured_bias, Shape{f}, 0.0, 0.0);
+    each(w_.measured_base, Shape{f}, 0.0, 0.0);
     each(w_.measured_slope, Shape{f}, 0.0, 0.0);
   }
   for (const auto& kind : kinds_) kind->visit(each);
@@ -189,6 +192,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
                     .expand({layout_.features, layout_.past, layout_.modalities, embed_})
                     .reshape({layout_.features * layout_.past, layout_.modalities * embed_})
                     .to(device);
+  value_acts_ = value_acts(layout).to(device);
   if (!kinds[0].empty()) bernoulli_ = torch::tensor(kinds[0]).to(device);
   if (!kinds[1].empty()) categorical_ = torch::tensor(kinds[1]).to(device);
   if (!kinds[2].empty()) counts_ = torch::tensor(kinds[2]).to(device);
@@ -290,9 +294,16 @@ Tensor Network::expand(const Tensor& state) const {
   return (torch::matmul(state, w_.expand) + w_.expand_bias).view({state.size(0), state.size(1), layout_.features, kFeatureWidth});
 }
 
-Tensor Network::measured_base(const Tensor& state) const { return torch::matmul(state, w_.measured) + w_.measured_bias; }
+Tensor Network::measured_base() const { return kMeasuredGain * w_.measured_base; }
 
-Tensor Network::measured_logit(const Tensor& state, const Tensor& x) const { return measured_base(state) + x * w_.measured_slope; }
+Tensor Network::measured_slope() const { return kSlopeMax * torch::tanh(kMeasuredGain / kSlopeMax * w_.measured_slope) * value_acts_; }
+
+Tensor Network::measured_log_likelihood(const Outputs& blind, const Tensor& observed, const Tensor& value) const {
+  const Tensor base = measured_base(), slope = measured_slope();
+  const Tensor given_value = base + slope * value;
+  const Tensor without = (base + slope * blind.location[0]) / (1.0 + (slope * blind.scale[0]).square()).sqrt();
+  return torch::where(observed > 0, torch::special_log_ndtr(given_value), torch::special_log_ndtr(-without));
+}
 
 Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& visible) const {
   const std::int64_t rows = hidden.size(0), samples = hidden.size(1), f = layout_.features;
@@ -324,6 +335,11 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
   out.location[1] = located(1, kGateB, kDeltaB, 0.0);
   out.scale[0] = torch::softplus(raw[kScaleA] - 0.5) + kScaleFloor;
   out.scale[1] = torch::softplus(raw[kScaleB] + 0.5) + kScaleFloor;
+  if (mnar_ && !past.defined()) {
+    const Tensor scale = torch::softplus(w_.out_bias.select(1, 0).select(1, kScaleA) + 0.5) + kScaleFloor;
+    out.location[1] = out.location[0];
+    out.scale[0] = out.scale[1] = scale.expand_as(out.location[0]);
+  }
   if (bernoulli_.defined()) out.logit = past.defined() ? raw[kDeltaA] + linear : raw[kDeltaA];
   if (categorical_.defined()) out.class_logits = raw.narrow(0, 0, layout_.categories) + class_mask_;
   if (counts_.defined()) {

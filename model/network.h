@@ -90,12 +90,15 @@ class Network {
   torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target,
                                const torch::Tensor& count_mean) const;
 
-  /// Log odds that a feature is measured, [B, K, F], given the state and its value `x` (standardised, [B, K, F]); ModelOptions::mnar
-  /// only. Being missing may depend on the value itself (not-MIWAE, Ipsen, Mattei and Frellsen 2021, section 3).
-  torch::Tensor measured_logit(const torch::Tensor& state, const torch::Tensor& x) const;
-  /// The two parts of measured_logit: [B, K, F] and the factor of x, [F].
-  torch::Tensor measured_base(const torch::Tensor& state) const;
-  const torch::Tensor& measured_slope() const { return w_.measured_slope; }
+  /// Whether a continuous feature is measured is a probit of its own standardised value x, P(measured | x) = Phi(base + slope x)
+  /// (self-masking, as in not-MIWAE: Ipsen, Mattei and Frellsen 2021; the probit, so that x can be integrated out: Heckman 1979).
+  /// ModelOptions::mnar only; then decode() without a past gives one normal whose scale belongs to the feature, since a decoder of any
+  /// shape could explain what hides itself as a shape. [F] each.
+  torch::Tensor measured_base() const;
+  torch::Tensor measured_slope() const;
+  /// Log probability of being measured or not: `observed` [B, 1, F] of 0 and 1, `value` [B, 1, F] standardised (looked at where
+  /// observed). [B, K, F].
+  torch::Tensor measured_log_likelihood(const Outputs& blind, const torch::Tensor& observed, const torch::Tensor& value) const;
 
   /// One a payload slot.
   const PayloadKind& kind(std::size_t slot) const { return *kinds_[slot]; }
@@ -114,6 +117,7 @@ class Network {
   torch::Tensor flat_, gradient_;
   torch::Tensor block_mask_;  ///< [F * P, M * E]: a feature feeds its own modality's encoder only
   torch::Tensor bernoulli_, categorical_, counts_;  ///< feature indices; undefined when there are none
+  torch::Tensor value_acts_;                        ///< [F]: value_acts()
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
   std::vector<std::unique_ptr<PayloadKind>> kinds_;
   struct {
@@ -126,7 +130,7 @@ class Network {
     torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand,
         expand_bias;  // decoder
     torch::Tensor past, skip, out, out_bias;
-    torch::Tensor measured, measured_bias, measured_slope;  // missingness
+    torch::Tensor measured_base, measured_slope;  // missingness
   } w_;
 };
 

@@ -48,8 +48,7 @@ class TorchTrainer final : public Trainer {
         first_(torch::zeros_like(network_.flat())),
         second_(torch::zeros_like(network_.flat())),
         average_(network_.flat().clone()),
-        sums_(torch::zeros({4}, torch::TensorOptions().device(device))),
-        value_acts_(value_acts(encoder_->layout()).to(device)) {}
+        sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
 
   bool take(Example example, int pace) override {
     standardiser_.observe(example);
@@ -106,8 +105,7 @@ class TorchTrainer final : public Trainer {
   Standardiser standardiser_;
   Network network_;
   Tensor first_, second_, average_;
-  Tensor sums_;         ///< since the last version, on the device: loss, KL, cells, skipped steps
-  Tensor value_acts_;   ///< [F]
+  Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
   std::deque<Example> recent_;
   std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at
   std::int64_t published_at_ = 0;
@@ -164,14 +162,7 @@ TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
     plain = (now * observed).sum() + arrived;
     cells = b.observed.sum() + b.arrived_mask.sum();
     if (options_.mnar) {
-      // A value that is missing stands in by a draw, through which the missingness model reaches the decoder.
-      const Tensor first = torch::sigmoid(blind.first_logit);
-      const Tensor centre = first * blind.location[0] + (1 - first) * blind.location[1];
-      const Tensor spread = (first * blind.scale[0] + (1 - first) * blind.scale[1]).detach();
-      const Tensor eps = b.noise.index_select(-1, (torch::arange(layout.features, torch::kLong) % b.noise.size(-1)).to(device_));
-      const Tensor x = torch::where(observed > 0, b.last.unsqueeze(1), centre + spread * eps) * value_acts_;
-      const Tensor logit = network_.measured_logit(state, x);
-      likelihood = likelihood + ((observed * logit - torch::softplus(logit)) * pass).sum();
+      likelihood = likelihood + (network_.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.struck * pass).sum();
     }
   }
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {

@@ -132,7 +132,9 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.last = torch::empty({rows, l.features});
   b.arrived = torch::zeros({rows, l.features});
   b.arrived_mask = torch::zeros({rows, l.features});
-  Tensor cells = torch::zeros({rows, l.features});
+  Tensor cells = torch::zeros({rows, l.features}), struck = torch::zeros({rows, l.features});
+  std::vector<std::vector<bool>> had(examples.size());             // modalities that had something
+  std::vector<std::vector<std::vector<bool>>> dropped;             // and which of them each pass was to see
   std::vector<std::vector<std::vector<bool>>> kept(examples.size());
   const Subsets subsets(options, train);
   std::size_t passes = 1;
@@ -163,6 +165,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
     for (std::size_t f = 0; f < features; ++f) {
       const bool hide = (random.unit() < share && !whole) || blank;
+      row_of(struck, i)[f] = hide ? 1.0F : 0.0F;
       if (known(f) && !hide) {
         cell[f] = 1.0F;
         left[l.modality_of[f]] = true;
@@ -172,6 +175,8 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     }
     auto& mine = kept[static_cast<std::size_t>(i)];
     mine = subsets.draw(measured, whole, random);
+    had[static_cast<std::size_t>(i)] = measured;
+    dropped.push_back(mine);
     // A modality of which every cell is hidden has nothing to say.
     for (auto& subset : mine) {
       for (std::size_t m = 0; m < left.size(); ++m) subset[m] = subset[m] && left[m];
@@ -187,6 +192,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   const auto s = static_cast<std::int64_t>(passes);
   b.subset = torch::zeros({rows, s, l.modalities});
   b.visible = torch::zeros({rows, s, l.features});
+  b.struck = torch::zeros({rows, s, l.features});
   b.pass_weight = torch::zeros({rows, s});
   for (std::size_t i = 0; i < kept.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
@@ -194,7 +200,12 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     for (std::size_t p = 0; p < kept[i].size(); ++p) {
       row_of(b.pass_weight, row)[p] = 1.0F / static_cast<float>(kept[i].size());
       for (std::size_t m = 0; m < kept[i][p].size(); ++m) subset[p * kept[i][p].size() + m] = kept[i][p][m] ? 1.0F : 0.0F;
-      for (std::size_t f = 0; f < features; ++f) visible[p * features + f] = kept[i][p][l.modality_of[f]] ? cell[f] : 0.0F;
+      for (std::size_t f = 0; f < features; ++f) {
+        const ModalityId m = l.modality_of[f];
+        visible[p * features + f] = kept[i][p][m] ? cell[f] : 0.0F;
+        const bool without = had[i][m] && !dropped[i][p][m];
+        row_of(b.struck, row)[p * features + f] = without ? 1.0F : row_of(struck, row)[f];
+      }
     }
   }
   b.noise = torch::empty({rows, s, options.latent_dim});
@@ -224,7 +235,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
 
 TrainingBatch TrainingBatch::on(const torch::Device& device) const {
   TrainingBatch out = *this;
-  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible,
+  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.struck,
                     &out.pass_weight, &out.noise}) {
     *t = t->to(device);
   }

@@ -18,6 +18,9 @@ struct TrainingBatch {
   torch::Tensor arrived, arrived_mask;      ///< [B, F]: what came
   torch::Tensor subset;                     ///< [B, S, M]: what each pass of an example sees
   torch::Tensor visible;                    ///< [B, S, F]: the same by feature, hidden cells left out
+  /// [B, S, F]: cells that a draw struck, whether or not there was a value to hide: of these, what is measured and what is missing
+  /// stand to each other as in the data.
+  torch::Tensor struck;
   torch::Tensor pass_weight;                ///< [B, S]: sums to 1 over S
   torch::Tensor noise;                      ///< [B, S, L]
   std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came

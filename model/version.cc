@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <numbers>
 #include <stdexcept>
 
 #include "model/training_batch.h"
@@ -60,28 +61,22 @@ struct Component {
   double weight = 0, location = 0, scale = 1;
 };
 
-/// The component given that its value is missing, which has the probability 1 / (1 + exp(base + slope x)): weight, mean and spread by
-/// Gauss-Hermite quadrature; what the tilted density is beyond them is left out.
+/// The component given that its value x is missing, which has the probability Phi(-(base + slope x)): weight, mean and spread of the
+/// extended skew normal that it becomes (Azzalini 1985; moments as in Heckman 1979), taken for a normal.
 Component given_missing(const Component& c, double base, double slope) {
-  // Nodes and weights of order 7 for the standard normal (Abramowitz and Stegun, table 25.10, scaled).
-  static constexpr double kNodes[] = {0, 1.1544053947399682, 2.3667594107345416, 3.7504397177257425};
-  static constexpr double kWeights[] = {0.45714285714285714, 0.24012317860501271, 0.030757123967586491, 0.00054826885597221787};
-  double total = 0, first = 0, second = 0;
-  for (int i = -3; i <= 3; ++i) {
-    const double z = i < 0 ? -kNodes[-i] : kNodes[i], x = c.location + c.scale * z;
-    const double w = kWeights[std::abs(i)] / (1 + std::exp(std::clamp(base + slope * x, -30.0, 30.0)));
-    total += w;
-    first += w * z;
-    second += w * z * z;
-  }
-  const double mean = first / total;
-  return {c.weight * total, c.location + c.scale * mean, c.scale * std::sqrt(std::max(second / total - mean * mean, 1e-4))};
+  const double width = std::sqrt(1 + slope * slope * c.scale * c.scale);
+  const double t = -(base + slope * c.location) / width;
+  const double missing = std::max(normal_cdf(t), 1e-300);
+  const double hazard = t > -30 ? std::exp(-0.5 * t * t) / (std::sqrt(2 * std::numbers::pi) * missing) : -t;
+  const double pull = slope * c.scale * c.scale / width;
+  const double variance = c.scale * c.scale - pull * pull * hazard * (hazard + t);
+  return {c.weight * missing, c.location - pull * hazard, std::sqrt(std::max(variance, 1e-4 * c.scale * c.scale))};
 }
 
 /// Host copies of what a chunk's predictions are assembled from, [rows, samples, features] each.
 struct HostOutputs {
   Tensor first_share, location[2], scale[2], probability, classes, log_ratio, dispersion;
-  Tensor measured_base;  ///< with a missingness model, for what is missing
+  bool missing = false;  ///< of what is missing, where there is a missingness model
 
   HostOutputs() = default;
   explicit HostOutputs(const Outputs& o) {
@@ -119,8 +114,13 @@ class Version final : public ModelVersion {
     }
     count_mean_ = torch::tensor(means).to(p_.weights.device());
     if (p_.options.mnar) {
-      const Tensor slope = (network_.measured_slope().to(torch::kCPU) * value_acts(p_.encoder->layout())).contiguous();
-      slope_.assign(slope.data_ptr<float>(), slope.data_ptr<float>() + slope.numel());
+      const auto numbers = [](const Tensor& t) {
+        const Tensor c = t.to(torch::kCPU).contiguous();
+        return std::vector<float>(c.data_ptr<float>(), c.data_ptr<float>() + c.numel());
+      };
+      const torch::NoGradGuard no_gradients;
+      base_ = numbers(network_.measured_base());
+      slope_ = numbers(network_.measured_slope());
     }
   }
 
@@ -190,7 +190,7 @@ class Version final : public ModelVersion {
   VersionParts p_;
   Network network_;
   Tensor count_mean_;
-  std::vector<float> slope_;  ///< of the missingness model, by feature
+  std::vector<float> base_, slope_;  ///< of the missingness model, by feature
   std::string id_;
 };
 
@@ -332,7 +332,7 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   const bool features = p_.encoder->layout().features > 0;
   HostOutputs unknown = features ? HostOutputs(draws.blind) : HostOutputs();
   HostOutputs known = rows.any_known_wanted ? HostOutputs(network_.decode(draws.hidden, past)) : HostOutputs();
-  if (p_.options.mnar && features) unknown.measured_base = network_.measured_base(draws.state).to(torch::kCPU).contiguous();
+  unknown.missing = p_.options.mnar;
   const float* visible = rows.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const float* w = weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
@@ -662,13 +662,13 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
         const float first = at(o.first_share, s);
         for (int c = 0; c < 2; ++c) {
           Component part{weights[s] * (c == 0 ? first : 1.0F - first), at(o.location[c], s), at(o.scale[c], s)};
-          if (o.measured_base.defined()) part = given_missing(part, at(o.measured_base, s), slope_[feature]);
+          if (o.missing) part = given_missing(part, base_[feature], slope_[feature]);
           p.weights.push_back(static_cast<float>(part.weight));
           p.location.push_back(static_cast<float>(mean + sd * part.location));
           p.scale.push_back(static_cast<float>(sd * part.scale));
         }
       }
-      if (o.measured_base.defined()) {
+      if (o.missing) {
         float total = 0;
         for (float w : p.weights) total += w;
         for (float& w : p.weights) w /= std::max(total, 1e-20F);

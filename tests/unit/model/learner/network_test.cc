@@ -86,7 +86,10 @@ TEST(Kl, EqualsNumericalIntegration) {
 
 class NetworkTest : public ::testing::Test {
  protected:
-  NetworkTest() : encoder_(testing::synthetic_schema()) { options_.latent_dim = 6, options_.hidden_dim = 16; }
+  NetworkTest() : encoder_(testing::synthetic_schema()) {
+    options_.latent_dim = 6;
+    options_.hidden_dim = 16;
+  }
   Network network(bool trainable = false) const {
     HashRandom random(options_.seed + 77);
     // Every weight moved off its start, since many start at zero and would hide what they do.
@@ -187,6 +190,78 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
     const double expected = (up - down) / (2 * step);
     ASSERT_NEAR(net.gradient()[at].item<double>(), expected, 0.02 * largest + 0.02 * std::abs(expected))
         << "weight " << at;
+  }
+}
+
+// Probability of being measured, with the value integrated out where it is missing, against a sum over a grid of values.
+TEST_F(NetworkTest, MeasuredLikelihoodIntegratesTheValueOut) {
+  options_.mnar = true;
+  const InputLayout& layout = encoder_.layout();
+  HashRandom random(18);
+  const Network net = network();
+  const Tensor context = random_tensor(random, {3, layout.context});
+  const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {3, 1, 6}), context)), {});
+  Tensor observed = torch::zeros({3, 1, layout.features});
+  observed[0].fill_(1);
+  const Tensor value = random_tensor(random, {3, 1, layout.features});
+  const Tensor log_p = net.measured_log_likelihood(out, observed, value);
+  for (std::int64_t b = 0; b < 3; ++b) {
+    for (const FeatureId f : {testing::kHr, testing::kCrea, testing::kTube}) {
+      const double base = net.measured_base()[f].item<double>(), slope = net.measured_slope()[f].item<double>();
+      double expected = 0;
+      if (b == 0) {
+        expected = normal_cdf(base + slope * value[b][0][f].item<double>());
+      } else {
+        const double m = out.location[0][b][0][f].item<double>(), s = out.scale[0][b][0][f].item<double>();
+        for (double z = -8; z < 8; z += 0.001) {
+          expected += normal_cdf(-(base + slope * (m + s * z))) * std::exp(-0.5 * z * z) / std::sqrt(2 * M_PI) * 0.001;
+        }
+      }
+      EXPECT_NEAR(log_p[b][0][f].item<double>(), std::log(expected), 1e-3) << "row " << b << ", feature " << f;
+      EXPECT_EQ(f == testing::kTube, slope == 0) << "only continuous values act";
+    }
+  }
+}
+
+// Attention over a subset is attention over those modalities alone: what is outside has no say and no share, and with none left the
+// prior remains.
+TEST_F(NetworkTest, AttentionSeesItsSubsetAlone) {
+  options_.fusion = Fusion::attention;
+  const InputLayout& layout = encoder_.layout();
+  HashRandom random(19);
+  const Network net = network();
+  const Tensor past = random_tensor(random, {2, layout.features, layout.past}), context = random_tensor(random, {2, layout.context});
+  Tensor subset = torch::ones({2, 2, layout.modalities});
+  subset.select(1, 0).select(1, testing::kLab).fill_(0);
+  subset.select(1, 1).fill_(0);
+  Tensor other = past.clone();
+  for (FeatureId f : {testing::kCrea, testing::kLactate, testing::kCells}) other.select(1, f).fill_(9.0);
+  const auto a = net.fuse_codes(net.codes(past, context), context, subset, true), b = net.fuse_codes(net.codes(other, context), context, subset);
+  EXPECT_TRUE(torch::allclose(a.posterior.mean, b.posterior.mean));
+  EXPECT_EQ(a.shares.select(1, 0).select(1, testing::kLab).abs().max().item<float>(), 0.0F);
+  EXPECT_NEAR(a.shares.select(1, 0).sum(-1).min().item<double>(), 1.0, 1e-5);
+  EXPECT_EQ(a.posterior.mean.select(1, 1).abs().max().item<float>(), 0.0F);
+  EXPECT_EQ(a.posterior.log_variance.select(1, 1).abs().max().item<float>(), 0.0F);
+  subset.fill_(1);
+  EXPECT_FALSE(torch::allclose(net.encode(past, context, subset).mean, net.encode(other, context, subset).mean));
+}
+
+// KL(q || p) of two normals by integrating on a grid.
+TEST(Kl, BetweenTwoPosteriorsEqualsNumericalIntegration) {
+  HashRandom random(20);
+  for (int i = 0; i < 10; ++i) {
+    const Posterior q{random_tensor(random, {1, 1, 1}), random_tensor(random, {1, 1, 1})},
+        p{random_tensor(random, {1, 1, 1}), random_tensor(random, {1, 1, 1})};
+    const auto log_density = [](const Posterior& d, double x) {
+      const double sd = std::exp(0.5 * d.log_variance.item<double>());
+      return -0.5 * std::pow((x - d.mean.item<double>()) / sd, 2) - std::log(sd) - 0.5 * std::log(2 * M_PI);
+    };
+    const double mean = q.mean.item<double>(), sd = std::exp(0.5 * q.log_variance.item<double>()), step = sd * 0.002;
+    double integral = 0;
+    for (double x = mean - 9 * sd; x < mean + 9 * sd; x += step) {
+      integral += std::exp(log_density(q, x)) * (log_density(q, x) - log_density(p, x)) * step;
+    }
+    EXPECT_NEAR(kl_between(q, p).item<double>(), integral, 1e-3 * (1 + integral));
   }
 }
 

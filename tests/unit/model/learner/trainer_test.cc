@@ -184,6 +184,31 @@ TEST(Trainer, ExtremeValuesDoNotStopLearning) {
   EXPECT_TRUE(std::isfinite(trainer->stats().loss));
 }
 
+// The switches of the objective all learn; which of them learns best is measured elsewhere (docs/model.md).
+TEST(Trainer, EveryObjectiveAndFusionLearns) {
+  struct Variant {
+    Fusion fusion;
+    Objective objective;
+    int passes;
+  };
+  for (const Variant& v : {Variant{Fusion::mopoe, Objective::stratified, 4}, {Fusion::mopoe, Objective::mopoe, 2},
+                           {Fusion::poe, Objective::mvtcae, 1}, {Fusion::attention, Objective::stratified, 1},
+                           {Fusion::moe, Objective::stratified, 2}}) {
+    SyntheticWard ward(505), later(555);
+    ModelOptions model = small(5);
+    model.fusion = v.fusion;
+    TrainOptions train = quick();
+    train.objective = v.objective;
+    train.passes = v.passes;
+    auto trainer = make(ward.schema(), model, train);
+    feed(*trainer, ward.take(300 * 32));
+    const auto version = trainer->publish();
+    EXPECT_EQ(trainer->stats().skipped_steps, 0);
+    EXPECT_LT(relative_error(*version, later.take(300), {testing::kLab}), 0.85)
+        << "fusion " << static_cast<int>(v.fusion) << ", objective " << static_cast<int>(v.objective);
+  }
+}
+
 class VersionTest : public ::testing::TestWithParam<Fusion> {
  protected:
   void SetUp() override {
@@ -282,7 +307,7 @@ TEST_P(VersionTest, DrawsDependOnTheSeedOfTheQuery) {
   EXPECT_NE(once, mean());
 }
 
-INSTANTIATE_TEST_SUITE_P(Fusions, VersionTest, ::testing::Values(Fusion::mopoe, Fusion::poe, Fusion::moe));
+INSTANTIATE_TEST_SUITE_P(Fusions, VersionTest, ::testing::Values(Fusion::mopoe, Fusion::poe, Fusion::moe, Fusion::attention));
 
 }  // namespace
 }  // namespace lacuna::model
