@@ -2,7 +2,9 @@
 
 #include <zlib.h>
 
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "state/formats.pb.h"
@@ -118,6 +120,27 @@ void fill_features(const Snapshot& snapshot, format::Snapshot& out) {
   }
 }
 
+static_assert(std::endian::native == std::endian::little, "stored numbers are little-endian");
+
+void fill(const Payload& payload, format::Payload& out) {
+  out.set_values(payload.values.data(), payload.values.size() * sizeof(float));
+  out.set_observed(payload.observed.data(), payload.observed.size());
+  out.set_text(payload.text);
+}
+
+/// Of a modality that takes it; else corrupt.
+Result<PayloadRef> take(const Schema& schema, std::uint32_t modality, const format::Payload& in, const char* what) {
+  if (in.values().size() % sizeof(float) != 0) return corrupt(what, "a payload's numbers are cut");
+  Payload out;
+  out.values.resize(in.values().size() / sizeof(float));
+  std::memcpy(out.values.data(), in.values().data(), in.values().size());
+  out.observed.assign(in.observed().begin(), in.observed().end());
+  out.text = in.text();
+  const Modality& m = schema.modalities()[modality];
+  if (!check_payload(m.kind, m.payload, out).ok()) return corrupt(what, "a payload does not fit its modality");
+  return PayloadRef(std::move(out));
+}
+
 void fill(const Snapshot& snapshot, format::Snapshot& out) {
   out.set_format_version(kFormatVersion);
   out.set_patient_id(snapshot.patient_id);
@@ -132,6 +155,9 @@ void fill(const Snapshot& snapshot, format::Snapshot& out) {
     out.add_modality(m);
     out.add_modality_time_ms(to_ms(modality.last_time));
     out.add_modality_count(modality.count);
+    if (!modality.payload) continue;
+    out.add_payload_modality(m);
+    fill(*modality.payload, *out.add_payload());
   }
   for (std::uint32_t a = 0; a < snapshot.attributes.size(); ++a) {
     if (!snapshot.attributes[a]) continue;
@@ -166,7 +192,7 @@ Status take_features(const format::Snapshot& in, const char* what, Snapshot& out
   return {};
 }
 
-Status take_others(const format::Snapshot& in, const char* what, Snapshot& out) {
+Status take_others(const Schema& schema, const format::Snapshot& in, const char* what, Snapshot& out) {
   const int modalities = in.modality_size();
   if (in.modality_time_ms_size() != modalities || in.modality_count_size() != modalities) {
     return corrupt(what, "the modality arrays differ in length");
@@ -176,6 +202,15 @@ Status take_others(const format::Snapshot& in, const char* what, Snapshot& out) 
   if (!all_positive(in.modality_count())) return corrupt(what, "a stored modality has no events");
   for (int i = 0; i < modalities; ++i) {
     out.modalities[in.modality(i)] = {from_ms(in.modality_time_ms(i)), in.modality_count(i)};
+  }
+  if (in.payload_size() != in.payload_modality_size()) return corrupt(what, "the payload arrays differ in length");
+  if (!is_ascending(in.payload_modality(), out.modalities.size())) return corrupt(what, "a payload's modality is not in the schema, or not in order");
+  for (int i = 0; i < in.payload_size(); ++i) {
+    ModalityState& modality = out.modalities[in.payload_modality(i)];
+    if (modality.count == 0) return corrupt(what, "a payload of a modality without events");
+    Result<PayloadRef> payload = take(schema, in.payload_modality(i), in.payload(i), what);
+    if (!payload.ok()) return payload.status();
+    modality.payload = std::move(*payload);
   }
   if (in.attribute_value_size() != in.attribute_size()) return corrupt(what, "the attribute arrays differ in length");
   if (!is_ascending(in.attribute(), out.attributes.size())) return corrupt(what, "an attribute is not in the schema, or not in order");
@@ -198,7 +233,7 @@ Result<Snapshot> take(const Schema& schema, const format::Snapshot& in, const ch
   out.modalities.resize(schema.modality_count());
   out.attributes.resize(schema.attributes().size());
   LACUNA_RETURN_IF_ERROR(take_features(in, what, out));
-  LACUNA_RETURN_IF_ERROR(take_others(in, what, out));
+  LACUNA_RETURN_IF_ERROR(take_others(schema, in, what, out));
   out.recent_ids.assign(in.recent_id().begin(), in.recent_id().end());
   out.source = {in.source_topic(), in.source_partition(), in.source_offset()};
   return out;
@@ -230,6 +265,10 @@ std::string encode_example(const Schema& schema, const Example& example) {
     out.add_feature(v.feature);
     out.add_value(v.value);
   }
+  for (const PayloadValue& v : example.arrived_payloads) {
+    out.add_payload_modality(v.modality);
+    fill(*v.payload, *out.add_payload());
+  }
   return to_bytes(out);
 }
 
@@ -252,6 +291,16 @@ Result<Example> decode_example(const Schema& schema, std::string_view bytes) {
   out.time = from_ms(in.time_ms());
   out.arrived.reserve(static_cast<std::size_t>(in.feature_size()));
   for (int i = 0; i < in.feature_size(); ++i) out.arrived.push_back({in.feature(i), in.value(i)});
+  if (in.payload_size() != in.payload_modality_size()) return corrupt(kWhat, "the payload arrays differ in length");
+  std::vector<bool> came(schema.modality_count());
+  for (int i = 0; i < in.payload_size(); ++i) {
+    const std::uint32_t m = in.payload_modality(i);
+    if (m >= came.size() || came[m]) return corrupt(kWhat, "a payload's modality is not in the schema, or comes twice");
+    came[m] = true;
+    Result<PayloadRef> payload = take(schema, m, in.payload(i), kWhat);
+    if (!payload.ok()) return payload.status();
+    out.arrived_payloads.push_back({m, std::move(*payload)});
+  }
   return out;
 }
 

@@ -91,6 +91,7 @@ Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, cons
   }
   if (event.modality != kNoModality) {
     ModalityState& modality = snapshot.modalities.at(event.modality);
+    if (event.payload && (modality.count == 0 || event.time >= modality.last_time)) modality.payload = event.payload;
     modality.last_time = modality.count == 0 ? event.time : std::max(modality.last_time, event.time);
     modality.count += 1;
   }

@@ -37,12 +37,17 @@ Example random_example(const Schema& schema, Random& random) {
   example.before = testing::random_snapshot(schema, random, static_cast<int>(random.below(30)));
   example.time = testing::at_minutes(6000);
   example.arrived = testing::random_event(schema, random, "x", example.time).values;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    if (modality.kind == ModalityKind::tabular || random.chance(0.5)) continue;
+    example.arrived_payloads.push_back({m, PayloadRef(testing::random_payload(modality, random))});
+  }
   std::reverse(example.arrived.begin(), example.arrived.end());  // any order is kept
   return example;
 }
 
 TEST(Formats, SnapshotsRoundTrip) {
-  const Schema schema = testing::test_schema(5, 8);
+  const Schema schema = testing::test_schema(5, 8, true);
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
@@ -53,8 +58,27 @@ TEST(Formats, SnapshotsRoundTrip) {
   }
 }
 
+// A payload that another schema's modality would not take must not reach the model.
+TEST(Formats, PayloadsThatDoNotFitAreCorrupt) {
+  const Schema schema = testing::test_schema(1, 1, true);
+  Snapshot snapshot = new_snapshot(schema, "x");
+  snapshot.modalities[1] = {testing::at_minutes(1), 1, PayloadRef(Payload{{1, 2}, {}, ""})};
+  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "a wrong size";
+  snapshot.modalities[1].payload = PayloadRef(Payload{std::vector<float>(9, NAN), {}, ""});
+  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "not numbers";
+  snapshot.modalities[1].payload = {};
+  snapshot.modalities[0] = {testing::at_minutes(1), 1, PayloadRef(Payload{{}, {}, "text"})};
+  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "a tabular modality";
+  Example example;
+  example.before = new_snapshot(schema, "x");
+  example.time = testing::at_minutes(2);
+  const PayloadRef text(Payload{{}, {}, "text"});
+  example.arrived_payloads = {{2, text}, {2, text}};
+  EXPECT_EQ(decode_example(schema, encode_example(schema, example)).code(), Code::corrupt) << "twice";
+}
+
 TEST(Formats, ExamplesRoundTripWithoutIdsAndSource) {
-  const Schema schema = testing::test_schema(5, 8);
+  const Schema schema = testing::test_schema(5, 8, true);
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);

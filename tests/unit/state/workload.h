@@ -18,7 +18,7 @@
 
 namespace lacuna::state::testing {
 
-inline Schema test_schema(int features_per_modality = 3, int modalities = 3) {
+inline Schema test_schema(int features_per_modality = 3, int modalities = 3, bool payloads = false) {
   std::vector<Schema::ModalitySpec> specs;
   constexpr Likelihood kKinds[] = {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial};
   for (int m = 0; m < modalities; ++m) {
@@ -31,6 +31,18 @@ inline Schema test_schema(int features_per_modality = 3, int modalities = 3) {
       spec.features.push_back(feature);
     }
     specs.push_back(std::move(spec));
+  }
+  if (payloads) {
+    for (const ModalityKind kind : {ModalityKind::image, ModalityKind::text, ModalityKind::signal, ModalityKind::embedding}) {
+      Schema::ModalitySpec spec;
+      spec.modality.name = to_string(kind);
+      spec.modality.kind = kind;
+      PayloadSpec& payload = spec.modality.payload;
+      payload.height = payload.width = 3;
+      payload.channels = kind == ModalityKind::signal ? 2 : 1;
+      payload.length = 5;
+      specs.push_back(std::move(spec));
+    }
   }
   Attribute age, sex;
   age.name = "age";
@@ -54,6 +66,23 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+/// One that its modality takes; now and then with gaps.
+inline Payload random_payload(const Modality& modality, Random& random) {
+  Payload payload;
+  if (modality.kind == ModalityKind::text) {
+    payload.text = "word" + std::to_string(random.below(1000));
+    return payload;
+  }
+  const std::size_t count = modality.payload.value_count(modality.kind);
+  const bool gaps = random.chance(0.4);
+  for (std::size_t i = 0; i < count; ++i) {
+    const bool observed = !gaps || i == 0 || random.chance(0.7);
+    payload.values.push_back(observed ? static_cast<float>(random.real(-100, 100)) : 0.0F);
+    if (gaps) payload.observed.push_back(observed ? 1 : 0);
+  }
+  return payload;
+}
+
 inline Event random_event(const Schema& schema, Random& random, std::string patient, Time time) {
   Event event;
   event.event_id = patient + "-" + std::to_string(random.below(1'000'000'000'000));
@@ -66,6 +95,7 @@ inline Event random_event(const Schema& schema, Random& random, std::string pati
   }
   event.modality = static_cast<ModalityId>(random.below(schema.modality_count()));
   const Modality& modality = schema.modalities()[event.modality];
+  if (modality.kind != ModalityKind::tabular) event.payload = PayloadRef(random_payload(modality, random));
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
     if (random.chance(0.6)) event.values.push_back({f, random.real(0, 200)});
   }
@@ -98,9 +128,10 @@ class Workload {
       Snapshot& now = known_.try_emplace(patient, new_snapshot(schema_, patient)).first->second;
       const Event event = random_event(schema_, random_, patient, at_minutes(offset_));
       Example example{now, event.time, event.values};
+      if (event.payload) example.arrived_payloads.push_back({event.modality, event.payload});
       example.before.recent_ids.clear();
       example.before.source = {};
-      if (!event.values.empty()) change.examples.push_back(std::move(example));
+      if (!event.values.empty() || event.payload) change.examples.push_back(std::move(example));
       apply(schema_, now, event, {"lacuna.events", 0, offset_}, Millis::max());
       changed[patient] = now;
     }
