@@ -1,5 +1,8 @@
 #include "model/checkpoint.h"
 
+#include <cstring>
+#include <optional>
+
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -7,13 +10,39 @@ namespace lacuna::model {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 
 void put_time(ByteWriter& out, Time time) {
   out.put<std::int64_t>(time.time_since_epoch().count());
 }
 Time get_time(ByteReader& in) {
   return Time(Millis(in.get<std::int64_t>()));
+}
+
+std::uint8_t flags(const ModelOptions& options) {
+  return static_cast<std::uint8_t>((options.joint_expert ? 1 : 0) | (options.mnar ? 2 : 0) | (options.two_sided ? 4 : 0));
+}
+
+void put_payload(ByteWriter& out, ModalityId modality, const Payload& payload) {
+  out.put(modality);
+  out.put_text({reinterpret_cast<const char*>(payload.values.data()), payload.values.size() * sizeof(float)});
+  out.put_text({reinterpret_cast<const char*>(payload.observed.data()), payload.observed.size()});
+  out.put_text(payload.text);
+}
+
+/// Nothing when it does not fit the schema.
+std::optional<PayloadValue> get_payload(ByteReader& in, const Schema& schema) {
+  const auto modality = in.get<ModalityId>();
+  const std::string values = in.get_text(), observed = in.get_text();
+  Payload payload;
+  payload.text = in.get_text();
+  if (!in.ok() || modality >= schema.modality_count() || values.size() % sizeof(float) != 0) return std::nullopt;
+  payload.values.resize(values.size() / sizeof(float));
+  std::memcpy(payload.values.data(), values.data(), values.size());
+  payload.observed.assign(observed.begin(), observed.end());
+  const Modality& m = schema.modalities()[modality];
+  if (!check_payload(m.kind, m.payload, payload).ok()) return std::nullopt;
+  return PayloadValue{modality, PayloadRef(std::move(payload))};
 }
 
 /// A count that cannot be true is damage: asking for text past the end is how a reader learns of it.
@@ -31,7 +60,7 @@ std::string seal_checkpoint(const Schema& schema, const ModelOptions& options, s
   out.put<std::int32_t>(options.latent_dim);
   out.put<std::int32_t>(options.hidden_dim);
   out.put<std::uint8_t>(static_cast<std::uint8_t>(options.fusion));
-  out.put<std::uint8_t>(options.joint_expert ? 1 : 0);
+  out.put<std::uint8_t>(flags(options));
   out.put_text(body);
   std::string bytes = out.take();
   ByteWriter tail;
@@ -57,10 +86,10 @@ Result<std::string> open_checkpoint(const Schema& schema, const ModelOptions& op
   const bool same_latent = in.get<std::int32_t>() == options.latent_dim;
   const bool same_hidden = in.get<std::int32_t>() == options.hidden_dim;
   const bool same_fusion = in.get<std::uint8_t>() == static_cast<std::uint8_t>(options.fusion);
-  const bool same_joint = in.get<std::uint8_t>() == (options.joint_expert ? 1 : 0);
-  if (!same_latent || !same_hidden || !same_fusion || !same_joint) {
+  const bool same_flags = in.get<std::uint8_t>() == flags(options);
+  if (!same_latent || !same_hidden || !same_fusion || !same_flags) {
     return {Code::unsupported,
-            "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion)"};
+            "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion, mnar)"};
   }
   std::string body = in.get_text();
   if (!in.ok()) return {Code::corrupt, "model checkpoint: cut short"};
@@ -95,6 +124,17 @@ void write_example(ByteWriter& out, const Example& example) {
     out.put(v.feature);
     out.put(v.value);
   }
+  std::uint32_t known_payloads = 0;
+  for (const ModalityState& m : s.modalities) known_payloads += m.payload ? 1 : 0;
+  out.put(known_payloads);
+  for (ModalityId m = 0; m < s.modalities.size(); ++m) {
+    if (!s.modalities[m].payload) continue;
+    put_payload(out, m, *s.modalities[m].payload);
+    put_time(out, s.modalities[m].last_time);
+    out.put(s.modalities[m].count);
+  }
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived_payloads.size()));
+  for (const PayloadValue& v : example.arrived_payloads) put_payload(out, v.modality, *v.payload);
 }
 
 Example read_example(ByteReader& in, const Schema& schema) {
@@ -139,6 +179,27 @@ Example read_example(ByteReader& in, const Schema& schema) {
       return example;
     }
     example.arrived.push_back(v);
+  }
+  const auto known_payloads = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < known_payloads && in.ok(); ++i) {
+    auto v = get_payload(in, schema);
+    if (!v) {
+      fail(in);
+      return example;
+    }
+    ModalityState& m = s.modalities[v->modality];
+    m.payload = std::move(v->payload);
+    m.last_time = get_time(in);
+    m.count = in.get<std::uint32_t>();
+  }
+  const auto came = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < came && in.ok(); ++i) {
+    auto v = get_payload(in, schema);
+    if (!v) {
+      fail(in);
+      return example;
+    }
+    example.arrived_payloads.push_back(std::move(*v));
   }
   return example;
 }

@@ -33,6 +33,16 @@ enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
 /// Weight of the pull towards each modality's own posterior (Hwang et al. 2021, eq. 8: alpha).
 constexpr double kConditionalWeight = 0.9;
 
+std::size_t payload_bytes(const Example& example) {
+  std::size_t bytes = 0;
+  const auto add = [&bytes](const PayloadRef& p) {
+    if (p) bytes += p->values.size() * sizeof(float) + p->observed.size() + p->text.size();
+  };
+  for (const ModalityState& m : example.before.modalities) add(m.payload);
+  for (const PayloadValue& v : example.arrived_payloads) add(v.payload);
+  return bytes;
+}
+
 class TorchTrainer final : public Trainer {
  public:
   TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
@@ -52,8 +62,12 @@ class TorchTrainer final : public Trainer {
 
   bool take(Example example, int pace) override {
     standardiser_.observe(example);
-    if (recent_.size() == kRecentExamplesMax) recent_.pop_front();
+    recent_bytes_ += payload_bytes(example);
     recent_.push_back(std::move(example));
+    while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) {
+      recent_bytes_ -= payload_bytes(recent_.front());
+      recent_.pop_front();
+    }
     ++stats_.examples;
     since_step_ += pace;
     return step_due();
@@ -107,6 +121,7 @@ class TorchTrainer final : public Trainer {
   Tensor first_, second_, average_;
   Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
   std::deque<Example> recent_;
+  std::size_t recent_bytes_ = 0;  ///< of their payloads
   std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at
   std::int64_t published_at_ = 0;
   double loss_sum_ = 0, loss_steps_ = 0;
@@ -301,7 +316,10 @@ Status TorchTrainer::restore(std::string_view bytes) {
   }
   for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
   const auto count = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < count && in.ok(); ++i) recent_.push_back(read_example(in, schema_));
+  for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
+    recent_.push_back(read_example(in, schema_));
+    recent_bytes_ += payload_bytes(recent_.back());
+  }
   if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
   return {};
 }

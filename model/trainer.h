@@ -14,6 +14,8 @@ namespace lacuna::model {
 
 /// Newest fresh examples kept for batches (and with each checkpoint).
 inline constexpr std::size_t kRecentExamplesMax = 1024;
+/// Of their payloads; more let the oldest go earlier.
+inline constexpr std::size_t kRecentPayloadBytesMax = 32U << 20;
 
 class Trainer {
  public:

@@ -260,6 +260,12 @@ TEST(Payloads, AttentionDoesNotListenToNoise) {
 
 TEST(Payloads, CheckpointsAndSamplesHoldThem) {
   const auto trainer = trained(Fusion::mopoe, 3, 60);
+  const std::string bytes = trainer->checkpoint();
+  TrainOptions train;
+  train.batch_size = train.examples_per_step = 64;
+  auto again = Trainer::make(schema(), small(Fusion::mopoe), train, {}, bytes);
+  ASSERT_TRUE(again.ok()) << again.status().to_string();
+  EXPECT_EQ((*again)->checkpoint(), bytes) << "bit for bit";
   const auto version = trainer->publish();
   Source source(97, 0.6);
   const Example e = source.next();
