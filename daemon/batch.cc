@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include "daemon/reaction.h"
 #include "state/patient.h"
@@ -18,6 +19,9 @@ std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) 
                 mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^
                                    (static_cast<std::uint64_t>(position.partition) << 48))));
 }
+
+/// Apart from every other use of a position's seed.
+constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
 
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
@@ -350,16 +354,19 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       s.crps = p.crps(value) / sd;
       s.width = (state::to_scale(likelihood, interval.high) - state::to_scale(likelihood, interval.low)) / sd;
       const double u = to_unit(mix64(queries[i].seed + feature));
+      const double z = p.normal_score(value, u);
       s.covered = state.calibrator.update(feature, stratum, p, value, u);
+      s.central = std::abs(z) <= widest;
+      s.value = y;
       state.scores.add(s);
       if (!is_discrete(likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
-        const double z = p.normal_score(value, u);
         state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, z, std::abs(z) > widest, s.error_model, m.before.attributes});
       }
     }
   }
+  score_hidden(version, asked, state);
   std::vector<const Snapshot*> due;
   for (const Moment& m : moments_) {
     if (state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
@@ -371,6 +378,49 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     examples_.push_back({std::move(m.before), m.time, std::move(m.values)});
   }
   moments_.clear();
+}
+
+// What was measured together is hidden together: it is together that they are missing in patients in whom nobody measures them. The
+// first values of a stay are feedback too, but they come early in it, before the rest is known.
+void Batch::score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state) {
+  const Schema& schema = *config_.schema;
+  std::vector<model::Query> queries;
+  std::vector<const Moment*> hidden;
+  std::deque<Snapshot> masked;
+  for (const Moment* m : asked) {
+    const std::uint64_t seed = mix64(position_seed(config_.model.seed, records_[m->record].position) ^ kHiddenSalt);
+    if (to_unit(seed) >= config_.hidden_share) continue;
+    model::Query query;
+    for (const FeatureValue& v : m->values) {
+      if (m->before.features[v.feature].count > 0) query.wanted.push_back(v.feature);
+    }
+    if (query.wanted.empty()) continue;
+    Snapshot& snapshot = masked.emplace_back(m->before);
+    for (const FeatureId f : query.wanted) snapshot.features[f] = {};
+    query.snapshot = &snapshot;
+    query.time = m->time;
+    query.seed = mix64(seed);
+    queries.push_back(std::move(query));
+    hidden.push_back(m);
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  for (std::size_t i = 0; i < hidden.size(); ++i) {
+    if (!predictions[i]) continue;
+    for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
+      const FeatureId feature = queries[i].wanted[k];
+      const auto arrived = std::find_if(hidden[i]->values.begin(), hidden[i]->values.end(),
+                                        [feature](const FeatureValue& v) { return v.feature == feature; });
+      const model::Predictive& p = predictions[i]->predictive[k];
+      const Likelihood likelihood = schema.features()[feature].likelihood;
+      const auto scaled = [likelihood](double value) { return state::to_scale(likelihood, value); };
+      const double sd = version.moments(feature).second;
+      const model::Interval interval = state.calibrator.interval(feature, model::Stratum::never_measured, p);
+      const double u = to_unit(mix64(queries[i].seed + feature));
+      state.scores.add(model::HiddenScore{
+          feature, std::abs(scaled(p.median()) - scaled(arrived->value)) / sd, (scaled(interval.high) - scaled(interval.low)) / sd,
+          state.calibrator.update(feature, model::Stratum::never_measured, p, arrived->value, u)});
+    }
+  }
 }
 
 void Batch::impute(const model::ModelVersion& version, const model::Calibrator& calibrator) {

@@ -95,6 +95,8 @@ class Batch {
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
   std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
                                                         std::span<const model::Query> queries);
+  /// Feedback for what was never measured, from a share of `asked`.
+  void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
 
   const Config& config_;
   const std::vector<streaming::Record> records_;

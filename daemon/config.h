@@ -60,6 +60,8 @@ struct Config {
   model::PredictOptions predict;
   std::string imputation_features = "missing_or_stale";  ///< which are published: missing_or_stale | never_measured
   double score_share = 1.0;            ///< scores.share: share of arriving values that are predicted before, by patient hash
+  /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
+  double hidden_share = 0.02;
   double score_window = 5000;          ///< scores.window: values per feature in the recent columns
   Millis checkpoint_every{std::chrono::minutes(5)};
   std::size_t checkpoints_kept = 3;

@@ -149,6 +149,10 @@ void add_model_keys(std::vector<Key>& keys) {
              "Which features are imputed and published for a changed patient.", FIELD(imputation_features)));
   add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.",
              FIELD(score_share)));
+  add(number("calibration.hidden_share", 0, 1,
+             "Share of the scored moments that are predicted once more with what arrives hidden, as if it had never been measured: "
+             "what is truly missing never tells whether its interval held. Costs that share of the time of scoring.",
+             FIELD(hidden_share)));
   add(number("scores.window", 10, 1e9, "Values per feature over which the recent scores forget.", FIELD(score_window)));
 }
 

@@ -131,7 +131,10 @@ void DemoReport::compare(const std::vector<Imputation>& imputations) {
     for (const ImputedValue& v : imputation.values) {
       const Feature& feature = config_.schema->features()[v.feature];
       const double truth = moment->second[v.feature];
-      Tally& tally = v.reason == ImputationReason::never_measured ? never_ : stale_;
+      // Where the instrument is off, what is imputed is what it would read: that says nothing of the interval.
+      Tally& tally = reads_wrong(v.feature, imputation.time)               ? shifted_
+                     : v.reason == ImputationReason::never_measured ? never_
+                                                                    : stale_;
       if (is_discrete(feature.likelihood)) {
         const auto best = std::max_element(v.probabilities.begin(), v.probabilities.end()) - v.probabilities.begin();
         const auto& counts = class_counts_[v.feature];
@@ -160,6 +163,13 @@ void DemoReport::compare(const std::vector<Imputation>& imputations) {
       }
     }
   }
+}
+
+bool DemoReport::reads_wrong(FeatureId feature, Time time) const {
+  return std::any_of(ward_.shifts.begin(), ward_.shifts.end(), [&](const WardOptions::Shift& s) {
+    return config_.schema->qualified_name(feature) == s.modality + "." + s.feature && time >= ward_.start + s.from &&
+           time < ward_.start + s.until;
+  });
 }
 
 /// An alert is true when it names the fault's own subject while the fault is on. Values that are off show in several ways.
@@ -202,6 +212,10 @@ bool DemoReport::summary(const Progress& p) const {
           fmt::format("{:.0f} % intervals hold the true value in {:.1f} % ({:.1f} % never measured, {:.1f} % stale)",
                       100 * config_.predict.level, 100 * coverage, 100 * part(static_cast<double>(never_.covered), never_.count),
                       100 * part(static_cast<double>(stale_.covered), stale_.count)));
+  if (shifted_.count > 0) {
+    fmt::print("          and in {:.1f} % while the instrument is off, since they are about what it reads ({} values)\n",
+               100 * part(static_cast<double>(shifted_.covered), shifted_.count), shifted_.count);
+  }
   const std::uint64_t classes = never_.classes + stale_.classes;
   if (classes > 0) {
     fmt::print("          classes: {:.1f} % right, {:.1f} % by always saying the commonest ({} values)\n",

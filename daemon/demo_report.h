@@ -42,6 +42,7 @@ class DemoReport {
     Time from{}, until{};
   };
   std::string table(const Progress& progress) const;
+  bool reads_wrong(FeatureId feature, Time time) const;
   static bool tells_of(const Alert& alert, const Fault& fault);
   std::optional<Time> detected(const Fault& fault) const;
 
@@ -56,7 +57,7 @@ class DemoReport {
   std::vector<std::map<int, std::uint64_t>> class_counts_;
   std::unordered_map<std::string, std::map<Time, std::vector<double>>> truth_;
   std::unordered_map<std::string, std::vector<std::pair<Time, FeatureValue>>> measured_;
-  Tally never_, stale_;
+  Tally never_, stale_, shifted_;
   std::vector<Alert> alerts_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point shown_{};

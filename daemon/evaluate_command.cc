@@ -12,6 +12,7 @@
 #include "daemon/batch.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
+#include "daemon/coverage_table.h"
 #include "daemon/progress_bar.h"
 #include "daemon/protocols.h"
 #include "daemon/session.h"
@@ -55,9 +56,30 @@ Result<std::vector<Stay>> read_stays(const Config& config, const EvaluateOptions
   return stays;
 }
 
+/// Cells that were hidden although they had been measured, so that there is feedback for what never is.
+void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
+  std::uint64_t count = 0, features = 0;
+  double error = 0, coverage = 0, width = 0;
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    const model::ScoreBoard::Row& r = scores.row(f);
+    if (r.hidden_count == 0) continue;
+    const double n = static_cast<double>(r.hidden_count);
+    count += r.hidden_count;
+    features += 1;
+    error += r.hidden_error_model / n;
+    coverage += static_cast<double>(r.hidden_covered) / n;
+    width += r.hidden_width / n;
+  }
+  if (features == 0) return;
+  const double n = static_cast<double>(features);
+  fmt::print("\nHidden as if never measured: {} values of {} features; means over features: error {:.3f}, coverage {:.1f} %, width {:.3f}\n",
+             count, features, error / n, 100 * coverage / n, width / n);
+}
+
 /// What the daemon scored as the stream went by.
 int show_stream(const Config& config, const EvaluateOptions& options, const StreamState& state) {
   nlohmann::ordered_json json;
+  std::vector<CoverageRow> rows;
   fmt::print("{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean", "rmse", "CRPS",
              "coverage", "unseen");
   const auto line = [&](const std::string& name, std::uint64_t count, double error, double last, double mean, double rmse, double crps,
@@ -74,9 +96,21 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
     line(config.schema->qualified_name(f), r.count, r.error_model / n, r.error_last / n, r.error_mean / n, std::sqrt(r.squared_model / n),
          r.crps / n, static_cast<double>(r.covered) / n,
          r.unseen_count ? r.unseen_error_model / static_cast<double>(r.unseen_count) : 0);
+    nlohmann::ordered_json& feature = json[config.schema->qualified_name(f)];
+    add_coverage(feature, r.intervals);
+    rows.push_back({f, r.intervals, r.width / n, r.crps / n});
+    if (r.hidden_count == 0) continue;
+    const double hidden = static_cast<double>(r.hidden_count);
+    feature["hidden"] = {{"count", r.hidden_count},
+                         {"mae", r.hidden_error_model / hidden},
+                         {"coverage", static_cast<double>(r.hidden_covered) / hidden},
+                         {"width", r.hidden_width / hidden}};
   }
   const auto s = state.scores.summary();
   line("all features, equally", s.count, s.error_model, s.error_last, s.error_mean, s.rmse, s.crps, s.coverage, s.unseen_error_model);
+  show_hidden(*config.schema, state.scores);
+  fmt::print("\n{}", format_coverage(*config.schema, rows, config.predict.level));
+  json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);
   if (!options.json.empty()) std::ofstream(options.json) << json.dump(2) << "\n";
   return kExitOk;
 }
@@ -147,7 +181,9 @@ int evaluate(const EvaluateOptions& options) {
     if (!cross.ok()) return explain(cross.status());
     results.push_back(std::move(*cross));
   }
-  for (const ProtocolResult& r : results) fmt::print("\n{}", format_table(schema, r));
+  for (const ProtocolResult& r : results) {
+    fmt::print("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
+  }
   if (!options.json.empty()) std::ofstream(options.json) << format_json(schema, results) << "\n";
   return kExitOk;
 }

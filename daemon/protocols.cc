@@ -27,8 +27,9 @@ struct Question {
 };
 
 struct Sums {
-  double absolute = 0, squared = 0, covered = 0, width = 0, crps = 0, last = 0, mean = 0;
+  double absolute = 0, squared = 0, width = 0, crps = 0, last = 0, mean = 0;
   std::uint64_t count = 0;
+  model::Coverage intervals;
 };
 
 /// Sums per feature for one protocol.
@@ -36,14 +37,14 @@ class Board {
  public:
   Board(std::string name, std::size_t features) : name_(std::move(name)), sums_(features) {}
   Sums& of(FeatureId feature) { return sums_[feature]; }
-  ProtocolResult result(std::size_t stays) const {
-    ProtocolResult result{name_, stays, {}};
+  ProtocolResult result(std::size_t stays, double level) const {
+    ProtocolResult result{name_, stays, level, {}};
     for (FeatureId f = 0; f < sums_.size(); ++f) {
       const Sums& s = sums_[f];
       if (s.count == 0) continue;
       const auto n = static_cast<double>(s.count);
-      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.covered / n,
-                                 s.width / n, s.crps / n, s.last / n, s.mean / n});
+      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.intervals.ratio(),
+                                 s.width / n, s.crps / n, s.last / n, s.mean / n, s.intervals});
     }
     return result;
   }
@@ -118,7 +119,8 @@ class Examiner {
     const model::Interval interval = calibrator_.interval(f, stratum, predictive);
     const double u = to_unit(mix64(question.seed ^ f));
     Sums one;
-    one.covered = calibrator_.update(f, stratum, predictive, truth.value, u) ? 1.0 : 0.0;
+    const bool covered = calibrator_.update(f, stratum, predictive, truth.value, u);
+    const bool central = std::abs(predictive.normal_score(truth.value, u)) <= model::normal_quantile((1 + calibrator_.level()) / 2);
     one.absolute = std::abs(scaled(predictive.median()) - value) / sd;
     const double off = (mean_on_scale(predictive) - value) / sd;
     one.squared = off * off;
@@ -131,12 +133,12 @@ class Examiner {
       Sums& s = board->of(f);
       s.absolute += one.absolute;
       s.squared += one.squared;
-      s.covered += one.covered;
       s.width += one.width;
       s.crps += one.crps;
       s.last += one.last;
       s.mean += one.mean;
       ++s.count;
+      s.intervals.add(covered, central, value);
     }
   }
 
@@ -183,7 +185,8 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     }
   }
   LACUNA_RETURN_IF_ERROR(examiner.flush(all, &unseen));
-  return std::vector<ProtocolResult>{all.result(stays.size()), unseen.result(stays.size())};
+  return std::vector<ProtocolResult>{all.result(stays.size(), calibrator.level()),
+                                     unseen.result(stays.size(), calibrator.level())};
 }
 
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version,
@@ -208,7 +211,7 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
     }
   }
   LACUNA_RETURN_IF_ERROR(examiner.flush(all, nullptr));
-  return all.result(stays.size());
+  return all.result(stays.size(), calibrator.level());
 }
 
 Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
@@ -261,6 +264,12 @@ std::string row(const std::string& name, const FeatureResult& r) {
 
 }  // namespace
 
+std::vector<CoverageRow> coverage_rows(const ProtocolResult& result) {
+  std::vector<CoverageRow> rows;
+  for (const FeatureResult& r : result.features) rows.push_back({r.feature, r.intervals, r.width, r.crps});
+  return rows;
+}
+
 std::string format_table(const Schema& schema, const ProtocolResult& result) {
   std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " +
                      std::to_string(result.features.size()) +
@@ -292,12 +301,15 @@ std::string format_json(const Schema& schema, const std::vector<ProtocolResult>&
     nlohmann::ordered_json features = nlohmann::ordered_json::object();
     std::vector<const FeatureResult*> all;
     for (const FeatureResult& r : result.features) {
-      features[schema.qualified_name(r.feature)] = figures(r);
+      nlohmann::ordered_json& feature = features[schema.qualified_name(r.feature)] = figures(r);
+      add_coverage(feature, r.intervals);
       all.push_back(&r);
     }
     out.push_back({{"protocol", result.protocol},
                    {"stays", result.stays},
+                   {"level", result.level},
                    {"all", figures(average(all))},
+                   {"coverage", coverage_json(schema, coverage_rows(result), result.level)},
                    {"features", features}});
   }
   return out.dump(2);

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "daemon/coverage_table.h"
 #include "model/calibration.h"
+#include "model/coverage.h"
 #include "model/learner.h"
 #include "state/records/records.h"
 
@@ -17,13 +19,15 @@ namespace lacuna::daemon {
 struct FeatureResult {
   FeatureId feature = 0;
   std::uint64_t count = 0;
-  double mae = 0, rmse = 0, coverage = 0, width = 0, crps = 0;  ///< coverage and width: calibrated 90 % interval
+  double mae = 0, rmse = 0, coverage = 0, width = 0, crps = 0;  ///< coverage and width: calibrated interval
   double mae_last = 0, mae_mean = 0;                             ///< reference predictors on the same values
+  model::Coverage intervals{};
 };
 
 struct ProtocolResult {
   std::string protocol;                  ///< "next", "next, never seen before", "cross"
   std::size_t stays = 0;
+  double level = 0.9;                    ///< of the intervals
   std::vector<FeatureResult> features;   ///< those with at least one value
 };
 
@@ -48,6 +52,9 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
 
 /// Mean and sd per feature over all values of these stays, on the features' scales.
 Moments training_moments(const Schema& schema, const std::vector<Stay>& stays);
+
+/// What is said of each feature's intervals.
+std::vector<CoverageRow> coverage_rows(const ProtocolResult& result);
 
 /// One row per modality and one for all, aligned; and the same with every feature as JSON.
 std::string format_table(const Schema& schema, const ProtocolResult& result);

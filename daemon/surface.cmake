@@ -9,10 +9,10 @@ find_package(spdlog REQUIRED)
 find_package(Threads REQUIRED)
 
 add_library(lacuna_surface STATIC bearer_token.cc daemon_client.cc drift_json.cc drift_table.cc http.cc logging.cc metrics.cc
-            missingness_table.cc pretty_record.cc progress_bar.cc replay.cc tail.cc text_table.cc)
+            missingness_table.cc pretty_record.cc progress_bar.cc replay.cc tail.cc text_table.cc coverage_table.cc)
 add_library(lacuna::surface ALIAS lacuna_surface)
 target_include_directories(lacuna_surface PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_surface
-  PUBLIC lacuna_records lacuna_state lacuna_streaming lacuna_config lacuna_drift
+  PUBLIC lacuna_records lacuna_state lacuna_streaming lacuna_config lacuna_drift lacuna_model_core
   PRIVATE lacuna_warnings PkgConfig::httplib prometheus-cpp::core spdlog::spdlog fmt::fmt nlohmann_json::nlohmann_json
           Threads::Threads)

@@ -9,6 +9,11 @@
 // Each end of the interval is calibrated by itself, on the scale of normal scores z = Phi^-1(PIT): one radius such that z
 // exceeds it in half of 1 - level of the cases, one for -z. A biased or skewed model then costs width at one end only (for a
 // bias of one sd: 3.29 sd wide, where a single radius for |z| needs 4.58), at the price of rarer feedback per end.
+//
+// A class has a whole range of scores. The interval reaches up to it when its lowest score is within the radius, and down to it
+// when its highest is: these are what is tracked for classes, so that it is the published classes that hold the level, and not
+// classes with part of their probability. Where the model's median alone holds more than that (one class is nearly always right),
+// there is nothing left to take away: the radius of a class ends at 0, and coverage stays above the level.
 
 namespace lacuna::model {
 namespace {
@@ -31,7 +36,7 @@ struct Side {
   // misses of what is really published, so that their long-run share is `share` whatever the others do.
   double correction = 0;
 
-  double current() const {
+  double mixture() const {
     const double largest = *std::max_element(log_weight.begin(), log_weight.end());
     double weight = 0, sum = 0;
     for (std::size_t i = 0; i < kSteps.size(); ++i) {
@@ -39,20 +44,26 @@ struct Side {
       weight += w;
       sum += w * radius[i];
     }
-    return std::clamp(sum / weight + correction, -kRadiusMax, kRadiusMax);
+    return sum / weight;
   }
 
-  void update(double score, double share) {
-    const double missed = score > current() ? 1 : 0;
-    correction = std::clamp(correction + kCorrectionStep * (missed - share), -kRadiusMax, kRadiusMax);
+  double current(double least) const { return std::clamp(mixture() + correction, least, kRadiusMax); }
+
+  void update(double score, double share, double least) {
+    const double missed = score > current(least) ? 1 : 0;
+    // Not beyond the ends: what was gathered there would have to be undone first when things change.
+    const double before = mixture();
+    correction = std::clamp(correction + kCorrectionStep * (missed - share), least - before, kRadiusMax - before);
     for (std::size_t i = 0; i < kSteps.size(); ++i) {
       const double gap = score - radius[i];
       const double loss = gap > 0 ? (1 - share) * gap : -share * gap;
       log_weight[i] = log_weight[i] * kForget - kLearning * std::min(loss, kLossMax);
-      radius[i] = std::clamp(radius[i] + kSteps[i] * ((gap > 0 ? 1 : 0) - share), -kRadiusMax, kRadiusMax);
+      radius[i] = std::clamp(radius[i] + kSteps[i] * ((gap > 0 ? 1 : 0) - share), least, kRadiusMax);
     }
   }
 };
+
+double least_radius(Likelihood likelihood) { return is_discrete(likelihood) ? 0 : -kRadiusMax; }
 
 template <typename SideType, typename Visit>
 void each_field(SideType& side, Visit&& visit) {
@@ -88,16 +99,10 @@ Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
 Interval Calibrator::interval(FeatureId feature, Stratum stratum, const Predictive& predictive) const {
   const Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
-  double low = 0, high = 0;
-  if (is_discrete(likelihoods_[feature])) {
-    low = predictive.quantile((1 - level_) / 2);
-    high = predictive.quantile((1 + level_) / 2);
-  } else {
-    // For a moment after a violent shift the ends may have crossed.
-    const auto [from, to] = std::minmax({-cell.low.current(), cell.high.current()});
-    low = predictive.quantile_at(from);
-    high = predictive.quantile_at(to);
-  }
+  const double least = least_radius(likelihoods_[feature]);
+  // For a moment after a violent shift the ends may have crossed.
+  const auto [from, to] = std::minmax({-cell.low.current(least), cell.high.current(least)});
+  const double low = predictive.quantile_at(from), high = predictive.quantile_at(to);
   return {std::clamp(low, lows_[feature], highs_[feature]), std::clamp(high, lows_[feature], highs_[feature])};
 }
 
@@ -106,18 +111,20 @@ bool Calibrator::update(FeatureId feature, Stratum stratum, const Predictive& pr
   const bool covered = value >= now.low && value <= now.high;
   Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
   cell.updates += 1;
-  if (is_discrete(likelihoods_[feature])) return covered;  // a handful of classes has no radius to tune
-  const double score = predictive.normal_score(value, u);
-  if (!std::isfinite(score)) return covered;  // a broken prediction teaches nothing, and must not spoil the radius
-  const double share = (1 - level_) / 2;
-  cell.high.update(std::clamp(score, -kRadiusMax, kRadiusMax), share);
-  cell.low.update(std::clamp(-score, -kRadiusMax, kRadiusMax), share);
+  const bool classes = is_discrete(likelihoods_[feature]);
+  const double up = predictive.normal_score(value, classes ? 0 : u);
+  const double down = classes ? predictive.normal_score(value, 1) : up;
+  if (!std::isfinite(up) || !std::isfinite(down)) return covered;  // a broken prediction teaches nothing, and must not spoil the radius
+  const double share = (1 - level_) / 2, least = least_radius(likelihoods_[feature]);
+  cell.high.update(std::clamp(up, -kRadiusMax, kRadiusMax), share, least);
+  cell.low.update(std::clamp(-down, -kRadiusMax, kRadiusMax), share, least);
   return covered;
 }
 
 double Calibrator::radius(FeatureId feature, Stratum stratum) const {
   const Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
-  return std::abs(cell.low.current() + cell.high.current()) / 2;
+  const double least = least_radius(likelihoods_[feature]);
+  return std::abs(cell.low.current(least) + cell.high.current(least)) / 2;
 }
 
 std::uint64_t Calibrator::updates(FeatureId feature, Stratum stratum) const {

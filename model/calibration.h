@@ -23,7 +23,7 @@ struct Interval {
 /// Online conformal calibration of central intervals, per feature and stratum: tracks the level-quantile of the normal
 /// radius |Phi^-1(PIT)| of arriving values with several step sizes, aggregated (adaptive conformal inference, Gibbs and
 /// Candes 2021; aggregation: Gibbs and Candes 2024, Zaffran et al. 2022), so that long-run coverage is `level` whatever
-/// the model does. No LibTorch. Not thread-safe.
+/// the model does; of classes at least `level`, and no more than that where the classes allow. No LibTorch. Not thread-safe.
 class Calibrator {
  public:
   Calibrator(const Schema& schema, double level);
@@ -34,7 +34,7 @@ class Calibrator {
   Calibrator& operator=(Calibrator&&) noexcept;
 
   /// The interval that would be published now for this predictive distribution, natural scale, within the feature's
-  /// plausible range.
+  /// plausible range. Of classes: from one to another, the median among them.
   Interval interval(FeatureId feature, Stratum stratum, const Predictive& predictive) const;
   /// Feedback: the value that arrived for a prediction made before it. Returns whether interval() covered it.
   bool update(FeatureId feature, Stratum stratum, const Predictive& predictive, double value, double u);

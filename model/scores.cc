@@ -7,7 +7,8 @@
 namespace lacuna::model {
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersionWithoutCoverage = 1;
 
 // Every field of a row in stored order, for writing and reading alike.
 template <typename Row, typename Visit>
@@ -17,6 +18,12 @@ void each_field(Row& r, Visit&& visit) {
   visit(r.unseen_error_model), visit(r.unseen_error_mean);
   visit(r.recent_weight), visit(r.recent_error_model), visit(r.recent_error_last), visit(r.recent_error_mean);
   visit(r.recent_covered), visit(r.recent_crps);
+}
+
+template <typename Row, typename Visit>
+void each_later_field(Row& r, Visit&& visit) {
+  each_coverage_field(r.intervals, visit);
+  visit(r.hidden_count), visit(r.hidden_covered), visit(r.hidden_error_model), visit(r.hidden_width);
 }
 
 }  // namespace
@@ -46,6 +53,15 @@ void ScoreBoard::add(const Score& s) {
   fade(r.recent_error_mean, s.error_mean);
   fade(r.recent_covered, s.covered ? 1 : 0);
   fade(r.recent_crps, s.crps);
+  r.intervals.add(s.covered, s.central, s.value);
+}
+
+void ScoreBoard::add(const HiddenScore& s) {
+  Row& r = rows_[s.feature];
+  r.hidden_count += 1;
+  r.hidden_covered += s.covered ? 1 : 0;
+  r.hidden_error_model += s.error_model;
+  r.hidden_width += s.width;
 }
 
 ScoreBoard::Summary ScoreBoard::summary(std::uint64_t minimum) const {
@@ -102,16 +118,25 @@ std::string ScoreBoard::save() const {
   ByteWriter out;
   out.put(kVersion);
   out.put<std::uint64_t>(rows_.size());
-  for (const Row& row : rows_) each_field(row, [&out](const auto& field) { out.put(field); });
+  const auto put = [&out](const auto& field) { out.put(field); };
+  for (const Row& row : rows_) {
+    each_field(row, put);
+    each_later_field(row, put);
+  }
   return out.take();
 }
 
 Status ScoreBoard::load(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.get<std::uint32_t>() != kVersion) return {Code::unsupported, "scores: unknown format"};
+  const auto version = in.get<std::uint32_t>();
+  if (version != kVersion && version != kVersionWithoutCoverage) return {Code::unsupported, "scores: unknown format"};
   if (in.get<std::uint64_t>() != rows_.size()) return {Code::unsupported, "scores: made for another schema"};
   std::vector<Row> rows(rows_.size());
-  for (Row& row : rows) each_field(row, [&in]<typename T>(T& field) { field = in.get<T>(); });
+  const auto get = [&in]<typename T>(T& field) { field = in.get<T>(); };
+  for (Row& row : rows) {
+    each_field(row, get);
+    if (version == kVersion) each_later_field(row, get);
+  }
   if (!in.ok() || !in.at_end()) return {Code::corrupt, "scores: wrong length"};
   rows_ = std::move(rows);
   return {};

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/coverage.h"
 #include "state/records/schema.h"
 #include "state/records/status.h"
 
@@ -22,6 +23,16 @@ struct Score {
   double crps = 0;
   double width = 0;             ///< of the interval
   bool covered = false;
+  bool central = false;         ///< the model's own interval held it, before calibration
+  double value = 0;             ///< on the feature's scale
+};
+
+/// The same for a cell that was hidden although it had been measured: predicted as if it never had been.
+struct HiddenScore {
+  FeatureId feature = 0;
+  double error_model = 0;
+  double width = 0;
+  bool covered = false;
 };
 
 /// Sums of scores per feature, over all time and over a recent exponential window. Not thread-safe.
@@ -33,10 +44,14 @@ class ScoreBoard {
     double unseen_error_model = 0, unseen_error_mean = 0;                                            ///< sums
     double recent_weight = 0, recent_error_model = 0, recent_error_last = 0, recent_error_mean = 0, recent_covered = 0,
            recent_crps = 0;  ///< exponentially forgotten sums; divide by recent_weight
+    Coverage intervals;              ///< of the same values, since it has been followed
+    std::uint64_t hidden_count = 0, hidden_covered = 0;
+    double hidden_error_model = 0, hidden_width = 0;  ///< sums
   };
   /// `window`: scores after which one has lost 63 % of its weight in the recent columns.
   ScoreBoard(std::size_t feature_count, double window);
   void add(const Score& score);
+  void add(const HiddenScore& score);
   const Row& row(FeatureId feature) const { return rows_[feature]; }
   std::size_t size() const { return rows_.size(); }
   /// Features with at least `minimum` scores, weighted equally (PROTOCOL's convention): means of the per-feature means.

@@ -151,6 +151,33 @@ TEST(Pipeline, UndisturbedRunAccountsForEverything) {
   fs::remove_all(directory);
 }
 
+// Protects: what was measured is hidden now and then, so that there is feedback for what never is: as often as is asked.
+TEST(Pipeline, HidesTheShareThatIsAskedFor) {
+  std::vector<Progress> runs;
+  for (const double share : {0.0, 0.2, 1.0}) {
+    const fs::path directory = scratch("hidden");
+    Config c = small_config(directory);
+    c.hidden_share = share;
+    const Expected expected = make_expected(c);
+    auto log = open_log(c);
+    send(*log, c, expected);
+    ASSERT_TRUE(run_once(c, *log, &runs.emplace_back()).ok());
+    fs::remove_all(directory);
+  }
+  std::vector<double> hidden, seen;
+  for (const Progress& p : runs) {
+    hidden.push_back(0);
+    seen.push_back(0);
+    for (const auto& row : p.features) {
+      hidden.back() += static_cast<double>(row.hidden_count);
+      seen.back() += static_cast<double>(row.count - row.unseen_count);
+    }
+  }
+  EXPECT_EQ(hidden[0], 0);
+  EXPECT_NEAR(hidden[1] / seen[1], 0.2, 0.05);
+  EXPECT_EQ(hidden[2], seen[2]);  // all but what was never measured anyway
+}
+
 // Protects: SIGKILL at any moment loses nothing and publishes nothing twice; the next start goes on from there. The moments are
 // counted in crash points, not in time: a fast machine dies as often as a slow one.
 TEST(Pipeline, SurvivesSigkillAtRandomPoints) {

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "state/records/bytes.h"
+
 namespace lacuna::model {
 namespace {
 
@@ -18,6 +20,8 @@ Score score(FeatureId feature, double model, double last, bool seen = true, bool
   s.crps = model / 2;
   s.width = 4;
   s.covered = covered;
+  s.central = !covered;
+  s.value = last;
   return s;
 }
 
@@ -58,8 +62,11 @@ TEST(ScoreBoard, RecentColumnsForgetAtTheStatedPace) {
 TEST(ScoreBoard, GoesOnExactlyAfterALoad) {
   ScoreBoard one(4, 50), two(4, 50);
   for (int i = 0; i < 100; ++i) one.add(score(static_cast<FeatureId>(i % 3), i * 0.01, i * 0.02, i % 5 != 0, i % 7 != 0));
+  one.add(HiddenScore{2, 0.7, 3.1, true});
   const std::string saved = one.save();
   ASSERT_TRUE(two.load(saved).ok());
+  EXPECT_EQ(two.row(1).intervals.count, 33u);
+  EXPECT_EQ(two.row(2).hidden_covered, 1u);
   one.add(score(1, 0.3, 0.1));
   two.add(score(1, 0.3, 0.1));
   EXPECT_EQ(one.save(), two.save());
@@ -69,6 +76,36 @@ TEST(ScoreBoard, GoesOnExactlyAfterALoad) {
   EXPECT_FALSE(two.load(saved + "x").ok());
   EXPECT_EQ(ScoreBoard(5, 50).load(saved).code(), Code::unsupported);
   EXPECT_EQ(two.save(), held);
+}
+
+// Scores that were saved before coverage was followed go on; what they do not know begins anew.
+TEST(ScoreBoard, ReadsWhatWasSavedBeforeCoverageWasFollowed) {
+  ByteWriter old;
+  old.put<std::uint32_t>(1);
+  old.put<std::uint64_t>(1);
+  for (const std::uint64_t count : {7, 6, 2}) old.put(count);
+  for (int i = 0; i < 14; ++i) old.put<double>(i);
+  ScoreBoard board(1, 50);
+  ASSERT_TRUE(board.load(old.take()).ok());
+  EXPECT_EQ(board.row(0).count, 7u);
+  EXPECT_EQ(board.row(0).covered, 6u);
+  EXPECT_DOUBLE_EQ(board.row(0).recent_crps, 13);
+  EXPECT_EQ(board.row(0).intervals.count, 0u);
+  EXPECT_EQ(board.row(0).hidden_count, 0u);
+  ScoreBoard again(1, 50);
+  ASSERT_TRUE(again.load(board.save()).ok());
+  EXPECT_EQ(again.row(0).unseen_count, 2u);
+}
+
+// A cell that was hidden on purpose is not one that arrived: it must not move what is said of those.
+TEST(ScoreBoard, HiddenCellsAreCountedApart) {
+  ScoreBoard board(1, 50);
+  board.add(score(0, 1, 2));
+  board.add(HiddenScore{0, 9, 9, false});
+  EXPECT_EQ(board.row(0).count, 1u);
+  EXPECT_DOUBLE_EQ(board.summary().error_model, 1);
+  EXPECT_EQ(board.row(0).hidden_count, 1u);
+  EXPECT_DOUBLE_EQ(board.row(0).hidden_error_model, 9);
 }
 
 }  // namespace
