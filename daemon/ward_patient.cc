@@ -117,6 +117,7 @@ double WardPatient::read(std::size_t index, double daily_phase) {
     case Likelihood::log_normal: return resolve(f, std::expm1(f.mean + f.sd * score));
     case Likelihood::bernoulli: return score > kVentilatedCut ? 1 : 0;
     case Likelihood::categorical:
+    case Likelihood::ordinal:
       return static_cast<double>(std::upper_bound(kConsciousnessCuts.begin(), kConsciousnessCuts.end(), score) -
                                  kConsciousnessCuts.begin());
     case Likelihood::negative_binomial: {

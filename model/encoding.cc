@@ -81,7 +81,7 @@ InputLayout::InputLayout(const Schema& schema)
   for (const Feature& feature : schema.features()) {
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
-    const bool classes = feature.likelihood == Likelihood::categorical;
+    const bool classes = has_categories(feature.likelihood);
     low.push_back(feature.low);
     high.push_back(feature.high);
     category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
@@ -143,7 +143,7 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
     past[kSlope] = static_cast<float>(clamp_input(state.slope / standardiser.sd(f)));
     past[kPrevious] = input(standardiser, f, state.previous) - last;
     past[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
-    if (likelihood == Likelihood::categorical) {
+    if (has_categories(likelihood)) {
       const auto index = static_cast<std::int64_t>(state.last);
       if (index >= 0 && index < layout_.categories) past[kPastColumns + index] = 1.0F;
     }

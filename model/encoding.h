@@ -49,12 +49,12 @@ struct InputLayout {
 
   std::int64_t features = 0;
   std::int64_t modalities = 0;
-  std::int64_t categories = 0;  ///< most categories of any categorical feature; 0: there is none
+  std::int64_t categories = 0;  ///< most categories of any categorical or ordinal feature; 0: there is none
   std::int64_t past = 0;        ///< numbers that describe what is known of one feature
   std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
   std::vector<ModalityId> modality_of;
   std::vector<Likelihood> likelihoods;
-  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical
+  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical or ordinal
   std::vector<double> low, high;              ///< per feature: plausible range
 };
 

@@ -144,7 +144,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     const Likelihood kind = layout_.likelihoods[i];
     const auto index = static_cast<std::int64_t>(i);
     if (kind == Likelihood::bernoulli) kinds[0].push_back(index);
-    if (kind == Likelihood::categorical) kinds[1].push_back(index);
+    if (has_categories(kind)) kinds[1].push_back(index);
     if (kind == Likelihood::negative_binomial) kinds[2].push_back(index);
     for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c)
       missing[static_cast<std::size_t>(c) * f + i] = 0.0F;

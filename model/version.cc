@@ -400,7 +400,8 @@ double Version::draw_value(const HostOutputs& o, std::int64_t draw, FeatureId fe
       return std::clamp(count.quantile(u), layout.low[feature], layout.high[feature]);
     }
     case Likelihood::bernoulli: return u < of(o.probability) ? 1 : 0;
-    case Likelihood::categorical: {
+    case Likelihood::categorical:
+    case Likelihood::ordinal: {
       const std::int64_t stride = o.classes.numel() / layout.categories;
       double reached = 0;
       for (std::int64_t c = 0; c + 1 < layout.category_counts[feature]; ++c) {
@@ -449,7 +450,8 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
       p.class_probabilities = {1.0F - one, one};
       break;
     }
-    case Likelihood::categorical: {
+    case Likelihood::categorical:
+    case Likelihood::ordinal: {
       p.class_probabilities.assign(static_cast<std::size_t>(layout.category_counts[feature]), 0.0F);
       const std::int64_t stride = o.classes.numel() / layout.categories;
       for (std::size_t c = 0; c < p.class_probabilities.size(); ++c) {

@@ -11,8 +11,8 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kLikelihoodNames{"normal", "log_normal", "bernoulli", "categorical",
-                                                           "negative_binomial"};
+constexpr std::array<std::string_view, 6> kLikelihoodNames{"normal",      "log_normal",        "bernoulli",
+                                                           "categorical", "negative_binomial", "ordinal"};
 
 template <typename E, std::size_t N>
 std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -86,13 +86,14 @@ void check_feature(Problems& problems, const std::string& where, Feature& featur
   problems.check_categories(where, feature.categories);
   if (feature.stale_after < Millis(0)) problems.add(where, "stale_after is negative");
   const Likelihood likelihood = feature.likelihood;
-  if (likelihood != Likelihood::categorical && !feature.categories.empty()) {
-    problems.add(where, "only a categorical feature has categories");
+  if (!has_categories(likelihood) && !feature.categories.empty()) {
+    problems.add(where, "only a categorical or ordinal feature has categories");
   }
-  if (likelihood == Likelihood::categorical && feature.categories.size() < 2) {
-    return problems.add(where, "a categorical feature needs at least two categories");
-  }
-  if (likelihood == Likelihood::categorical) {
+  if (has_categories(likelihood)) {
+    if (feature.categories.size() < 2) {
+      const char* article = likelihood == Likelihood::ordinal ? "an " : "a ";
+      return problems.add(where, article + std::string(to_string(likelihood)) + " feature needs at least two categories");
+    }
     return fix_discrete_range(problems, where, feature, static_cast<double>(feature.categories.size() - 1));
   }
   if (likelihood == Likelihood::bernoulli) return fix_discrete_range(problems, where, feature, 1);

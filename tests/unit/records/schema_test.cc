@@ -21,7 +21,7 @@ Feature feature(std::string name, Likelihood likelihood = Likelihood::normal) {
   Feature f;
   f.name = std::move(name);
   f.likelihood = likelihood;
-  if (likelihood == Likelihood::categorical) f.categories = {"none", "mask", "tube"};
+  if (has_categories(likelihood)) f.categories = {"none", "mask", "tube"};
   return f;
 }
 
@@ -73,6 +73,10 @@ TEST(Schema, IndicesAndNamesFit) {
 TEST(Schema, LikelihoodsBoundTheRange) {
   const Schema schema = *Schema::make(specs(), {});
   EXPECT_EQ(schema.features()[1].high, 2);  // index of the last category
+  Specs ordered = specs();
+  ordered[0].features[1].likelihood = Likelihood::ordinal;
+  EXPECT_EQ(Schema::make(ordered, {})->features()[1].low, 0);
+  EXPECT_EQ(Schema::make(ordered, {})->features()[1].high, 2);
   EXPECT_EQ(schema.features()[2].low, 0);
   EXPECT_EQ(schema.features()[2].high, 1);
   EXPECT_EQ(schema.features()[3].low, 0);   // log(1 + x) has no place for less
@@ -115,6 +119,14 @@ std::vector<Mistake> mistakes() {
       {"vitals.hr: stale_after is negative", [](Specs& s, Attributes&) { s[0].features[0].stale_after = Millis(-1); }},
       {"vitals.hr: the unit must be", [](Specs& s, Attributes&) { s[0].features[0].unit = "per min"; }},
       {"vitals.support: a categorical feature needs", [](Specs& s, Attributes&) { s[0].features[1].categories = {"a"}; }},
+      {"vitals.support: an ordinal feature needs at least two", [](Specs& s, Attributes&) {
+         s[0].features[1].likelihood = Likelihood::ordinal;
+         s[0].features[1].categories = {"a"};
+       }},
+      {"vitals.support: a discrete feature takes no range", [](Specs& s, Attributes&) {
+         s[0].features[1].likelihood = Likelihood::ordinal;
+         s[0].features[1].high = 3;
+       }},
       {"vitals.support: the category 'mask' is given twice", [](Specs& s, Attributes&) { s[0].features[1].categories[0] = "mask"; }},
       {"vitals.support: a category is empty", [](Specs& s, Attributes&) { s[0].features[1].categories[0] = ""; }},
       {"vitals.support: a discrete feature takes no range", [](Specs& s, Attributes&) { s[0].features[1].high = 9; }},
@@ -174,6 +186,7 @@ TEST(Schema, FingerprintFollowsMeaning) {
       changed([](Specs& s, Attributes&) { s[0].features[0].name = "pulse"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].unit = "Hz"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].likelihood = Likelihood::log_normal; }),
+      changed([](Specs& s, Attributes&) { s[0].features[1].likelihood = Likelihood::ordinal; }),
       changed([](Specs& s, Attributes&) { std::swap(s[0].features[1].categories[0], s[0].features[1].categories[1]); }),
       changed([](Specs& s, Attributes&) { s[0].features[1].categories.pop_back(); }),
       changed([](Specs& s, Attributes&) { s[1].features.pop_back(); }),
@@ -194,8 +207,10 @@ TEST(Schema, FingerprintFollowsMeaning) {
 }
 
 TEST(Names, EveryValueReadsBack) {
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i <= static_cast<int>(Likelihood::ordinal); ++i) {
     EXPECT_EQ(parse_likelihood(to_string(static_cast<Likelihood>(i))), static_cast<Likelihood>(i));
+  }
+  for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(parse_modality_kind(to_string(static_cast<ModalityKind>(i))), static_cast<ModalityKind>(i));
   }
   EXPECT_FALSE(parse_likelihood("Normal").has_value());

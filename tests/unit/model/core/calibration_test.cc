@@ -155,6 +155,18 @@ TEST(Calibrator, ClassesKeepTheirOwnQuantilesAndAreCounted) {
   EXPECT_EQ(calibrator.updates(0, Stratum::fresh), 50u);
 }
 
+// Protects: an ordinal's interval is a run of neighbouring classes that holds the level, from its cumulative probabilities.
+TEST(Calibrator, OrdinalsGetARunOfClasses) {
+  Feature grade = feature_of("grade", Likelihood::ordinal, 0, 3);
+  grade.categories = {"none", "mild", "moderate", "severe"};
+  Calibrator calibrator(schema_of({grade}), 0.9);
+  const Predictive p{Likelihood::ordinal, {}, {}, {}, {0.04f, 0.5f, 0.44f, 0.02f}};
+  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).low, 1);
+  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).high, 2);
+  EXPECT_FALSE(calibrator.update(0, Stratum::fresh, p, 0, 0.5));
+  EXPECT_TRUE(calibrator.update(0, Stratum::fresh, p, 2, 0.5));
+}
+
 TEST(Calibrator, ABrokenPredictionTeachesNothing) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
   const Predictive broken{Likelihood::normal, {1}, {NAN}, {1}, {}};

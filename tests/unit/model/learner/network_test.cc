@@ -142,7 +142,8 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
           p.class_probabilities = {1 - one, one};
           break;
         }
-        case Likelihood::categorical: {
+        case Likelihood::categorical:
+        case Likelihood::ordinal: {
           const Tensor share = torch::softmax(out.class_logits.select(1, b).select(1, 0).select(1, f), 0);
           for (int c = 0; c < 3; ++c) p.class_probabilities.push_back(share[c].item<float>());
           break;
