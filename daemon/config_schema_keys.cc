@@ -92,9 +92,9 @@ void add_schema_keys(std::vector<Key>& keys) {
   add(text(feature + "unit", "a UCUM code", is_any, "Unit of the values; absent for a pure number.", FEATURE(unit)));
   add(choice(feature + "likelihood",
              all_names({Likelihood::normal, Likelihood::log_normal, Likelihood::bernoulli, Likelihood::categorical,
-                        Likelihood::negative_binomial, Likelihood::ordinal}),
+                        Likelihood::negative_binomial, Likelihood::ordinal, Likelihood::student_t}),
              "How the values are distributed: log_normal for positive and skewed ones, negative_binomial for counts, ordinal for "
-             "classes whose order means something.",
+             "classes whose order means something, student_t for values with outliers.",
              FEATURE(likelihood)));
   add(plausible_range(feature + "range", "Plausible range, inclusive; a value outside it is refused.",
                       [](Draft& d, const Captures& names) -> auto& { return d.feature(names); }));

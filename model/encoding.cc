@@ -113,7 +113,7 @@ float RowEncoder::input(const Standardiser& standardiser, FeatureId feature, dou
 
 float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, double value) const {
   const Likelihood likelihood = layout_.likelihoods[feature];
-  if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal) {
+  if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal || likelihood == Likelihood::student_t) {
     const double z = (to_scale(likelihood, value) - standardiser.mean(feature)) / standardiser.sd(feature);
     return static_cast<float>(std::clamp(z, -kTargetClamp, kTargetClamp));
   }

@@ -93,7 +93,7 @@ class RowEncoder {
   /// The patient as known in `snapshot`, seen from `time`. Writes every element of `row`.
   void encode(const Standardiser& standardiser, const Snapshot& snapshot, Time time,
               const RowSpans& row) const;
-  /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or
+  /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
   /// the count itself.
   float target(const Standardiser& standardiser, FeatureId feature, double value) const;
 

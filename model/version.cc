@@ -386,6 +386,7 @@ double Version::draw_value(const HostOutputs& o, std::int64_t draw, FeatureId fe
   const double u = open_unit(random.bits());
   switch (const Likelihood likelihood = layout.likelihoods[feature]) {
     case Likelihood::normal:
+    case Likelihood::student_t:
     case Likelihood::log_normal: {
       const int component = random.unit() < of(o.first_share) ? 0 : 1;
       const double y = mean + sd * (of(o.location[component]) + of(o.scale[component]) * normal_quantile(u));
@@ -426,6 +427,7 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
   const double mean = p_.standardiser.mean(feature), sd = p_.standardiser.sd(feature);
   switch (p.likelihood) {
     case Likelihood::normal:
+    case Likelihood::student_t:
     case Likelihood::log_normal:
       for (auto* v : {&p.weights, &p.location, &p.scale}) v->reserve(static_cast<std::size_t>(2 * k));
       for (std::int64_t s = 0; s < k; ++s) {
@@ -434,6 +436,8 @@ Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId f
           p.weights.push_back(weights[s] * (c == 0 ? first : 1.0F - first));
           p.location.push_back(static_cast<float>(mean + sd * at(o.location[c], s)));
           p.scale.push_back(static_cast<float>(sd * at(o.scale[c], s)));
+          // The decoder knows normals only; with this freedom that is what a Student t is.
+          if (p.likelihood == Likelihood::student_t) p.freedom.push_back(1e6F);
         }
       }
       break;

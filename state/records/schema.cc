@@ -11,8 +11,8 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kLikelihoodNames{"normal",      "log_normal",        "bernoulli",
-                                                           "categorical", "negative_binomial", "ordinal"};
+constexpr std::array<std::string_view, 7> kLikelihoodNames{"normal",            "log_normal", "bernoulli", "categorical",
+                                                           "negative_binomial", "ordinal",    "student_t"};
 
 template <typename E, std::size_t N>
 std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -97,7 +97,7 @@ void check_feature(Problems& problems, const std::string& where, Feature& featur
     return fix_discrete_range(problems, where, feature, static_cast<double>(feature.categories.size() - 1));
   }
   if (likelihood == Likelihood::bernoulli) return fix_discrete_range(problems, where, feature, 1);
-  if (likelihood != Likelihood::normal) {
+  if (likelihood != Likelihood::normal && likelihood != Likelihood::student_t) {
     // A negative value has no place on these scales, so the plausible range keeps it out from the start.
     if (feature.low == -std::numeric_limits<double>::infinity()) feature.low = 0;
     if (feature.low < 0) problems.add(where, "low must not be negative with this likelihood");

@@ -22,6 +22,7 @@ enum class Likelihood : std::uint8_t {
   categorical,        ///< index into Feature::categories
   negative_binomial,  ///< counts: whole numbers >= 0
   ordinal,            ///< index into Feature::categories, whose order means something
+  student_t,          ///< the value itself, with outliers: heavier tails than a normal's
 };
 std::string_view to_string(Likelihood likelihood);
 std::optional<Likelihood> parse_likelihood(std::string_view name);

@@ -73,6 +73,11 @@ TEST(Schema, IndicesAndNamesFit) {
 TEST(Schema, LikelihoodsBoundTheRange) {
   const Schema schema = *Schema::make(specs(), {});
   EXPECT_EQ(schema.features()[1].high, 2);  // index of the last category
+  Specs heavy = specs();
+  heavy[1].features[2].likelihood = Likelihood::student_t;
+  EXPECT_LT(Schema::make(heavy, {})->features()[5].low, -1e300);  // its own scale: any value
+  heavy[1].features[2].low = -40;
+  EXPECT_TRUE(Schema::make(heavy, {}).ok());
   Specs ordered = specs();
   ordered[0].features[1].likelihood = Likelihood::ordinal;
   EXPECT_EQ(Schema::make(ordered, {})->features()[1].low, 0);
@@ -119,6 +124,10 @@ std::vector<Mistake> mistakes() {
       {"vitals.hr: stale_after is negative", [](Specs& s, Attributes&) { s[0].features[0].stale_after = Millis(-1); }},
       {"vitals.hr: the unit must be", [](Specs& s, Attributes&) { s[0].features[0].unit = "per min"; }},
       {"vitals.support: a categorical feature needs", [](Specs& s, Attributes&) { s[0].features[1].categories = {"a"}; }},
+      {"vitals.hr: only a categorical or ordinal", [](Specs& s, Attributes&) {
+         s[0].features[0].likelihood = Likelihood::student_t;
+         s[0].features[0].categories = {"a", "b"};
+       }},
       {"vitals.support: an ordinal feature needs at least two", [](Specs& s, Attributes&) {
          s[0].features[1].likelihood = Likelihood::ordinal;
          s[0].features[1].categories = {"a"};
@@ -186,6 +195,7 @@ TEST(Schema, FingerprintFollowsMeaning) {
       changed([](Specs& s, Attributes&) { s[0].features[0].name = "pulse"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].unit = "Hz"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].likelihood = Likelihood::log_normal; }),
+      changed([](Specs& s, Attributes&) { s[0].features[0].likelihood = Likelihood::student_t; }),
       changed([](Specs& s, Attributes&) { s[0].features[1].likelihood = Likelihood::ordinal; }),
       changed([](Specs& s, Attributes&) { std::swap(s[0].features[1].categories[0], s[0].features[1].categories[1]); }),
       changed([](Specs& s, Attributes&) { s[0].features[1].categories.pop_back(); }),
@@ -207,7 +217,7 @@ TEST(Schema, FingerprintFollowsMeaning) {
 }
 
 TEST(Names, EveryValueReadsBack) {
-  for (int i = 0; i <= static_cast<int>(Likelihood::ordinal); ++i) {
+  for (int i = 0; i <= static_cast<int>(Likelihood::student_t); ++i) {
     EXPECT_EQ(parse_likelihood(to_string(static_cast<Likelihood>(i))), static_cast<Likelihood>(i));
   }
   for (int i = 0; i < 5; ++i) {

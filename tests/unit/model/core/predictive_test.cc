@@ -156,8 +156,9 @@ TEST(Predictive, TransformOfItsOwnDrawsIsUniform) {
   std::uniform_real_distribution<double> uniform;
   std::normal_distribution<double> normal;
   for (const Likelihood likelihood : {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial,
-                                      Likelihood::bernoulli, Likelihood::categorical, Likelihood::ordinal}) {
+                                      Likelihood::bernoulli, Likelihood::categorical, Likelihood::ordinal, Likelihood::student_t}) {
     Predictive p{likelihood, {0.2f, 0.5f, 0.3f}, {1, 4, 9}, {0.5f, 1, 2}, {}};
+    if (likelihood == Likelihood::student_t) p.freedom = {2.5f, 4, 20};
     if (likelihood == Likelihood::bernoulli) p.class_probabilities = {0.8f, 0.2f};
     if (has_categories(likelihood)) p.class_probabilities = {0.1f, 0.05f, 0.6f, 0.25f};
     constexpr int kDraws = 20'000, kBins = 20;
@@ -172,6 +173,8 @@ TEST(Predictive, TransformOfItsOwnDrawsIsUniform) {
       } else if (likelihood == Likelihood::negative_binomial) {
         std::gamma_distribution<double> rate(p.scale[k], p.location[k] / p.scale[k]);
         value = std::poisson_distribution<int>(rate(random))(random);
+      } else if (likelihood == Likelihood::student_t) {
+        value = p.location[k] + p.scale[k] * std::student_t_distribution<double>(p.freedom[k])(random);
       } else {
         value = p.location[k] + p.scale[k] * normal(random);
         if (likelihood == Likelihood::log_normal) {

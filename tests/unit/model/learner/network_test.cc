@@ -123,6 +123,7 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
       double value = target[b][f].item<double>();
       switch (p.likelihood) {
         case Likelihood::normal:
+        case Likelihood::student_t:
         case Likelihood::log_normal: {
           const float first = 1 / (1 + std::exp(-at(out.first_logit)));
           p.likelihood =
