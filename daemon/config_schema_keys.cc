@@ -92,12 +92,13 @@ void add_schema_keys(std::vector<Key>& keys) {
   add(text(feature + "unit", "a UCUM code", is_any, "Unit of the values; absent for a pure number.", FEATURE(unit)));
   add(choice(feature + "likelihood",
              all_names({Likelihood::normal, Likelihood::log_normal, Likelihood::bernoulli, Likelihood::categorical,
-                        Likelihood::negative_binomial}),
-             "How the values are distributed: log_normal for positive and skewed ones, negative_binomial for counts.",
+                        Likelihood::negative_binomial, Likelihood::ordinal, Likelihood::student_t}),
+             "How the values are distributed: log_normal for positive and skewed ones, negative_binomial for counts, ordinal for "
+             "classes whose order means something, student_t for values with outliers.",
              FEATURE(likelihood)));
   add(plausible_range(feature + "range", "Plausible range, inclusive; a value outside it is refused.",
                       [](Draft& d, const Captures& names) -> auto& { return d.feature(names); }));
-  add(texts(feature + "categories", "at least two, each once", is_not_empty, "The classes of a categorical feature, in order.",
+  add(texts(feature + "categories", "at least two, each once", is_not_empty, "The classes of a categorical or ordinal feature, in order.",
             FEATURE(categories)));
   add(duration(feature + "stale_after", Millis(0), hours(24 * 3650), "Overrides the modality's limit; 0s: the modality's.",
                FEATURE(stale_after)));

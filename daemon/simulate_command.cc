@@ -100,7 +100,7 @@ std::string encode_truth(const Schema& schema, const WardTruth& truth) {
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
     const Feature& feature = schema.features()[f];
     auto& value = values[schema.modality_of(f).name][feature.name];
-    if (feature.likelihood == Likelihood::categorical) {
+    if (has_categories(feature.likelihood)) {
       value = feature.categories[static_cast<std::size_t>(truth.truth[f])];
     } else {
       value = truth.truth[f];

@@ -113,10 +113,12 @@ double WardPatient::read(std::size_t index, double daily_phase) {
   const WardFeature& f = ward_features()[index];
   const double score = loaded(f, factors_) + f.habit * habit_[index] + f.noise * values_.normal() + f.daily * daily_phase;
   switch (f.likelihood) {
-    case Likelihood::normal: return resolve(f, f.mean + f.sd * score);
+    case Likelihood::normal:
+    case Likelihood::student_t: return resolve(f, f.mean + f.sd * score);
     case Likelihood::log_normal: return resolve(f, std::expm1(f.mean + f.sd * score));
     case Likelihood::bernoulli: return score > kVentilatedCut ? 1 : 0;
     case Likelihood::categorical:
+    case Likelihood::ordinal:
       return static_cast<double>(std::upper_bound(kConsciousnessCuts.begin(), kConsciousnessCuts.end(), score) -
                                  kConsciousnessCuts.begin());
     case Likelihood::negative_binomial: {

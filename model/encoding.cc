@@ -92,7 +92,7 @@ InputLayout::InputLayout(const Schema& schema, bool two_sided)
   for (const Feature& feature : schema.features()) {
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
-    const bool classes = feature.likelihood == Likelihood::categorical;
+    const bool classes = has_categories(feature.likelihood);
     low.push_back(feature.low);
     high.push_back(feature.high);
     category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
@@ -129,7 +129,7 @@ float RowEncoder::input(const Standardiser& standardiser, FeatureId feature, dou
 
 float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, double value) const {
   const Likelihood likelihood = layout_.likelihoods[feature];
-  if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal) {
+  if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal || likelihood == Likelihood::student_t) {
     const double z = (to_scale(likelihood, value) - standardiser.mean(feature)) / standardiser.sd(feature);
     return static_cast<float>(std::clamp(z, -kTargetClamp, kTargetClamp));
   }

@@ -61,13 +61,13 @@ struct InputLayout {
 
   std::int64_t features = 0;
   std::int64_t modalities = 0;
-  std::int64_t categories = 0;  ///< most categories of any categorical feature; 0: there is none
+  std::int64_t categories = 0;  ///< most categories of any categorical or ordinal feature; 0: there is none
   std::int64_t side = 0;        ///< numbers that describe what is known of one feature from one side of time
   std::int64_t past = 0;        ///< the same in all: one side, or first the past and then what came after
   std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
   std::vector<ModalityId> modality_of;
   std::vector<Likelihood> likelihoods;
-  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical
+  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical or ordinal
   std::vector<double> low, high;              ///< per feature: plausible range
   std::vector<PayloadSlot> payloads;          ///< in the order of their modalities
 };
@@ -108,7 +108,7 @@ class RowEncoder {
   /// element of `row`.
   void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
               const RowSpans& row) const;
-  /// A value as the likelihoods take it: standardised for normal and log_normal, the class index, 0 or 1, or
+  /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
   /// the count itself.
   float target(const Standardiser& standardiser, FeatureId feature, double value) const;
 

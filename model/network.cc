@@ -1,5 +1,6 @@
 #include "model/network.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <utility>
@@ -21,6 +22,10 @@ constexpr double kLogPrecisionMax = 8.0;
 /// overconfident.
 constexpr double kExpertStart = -2.0;
 constexpr double kRatioMax = 6.0;
+/// A t with fewer degrees of freedom than this has hardly a variance.
+constexpr double kFreedomMin = 2.5;
+/// Of a class: what rounding leaves of a difference must have a logarithm.
+constexpr double kProbabilityMin = 1e-9;
 constexpr std::int64_t kHeads = 4;
 /// A value one sd further moves the probit of being measured by no more than this.
 constexpr double kSlopeMax = 5.0;
@@ -117,6 +122,7 @@ void Network::visit(const VisitWeight& each) {
   each(w_.skip, Shape{f, p}, 0.0, 0.0);
   each(w_.out, Shape{f, u, out}, 0.5 * fan(u), 0.0);
   each(w_.out_bias, Shape{f, 1, out}, 0.0, 0.0);
+  if (ordinals_ > 0) each(w_.cuts, Shape{ordinals_, layout_.categories}, 0.0, 0.0);
   if (mnar_) {
     each(w_.measured_base, Shape{f}, 0.0, 0.0);
     each(w_.measured_slope, Shape{f}, 0.0, 0.0);
@@ -131,7 +137,8 @@ Network::Network(const InputLayout& layout, const ModelOptions& options)
       embed_(std::max(options.hidden_dim / 2, 8)),
       joint_(options.joint_expert && options.fusion != Fusion::attention),
       attention_(options.fusion == Fusion::attention),
-      mnar_(options.mnar) {
+      mnar_(options.mnar),
+      ordinals_(std::count(layout.likelihoods.begin(), layout.likelihoods.end(), Likelihood::ordinal)) {
   if (attention_) embed_ = (embed_ + kHeads - 1) / kHeads * kHeads, width_ = (width_ + kHeads - 1) / kHeads * kHeads;
   for (const PayloadSlot& slot : layout_.payloads) kinds_.push_back(make_kind(slot.kind, slot.spec, embed_, width_));
 }
@@ -175,13 +182,19 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
   const auto f = static_cast<std::size_t>(layout_.features);
   std::vector<float> blocks(static_cast<std::size_t>(layout_.features * layout_.modalities), 0.0F);
   std::vector<float> missing(static_cast<std::size_t>(layout_.categories) * f, -1e9F);
-  std::vector<std::int64_t> kinds[3];
+  std::vector<std::int64_t> kinds[5];
+  std::vector<float> last_cuts;
   for (std::size_t i = 0; i < f; ++i) {
     blocks[i * static_cast<std::size_t>(layout_.modalities) + layout_.modality_of[i]] = 1.0F;
     const Likelihood kind = layout_.likelihoods[i];
     const auto index = static_cast<std::int64_t>(i);
     if (kind == Likelihood::bernoulli) kinds[0].push_back(index);
-    if (kind == Likelihood::categorical) kinds[1].push_back(index);
+    if (has_categories(kind)) kinds[1].push_back(index);
+    if (kind == Likelihood::ordinal) {
+      kinds[3].push_back(index);
+      for (std::int64_t c = 0; c < layout_.categories; ++c) last_cuts.push_back(c + 1 >= layout_.category_counts[i] ? 1.0F : 0.0F);
+    }
+    if (kind == Likelihood::student_t) kinds[4].push_back(index);
     if (kind == Likelihood::negative_binomial) kinds[2].push_back(index);
     for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c)
       missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
@@ -196,6 +209,11 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
   if (!kinds[0].empty()) bernoulli_ = torch::tensor(kinds[0]).to(device);
   if (!kinds[1].empty()) categorical_ = torch::tensor(kinds[1]).to(device);
   if (!kinds[2].empty()) counts_ = torch::tensor(kinds[2]).to(device);
+  if (!kinds[3].empty()) {
+    ordinal_ = torch::tensor(kinds[3]).to(device);
+    last_cut_ = torch::tensor(last_cuts).view({ordinals_, layout_.categories}).to(device);
+  }
+  if (!kinds[4].empty()) heavy_ = torch::tensor(kinds[4]).to(device);
   if (layout_.categories > 0)
     class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
 }
@@ -305,6 +323,16 @@ Tensor Network::measured_log_likelihood(const Outputs& blind, const Tensor& obse
   return torch::where(observed > 0, torch::special_log_ndtr(given_value), torch::special_log_ndtr(-without));
 }
 
+Tensor Network::ordinal_log_probabilities(const Tensor& location) const {
+  // The first cut point, then how far each is above the one before.
+  const Tensor first = w_.cuts.narrow(1, 0, 1) - 1.0, steps = torch::softplus(w_.cuts.narrow(1, 1, layout_.categories - 1) + 0.5);
+  const Tensor cuts = torch::cat({first, steps}, 1).cumsum(1).t().unsqueeze(1).unsqueeze(1);  // [C, 1, 1, N]
+  const Tensor last = last_cut_.t().unsqueeze(1).unsqueeze(1);
+  const Tensor below = torch::maximum(torch::sigmoid(cuts - location), last);
+  const Tensor before = torch::cat({torch::zeros_like(below.narrow(0, 0, 1)), below.narrow(0, 0, layout_.categories - 1)}, 0);
+  return (below - before).clamp_min(kProbabilityMin).log();
+}
+
 Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& visible) const {
   const std::int64_t rows = hidden.size(0), samples = hidden.size(1), f = layout_.features;
   Tensor units = hidden, linear, known[2], last[2];
@@ -342,6 +370,11 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
   }
   if (bernoulli_.defined()) out.logit = past.defined() ? raw[kDeltaA] + linear : raw[kDeltaA];
   if (categorical_.defined()) out.class_logits = raw.narrow(0, 0, layout_.categories) + class_mask_;
+  if (ordinal_.defined()) {
+    const Tensor location = past.defined() ? raw[kDeltaA] + linear : raw[kDeltaA];
+    out.class_logits = out.class_logits.index_copy(-1, ordinal_, ordinal_log_probabilities(location.index_select(-1, ordinal_)));
+  }
+  if (heavy_.defined()) out.freedom = torch::softplus(raw[kScaleB] + 2.0) + kFreedomMin;
   if (counts_.defined()) {
     out.log_ratio = out.location[0].clamp(-kRatioMax, kRatioMax);
     out.dispersion = out.scale[1];
@@ -368,6 +401,13 @@ Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, con
     const Tensor log_p = torch::log_softmax(outputs.class_logits.index_select(-1, categorical_), 0);
     const Tensor x = value.index_select(-1, categorical_).to(torch::kLong).clamp(0, layout_.categories - 1);
     put(categorical_, log_p.gather(0, x.expand_as(log_p[0]).unsqueeze(0)).squeeze(0));
+  }
+  if (heavy_.defined()) {
+    // Student t with location, scale and degrees of freedom (Lange, Little and Taylor 1989).
+    const auto of = [&](const Tensor& t) { return t.index_select(-1, heavy_); };
+    const Tensor nu = of(outputs.freedom), scale = of(outputs.scale[0]), z = (of(value) - of(outputs.location[0])) / scale;
+    put(heavy_, torch::lgamma(0.5 * (nu + 1)) - torch::lgamma(0.5 * nu) - 0.5 * (nu * std::numbers::pi).log() - scale.log() -
+                    0.5 * (nu + 1) * torch::log1p(z * z / nu));
   }
   if (counts_.defined()) {
     const Tensor x = value.index_select(-1, counts_);

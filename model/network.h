@@ -39,7 +39,8 @@ struct Outputs {
   torch::Tensor first_logit;  ///< log odds of the first component
   torch::Tensor location[2], scale[2];
   torch::Tensor logit;                  ///< bernoulli
-  torch::Tensor class_logits;           ///< [C, B, K, F], categorical; undefined when the schema has none
+  torch::Tensor class_logits;           ///< [C, B, K, F], categorical and ordinal; undefined when the schema has neither
+  torch::Tensor freedom;                ///< student_t: degrees of freedom; location[0] and scale[0] are its own
   torch::Tensor log_ratio, dispersion;  ///< negative binomial: log of mean over population mean, and r
 };
 
@@ -108,16 +109,21 @@ class Network {
 
  private:
   void visit(const VisitWeight& each);
+  /// Log probabilities [C, B, K, N] of the ordinal features' classes, whose locations are [B, K, N]: differences of logistic
+  /// distribution functions at the feature's cut points (proportional odds, McCullagh 1980).
+  torch::Tensor ordinal_log_probabilities(const torch::Tensor& location) const;
   Network(const InputLayout& layout, const ModelOptions& options);
   Encoded attend(const torch::Tensor& codes, const torch::Tensor& context, const torch::Tensor& subset, bool explain) const;
 
   InputLayout layout_;
   std::int64_t latent_, width_, embed_;
   bool joint_, attention_, mnar_;
+  std::int64_t ordinals_;
   torch::Tensor flat_, gradient_;
   torch::Tensor block_mask_;  ///< [F * P, M * E]: a feature feeds its own modality's encoder only
-  torch::Tensor bernoulli_, categorical_, counts_;  ///< feature indices; undefined when there are none
+  torch::Tensor bernoulli_, categorical_, counts_, ordinal_, heavy_;  ///< feature indices; undefined when there are none
   torch::Tensor value_acts_;                        ///< [F]: value_acts()
+  torch::Tensor last_cut_;    ///< [ordinal features, C]: 1 from a feature's last class on, below which everything lies
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
   std::vector<std::unique_ptr<PayloadKind>> kinds_;
   struct {
@@ -129,7 +135,7 @@ class Network {
     torch::Tensor query, key, value, mix, mix_norm, mix_norm_bias, pool, pool_bias, pool_value;  // attention
     torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand,
         expand_bias;  // decoder
-    torch::Tensor past, skip, out, out_bias;
+    torch::Tensor past, skip, out, out_bias, cuts;
     torch::Tensor measured_base, measured_slope;  // missingness
   } w_;
 };

@@ -6,6 +6,7 @@
 #include <numbers>
 
 #include "model/counts.h"
+#include "model/student.h"
 
 namespace lacuna::model {
 namespace {
@@ -148,6 +149,7 @@ double component_variance(const Predictive& p, std::size_t k) {
     case Likelihood::log_normal:
       return std::exp(std::min(2 * m + s * s + std::log(std::expm1(std::min(s * s, kExponentMax))), 2 * kExponentMax));
     case Likelihood::negative_binomial: return m + m * m / s;
+    case Likelihood::student_t: return s * s * student::variance(p.freedom[k]);
     default: return s * s;
   }
 }
@@ -172,7 +174,7 @@ double Predictive::mean() const {
     return sum;
   }
   for (std::size_t k = 0; k < weights.size(); ++k) sum += weights[k] * component_mean(*this, k);
-  return likelihood == Likelihood::normal ? sum : std::max(0.0, sum);
+  return likelihood == Likelihood::normal || likelihood == Likelihood::student_t ? sum : std::max(0.0, sum);
 }
 
 double Predictive::sd() const {
@@ -203,11 +205,13 @@ double Predictive::quantile(double p) const {
     return class_probabilities.empty() ? 0 : static_cast<double>(class_probabilities.size() - 1);
   }
   if (likelihood == Likelihood::negative_binomial) return counts::mixture_quantile(*this, p);
+  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, normal_quantile(p));
   return from_scale(likelihood, solve(*this, normal_quantile(p)));
 }
 
 double Predictive::quantile_at(double z) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return quantile(normal_cdf(z));
+  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, z);
   return from_scale(likelihood, solve(*this, z));
 }
 
@@ -217,6 +221,7 @@ double Predictive::cdf(double value) const {
     return below + at;
   }
   if (likelihood == Likelihood::negative_binomial) return counts::mixture_distribution(*this, value);
+  if (likelihood == Likelihood::student_t) return student::mixture_distribution(*this, value);
   if (likelihood == Likelihood::log_normal && value < 0) return 0;
   return tails<false>(*this, to_scale(likelihood, value)).lower;
 }
@@ -234,6 +239,7 @@ double Predictive::pit(double value, double u) const {
 
 double Predictive::normal_score(double value, double u) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return normal_quantile(pit(value, u));
+  if (likelihood == Likelihood::student_t) return student::mixture_score(*this, value);
   return tails<false>(*this, to_scale(likelihood, value)).score();
 }
 
@@ -244,6 +250,7 @@ double Predictive::log_density(double value) const {
   if (likelihood == Likelihood::negative_binomial) {
     return std::log(std::max(counts::mixture_probability(*this, value), kProbabilityMin));
   }
+  if (likelihood == Likelihood::student_t) return student::mixture_log_density(*this, value);
   const double y = to_scale(likelihood, value);
   double largest = -INFINITY, sum = 0;
   const auto term = [&](std::size_t k) {
@@ -266,6 +273,7 @@ double Predictive::crps(double value) const {
     return sum;
   }
   if (likelihood == Likelihood::negative_binomial) return counts::mixture_crps(*this, value);
+  if (likelihood == Likelihood::student_t) return student::mixture_crps(*this, value);
   const double y = to_scale(likelihood, value);
   double to_value = 0, to_each_other = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {

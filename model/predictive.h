@@ -21,14 +21,16 @@ double normal_quantile(double p);
 double from_scale(Likelihood likelihood, double y);
 
 /// A mixture with K components for one feature. Continuous features: component k is normal(location[k], scale[k]) on the
-/// feature's scale (x, or log(1+x) for log_normal), in natural units of that scale. negative_binomial: location[k] is the
-/// mean, scale[k] the dispersion r (variance = mean + mean^2 / r). Discrete: `class_probabilities` only, already mixed.
+/// feature's scale (x, or log(1+x) for log_normal), in natural units of that scale. student_t: location[k] + scale[k] T, T with
+/// freedom[k] degrees of freedom. negative_binomial: location[k] is the mean, scale[k] the dispersion r (variance = mean +
+/// mean^2 / r). Discrete: `class_probabilities` only, already mixed.
 struct Predictive {
   Likelihood likelihood = Likelihood::normal;
   std::vector<float> weights;    ///< K, sums to 1
   std::vector<float> location;   ///< K
   std::vector<float> scale;      ///< K, > 0
   std::vector<float> class_probabilities;
+  std::vector<float> freedom{};  ///< student_t: K, > 2; taken as within [2.001, 1e6]
 
   /// All on the natural scale of the feature; for discrete features mean is the expected class index, median its median.
   double mean() const;
@@ -45,7 +47,7 @@ struct Predictive {
   double pit(double value, double u) const;
   double log_density(double value) const;  ///< on the feature's scale; log probability for discrete
   /// Continuous ranked probability score on the feature's scale (x or log(1+x)): closed form for normal mixtures (Grimit et al. 2006,
-  /// eq. 5); negative binomial by summation; discrete: the ranked probability score over class indices.
+  /// eq. 5), model/student.h for Student t mixtures; negative binomial by summation; discrete: the ranked probability score over class indices.
   double crps(double value) const;
 };
 

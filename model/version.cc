@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <numbers>
 #include <stdexcept>
 
+#include "model/feature_reader.h"
 #include "model/training_batch.h"
 #include "state/records/hash.h"
 
@@ -30,9 +30,6 @@ constexpr std::int64_t kProposals = 4;
 /// What a query's seed is mixed with for its samples: a stream of their own.
 constexpr std::uint64_t kSampleStream = 0x6c616373616d706c;
 
-/// Never 0, whose quantile has no value.
-double open_unit(std::uint64_t bits) { return std::max(to_unit(bits), 0x1.0p-54); }
-
 /// An index of weights that sum to 1, by them.
 std::int64_t choose(std::span<const float> weights, double u) {
   double reached = 0;
@@ -56,49 +53,12 @@ struct Chain {
   Payload* payloads = nullptr;
 };
 
-/// A component of a feature's mixture, standardised.
-struct Component {
-  double weight = 0, location = 0, scale = 1;
-};
-
-/// The component given that its value x is missing, which has the probability Phi(-(base + slope x)): weight, mean and spread of the
-/// extended skew normal that it becomes (Azzalini 1985; moments as in Heckman 1979), taken for a normal.
-Component given_missing(const Component& c, double base, double slope) {
-  const double width = std::sqrt(1 + slope * slope * c.scale * c.scale);
-  const double t = -(base + slope * c.location) / width;
-  const double missing = std::max(normal_cdf(t), 1e-300);
-  const double hazard = t > -30 ? std::exp(-0.5 * t * t) / (std::sqrt(2 * std::numbers::pi) * missing) : -t;
-  const double pull = slope * c.scale * c.scale / width;
-  const double variance = c.scale * c.scale - pull * pull * hazard * (hazard + t);
-  return {c.weight * missing, c.location - pull * hazard, std::sqrt(std::max(variance, 1e-4 * c.scale * c.scale))};
-}
-
-/// Host copies of what a chunk's predictions are assembled from, [rows, samples, features] each.
-struct HostOutputs {
-  Tensor first_share, location[2], scale[2], probability, classes, log_ratio, dispersion;
-  bool missing = false;  ///< of what is missing, where there is a missingness model
-
-  HostOutputs() = default;
-  explicit HostOutputs(const Outputs& o) {
-    const auto host = [](const Tensor& t) { return t.to(torch::kCPU).contiguous(); };
-    first_share = host(torch::sigmoid(o.first_logit));
-    for (int i = 0; i < 2; ++i) {
-      location[i] = host(o.location[i]);
-      scale[i] = host(o.scale[i]);
-    }
-    if (o.logit.defined()) probability = host(torch::sigmoid(o.logit));
-    if (o.class_logits.defined()) classes = host(torch::softmax(o.class_logits, 0));
-    if (o.log_ratio.defined()) {
-      log_ratio = host(o.log_ratio);
-      dispersion = host(o.dispersion);
-    }
-  }
-};
-
 class Version final : public ModelVersion {
  public:
   explicit Version(VersionParts parts)
-      : p_(std::move(parts)), network_(p_.encoder->layout(), p_.options, p_.weights, false) {
+      : p_(std::move(parts)),
+        network_(p_.encoder->layout(), p_.options, p_.weights, false),
+        reader_{p_.encoder->layout(), p_.standardiser, {}, {}} {
     const Tensor host = p_.weights.to(torch::kCPU).contiguous();
     ByteWriter moments;
     p_.standardiser.save(moments);
@@ -119,8 +79,8 @@ class Version final : public ModelVersion {
         return std::vector<float>(c.data_ptr<float>(), c.data_ptr<float>() + c.numel());
       };
       const torch::NoGradGuard no_gradients;
-      base_ = numbers(network_.measured_base());
-      slope_ = numbers(network_.measured_slope());
+      reader_.missing_base = numbers(network_.measured_base());
+      reader_.missing_slope = numbers(network_.measured_slope());
     }
   }
 
@@ -184,13 +144,11 @@ class Version final : public ModelVersion {
   Payload to_payload(std::size_t slot, const float* drawn, std::int64_t count) const;
   Chain begin(const SampleQuery& query, std::size_t sample) const;
   void sample_chunk(std::span<Chain> chains) const;
-  double draw_value(const HostOutputs& o, std::int64_t draw, FeatureId feature, HashRandom& random) const;
-  Predictive assemble(const HostOutputs& o, std::int64_t row, FeatureId feature, const float* weights) const;
 
   VersionParts p_;
   Network network_;
   Tensor count_mean_;
-  std::vector<float> base_, slope_;  ///< of the missingness model, by feature
+  FeatureReader reader_;
   std::string id_;
 };
 
@@ -345,7 +303,7 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
     out[i].predictive.reserve(queries[i].wanted.size());
     for (FeatureId f : queries[i].wanted) {
       const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
-      out[i].predictive.push_back(assemble(measured ? known : unknown, static_cast<std::int64_t>(i), f, w));
+      out[i].predictive.push_back(reader_.predictive(measured ? known : unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
     }
   }
   if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, draws, device_weights, out);
@@ -520,7 +478,7 @@ void Version::sample_chunk(std::span<Chain> chains) const {
       const std::span w(weights.data_ptr<float>() + i * kProposals, kProposals);
       const bool measured = rows.visible.data_ptr<float>()[i * features + f] > 0;
       const std::int64_t at = static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit());
-      const double value = draw_value(measured ? known : unknown, at, f, random[i]);
+      const double value = reader_.draw(measured ? known : unknown, at, f, random[i]);
       for (std::size_t j = 0; j < chain.features->size(); ++j) {
         if ((*chain.features)[j] == f) chain.values[j] = value;
       }
@@ -605,100 +563,6 @@ Payload Version::to_payload(std::size_t slot, const float* drawn, std::int64_t c
   }
   if (out.text.empty()) out.text = "_";  // a text is never empty
   return out;
-}
-
-/// One value of a feature, given one posterior draw, within the plausible range.
-double Version::draw_value(const HostOutputs& o, std::int64_t draw, FeatureId feature,
-                           HashRandom& random) const {
-  const InputLayout& layout = p_.encoder->layout();
-  const std::int64_t at = draw * layout.features + feature;
-  const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
-  const double mean = p_.standardiser.mean(feature), sd = p_.standardiser.sd(feature);
-  const double u = open_unit(random.bits());
-  switch (const Likelihood likelihood = layout.likelihoods[feature]) {
-    case Likelihood::normal:
-    case Likelihood::log_normal: {
-      const int component = random.unit() < of(o.first_share) ? 0 : 1;
-      const double y = mean + sd * (of(o.location[component]) + of(o.scale[component]) * normal_quantile(u));
-      return std::clamp(from_scale(likelihood, y), layout.low[feature], layout.high[feature]);
-    }
-    case Likelihood::negative_binomial: {
-      Predictive count;
-      count.likelihood = likelihood;
-      count.weights = {1.0F};
-      count.location = {static_cast<float>((mean + 0.5) * std::exp(of(o.log_ratio)))};
-      count.scale = {static_cast<float>(of(o.dispersion))};
-      return std::clamp(count.quantile(u), layout.low[feature], layout.high[feature]);
-    }
-    case Likelihood::bernoulli: return u < of(o.probability) ? 1 : 0;
-    case Likelihood::categorical: {
-      const std::int64_t stride = o.classes.numel() / layout.categories;
-      double reached = 0;
-      for (std::int64_t c = 0; c + 1 < layout.category_counts[feature]; ++c) {
-        reached += o.classes.data_ptr<float>()[c * stride + at];
-        if (u < reached) return static_cast<double>(c);
-      }
-      return static_cast<double>(layout.category_counts[feature] - 1);
-    }
-  }
-  return 0;
-}
-
-Predictive Version::assemble(const HostOutputs& o, std::int64_t row, FeatureId feature,
-                             const float* weights) const {
-  const InputLayout& layout = p_.encoder->layout();
-  const std::int64_t k = p_.predict.samples, f = layout.features;
-  const auto at = [&](const Tensor& t, std::int64_t s) {
-    return t.data_ptr<float>()[(row * k + s) * f + feature];
-  };
-  Predictive p;
-  p.likelihood = layout.likelihoods[feature];
-  const double mean = p_.standardiser.mean(feature), sd = p_.standardiser.sd(feature);
-  switch (p.likelihood) {
-    case Likelihood::normal:
-    case Likelihood::log_normal:
-      for (auto* v : {&p.weights, &p.location, &p.scale}) v->reserve(static_cast<std::size_t>(2 * k));
-      for (std::int64_t s = 0; s < k; ++s) {
-        const float first = at(o.first_share, s);
-        for (int c = 0; c < 2; ++c) {
-          Component part{weights[s] * (c == 0 ? first : 1.0F - first), at(o.location[c], s), at(o.scale[c], s)};
-          if (o.missing) part = given_missing(part, base_[feature], slope_[feature]);
-          p.weights.push_back(static_cast<float>(part.weight));
-          p.location.push_back(static_cast<float>(mean + sd * part.location));
-          p.scale.push_back(static_cast<float>(sd * part.scale));
-        }
-      }
-      if (o.missing) {
-        float total = 0;
-        for (float w : p.weights) total += w;
-        for (float& w : p.weights) w /= std::max(total, 1e-20F);
-      }
-      break;
-    case Likelihood::negative_binomial:
-      for (std::int64_t s = 0; s < k; ++s) {
-        p.weights.push_back(weights[s]);
-        p.location.push_back(static_cast<float>((mean + 0.5) * std::exp(at(o.log_ratio, s))));
-        p.scale.push_back(at(o.dispersion, s));
-      }
-      break;
-    case Likelihood::bernoulli: {
-      float one = 0;
-      for (std::int64_t s = 0; s < k; ++s) one += weights[s] * at(o.probability, s);
-      p.class_probabilities = {1.0F - one, one};
-      break;
-    }
-    case Likelihood::categorical: {
-      p.class_probabilities.assign(static_cast<std::size_t>(layout.category_counts[feature]), 0.0F);
-      const std::int64_t stride = o.classes.numel() / layout.categories;
-      for (std::size_t c = 0; c < p.class_probabilities.size(); ++c) {
-        const float* of_class = o.classes.data_ptr<float>() + static_cast<std::int64_t>(c) * stride;
-        for (std::int64_t s = 0; s < k; ++s)
-          p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
-      }
-      break;
-    }
-  }
-  return p;
 }
 
 }  // namespace

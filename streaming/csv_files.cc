@@ -158,7 +158,7 @@ bool CsvPatients::parse_value(const Route& route, std::string_view text, double&
     const auto mapped = categories.find(std::string(text));
     if (mapped != categories.end()) text = mapped->second;
   }
-  if (target.likelihood == Likelihood::categorical) {
+  if (has_categories(target.likelihood)) {
     problem = target.from_text(text, out);
     return true;
   }

@@ -23,7 +23,8 @@ void write_finite(JsonWriter& json, std::string_view key, double value) {
 void write_feature_value(JsonWriter& json, const Feature& feature, double value) {
   switch (feature.likelihood) {
     case Likelihood::bernoulli: json.truth(value != 0); return;
-    case Likelihood::categorical: json.text(feature.categories.at(static_cast<std::size_t>(value))); return;
+    case Likelihood::categorical:
+    case Likelihood::ordinal: json.text(feature.categories.at(static_cast<std::size_t>(value))); return;
     default: json.number(value); return;
   }
 }

@@ -244,7 +244,7 @@ void write_state(JsonWriter& json, const Feature& feature, const FeatureState& s
   json.key(feature.name).begin('{').key("value");
   if (feature.likelihood == Likelihood::bernoulli) {
     json.truth(state.last != 0);
-  } else if (feature.likelihood == Likelihood::categorical) {
+  } else if (has_categories(feature.likelihood)) {
     json.text(feature.categories.at(static_cast<std::size_t>(state.last)));
   } else {
     json.number(state.last);

@@ -11,7 +11,8 @@ namespace {
 
 ValueProblem wrong_type(const Target& target) {
   switch (target.likelihood) {
-    case Likelihood::categorical: return {Refusal::malformed, "one of its categories is expected, as text"};
+    case Likelihood::categorical:
+    case Likelihood::ordinal: return {Refusal::malformed, "one of its categories is expected, as text"};
     case Likelihood::bernoulli: return {Refusal::malformed, "true or false is expected"};
     default: return {Refusal::malformed, "a number is expected"};
   }
@@ -35,7 +36,7 @@ std::uint32_t find(const std::unordered_map<std::string_view, std::uint32_t>& na
 }  // namespace
 
 std::optional<ValueProblem> Target::from_number(double number, double& out) const {
-  if (likelihood == Likelihood::categorical) return wrong_type(*this);
+  if (has_categories(likelihood)) return wrong_type(*this);
   if (!std::isfinite(number)) return ValueProblem{Refusal::out_of_range, "not a finite number"};
   if (likelihood == Likelihood::bernoulli && number != 0 && number != 1) {
     return ValueProblem{Refusal::out_of_range, "neither 0 nor 1"};
@@ -49,7 +50,7 @@ std::optional<ValueProblem> Target::from_number(double number, double& out) cons
 }
 
 std::optional<ValueProblem> Target::from_text(std::string_view text, double& out) const {
-  if (likelihood != Likelihood::categorical) return wrong_type(*this);
+  if (!has_categories(likelihood)) return wrong_type(*this);
   const auto it = std::find(categories.begin(), categories.end(), text);
   if (it == categories.end()) return ValueProblem{Refusal::out_of_range, "not one of its categories"};
   out = static_cast<double>(it - categories.begin());

@@ -25,9 +25,9 @@ HOMES = {
     "torch/": ["model"], "ATen/": ["model"], "c10/": ["model"],
     "rocksdb/": ["state", "streaming"], "librdkafka/": ["streaming"],
     "yaml-cpp/": ["daemon"], "httplib.h": ["daemon"], "prometheus/": ["daemon"], "CLI/": ["daemon"],
-    "simdjson.h": ["streaming", "daemon"], "spdlog/": ["daemon"], "systemd/": ["daemon"],
+    "simdjson.h": ["streaming", "daemon"], "spdlog/": ["daemon"], "systemd/": ["daemon"], "boost/": ["model"],
 }
-HIDDEN_FROM_HEADERS = ["rocksdb/", "librdkafka/", "torch/", "ATen/", "c10/"]
+HIDDEN_FROM_HEADERS = ["rocksdb/", "librdkafka/", "torch/", "ATen/", "c10/", "boost/"]
 LINES_MAX = 700
 BANNED = {
     r"\bFIXME\b|\bXXX\b": "leftover mark",

@@ -11,8 +11,8 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> kLikelihoodNames{"normal", "log_normal", "bernoulli", "categorical",
-                                                           "negative_binomial"};
+constexpr std::array<std::string_view, 7> kLikelihoodNames{"normal",            "log_normal", "bernoulli", "categorical",
+                                                           "negative_binomial", "ordinal",    "student_t"};
 
 template <typename E, std::size_t N>
 std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -86,17 +86,18 @@ void check_feature(Problems& problems, const std::string& where, Feature& featur
   problems.check_categories(where, feature.categories);
   if (feature.stale_after < Millis(0)) problems.add(where, "stale_after is negative");
   const Likelihood likelihood = feature.likelihood;
-  if (likelihood != Likelihood::categorical && !feature.categories.empty()) {
-    problems.add(where, "only a categorical feature has categories");
+  if (!has_categories(likelihood) && !feature.categories.empty()) {
+    problems.add(where, "only a categorical or ordinal feature has categories");
   }
-  if (likelihood == Likelihood::categorical && feature.categories.size() < 2) {
-    return problems.add(where, "a categorical feature needs at least two categories");
-  }
-  if (likelihood == Likelihood::categorical) {
+  if (has_categories(likelihood)) {
+    if (feature.categories.size() < 2) {
+      const char* article = likelihood == Likelihood::ordinal ? "an " : "a ";
+      return problems.add(where, article + std::string(to_string(likelihood)) + " feature needs at least two categories");
+    }
     return fix_discrete_range(problems, where, feature, static_cast<double>(feature.categories.size() - 1));
   }
   if (likelihood == Likelihood::bernoulli) return fix_discrete_range(problems, where, feature, 1);
-  if (likelihood != Likelihood::normal) {
+  if (likelihood != Likelihood::normal && likelihood != Likelihood::student_t) {
     // A negative value has no place on these scales, so the plausible range keeps it out from the start.
     if (feature.low == -std::numeric_limits<double>::infinity()) feature.low = 0;
     if (feature.low < 0) problems.add(where, "low must not be negative with this likelihood");

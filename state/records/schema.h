@@ -21,11 +21,15 @@ enum class Likelihood : std::uint8_t {
   bernoulli,          ///< 0 or 1
   categorical,        ///< index into Feature::categories
   negative_binomial,  ///< counts: whole numbers >= 0
+  ordinal,            ///< index into Feature::categories, whose order means something
+  student_t,          ///< the value itself, with outliers: heavier tails than a normal's
 };
 std::string_view to_string(Likelihood likelihood);
 std::optional<Likelihood> parse_likelihood(std::string_view name);
-/// True for bernoulli and categorical: predicted as class probabilities.
-constexpr bool is_discrete(Likelihood l) { return l == Likelihood::bernoulli || l == Likelihood::categorical; }
+/// True for categorical and ordinal: values are given by a category's name and kept as its index.
+constexpr bool has_categories(Likelihood l) { return l == Likelihood::categorical || l == Likelihood::ordinal; }
+/// True for bernoulli, categorical and ordinal: predicted as class probabilities.
+constexpr bool is_discrete(Likelihood l) { return l == Likelihood::bernoulli || has_categories(l); }
 
 /// Position of a feature in Schema::features(), over all modalities: the index of every per-feature array.
 using FeatureId = std::uint32_t;
@@ -46,7 +50,7 @@ struct Feature {
   Likelihood likelihood = Likelihood::normal;
   double low = -std::numeric_limits<double>::infinity();  ///< plausible range, inclusive; outside it a value is refused
   double high = std::numeric_limits<double>::infinity();
-  std::vector<std::string> categories;   ///< categorical only, at least two
+  std::vector<std::string> categories;   ///< categorical and ordinal only, at least two
   Millis stale_after{0};                 ///< older than this a value is imputed again; 0: the modality's limit
   ModalityId modality = kNoModality;     ///< set by Schema::make
 };

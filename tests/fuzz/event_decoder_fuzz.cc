@@ -39,7 +39,9 @@ const Schema& fuzz_schema() {
     specs[1].modality.name = "laboratory";
     specs[1].features = {feature("glucose", "mg/dL", Likelihood::log_normal, 0, 2000),
                          feature("seizures", "", Likelihood::negative_binomial, 0, 100),
-                         feature("rhythm", "", Likelihood::categorical, 0, 0, {"sinus", "af", "paced \"x\""})};
+                         feature("rhythm", "", Likelihood::categorical, 0, 0, {"sinus", "af", "paced \"x\""}),
+                         feature("edema", "", Likelihood::ordinal, 0, 0, {"none", "mild", "severe"}),
+                         feature("base_excess", "mmol/L", Likelihood::student_t, -40, 40)};
     specs[2].modality.name = "chest_film";
     specs[2].modality.kind = lacuna::ModalityKind::image;
     specs[2].modality.payload.height = specs[2].modality.payload.width = 4;

@@ -21,7 +21,7 @@ Feature feature(std::string name, Likelihood likelihood = Likelihood::normal) {
   Feature f;
   f.name = std::move(name);
   f.likelihood = likelihood;
-  if (likelihood == Likelihood::categorical) f.categories = {"none", "mask", "tube"};
+  if (has_categories(likelihood)) f.categories = {"none", "mask", "tube"};
   return f;
 }
 
@@ -73,6 +73,15 @@ TEST(Schema, IndicesAndNamesFit) {
 TEST(Schema, LikelihoodsBoundTheRange) {
   const Schema schema = *Schema::make(specs(), {});
   EXPECT_EQ(schema.features()[1].high, 2);  // index of the last category
+  Specs heavy = specs();
+  heavy[1].features[2].likelihood = Likelihood::student_t;
+  EXPECT_LT(Schema::make(heavy, {})->features()[5].low, -1e300);  // its own scale: any value
+  heavy[1].features[2].low = -40;
+  EXPECT_TRUE(Schema::make(heavy, {}).ok());
+  Specs ordered = specs();
+  ordered[0].features[1].likelihood = Likelihood::ordinal;
+  EXPECT_EQ(Schema::make(ordered, {})->features()[1].low, 0);
+  EXPECT_EQ(Schema::make(ordered, {})->features()[1].high, 2);
   EXPECT_EQ(schema.features()[2].low, 0);
   EXPECT_EQ(schema.features()[2].high, 1);
   EXPECT_EQ(schema.features()[3].low, 0);   // log(1 + x) has no place for less
@@ -115,6 +124,18 @@ std::vector<Mistake> mistakes() {
       {"vitals.hr: stale_after is negative", [](Specs& s, Attributes&) { s[0].features[0].stale_after = Millis(-1); }},
       {"vitals.hr: the unit must be", [](Specs& s, Attributes&) { s[0].features[0].unit = "per min"; }},
       {"vitals.support: a categorical feature needs", [](Specs& s, Attributes&) { s[0].features[1].categories = {"a"}; }},
+      {"vitals.hr: only a categorical or ordinal", [](Specs& s, Attributes&) {
+         s[0].features[0].likelihood = Likelihood::student_t;
+         s[0].features[0].categories = {"a", "b"};
+       }},
+      {"vitals.support: an ordinal feature needs at least two", [](Specs& s, Attributes&) {
+         s[0].features[1].likelihood = Likelihood::ordinal;
+         s[0].features[1].categories = {"a"};
+       }},
+      {"vitals.support: a discrete feature takes no range", [](Specs& s, Attributes&) {
+         s[0].features[1].likelihood = Likelihood::ordinal;
+         s[0].features[1].high = 3;
+       }},
       {"vitals.support: the category 'mask' is given twice", [](Specs& s, Attributes&) { s[0].features[1].categories[0] = "mask"; }},
       {"vitals.support: a category is empty", [](Specs& s, Attributes&) { s[0].features[1].categories[0] = ""; }},
       {"vitals.support: a discrete feature takes no range", [](Specs& s, Attributes&) { s[0].features[1].high = 9; }},
@@ -174,6 +195,8 @@ TEST(Schema, FingerprintFollowsMeaning) {
       changed([](Specs& s, Attributes&) { s[0].features[0].name = "pulse"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].unit = "Hz"; }),
       changed([](Specs& s, Attributes&) { s[0].features[0].likelihood = Likelihood::log_normal; }),
+      changed([](Specs& s, Attributes&) { s[0].features[0].likelihood = Likelihood::student_t; }),
+      changed([](Specs& s, Attributes&) { s[0].features[1].likelihood = Likelihood::ordinal; }),
       changed([](Specs& s, Attributes&) { std::swap(s[0].features[1].categories[0], s[0].features[1].categories[1]); }),
       changed([](Specs& s, Attributes&) { s[0].features[1].categories.pop_back(); }),
       changed([](Specs& s, Attributes&) { s[1].features.pop_back(); }),
@@ -194,8 +217,10 @@ TEST(Schema, FingerprintFollowsMeaning) {
 }
 
 TEST(Names, EveryValueReadsBack) {
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i <= static_cast<int>(Likelihood::student_t); ++i) {
     EXPECT_EQ(parse_likelihood(to_string(static_cast<Likelihood>(i))), static_cast<Likelihood>(i));
+  }
+  for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(parse_modality_kind(to_string(static_cast<ModalityKind>(i))), static_cast<ModalityKind>(i));
   }
   EXPECT_FALSE(parse_likelihood("Normal").has_value());

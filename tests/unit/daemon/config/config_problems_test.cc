@@ -133,6 +133,19 @@ TEST(ConfigProblems, KeysThatDoNotFitEachOther) {
   EXPECT_EQ(lines(kMinimal + "topics: {events: [lacuna.state]}\n").size(), 1u) << "the daemon would read its own output";
 }
 
+// Protects: an ordinal's order is its categories, so it needs them, and it takes no range; a Student t is the reverse.
+TEST(ConfigProblems, OrdinalsNeedCategoriesAndStudentsNone) {
+  const std::string head = "schema:\n  modalities:\n    skin:\n      features:\n        edema: ";
+  EXPECT_TRUE(lines(head + "{likelihood: ordinal, categories: [none, mild, severe]}\n").empty());
+  const std::string at = "c.yaml:5:9: schema.modalities.skin.features.edema: ";
+  EXPECT_TRUE(lines(head + "{likelihood: student_t, range: [-40, 40]}\n").empty());
+  EXPECT_EQ(lines(head + "{likelihood: student_t, range: [40, -40]}\n").size(), 1u);
+  EXPECT_EQ(lines(head + "{likelihood: student_t, categories: [a, b]}\n"), Lines{at + "only a categorical or ordinal feature has categories"});
+  EXPECT_EQ(lines(head + "{likelihood: ordinal}\n"), Lines{at + "an ordinal feature needs at least two categories"});
+  EXPECT_EQ(lines(head + "{likelihood: ordinal, categories: [none]}\n"), Lines{at + "an ordinal feature needs at least two categories"});
+  EXPECT_EQ(lines(head + "{likelihood: ordinal, categories: [a, b], range: [0, 5]}\n"), Lines{at + "a discrete feature takes no range"});
+}
+
 // Protects: passwords are among librdkafka's properties and messages end up in logs.
 TEST(ConfigProblems, KafkaPropertiesAreNeverQuoted) {
   const ConfigOutcome outcome = parse_config(kMinimal + "log: {kafka: {properties: {sasl.password: [hunter2], a: {b: hunter2}}}}\n", "c");

@@ -219,6 +219,35 @@ TEST(Calibrator, ARareClassNeverCostsTheCommonOneItsPlace) {
   EXPECT_GE(after.worst_window(), 0.86);
 }
 
+// Protects: an ordinal's interval is a run of neighbouring classes that holds the level, from its cumulative probabilities.
+TEST(Calibrator, OrdinalsGetARunOfClasses) {
+  Feature grade = feature_of("grade", Likelihood::ordinal, 0, 3);
+  grade.categories = {"none", "mild", "moderate", "severe"};
+  Calibrator calibrator(schema_of({grade}), 0.9);
+  const Predictive p{Likelihood::ordinal, {}, {}, {}, {0.04f, 0.5f, 0.44f, 0.02f}};
+  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).low, 1);
+  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).high, 2);
+  EXPECT_FALSE(calibrator.update(0, Stratum::fresh, p, 0, 0.5));
+  EXPECT_TRUE(calibrator.update(0, Stratum::fresh, p, 2, 0.5));
+}
+
+// Protects: outliers that the model expects do not widen the interval: at level 0.9 a t of 3 degrees of freedom has its own 2.353.
+TEST(Calibrator, HeavyTailsThatArePredictedCostNoWidth) {
+  Calibrator calibrator(schema_of({feature_of("cvp", Likelihood::student_t, -1000, 1000)}), 0.9);
+  const Predictive p{Likelihood::student_t, {1}, {5}, {2}, {}, {3}};
+  std::mt19937_64 random(5);
+  std::student_t_distribution<double> draw(3);
+  constexpr int kSteps = 4000;
+  double covered = 0, width = 0;
+  for (int i = 0; i < kSteps; ++i) {
+    const Interval interval = calibrator.interval(0, Stratum::fresh, p);
+    width += interval.high - interval.low;
+    covered += calibrator.update(0, Stratum::fresh, p, 5 + 2 * draw(random), 0.5);
+  }
+  EXPECT_NEAR(covered / kSteps, 0.9, 0.01);
+  EXPECT_NEAR(width / kSteps, 2 * 2 * 2.353, 0.8);
+}
+
 TEST(Calibrator, ABrokenPredictionTeachesNothing) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
   const Predictive broken{Likelihood::normal, {1}, {NAN}, {1}, {}};

@@ -156,10 +156,11 @@ TEST(Predictive, TransformOfItsOwnDrawsIsUniform) {
   std::uniform_real_distribution<double> uniform;
   std::normal_distribution<double> normal;
   for (const Likelihood likelihood : {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial,
-                                      Likelihood::bernoulli, Likelihood::categorical}) {
+                                      Likelihood::bernoulli, Likelihood::categorical, Likelihood::ordinal, Likelihood::student_t}) {
     Predictive p{likelihood, {0.2f, 0.5f, 0.3f}, {1, 4, 9}, {0.5f, 1, 2}, {}};
+    if (likelihood == Likelihood::student_t) p.freedom = {2.5f, 4, 20};
     if (likelihood == Likelihood::bernoulli) p.class_probabilities = {0.8f, 0.2f};
-    if (likelihood == Likelihood::categorical) p.class_probabilities = {0.1f, 0.05f, 0.6f, 0.25f};
+    if (has_categories(likelihood)) p.class_probabilities = {0.1f, 0.05f, 0.6f, 0.25f};
     constexpr int kDraws = 20'000, kBins = 20;
     std::vector<int> bins(kBins);
     std::discrete_distribution<std::size_t> component(p.weights.begin(), p.weights.end());
@@ -172,6 +173,8 @@ TEST(Predictive, TransformOfItsOwnDrawsIsUniform) {
       } else if (likelihood == Likelihood::negative_binomial) {
         std::gamma_distribution<double> rate(p.scale[k], p.location[k] / p.scale[k]);
         value = std::poisson_distribution<int>(rate(random))(random);
+      } else if (likelihood == Likelihood::student_t) {
+        value = p.location[k] + p.scale[k] * std::student_t_distribution<double>(p.freedom[k])(random);
       } else {
         value = p.location[k] + p.scale[k] * normal(random);
         if (likelihood == Likelihood::log_normal) {
@@ -214,6 +217,20 @@ TEST(Classes, SummariesFollowTheProbabilities) {
   EXPECT_EQ(certain.crps(0), 1);
   EXPECT_TRUE(std::isfinite(certain.log_density(0)));
   EXPECT_TRUE(std::isfinite(certain.normal_score(0, 0.5)));
+}
+
+// Protects: the order counts. Between {least, most} the middle class is the median though it is never likeliest, and a guess far off
+// costs more than a near one.
+TEST(Classes, OrdinalsAreSummarisedInTheirOrder) {
+  const Predictive p{Likelihood::ordinal, {}, {}, {}, {0.45f, 0.1f, 0.45f}};
+  EXPECT_EQ(p.median(), 1);
+  EXPECT_EQ(p.quantile(0.44), 0);
+  EXPECT_EQ(p.quantile(0.56), 2);
+  EXPECT_NEAR(p.mean(), 1, 1e-6);
+  EXPECT_NEAR(p.cdf(1), 0.55, 1e-6);
+  const Predictive low{Likelihood::ordinal, {}, {}, {}, {1, 0, 0}};
+  EXPECT_EQ(low.crps(1), 1);
+  EXPECT_EQ(low.crps(2), 2);
 }
 
 }  // namespace

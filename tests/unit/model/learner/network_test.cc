@@ -84,37 +84,27 @@ TEST(Kl, EqualsNumericalIntegration) {
   }
 }
 
-class NetworkTest : public ::testing::Test {
- protected:
-  NetworkTest() : encoder_(testing::synthetic_schema()) {
-    options_.latent_dim = 6;
-    options_.hidden_dim = 16;
-  }
-  Network network(bool trainable = false) const {
-    HashRandom random(options_.seed + 77);
-    // Every weight moved off its start, since many start at zero and would hide what they do.
-    const Tensor weights = Network::initial(encoder_.layout(), options_);
-    return Network(encoder_.layout(), options_, weights + 0.3 * random_tensor(random, {weights.numel()}),
-                   trainable);
-  }
-  RowEncoder encoder_;
-  ModelOptions options_;
-};
+/// Every weight moved off its start, since many start at zero and would hide what they do.
+Network random_network(const InputLayout& layout, const ModelOptions& options, bool trainable = false) {
+  HashRandom random(options.seed + 77);
+  const Tensor weights = Network::initial(layout, options);
+  return Network(layout, options, weights + 0.3 * random_tensor(random, {weights.numel()}), trainable);
+}
 
-// The likelihood that is trained on must be the density that is served: one sample's Predictive gives the
-// same number.
-TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
-  const InputLayout& layout = encoder_.layout();
+void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
   HashRandom random(14);
-  const Network net = network();
+  const Network net = random_network(layout, options);
   const Tensor context = random_tensor(random, {4, layout.context}),
                past = random_tensor(random, {4, layout.features, layout.past});
-  const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {4, 1, 6}), context)), past);
+  const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {4, 1, options.latent_dim}), context)), past);
   Tensor target = random_tensor(random, {4, layout.features});
   for (std::int64_t b = 0; b < 4; ++b) {
-    target[b][testing::kCells] = static_cast<float>(3 * b);
-    target[b][testing::kTube] = static_cast<float>(b % 2);
-    target[b][testing::kState] = static_cast<float>(b % 3);
+    for (std::int64_t f = 0; f < layout.features; ++f) {
+      const Likelihood kind = layout.likelihoods[static_cast<std::size_t>(f)];
+      if (kind == Likelihood::negative_binomial) target[b][f] = static_cast<float>(3 * b);
+      if (kind == Likelihood::bernoulli) target[b][f] = static_cast<float>(b % 2);
+      if (has_categories(kind)) target[b][f] = static_cast<float>(b % 3);
+    }
   }
   const Tensor count_mean = torch::full({layout.features}, 7.5);
   const Tensor log_p = net.log_likelihood(out, target, count_mean);
@@ -125,6 +115,12 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
       p.likelihood = layout.likelihoods[static_cast<std::size_t>(f)];
       double value = target[b][f].item<double>();
       switch (p.likelihood) {
+        case Likelihood::student_t:
+          p.weights = {1};
+          p.location = {at(out.location[0])};
+          p.scale = {at(out.scale[0])};
+          p.freedom = {at(out.freedom)};
+          break;
         case Likelihood::normal:
         case Likelihood::log_normal: {
           const float first = 1 / (1 + std::exp(-at(out.first_logit)));
@@ -145,9 +141,10 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
           p.class_probabilities = {1 - one, one};
           break;
         }
-        case Likelihood::categorical: {
+        case Likelihood::categorical:
+        case Likelihood::ordinal: {
           const Tensor share = torch::softmax(out.class_logits.select(1, b).select(1, 0).select(1, f), 0);
-          for (int c = 0; c < 3; ++c) p.class_probabilities.push_back(share[c].item<float>());
+          for (std::int64_t c = 0; c < layout.category_counts[static_cast<std::size_t>(f)]; ++c) p.class_probabilities.push_back(share[c].item<float>());
           break;
         }
       }
@@ -155,6 +152,37 @@ TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) {
           << "feature " << f << ", row " << b;
     }
   }
+}
+
+class NetworkTest : public ::testing::Test {
+ protected:
+  NetworkTest() : encoder_(testing::synthetic_schema()) {
+    options_.latent_dim = 6;
+    options_.hidden_dim = 16;
+  }
+  Network network(bool trainable = false) const { return random_network(encoder_.layout(), options_, trainable); }
+  RowEncoder encoder_;
+  ModelOptions options_;
+};
+
+// The likelihood that is trained on must be the density that is served: one sample's Predictive gives the
+// same number.
+TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) { likelihoods_agree(encoder_.layout(), options_); }
+
+// Those that the ward does not have, in every order: ordinal features of fewer classes than others too.
+TEST_F(NetworkTest, HeavyTailedAndOrdinalLikelihoodsAgreeToo) {
+  Modality modality;
+  modality.name = "m";
+  std::vector<Feature> features(4);
+  for (std::size_t i = 0; i < features.size(); ++i) features[i].name = "f" + std::to_string(i);
+  features[0].likelihood = Likelihood::ordinal;
+  features[0].categories = {"none", "mild", "severe"};
+  features[1].likelihood = Likelihood::student_t;
+  features[2].likelihood = Likelihood::categorical;
+  features[2].categories = {"a", "b", "c", "d", "e"};
+  features[3].likelihood = Likelihood::ordinal;
+  features[3].categories = {"1", "2", "3", "4"};
+  likelihoods_agree(InputLayout(Schema::make({{modality, features}}, {}).value()), options_);
 }
 
 // gradient() is filled by the backward pass in place; a central difference on single weights must agree with

@@ -57,6 +57,24 @@ TEST(Encoders, Imputation) {
             R"("reason":"never_measured"}}}})");
 }
 
+// Protects: ordered classes are told by name, as they came, and come back as the same index.
+TEST(Encoders, OrdinalsGoByName) {
+  const Schema schema = make_schema();
+  Imputation i = imputation();
+  i.values = {{kEdema, ImputationReason::stale, 0, 0, 0, 0, 0, {0.5, 0.3, 0.2}}};
+  i.values[0].samples = {2, 0};
+  EXPECT_EQ(json::parse(encode_imputation(schema, i))["values"]["laboratory"]["edema"].dump(),
+            R"({"probabilities":{"mild":0.3,"none":0.5,"severe":0.2},"reason":"stale","samples":["severe","none"]})");
+  Event written{"132539-7-laboratory", "132539", "icu-4", 1, at("2026-01-01T00:07:00Z"), {}, {}};
+  for (const double index : {0.0, 1.0, 2.0}) {
+    written.values = {{kEdema, index}};
+    EventDecoder decoder(schema, {});
+    const auto read = decoder.decode(encode_event(schema, written), now());
+    ASSERT_TRUE(read.decoded) << encode_event(schema, written);
+    EXPECT_EQ(read.decoded->event.values, written.values);
+  }
+}
+
 // The n-th samples of all features belong together, so all are told, in order, on each feature's own scale.
 TEST(Encoders, SamplesOfAnImputation) {
   Imputation i = imputation();

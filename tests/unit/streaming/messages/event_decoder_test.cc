@@ -77,7 +77,7 @@ class Writer {
   }
   double make_value(const Feature& f) {
     if (f.likelihood == Likelihood::bernoulli) return below(2);
-    if (f.likelihood == Likelihood::categorical) return below(static_cast<unsigned>(f.categories.size()));
+    if (has_categories(f.likelihood)) return below(static_cast<unsigned>(f.categories.size()));
     if (f.likelihood == Likelihood::negative_binomial) return below(100);
     const double low = std::max(f.low, -1e6);
     const double high = std::min(f.high, 1e6);
@@ -102,7 +102,7 @@ class Writer {
   }
   std::string write_value(Likelihood likelihood, const std::vector<std::string>& categories, double value, const std::string& unit) {
     std::string scalar;
-    if (likelihood == Likelihood::categorical) {
+    if (has_categories(likelihood)) {
       scalar = text(categories[static_cast<std::size_t>(value)]);
     } else if (likelihood == Likelihood::bernoulli && below(2) == 0) {
       scalar = value != 0 ? "true" : "false";
@@ -175,6 +175,7 @@ TEST_F(Value, TruthAndCategories) {
   EXPECT_EQ(read("vitals", "ventilated", "false"), 0);
   EXPECT_EQ(read("vitals", "ventilated", "1"), 1);
   EXPECT_EQ(read("laboratory", "rhythm", R"("atrial fibrillation")"), 1);
+  EXPECT_EQ(read("laboratory", "edema", R"("severe")"), 2);
   EXPECT_EQ(read("laboratory", "rhythm", R"("paced \"x\"\u000a")"), 2);
 }
 

@@ -41,6 +41,7 @@ class InputFiles : public ::testing::Test {
     mapping_.columns["TempF"] = {"vitals", "temp", 5.0 / 9, -160.0 / 9, {}};
     mapping_.columns["Vent"] = {"vitals", "ventilated", 1, 0, {{"yes", "true"}, {"no", "false"}}};
     mapping_.columns["Rhythm"] = {"laboratory", "rhythm", 1, 0, {{"AF", "atrial fibrillation"}}};
+    mapping_.columns["Edema"] = {"laboratory", "edema", 1, 0, {{"0", "none"}, {"2+", "severe"}}};
     mapping_.columns["Glucose"] = {"laboratory", "glucose", 1, 0, {}};
     mapping_.columns["Age"] = {"", "age", 1, 0, {}};
     mapping_.columns["Gender"] = {"", "sex", 1, 0, {{"0", "female"}, {"1", "male"}}};
@@ -107,6 +108,21 @@ TEST_F(InputFiles, LongRowsBecomeEvents) {
   EXPECT_EQ(report_.rows, 8U);
   EXPECT_EQ(report_.values, 7U);
   EXPECT_EQ(report_.duplicates, 1U);
+}
+
+// Protects: cells of an ordinal are names, after translation; a bare number is nobody's category.
+TEST_F(InputFiles, OrdinalsAreTranslatedToTheirNames) {
+  const auto events = read_ok(write("a.csv",
+      "patient,time,what,value\n"
+      "7,00:00,Edema,2+\n"
+      "7,01:00,Edema,mild\n"
+      "7,02:00,Edema,0\n"
+      "7,03:00,Edema,1\n"));
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kEdema, 2}}));
+  EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kEdema, 1}}));
+  EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kEdema, 0}}));
+  EXPECT_EQ(report_.out_of_range, 1U);
 }
 
 TEST_F(InputFiles, EveryRowIsAccountedFor) {

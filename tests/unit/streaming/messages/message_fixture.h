@@ -28,7 +28,7 @@ inline Feature feature(std::string name, std::string unit, Likelihood likelihood
   return f;
 }
 
-enum FeatureIndex : FeatureId { kHr, kTemp, kVentilated, kGlucose, kSeizures, kRhythm, kPh, kUnbounded };
+enum FeatureIndex : FeatureId { kHr, kTemp, kVentilated, kGlucose, kSeizures, kRhythm, kPh, kUnbounded, kEdema };
 
 inline Schema make_schema() {
   std::vector<Schema::ModalitySpec> specs(3);
@@ -39,8 +39,9 @@ inline Schema make_schema() {
   specs[1].features = {feature("glucose", "mg/dL", Likelihood::log_normal, 0, 2000),
                        feature("seizures", "", Likelihood::negative_binomial, 0, 100),
                        feature("rhythm", "", Likelihood::categorical), feature("ph", "[pH]", Likelihood::normal, 6, 8),
-                       feature("unbounded", "", Likelihood::normal)};
+                       feature("unbounded", "", Likelihood::normal), feature("edema", "", Likelihood::ordinal)};
   specs[1].features[2].categories = {"sinus", "atrial fibrillation", "paced \"x\"\n"};
+  specs[1].features[5].categories = {"none", "mild", "severe"};
   specs[2].modality.name = "chest_film";
   specs[2].modality.kind = ModalityKind::image;
   specs[2].modality.payload.height = specs[2].modality.payload.width = 4;

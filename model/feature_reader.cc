@@ -1,0 +1,160 @@
+#include "model/feature_reader.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "state/records/hash.h"
+
+namespace lacuna::model {
+
+using torch::Tensor;
+
+namespace {
+
+/// Never 0, whose quantile has no value.
+double open_unit(std::uint64_t bits) { return std::max(to_unit(bits), 0x1.0p-54); }
+
+/// A component of a feature's mixture, standardised.
+struct Component {
+  double weight = 0, location = 0, scale = 1;
+};
+
+/// The component given that its value x is missing, which has the probability Phi(-(base + slope x)): weight, mean and spread of the
+/// extended skew normal that it becomes (Azzalini 1985; moments as in Heckman 1979), taken for a normal.
+Component given_missing(const Component& c, double base, double slope) {
+  const double width = std::sqrt(1 + slope * slope * c.scale * c.scale);
+  const double t = -(base + slope * c.location) / width;
+  const double missing = std::max(normal_cdf(t), 1e-300);
+  const double hazard = t > -30 ? std::exp(-0.5 * t * t) / (std::sqrt(2 * std::numbers::pi) * missing) : -t;
+  const double pull = slope * c.scale * c.scale / width;
+  const double variance = c.scale * c.scale - pull * pull * hazard * (hazard + t);
+  return {c.weight * missing, c.location - pull * hazard, std::sqrt(std::max(variance, 1e-4 * c.scale * c.scale))};
+}
+
+}  // namespace
+
+HostOutputs::HostOutputs(const Outputs& o) {
+  const auto host = [](const Tensor& t) { return t.to(torch::kCPU).contiguous(); };
+  first_share = host(torch::sigmoid(o.first_logit));
+  for (int i = 0; i < 2; ++i) {
+    location[i] = host(o.location[i]);
+    scale[i] = host(o.scale[i]);
+  }
+  if (o.logit.defined()) probability = host(torch::sigmoid(o.logit));
+  if (o.class_logits.defined()) classes = host(torch::softmax(o.class_logits, 0));
+  if (o.log_ratio.defined()) {
+    log_ratio = host(o.log_ratio);
+    dispersion = host(o.dispersion);
+  }
+  if (o.freedom.defined()) freedom = host(o.freedom);
+}
+
+double FeatureReader::draw(const HostOutputs& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
+  const std::int64_t at = draw * layout.features + feature;
+  const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
+  const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
+  const double u = open_unit(random.bits());
+  switch (const Likelihood likelihood = layout.likelihoods[feature]) {
+    case Likelihood::student_t: {
+      Predictive one;
+      one.likelihood = likelihood;
+      one.weights = {1.0F};
+      one.location = {static_cast<float>(mean + sd * of(o.location[0]))};
+      one.scale = {static_cast<float>(sd * of(o.scale[0]))};
+      one.freedom = {static_cast<float>(of(o.freedom))};
+      return std::clamp(one.quantile(u), layout.low[feature], layout.high[feature]);
+    }
+    case Likelihood::normal:
+    case Likelihood::log_normal: {
+      const int component = random.unit() < of(o.first_share) ? 0 : 1;
+      const double y = mean + sd * (of(o.location[component]) + of(o.scale[component]) * normal_quantile(u));
+      return std::clamp(from_scale(likelihood, y), layout.low[feature], layout.high[feature]);
+    }
+    case Likelihood::negative_binomial: {
+      Predictive count;
+      count.likelihood = likelihood;
+      count.weights = {1.0F};
+      count.location = {static_cast<float>((mean + 0.5) * std::exp(of(o.log_ratio)))};
+      count.scale = {static_cast<float>(of(o.dispersion))};
+      return std::clamp(count.quantile(u), layout.low[feature], layout.high[feature]);
+    }
+    case Likelihood::bernoulli: return u < of(o.probability) ? 1 : 0;
+    case Likelihood::categorical:
+    case Likelihood::ordinal: {
+      const std::int64_t stride = o.classes.numel() / layout.categories;
+      double reached = 0;
+      for (std::int64_t c = 0; c + 1 < layout.category_counts[feature]; ++c) {
+        reached += o.classes.data_ptr<float>()[c * stride + at];
+        if (u < reached) return static_cast<double>(c);
+      }
+      return static_cast<double>(layout.category_counts[feature] - 1);
+    }
+  }
+  return 0;
+}
+
+Predictive FeatureReader::predictive(const HostOutputs& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
+  const auto k = static_cast<std::int64_t>(draw_weights.size()), f = layout.features;
+  const float* const weights = draw_weights.data();
+  const auto at = [&](const Tensor& t, std::int64_t s) { return t.data_ptr<float>()[(row * k + s) * f + feature]; };
+  Predictive p;
+  p.likelihood = layout.likelihoods[feature];
+  const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
+  switch (p.likelihood) {
+    case Likelihood::student_t:
+      for (std::int64_t s = 0; s < k; ++s) {
+        p.weights.push_back(weights[s]);
+        p.location.push_back(static_cast<float>(mean + sd * at(o.location[0], s)));
+        p.scale.push_back(static_cast<float>(sd * at(o.scale[0], s)));
+        p.freedom.push_back(at(o.freedom, s));
+      }
+      break;
+    case Likelihood::normal:
+    case Likelihood::log_normal:
+      for (auto* v : {&p.weights, &p.location, &p.scale}) v->reserve(static_cast<std::size_t>(2 * k));
+      for (std::int64_t s = 0; s < k; ++s) {
+        const float first = at(o.first_share, s);
+        for (int c = 0; c < 2; ++c) {
+          Component part{weights[s] * (c == 0 ? first : 1.0F - first), at(o.location[c], s), at(o.scale[c], s)};
+          if (o.missing) part = given_missing(part, missing_base[feature], missing_slope[feature]);
+          p.weights.push_back(static_cast<float>(part.weight));
+          p.location.push_back(static_cast<float>(mean + sd * part.location));
+          p.scale.push_back(static_cast<float>(sd * part.scale));
+        }
+      }
+      if (o.missing) {
+        float total = 0;
+        for (float w : p.weights) total += w;
+        for (float& w : p.weights) w /= std::max(total, 1e-20F);
+      }
+      break;
+    case Likelihood::negative_binomial:
+      for (std::int64_t s = 0; s < k; ++s) {
+        p.weights.push_back(weights[s]);
+        p.location.push_back(static_cast<float>((mean + 0.5) * std::exp(at(o.log_ratio, s))));
+        p.scale.push_back(at(o.dispersion, s));
+      }
+      break;
+    case Likelihood::bernoulli: {
+      float one = 0;
+      for (std::int64_t s = 0; s < k; ++s) one += weights[s] * at(o.probability, s);
+      p.class_probabilities = {1.0F - one, one};
+      break;
+    }
+    case Likelihood::categorical:
+    case Likelihood::ordinal: {
+      p.class_probabilities.assign(static_cast<std::size_t>(layout.category_counts[feature]), 0.0F);
+      const std::int64_t stride = o.classes.numel() / layout.categories;
+      for (std::size_t c = 0; c < p.class_probabilities.size(); ++c) {
+        const float* of_class = o.classes.data_ptr<float>() + static_cast<std::int64_t>(c) * stride;
+        for (std::int64_t s = 0; s < k; ++s)
+          p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
+      }
+      break;
+    }
+  }
+  return p;
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,62 @@
+// Protects: what the network is given of heavy-tailed values and of ordered classes: the first are standardised, in and out; the
+// second are an index as target, and a number and a column a class as past.
+
+#include "model/encoding.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace lacuna::model {
+namespace {
+
+Schema schema() {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "bedside";
+  specs[0].features.resize(3);
+  specs[0].features[0].name = "cvp";
+  specs[0].features[0].likelihood = Likelihood::student_t;
+  specs[0].features[1].name = "edema";
+  specs[0].features[1].likelihood = Likelihood::ordinal;
+  specs[0].features[1].categories = {"none", "mild", "moderate", "severe"};
+  specs[0].features[2].name = "rhythm";
+  specs[0].features[2].likelihood = Likelihood::categorical;
+  specs[0].features[2].categories = {"sinus", "af"};
+  return Schema::make(std::move(specs), {}).value();
+}
+
+TEST(Encoding, HeavyTailsAndOrderedClasses) {
+  const Schema declared = schema();
+  const RowEncoder encoder(declared);
+  const InputLayout& layout = encoder.layout();
+  EXPECT_EQ(layout.category_counts, (std::vector<std::int64_t>{0, 4, 2}));
+  EXPECT_EQ(layout.categories, 4);
+  EXPECT_EQ(layout.past, kPastColumns + 4);
+
+  Standardiser standardiser(declared);
+  Example example;
+  for (const double value : {-6.0, 14.0}) {  // mean 4, sd 10
+    example.arrived = {{0, value}, {1, value > 0 ? 3.0 : 1.0}};
+    standardiser.observe(example);
+  }
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 24), 2);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, -1e9), -kTargetClamp);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 1, 3), 3);
+
+  Snapshot snapshot;
+  snapshot.features.resize(3);
+  snapshot.features[0] = {9, Time{}, 1, 9, 9, 0, 9};
+  snapshot.features[1] = {3, Time{}, 1, 3, 3, 0, 3};
+  std::vector<float> past(static_cast<std::size_t>(3 * layout.past)), observed(3), last(3), context(static_cast<std::size_t>(layout.context));
+  encoder.encode(standardiser, snapshot, Time{}, {past, observed, last, context});
+  EXPECT_EQ(observed, (std::vector<float>{1, 1, 0}));
+  EXPECT_FLOAT_EQ(last[0], 0.5f);
+  EXPECT_FLOAT_EQ(last[1], 3);
+  EXPECT_FLOAT_EQ(past[kLast], 0.5f);
+  const float* edema = past.data() + layout.past;
+  EXPECT_FLOAT_EQ(edema[kLast], 1);  // mean 2, sd 1
+  EXPECT_EQ(std::vector<float>(edema + kPastColumns, edema + kPastColumns + 4), (std::vector<float>{0, 0, 0, 1}));
+}
+
+}  // namespace
+}  // namespace lacuna::model
