@@ -41,6 +41,29 @@ inline Schema test_schema(int features_per_modality = 3, int modalities = 3) {
   return std::move(made).value();
 }
 
+/// One modality of every kind beside a tabular one.
+inline Schema payload_schema() {
+  std::vector<Schema::ModalitySpec> specs(5);
+  constexpr const char* kNames[] = {"vitals", "film", "report", "ecg", "codes"};
+  constexpr ModalityKind kKinds[] = {ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal,
+                                     ModalityKind::embedding};
+  for (std::size_t m = 0; m < specs.size(); ++m) {
+    Modality& modality = specs[m].modality;
+    modality.name = kNames[m];
+    modality.kind = kKinds[m];
+    modality.payload.channels = modality.kind == ModalityKind::tabular ? 1 : 2;
+    modality.payload.height = 2;
+    modality.payload.width = 3;
+    modality.payload.length = 4;
+  }
+  specs[0].features.resize(2);
+  specs[0].features[0].name = "f0";
+  specs[0].features[1].name = "f1";
+  Result<Schema> made = Schema::make(std::move(specs), {});
+  if (!made.ok()) throw std::logic_error(made.status().to_string());
+  return std::move(made).value();
+}
+
 inline Time at_minutes(std::int64_t minutes) { return Time(Millis(1'767'225'600'000 + minutes * 60'000)); }
 
 class Random {
@@ -54,18 +77,40 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+inline PayloadRef random_payload(const Modality& modality, Random& random) {
+  Payload payload;
+  if (modality.kind == ModalityKind::text) {
+    constexpr const char* kTexts[] = {"no acute disease", "Pleuraerguss links", "\xe8\x82\xba\xe7\x82\x8e"};
+    payload.text = kTexts[random.below(3)] + std::to_string(random.below(1000));
+    return PayloadRef(std::move(payload));
+  }
+  for (std::size_t i = modality.payload.value_count(modality.kind); i > 0; --i) {
+    payload.values.push_back(static_cast<float>(random.real(-1e6, 1e6)));
+  }
+  if (random.chance(0.5)) {
+    payload.observed.assign(payload.values.size(), 1);
+    for (std::size_t i = 1; i < payload.values.size(); ++i) {
+      if (!random.chance(0.3)) continue;
+      payload.observed[i] = 0;
+      payload.values[i] = 0;
+    }
+  }
+  return PayloadRef(std::move(payload));
+}
+
 inline Event random_event(const Schema& schema, Random& random, std::string patient, Time time) {
   Event event;
   event.event_id = patient + "-" + std::to_string(random.below(1'000'000'000'000));
   event.patient_id = std::move(patient);
   event.site = random.chance(0.3) ? "" : "icu-" + std::to_string(random.below(4));
   event.time = time;
-  if (random.chance(0.1)) {
+  if (random.chance(0.1) && !schema.attributes().empty()) {
     event.attributes.push_back({static_cast<std::uint32_t>(random.below(schema.attributes().size())), random.real(0, 90)});
     return event;
   }
   event.modality = static_cast<ModalityId>(random.below(schema.modality_count()));
   const Modality& modality = schema.modalities()[event.modality];
+  if (modality.kind != ModalityKind::tabular) event.payload = random_payload(modality, random);
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
     if (random.chance(0.6)) event.values.push_back({f, random.real(0, 200)});
   }
@@ -98,9 +143,10 @@ class Workload {
       Snapshot& now = known_.try_emplace(patient, new_snapshot(schema_, patient)).first->second;
       const Event event = random_event(schema_, random_, patient, at_minutes(offset_));
       Example example{now, event.time, event.values};
+      if (event.payload) example.arrived_payloads.push_back({event.modality, event.payload});
       example.before.recent_ids.clear();
       example.before.source = {};
-      if (!event.values.empty()) change.examples.push_back(std::move(example));
+      if (!event.values.empty() || event.payload) change.examples.push_back(std::move(example));
       apply(schema_, now, event, {"lacuna.events", 0, offset_}, Millis::max());
       changed[patient] = now;
     }
