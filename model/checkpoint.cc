@@ -1,5 +1,7 @@
 #include "model/checkpoint.h"
 
+#include <cstring>
+
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -7,13 +9,33 @@ namespace lacuna::model {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 
 void put_time(ByteWriter& out, Time time) {
   out.put<std::int64_t>(time.time_since_epoch().count());
 }
 Time get_time(ByteReader& in) {
   return Time(Millis(in.get<std::int64_t>()));
+}
+
+void put_payload(ByteWriter& out, const Payload& payload) {
+  // Numbers in memory are little-endian: state/records/bytes.h insists on it.
+  out.put_text({reinterpret_cast<const char*>(payload.values.data()), payload.values.size() * sizeof(float)});
+  out.put_text({reinterpret_cast<const char*>(payload.observed.data()), payload.observed.size()});
+  out.put_text(payload.text);
+}
+
+/// Empty when it does not fit its modality.
+PayloadRef get_payload(ByteReader& in, const Modality& modality) {
+  Payload payload;
+  const std::string values = in.get_text();
+  payload.values.resize(values.size() / sizeof(float));
+  if (!payload.values.empty()) std::memcpy(payload.values.data(), values.data(), payload.values.size() * sizeof(float));
+  const std::string observed = in.get_text();
+  payload.observed.assign(observed.begin(), observed.end());
+  payload.text = in.get_text();
+  if (!in.ok() || !check_payload(modality.kind, modality.payload, payload).ok()) return {};
+  return PayloadRef(std::move(payload));
 }
 
 /// A count that cannot be true is damage: asking for text past the end is how a reader learns of it.
@@ -85,6 +107,18 @@ void write_example(ByteWriter& out, const Example& example) {
     out.put(f.count);
     for (float v : {f.mean_short, f.mean_long, f.slope, f.previous}) out.put(v);
   }
+  known = 0;
+  for (const ModalityState& m : s.modalities) known += m.count > 0 ? 1 : 0;
+  out.put(known);
+  for (std::uint32_t i = 0; i < s.modalities.size(); ++i) {
+    const ModalityState& m = s.modalities[i];
+    if (m.count == 0) continue;
+    out.put(i);
+    put_time(out, m.last_time);
+    out.put(m.count);
+    out.put<std::uint8_t>(m.payload ? 1 : 0);
+    if (m.payload) put_payload(out, *m.payload);
+  }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(s.attributes.size()));
   for (const auto& a : s.attributes) {
     out.put<std::uint8_t>(a ? 1 : 0);
@@ -94,6 +128,11 @@ void write_example(ByteWriter& out, const Example& example) {
   for (const FeatureValue& v : example.arrived) {
     out.put(v.feature);
     out.put(v.value);
+  }
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived_payloads.size()));
+  for (const PayloadValue& v : example.arrived_payloads) {
+    out.put(v.modality);
+    put_payload(out, *v.payload);
   }
 }
 
@@ -120,6 +159,23 @@ Example read_example(ByteReader& in, const Schema& schema) {
     f.count = in.get<std::uint32_t>();
     for (float* v : {&f.mean_short, &f.mean_long, &f.slope, &f.previous}) *v = in.get<float>();
   }
+  const auto modalities = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < modalities && in.ok(); ++i) {
+    const auto index = in.get<std::uint32_t>();
+    if (index >= s.modalities.size()) {
+      fail(in);
+      return example;
+    }
+    ModalityState& m = s.modalities[index];
+    m.last_time = get_time(in);
+    m.count = in.get<std::uint32_t>();
+    if (in.get<std::uint8_t>() == 0) continue;
+    m.payload = get_payload(in, schema.modalities()[index]);
+    if (!m.payload) {
+      fail(in);
+      return example;
+    }
+  }
   if (in.get<std::uint32_t>() != s.attributes.size()) {
     fail(in);
     return example;
@@ -139,6 +195,17 @@ Example read_example(ByteReader& in, const Schema& schema) {
       return example;
     }
     example.arrived.push_back(v);
+  }
+  const auto payloads = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < payloads && in.ok(); ++i) {
+    const auto modality = in.get<std::uint32_t>();
+    const bool known_modality = modality < s.modalities.size();
+    PayloadRef payload = known_modality ? get_payload(in, schema.modalities()[modality]) : PayloadRef();
+    if (!payload) {
+      fail(in);
+      return example;
+    }
+    example.arrived_payloads.push_back({modality, std::move(payload)});
   }
   return example;
 }
