@@ -142,6 +142,25 @@ std::optional<ValueProblem> take_numbers(const Modality& modality, const RawPayl
   return type->convert(*bytes, out);
 }
 
+// False, and nothing written, when not every value is a number of T.
+template <typename T>
+bool write_whole_numbers(JsonWriter& json, std::string_view dtype, const Modality& modality, const Payload& payload) {
+  const auto fits = [](float v) {
+    return v >= static_cast<float>(std::numeric_limits<T>::min()) && v <= static_cast<float>(std::numeric_limits<T>::max()) &&
+           v == std::floor(v);
+  };
+  if (!payload.observed.empty() || !std::all_of(payload.values.begin(), payload.values.end(), fits)) return false;
+  std::string bytes(payload.values.size() * sizeof(T), '\0');
+  for (std::size_t i = 0; i < payload.values.size(); ++i) {
+    const T number = static_cast<T>(payload.values[i]);
+    std::memcpy(bytes.data() + i * sizeof(T), &number, sizeof(T));
+  }
+  json.key("dtype").text(dtype);
+  write_shape(json, modality);
+  json.key("data").text(base64_encode(bytes));
+  return true;
+}
+
 }  // namespace
 
 bool read_payload(ondemand::value value, RawPayload& out) {
@@ -201,7 +220,13 @@ void write_payload(JsonWriter& json, const Modality& modality, const Payload& pa
     json.key("text").text(payload.text);
     return;
   }
-  json.key("payload").begin('{').key("dtype").text("float32");
+  json.key("payload").begin('{');
+  if (write_whole_numbers<std::uint8_t>(json, "uint8", modality, payload) || write_whole_numbers<std::int16_t>(json, "int16", modality, payload) ||
+      write_whole_numbers<std::uint16_t>(json, "uint16", modality, payload)) {
+    json.end('}');
+    return;
+  }
+  json.key("dtype").text("float32");
   write_shape(json, modality);
   std::vector<float> values = payload.values;
   for (std::size_t i = 0; i < payload.observed.size(); ++i) {

@@ -36,7 +36,8 @@ std::optional<ValueProblem> take_payload(const Modality& modality, const GivenPa
 /// The shape of a modality's payloads; empty for text and tabular.
 std::vector<std::uint32_t> payload_shape(const Modality& modality);
 void write_shape(JsonWriter& json, const Modality& modality);
-/// "payload":{...} or "text":"..."; float32, NaN where nothing was observed.
+/// "payload":{...} or "text":"...". In the smallest dtype that holds all values exactly: whole numbers as uint8, int16 or uint16,
+/// others, and payloads with gaps, as float32 with NaN where nothing was observed.
 void write_payload(JsonWriter& json, const Modality& modality, const Payload& payload);
 /// As text: base64 of the float32, little-endian.
 void write_floats(JsonWriter& json, std::string_view key, const std::vector<float>& values);

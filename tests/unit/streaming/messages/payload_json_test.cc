@@ -144,6 +144,25 @@ TEST_F(PayloadMessages, RandomPayloadsComeThroughAndBack) {
   }
 }
 
+// An event that is written again, as replay does, must not outgrow the limits that it came under.
+TEST_F(PayloadMessages, EventsAreWrittenInTheSmallestTypeThatHoldsThem) {
+  const auto dtype = [this](std::vector<float> values, std::vector<std::uint8_t> observed = {}) {
+    Event event;
+    event.event_id = event.patient_id = "x";
+    event.modality = kFilm;
+    event.payload = PayloadRef(Payload{std::move(values), std::move(observed), ""});
+    return json::parse(encode_event(schema_, event))["payload"]["dtype"].get<std::string>();
+  };
+  EXPECT_EQ(dtype({0, 1, 2, 254, 255, 0}), "uint8");
+  EXPECT_EQ(dtype({0, 1, 2, 254, 256, 0}), "int16");
+  EXPECT_EQ(dtype({0, -1, 2, 32767, -32768, 0}), "int16");
+  EXPECT_EQ(dtype({0, 1, 2, 32768, 65535, 0}), "uint16");
+  EXPECT_EQ(dtype({0, 1, 2, 65536, 0, 0}), "float32");
+  EXPECT_EQ(dtype({0, -1, 2, 65535, 0, 0}), "float32");
+  EXPECT_EQ(dtype({0, 0.5F, 2, 3, 4, 5}), "float32");
+  EXPECT_EQ(dtype({0, 1, 2, 3, 4, 5}, {0, 1, 1, 1, 1, 1}), "float32") << "a gap needs a NaN";
+}
+
 TEST_F(PayloadMessages, WhatDoesNotFitIsRefused) {
   const std::vector<std::uint8_t> six(6, 0);
   const json good = {{"dtype", "uint8"}, {"shape", {1, 2, 3}}, {"data", data_of(six)}};
