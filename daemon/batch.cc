@@ -4,6 +4,7 @@
 #include <cmath>
 #include <deque>
 
+#include "daemon/payload_imputation.h"
 #include "daemon/reaction.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
@@ -117,6 +118,10 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   out.effective_samples = prediction.effective_samples;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
+    if (modality.kind != ModalityKind::tabular) {
+      if (payload_stratum_of(schema, snapshot, m, time) == model::Stratum::fresh) out.based_on.push_back(m);
+      continue;
+    }
     for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
       if (stratum_of(schema, snapshot, f, time) == model::Stratum::fresh) {
         out.based_on.push_back(m);
@@ -145,6 +150,13 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
     value.median = std::clamp(value.median, feature.low, feature.high);
     value.probabilities.assign(p.class_probabilities.begin(), p.class_probabilities.end());
     out.values.push_back(std::move(value));
+  }
+  for (const model::PayloadPrediction& p : prediction.payloads) {
+    if (config.imputation_payloads == PayloadDetail::none) break;
+    const model::Stratum stratum = payload_stratum_of(schema, snapshot, p.modality, time);
+    const bool never = stratum == model::Stratum::never_measured;
+    out.payloads.push_back(make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale,
+                                                config.imputation_payloads));
   }
   return out;
 }
@@ -234,7 +246,7 @@ void Batch::advance(drift::Monitor& monitor) {
     const std::string& patient = events_[begin].event.patient_id;
     const Time time = events_[begin].event.time;
     Snapshot& now = snapshots_[patient];
-    Moment moment{now, time, {}, 0};
+    Moment moment{now, time, {}, {}, 0};
     std::size_t end = begin;
     for (; end < events_.size() && events_[end].event.time == time && events_[end].event.patient_id == patient; ++end) {
       Arrived& arrived = events_[end];
@@ -267,17 +279,25 @@ void Batch::advance(drift::Monitor& monitor) {
         if (same == moment.values.end()) moment.values.push_back(v);
         else same->value = v.value;
       }
+      if (arrived.event.payload) moment.take({arrived.event.modality, std::move(arrived.event.payload)});
     }
     // A late moment would be predicted from its future, and the first moment from nothing: neither is scored nor learned
     // from as a prediction.
     const bool in_order = moment.before.event_count > 0 && time >= moment.before.last_time;
-    if (!moment.values.empty() && in_order) {
+    if ((!moment.values.empty() || !moment.payloads.empty()) && in_order) {
       std::sort(moment.values.begin(), moment.values.end(),
                 [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });
       moments_.push_back(std::move(moment));
     }
     begin = end;
   }
+}
+
+/// Of two at one time the one that came later counts, as in the snapshot.
+void Batch::Moment::take(PayloadValue payload) {
+  const auto same = std::find_if(payloads.begin(), payloads.end(), [&](const PayloadValue& p) { return p.modality == payload.modality; });
+  if (same == payloads.end()) payloads.push_back(std::move(payload));
+  else *same = std::move(payload);
 }
 
 std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
@@ -316,6 +336,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   for (const Moment& m : moments_) {
     // Before the first step there are no moments to standardise by and nothing was learned: nothing to hold it against.
     if (version.steps() == 0) break;
+    if (m.values.empty()) continue;  // payloads are learned from; what is scored are values
     if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
     model::Query query;
     query.snapshot = &m.before;
@@ -375,7 +396,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   examples_.reserve(moments_.size());
   for (Moment& m : moments_) {
     m.before.recent_ids.clear();
-    examples_.push_back({std::move(m.before), m.time, std::move(m.values)});
+    examples_.push_back({std::move(m.before), m.time, std::move(m.values), std::move(m.payloads)});
   }
   moments_.clear();
 }
@@ -428,7 +449,7 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   for (const auto& [patient, record] : changed_) {
     const Snapshot& s = snapshots_[patient];
     queries.push_back({&s, s.last_time, features_to_impute(config_, s, s.last_time), {},
-                       position_seed(config_.model.seed, s.source)});
+                       position_seed(config_.model.seed, s.source), payloads_to_impute(config_, s, s.last_time)});
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   std::size_t i = 0;
@@ -455,7 +476,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();
   for (const auto& [patient, record] : changed_) {
-    // All tabular modalities of a patient share one changelog record; the partition is the input's.
+    // All modalities of a patient share one changelog record, payloads too; the partition is the input's.
     out.outputs.push_back({config_.topics.state, records_[record].position.partition, patient + "/tabular",
                            state::encode_snapshot(*config_.schema, snapshots_[patient]), {}});
   }

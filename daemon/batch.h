@@ -87,6 +87,8 @@ class Batch {
     Snapshot before;
     Time time{};
     std::vector<FeatureValue> values;
+    std::vector<PayloadValue> payloads;  ///< each modality once
+    void take(PayloadValue payload);
     std::size_t record = 0;  ///< of its newest event
   };
   state::RecordCounts& tally(std::size_t record);
@@ -130,7 +132,8 @@ inline constexpr std::size_t kSampledValuesMax = 20'000;
 Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
                                   const model::ModelVersion& version);
 
-/// A prediction as it is published; `query.wanted` is parallel to `prediction.features`.
+/// A prediction as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
+/// `prediction.payloads`.
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
                            const model::Calibrator& calibrator, const std::string& version);
 

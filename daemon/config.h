@@ -22,6 +22,8 @@
 namespace lacuna::daemon {
 
 enum class LogKind : std::uint8_t { embedded, kafka };
+/// How much of the predictive distribution of a missing payload is published.
+enum class PayloadDetail : std::uint8_t { none, summary, whole };
 enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
 
 struct Config {
@@ -59,6 +61,7 @@ struct Config {
   model::TrainOptions train;
   model::PredictOptions predict;
   std::string imputation_features = "missing_or_stale";  ///< which are published: missing_or_stale | never_measured
+  PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
   double score_share = 1.0;            ///< scores.share: share of arriving values that are predicted before, by patient hash
   /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
   double hidden_share = 0.02;

@@ -39,6 +39,21 @@ bool broken_below(const Draft& draft, const std::string& path) {
   return next != draft.broken.end() && next->starts_with(path + ".");
 }
 
+/// A key that means nothing for this kind of modality was meant for another one, or the kind is missing.
+void check_payload_keys(const Draft& draft, const std::string& path, ModalityKind kind, const ComplainAt& complain) {
+  using Kinds = std::vector<ModalityKind>;
+  const std::pair<const char*, Kinds> keys[] = {
+      {"channels", {ModalityKind::image, ModalityKind::signal}}, {"height", {ModalityKind::image}},
+      {"width", {ModalityKind::image}},                          {"length", {ModalityKind::signal, ModalityKind::embedding, ModalityKind::text}},
+      {"text_model", {ModalityKind::text}},                      {"vocabulary", {ModalityKind::text}},
+      {"vocabulary_size", {ModalityKind::text}}};
+  for (const auto& [key, kinds] : keys) {
+    const auto given = draft.given.find(path + "." + key);
+    if (given == draft.given.end() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) continue;
+    complain(given->first, given->second, "a modality of kind " + std::string(to_string(kind)) + " has no " + key);
+  }
+}
+
 void finish_schema(Draft& draft, const ComplainAt& complain) {
   if (!draft.given.contains("schema")) {
     return complain("schema", {1, 1}, "missing: declare the modalities and features under schema (configs/reference.yaml)");
@@ -63,13 +78,13 @@ void finish_schema(Draft& draft, const ComplainAt& complain) {
       if (broken_below(draft, feature_path)) continue;
       check_part(feature_capture, feature_path, "x." + feature_capture.name, {alone}, {}, note);
     }
-    if (modality.kind != ModalityKind::tabular) {
-      const std::string key = path + ".kind";
-      note(key, draft.given[key], "only tabular modalities are supported by this version");
+    const bool tabular = modality.kind == ModalityKind::tabular;
+    check_payload_keys(draft, path, modality.kind, note);
+    if (features.empty() && tabular) note(path, capture.place, "it has no features");
+    const bool some = tabular || !features.empty();
+    if (!broken_below(draft, path)) {
+      check_part(capture, path, capture.name, {{modality, some ? placeholder().features : std::vector<Feature>()}}, {}, note);
     }
-    const bool empty = features.empty() && modality.kind == ModalityKind::tabular;
-    if (empty) note(path, capture.place, "it has no features");
-    if (!broken_below(draft, path)) check_part(capture, path, capture.name, {{modality, placeholder().features}}, {}, note);
     modalities.push_back({std::move(modality), std::move(features)});
   }
   std::vector<Attribute> attributes;

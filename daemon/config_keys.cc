@@ -104,6 +104,8 @@ void add_flow_keys(std::vector<Key>& keys) {
   add(duration("batch.max_delay", Millis(1), minutes(1), "How long a batch waits for its first event.", FIELD(batch.max_delay)));
   add(size("limits.message_bytes_max", kKiB, 64 * kMiB, "A larger message goes to the dead letters.",
            FIELD(limits.message_bytes_max)));
+  add(size("limits.payload_bytes", 1, 64 * kMiB,
+           "Of a payload's numbers, or of a text; base64 takes a third more of the message.", FIELD(limits.payload_bytes_max)));
   add(integer("limits.id_bytes_max", 1, 4096, "Bytes of event id, patient id and site.", FIELD(limits.id_bytes_max)));
   add(integer("limits.values_max", 1, 1'000'000, "Members of one event's values.", FIELD(limits.values_max)));
   add(duration("limits.future_max", Millis(0), hours(24 * 3650),
@@ -147,6 +149,11 @@ void add_model_keys(std::vector<Key>& keys) {
              "Nominal coverage of the intervals; also what the coverage alerts hold them against.", FIELD(predict.level)));
   add(choice("imputation.features", {{"missing_or_stale", "missing_or_stale"}, {"never_measured", "never_measured"}},
              "Which features are imputed and published for a changed patient.", FIELD(imputation_features)));
+  add(choice("imputation.payloads",
+             {{"none", PayloadDetail::none}, {"summary", PayloadDetail::summary}, {"whole", PayloadDetail::whole}},
+             "What is published of missing or stale images, signals, embeddings and texts: nothing; mean and spread of each channel, "
+             "or the likeliest words; or every value, about 22 bytes each.",
+             FIELD(imputation_payloads)));
   add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.",
              FIELD(score_share)));
   add(number("calibration.hidden_share", 0, 1,

@@ -85,6 +85,26 @@ void add_schema_keys(std::vector<Key>& keys) {
              all_names({ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal,
                         ModalityKind::embedding}),
              "What its events hold.", MODALITY(kind)));
+  // A size has no sensible default: Schema::make says which of them a kind needs.
+  const auto add_size = [&](const char* name, std::int64_t high, const char* help, auto at) {
+    Key key = integer(modality + name, 1, high, help, at);
+    key.default_value.clear();
+    add(std::move(key));
+  };
+  add(integer(modality + "channels", 1, kPayloadValuesMax, "Of an image (grey: 1, colour: 3) or a signal (its leads).",
+              MODALITY(payload.channels)));
+  add_size("height", kPayloadValuesMax, "Of an image, in pixels.", MODALITY(payload.height));
+  add_size("width", kPayloadValuesMax, "Of an image, in pixels.", MODALITY(payload.width));
+  add_size("length", kPayloadValuesMax,
+           "Samples of a channel of a signal; dimensions of an embedding; tokens of a text that are read (at most 4096).",
+           MODALITY(payload.length));
+  add(choice(modality + "text_model", all_names({TextModel::bag, TextModel::sequence}),
+             "How a text is modelled: as counts of its words, or word after word.", MODALITY(payload.text_model)));
+  add(texts(modality + "vocabulary", "each once", is_not_empty,
+            "The words of a text modality that are told apart; without it they are taken from the stream.",
+            MODALITY(payload.vocabulary)));
+  add(integer(modality + "vocabulary_size", 1, kVocabularyMax, "How many words are taken from the stream.",
+              MODALITY(payload.vocabulary_size)));
   add(duration(modality + "stale_after", Millis(1), hours(24 * 3650),
                "A value older than this no longer counts as known and is imputed again.", MODALITY(stale_after)));
 

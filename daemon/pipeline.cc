@@ -16,6 +16,7 @@
 #include "daemon/lessons.h"
 #include "daemon/model_json.h"
 #include "daemon/patience.h"
+#include "daemon/payload_imputation.h"
 #include "daemon/reaction.h"
 #include "daemon/restore.h"
 #include "daemon/stage_timer.h"
@@ -134,7 +135,7 @@ class PipelineImpl final : public Pipeline {
     if (!learner) return Status(Code::unavailable, "the model is not loaded yet");
     const auto version = learner->current();
     model::Query query{&snapshot, snapshot.last_time, features_to_impute(config_, snapshot, snapshot.last_time), {},
-                       config_.model.seed};
+                       config_.model.seed, payloads_to_impute(config_, snapshot, snapshot.last_time)};
     auto predictions = version->predict({&query, 1});
     if (!predictions.ok()) return predictions.status();
     const auto samples = sample_for(query, request, *version);

@@ -1,7 +1,6 @@
 #include "model/checkpoint.h"
 
 #include <cstring>
-#include <optional>
 
 #include "state/records/hash.h"
 
@@ -23,26 +22,24 @@ std::uint8_t flags(const ModelOptions& options) {
   return static_cast<std::uint8_t>((options.joint_expert ? 1 : 0) | (options.mnar ? 2 : 0) | (options.two_sided ? 4 : 0));
 }
 
-void put_payload(ByteWriter& out, ModalityId modality, const Payload& payload) {
-  out.put(modality);
+void put_payload(ByteWriter& out, const Payload& payload) {
+  // Numbers in memory are little-endian: state/records/bytes.h insists on it.
   out.put_text({reinterpret_cast<const char*>(payload.values.data()), payload.values.size() * sizeof(float)});
   out.put_text({reinterpret_cast<const char*>(payload.observed.data()), payload.observed.size()});
   out.put_text(payload.text);
 }
 
-/// Nothing when it does not fit the schema.
-std::optional<PayloadValue> get_payload(ByteReader& in, const Schema& schema) {
-  const auto modality = in.get<ModalityId>();
-  const std::string values = in.get_text(), observed = in.get_text();
+/// Empty when it does not fit its modality.
+PayloadRef get_payload(ByteReader& in, const Modality& modality) {
   Payload payload;
-  payload.text = in.get_text();
-  if (!in.ok() || modality >= schema.modality_count() || values.size() % sizeof(float) != 0) return std::nullopt;
+  const std::string values = in.get_text();
   payload.values.resize(values.size() / sizeof(float));
-  std::memcpy(payload.values.data(), values.data(), values.size());
+  if (!payload.values.empty()) std::memcpy(payload.values.data(), values.data(), payload.values.size() * sizeof(float));
+  const std::string observed = in.get_text();
   payload.observed.assign(observed.begin(), observed.end());
-  const Modality& m = schema.modalities()[modality];
-  if (!check_payload(m.kind, m.payload, payload).ok()) return std::nullopt;
-  return PayloadValue{modality, PayloadRef(std::move(payload))};
+  payload.text = in.get_text();
+  if (!in.ok() || !check_payload(modality.kind, modality.payload, payload).ok()) return {};
+  return PayloadRef(std::move(payload));
 }
 
 /// A count that cannot be true is damage: asking for text past the end is how a reader learns of it.
@@ -114,6 +111,18 @@ void write_example(ByteWriter& out, const Example& example) {
     out.put(f.count);
     for (float v : {f.mean_short, f.mean_long, f.slope, f.previous}) out.put(v);
   }
+  known = 0;
+  for (const ModalityState& m : s.modalities) known += m.count > 0 ? 1 : 0;
+  out.put(known);
+  for (std::uint32_t i = 0; i < s.modalities.size(); ++i) {
+    const ModalityState& m = s.modalities[i];
+    if (m.count == 0) continue;
+    out.put(i);
+    put_time(out, m.last_time);
+    out.put(m.count);
+    out.put<std::uint8_t>(m.payload ? 1 : 0);
+    if (m.payload) put_payload(out, *m.payload);
+  }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(s.attributes.size()));
   for (const auto& a : s.attributes) {
     out.put<std::uint8_t>(a ? 1 : 0);
@@ -124,17 +133,11 @@ void write_example(ByteWriter& out, const Example& example) {
     out.put(v.feature);
     out.put(v.value);
   }
-  std::uint32_t known_payloads = 0;
-  for (const ModalityState& m : s.modalities) known_payloads += m.payload ? 1 : 0;
-  out.put(known_payloads);
-  for (ModalityId m = 0; m < s.modalities.size(); ++m) {
-    if (!s.modalities[m].payload) continue;
-    put_payload(out, m, *s.modalities[m].payload);
-    put_time(out, s.modalities[m].last_time);
-    out.put(s.modalities[m].count);
-  }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived_payloads.size()));
-  for (const PayloadValue& v : example.arrived_payloads) put_payload(out, v.modality, *v.payload);
+  for (const PayloadValue& v : example.arrived_payloads) {
+    out.put(v.modality);
+    put_payload(out, *v.payload);
+  }
 }
 
 Example read_example(ByteReader& in, const Schema& schema) {
@@ -160,6 +163,23 @@ Example read_example(ByteReader& in, const Schema& schema) {
     f.count = in.get<std::uint32_t>();
     for (float* v : {&f.mean_short, &f.mean_long, &f.slope, &f.previous}) *v = in.get<float>();
   }
+  const auto modalities = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < modalities && in.ok(); ++i) {
+    const auto index = in.get<std::uint32_t>();
+    if (index >= s.modalities.size()) {
+      fail(in);
+      return example;
+    }
+    ModalityState& m = s.modalities[index];
+    m.last_time = get_time(in);
+    m.count = in.get<std::uint32_t>();
+    if (in.get<std::uint8_t>() == 0) continue;
+    m.payload = get_payload(in, schema.modalities()[index]);
+    if (!m.payload) {
+      fail(in);
+      return example;
+    }
+  }
   if (in.get<std::uint32_t>() != s.attributes.size()) {
     fail(in);
     return example;
@@ -180,26 +200,16 @@ Example read_example(ByteReader& in, const Schema& schema) {
     }
     example.arrived.push_back(v);
   }
-  const auto known_payloads = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < known_payloads && in.ok(); ++i) {
-    auto v = get_payload(in, schema);
-    if (!v) {
+  const auto payloads = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < payloads && in.ok(); ++i) {
+    const auto modality = in.get<std::uint32_t>();
+    const bool known_modality = modality < s.modalities.size();
+    PayloadRef payload = known_modality ? get_payload(in, schema.modalities()[modality]) : PayloadRef();
+    if (!payload) {
       fail(in);
       return example;
     }
-    ModalityState& m = s.modalities[v->modality];
-    m.payload = std::move(v->payload);
-    m.last_time = get_time(in);
-    m.count = in.get<std::uint32_t>();
-  }
-  const auto came = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < came && in.ok(); ++i) {
-    auto v = get_payload(in, schema);
-    if (!v) {
-      fail(in);
-      return example;
-    }
-    example.arrived_payloads.push_back(std::move(*v));
+    example.arrived_payloads.push_back({modality, std::move(payload)});
   }
   return example;
 }

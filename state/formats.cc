@@ -2,7 +2,6 @@
 
 #include <zlib.h>
 
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -120,25 +119,12 @@ void fill_features(const Snapshot& snapshot, format::Snapshot& out) {
   }
 }
 
-static_assert(std::endian::native == std::endian::little, "stored numbers are little-endian");
-
-void fill(const Payload& payload, format::Payload& out) {
+void fill(ModalityId modality, const Payload& payload, format::Payload& out) {
+  out.set_modality(modality);
+  // Numbers in memory are little-endian: state/records/bytes.h insists on it.
   out.set_values(payload.values.data(), payload.values.size() * sizeof(float));
   out.set_observed(payload.observed.data(), payload.observed.size());
   out.set_text(payload.text);
-}
-
-/// Of a modality that takes it; else corrupt.
-Result<PayloadRef> take(const Schema& schema, std::uint32_t modality, const format::Payload& in, const char* what) {
-  if (in.values().size() % sizeof(float) != 0) return corrupt(what, "a payload's numbers are cut");
-  Payload out;
-  out.values.resize(in.values().size() / sizeof(float));
-  std::memcpy(out.values.data(), in.values().data(), in.values().size());
-  out.observed.assign(in.observed().begin(), in.observed().end());
-  out.text = in.text();
-  const Modality& m = schema.modalities()[modality];
-  if (!check_payload(m.kind, m.payload, out).ok()) return corrupt(what, "a payload does not fit its modality");
-  return PayloadRef(std::move(out));
 }
 
 void fill(const Snapshot& snapshot, format::Snapshot& out) {
@@ -155,9 +141,7 @@ void fill(const Snapshot& snapshot, format::Snapshot& out) {
     out.add_modality(m);
     out.add_modality_time_ms(to_ms(modality.last_time));
     out.add_modality_count(modality.count);
-    if (!modality.payload) continue;
-    out.add_payload_modality(m);
-    fill(*modality.payload, *out.add_payload());
+    if (modality.payload) fill(m, *modality.payload, *out.add_payload());
   }
   for (std::uint32_t a = 0; a < snapshot.attributes.size(); ++a) {
     if (!snapshot.attributes[a]) continue;
@@ -192,7 +176,36 @@ Status take_features(const format::Snapshot& in, const char* what, Snapshot& out
   return {};
 }
 
-Status take_others(const Schema& schema, const format::Snapshot& in, const char* what, Snapshot& out) {
+Result<PayloadRef> take_payload(const Schema& schema, const format::Payload& in, const char* what) {
+  if (in.modality() >= schema.modality_count()) return corrupt(what, "a payload's modality is not in the schema");
+  if (in.values().size() % sizeof(float) != 0) return corrupt(what, "a payload's numbers are cut short");
+  Payload payload;
+  payload.values.resize(in.values().size() / sizeof(float));
+  if (!payload.values.empty()) std::memcpy(payload.values.data(), in.values().data(), in.values().size());
+  payload.observed.assign(in.observed().begin(), in.observed().end());
+  payload.text = in.text();
+  const Modality& modality = schema.modalities()[in.modality()];
+  if (const Status fits = check_payload(modality.kind, modality.payload, payload); !fits.ok()) {
+    return corrupt(what, ("a payload: " + fits.message()).c_str());
+  }
+  return PayloadRef(std::move(payload));
+}
+
+Status take_payloads(const Schema& schema, const format::Snapshot& in, const char* what, Snapshot& out) {
+  std::uint64_t next = 0;
+  for (const format::Payload& stored : in.payload()) {
+    Result<PayloadRef> payload = take_payload(schema, stored, what);
+    if (!payload.ok()) return payload.status();
+    if (stored.modality() < next) return corrupt(what, "the payloads are not in order");
+    next = std::uint64_t{stored.modality()} + 1;
+    ModalityState& modality = out.modalities[stored.modality()];
+    if (modality.count == 0) return corrupt(what, "a payload of a modality without events");
+    modality.payload = std::move(payload).value();
+  }
+  return {};
+}
+
+Status take_others(const format::Snapshot& in, const char* what, Snapshot& out) {
   const int modalities = in.modality_size();
   if (in.modality_time_ms_size() != modalities || in.modality_count_size() != modalities) {
     return corrupt(what, "the modality arrays differ in length");
@@ -201,16 +214,7 @@ Status take_others(const Schema& schema, const format::Snapshot& in, const char*
   if (!all_times(in.modality_time_ms())) return corrupt(what, "a modality's time is out of range");
   if (!all_positive(in.modality_count())) return corrupt(what, "a stored modality has no events");
   for (int i = 0; i < modalities; ++i) {
-    out.modalities[in.modality(i)] = {from_ms(in.modality_time_ms(i)), in.modality_count(i)};
-  }
-  if (in.payload_size() != in.payload_modality_size()) return corrupt(what, "the payload arrays differ in length");
-  if (!is_ascending(in.payload_modality(), out.modalities.size())) return corrupt(what, "a payload's modality is not in the schema, or not in order");
-  for (int i = 0; i < in.payload_size(); ++i) {
-    ModalityState& modality = out.modalities[in.payload_modality(i)];
-    if (modality.count == 0) return corrupt(what, "a payload of a modality without events");
-    Result<PayloadRef> payload = take(schema, in.payload_modality(i), in.payload(i), what);
-    if (!payload.ok()) return payload.status();
-    modality.payload = std::move(*payload);
+    out.modalities[in.modality(i)] = {from_ms(in.modality_time_ms(i)), in.modality_count(i), {}};
   }
   if (in.attribute_value_size() != in.attribute_size()) return corrupt(what, "the attribute arrays differ in length");
   if (!is_ascending(in.attribute(), out.attributes.size())) return corrupt(what, "an attribute is not in the schema, or not in order");
@@ -233,7 +237,8 @@ Result<Snapshot> take(const Schema& schema, const format::Snapshot& in, const ch
   out.modalities.resize(schema.modality_count());
   out.attributes.resize(schema.attributes().size());
   LACUNA_RETURN_IF_ERROR(take_features(in, what, out));
-  LACUNA_RETURN_IF_ERROR(take_others(schema, in, what, out));
+  LACUNA_RETURN_IF_ERROR(take_others(in, what, out));
+  LACUNA_RETURN_IF_ERROR(take_payloads(schema, in, what, out));
   out.recent_ids.assign(in.recent_id().begin(), in.recent_id().end());
   out.source = {in.source_topic(), in.source_partition(), in.source_offset()};
   return out;
@@ -265,10 +270,7 @@ std::string encode_example(const Schema& schema, const Example& example) {
     out.add_feature(v.feature);
     out.add_value(v.value);
   }
-  for (const PayloadValue& v : example.arrived_payloads) {
-    out.add_payload_modality(v.modality);
-    fill(*v.payload, *out.add_payload());
-  }
+  for (const PayloadValue& v : example.arrived_payloads) fill(v.modality, *v.payload, *out.add_payload());
   return to_bytes(out);
 }
 
@@ -291,15 +293,13 @@ Result<Example> decode_example(const Schema& schema, std::string_view bytes) {
   out.time = from_ms(in.time_ms());
   out.arrived.reserve(static_cast<std::size_t>(in.feature_size()));
   for (int i = 0; i < in.feature_size(); ++i) out.arrived.push_back({in.feature(i), in.value(i)});
-  if (in.payload_size() != in.payload_modality_size()) return corrupt(kWhat, "the payload arrays differ in length");
-  std::vector<bool> came(schema.modality_count());
-  for (int i = 0; i < in.payload_size(); ++i) {
-    const std::uint32_t m = in.payload_modality(i);
-    if (m >= came.size() || came[m]) return corrupt(kWhat, "a payload's modality is not in the schema, or comes twice");
-    came[m] = true;
-    Result<PayloadRef> payload = take(schema, m, in.payload(i), kWhat);
+  std::vector<bool> seen_payload(schema.modality_count());
+  for (const format::Payload& stored : in.payload()) {
+    Result<PayloadRef> payload = take_payload(schema, stored, kWhat);
     if (!payload.ok()) return payload.status();
-    out.arrived_payloads.push_back({m, std::move(*payload)});
+    if (seen_payload[stored.modality()]) return corrupt(kWhat, "a modality's payload comes twice");
+    seen_payload[stored.modality()] = true;
+    out.arrived_payloads.push_back({stored.modality(), std::move(payload).value()});
   }
   return out;
 }

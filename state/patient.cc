@@ -91,8 +91,10 @@ Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, cons
   }
   if (event.modality != kNoModality) {
     ModalityState& modality = snapshot.modalities.at(event.modality);
-    if (event.payload && (modality.count == 0 || event.time >= modality.last_time)) modality.payload = event.payload;
-    modality.last_time = modality.count == 0 ? event.time : std::max(modality.last_time, event.time);
+    // Between two of the same time the one that came later counts, as with values.
+    const bool newest = modality.count == 0 || event.time >= modality.last_time;
+    if (newest) modality.payload = event.payload;
+    if (newest) modality.last_time = event.time;
     modality.count += 1;
   }
   for (const FeatureValue& v : event.values) {

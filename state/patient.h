@@ -17,7 +17,7 @@ enum class Applied : std::uint8_t {
 
 /// Applies one event of this patient (same patient_id), whose record was read at `source`. A late event within `late_max`
 /// counts, fills what was never measured, and never overwrites a newer value. A value with the same clinical time as the
-/// last one replaces it.
+/// last one replaces it. So with payloads: a modality keeps that of its newest event.
 Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
 
 /// The scale on which means, slopes and errors live: log(1 + x) for log_normal, x for others.

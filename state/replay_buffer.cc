@@ -26,6 +26,7 @@ std::uint64_t stratum_hash(const Schema& schema, const Example& example) {
     if (example.before.modalities[m].count > 0) seen |= std::uint64_t{1} << m;
   }
   for (const FeatureValue& v : example.arrived) seen |= std::uint64_t{1} << schema.features().at(v.feature).modality;
+  for (const PayloadValue& v : example.arrived_payloads) seen |= std::uint64_t{1} << v.modality;
   return hash64(example.before.site, mix64(seen));
 }
 

@@ -4,6 +4,7 @@
 
 #include "streaming/json_writer.h"
 #include "streaming/message_codec.h"
+#include "streaming/payload_json.h"
 
 // Records to messages, members in the order of docs/messages.md. A number that is not finite is left out: JSON has no
 // word for it, and absent is what a reader can rely on.
@@ -68,10 +69,45 @@ void write_imputed(JsonWriter& json, const Feature& feature, const ImputedValue&
   json.key("reason").text(to_string(value.reason)).end('}');
 }
 
+void write_imputed_payload(JsonWriter& json, const Modality& modality, const ImputedPayload& payload, double level) {
+  json.key(modality.name).begin('{').key("reason").text(to_string(payload.reason));
+  if (modality.kind == ModalityKind::text) {
+    json.key("words").begin('[');
+    for (const ImputedWord& word : payload.words) {
+      json.begin('{').key("word").text(word.word);
+      write_finite(json, "expected", word.expected);
+      json.end('}');
+    }
+    json.end(']').end('}');
+    return;
+  }
+  write_shape(json, modality);
+  if (payload.channels.empty()) {
+    json.key("level").rounded(level);
+    write_floats(json, "mean", payload.mean);
+    write_floats(json, "sd", payload.sd);
+    write_floats(json, "low", payload.low);
+    write_floats(json, "high", payload.high);
+  } else {
+    json.key("channels").begin('[');
+    for (const ImputedChannel& channel : payload.channels) {
+      json.begin('{');
+      write_finite(json, "mean", channel.mean);
+      write_finite(json, "sd", channel.sd);
+      json.end('}');
+    }
+    json.end(']');
+  }
+  json.end('}');
+}
+
+/// Enough for the base64 of single-precision numbers.
+std::size_t bytes_of(std::size_t numbers) { return 6 * numbers; }
+
 }  // namespace
 
 std::string encode_event(const Schema& schema, const Event& event) {
-  JsonWriter json(kEventBytes);
+  JsonWriter json(kEventBytes + (event.payload ? bytes_of(event.payload->values.size()) + event.payload->text.size() : 0));
   json.begin('{').key("schema_version").integer(1);
   json.key("event_id").text(event.event_id).key("patient_id").text(event.patient_id);
   if (!event.site.empty()) json.key("site").text(event.site);
@@ -86,6 +122,7 @@ std::string encode_event(const Schema& schema, const Event& event) {
     }
     json.end('}');
   }
+  if (event.payload) write_payload(json, schema.modalities()[event.modality], *event.payload);
   if (!event.attributes.empty()) {
     json.key("attributes").begin('{');
     for (const AttributeValue& value : event.attributes) {
@@ -104,7 +141,9 @@ std::string encode_event(const Schema& schema, const Event& event) {
 }
 
 std::string encode_imputation(const Schema& schema, const Imputation& imputation) {
-  JsonWriter json(kImputationBytes + kImputedValueBytes * imputation.values.size());
+  std::size_t payload_numbers = 0;
+  for (const ImputedPayload& payload : imputation.payloads) payload_numbers += 4 * payload.mean.size() + kImputedValueBytes;
+  JsonWriter json(kImputationBytes + kImputedValueBytes * imputation.values.size() + bytes_of(payload_numbers));
   json.begin('{').key("schema_version").integer(1);
   json.key("patient_id").text(imputation.patient_id).key("time").time(imputation.time);
   json.key("model_version").text(imputation.model_version);
@@ -126,7 +165,15 @@ std::string encode_imputation(const Schema& schema, const Imputation& imputation
     write_imputed(json, feature, value, imputation.level);
   }
   if (open != kNoModality) json.end('}');
-  json.end('}').end('}');
+  json.end('}');
+  if (!imputation.payloads.empty()) {
+    json.key("payloads").begin('{');
+    for (const ImputedPayload& payload : imputation.payloads) {
+      write_imputed_payload(json, schema.modalities()[payload.modality], payload, imputation.level);
+    }
+    json.end('}');
+  }
+  json.end('}');
   return json.take();
 }
 

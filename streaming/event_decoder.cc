@@ -3,6 +3,7 @@
 
 #include "streaming/json_value_internal.h"
 #include "streaming/message_codec.h"
+#include "streaming/payload_json.h"
 
 namespace lacuna::streaming {
 
@@ -20,6 +21,8 @@ enum Member : unsigned {
   kAttributes = 1U << 7,
   kImputed = 1U << 8,
   kMeta = 1U << 9,
+  kPayload = 1U << 10,
+  kText = 1U << 11,
 };
 
 std::string quoted_or(std::string_view name, std::string_view otherwise) {
@@ -40,6 +43,7 @@ struct EventDecoder::Impl {
   struct Members {
     unsigned seen = 0;
     std::string_view event_id, patient_id, site, modality, time;
+    GivenPayload payload;
     bool imputed = false;
     bool asserted_by_algorithm = false;
     std::optional<ValueProblem> problem;  // the first that refuses the whole event
@@ -61,6 +65,7 @@ struct EventDecoder::Impl {
   std::optional<ValueProblem> fill_identity(const Members& members, Time now, Event& event) const;
   std::optional<ValueProblem> find_modality(const Members& members, Event& event) const;
   void fill_values(DecodedEvent& decoded);
+  void fill_payload(const Members& members, DecodedEvent& decoded) const;
   void fill_attributes(DecodedEvent& decoded);
 
   // Resolves `raws` one by one; `find` gives an index for a name, `resolve` a value, `Item` is the record's entry.
@@ -138,6 +143,13 @@ bool EventDecoder::Impl::read_member(std::string_view key, ondemand::value value
   if (key == "modality") return once(kModality), read_text_member(key, value, members.modality, members);
   if (key == "time") return once(kTime), read_text_member(key, value, members.time, members);
   if (key == "values") return once(kValues), read_into(values);
+  if (key == "payload") return once(kPayload), read_payload(value, members.payload.payload.emplace());
+  if (key == "text") {
+    once(kText);
+    if (!read_text(value, members.payload.text)) return false;
+    if (!members.payload.text) note(members, Refusal::malformed, "text must be text");
+    return true;
+  }
   if (key == "attributes") return once(kAttributes), read_into(attributes);
   if (key == "imputed") return once(kImputed), read_flag(value, members);
   if (key == "meta") {
@@ -177,7 +189,10 @@ void EventDecoder::Impl::check_members(const Members& members, std::optional<Val
     problem = {Refusal::malformed, std::string(name) + " is missing"};
     return;
   }
-  if (values.empty() && attributes.empty()) problem = {Refusal::malformed, "neither values nor attributes"};
+  const bool holds_payload = (members.seen & (kPayload | kText)) != 0;
+  if (values.empty() && attributes.empty() && !holds_payload) {
+    problem = {Refusal::malformed, "neither values, payload, text nor attributes"};
+  }
 }
 
 std::optional<ValueProblem> EventDecoder::Impl::fill_identity(const Members& members, Time now, Event& event) const {
@@ -200,7 +215,7 @@ std::optional<ValueProblem> EventDecoder::Impl::fill_identity(const Members& mem
 
 std::optional<ValueProblem> EventDecoder::Impl::find_modality(const Members& members, Event& event) const {
   if ((members.seen & kModality) == 0) {
-    if (values.empty()) return std::nullopt;
+    if (values.empty() && (members.seen & (kPayload | kText)) == 0) return std::nullopt;
     return ValueProblem{Refusal::malformed, "modality is missing"};
   }
   event.modality = targets.find_modality(members.modality);
@@ -208,10 +223,13 @@ std::optional<ValueProblem> EventDecoder::Impl::find_modality(const Members& mem
     return ValueProblem{Refusal::unknown_modality, "the schema has no modality " + quoted_or(members.modality, "of this name")};
   }
   const Modality& modality = targets.schema().modalities()[event.modality];
-  if (modality.kind != ModalityKind::tabular) {
-    return ValueProblem{Refusal::unknown_modality, "modality '" + modality.name + "' is of kind " +
-                                                       std::string(to_string(modality.kind)) +
-                                                       "; this version takes tabular events only"};
+  const bool is_tabular = modality.kind == ModalityKind::tabular;
+  const bool is_text = modality.kind == ModalityKind::text;
+  const unsigned others = (is_tabular ? kPayload | kText : kValues | (is_text ? kPayload : kText)) & members.seen;
+  if (others != 0) {
+    return ValueProblem{Refusal::malformed, "modality '" + modality.name + "' is of kind " + std::string(to_string(modality.kind)) +
+                                                ": it takes " + (is_tabular ? "values" : is_text ? "text" : "payload") + ", not " +
+                                                ((others & kValues) != 0 ? "values" : (others & kText) != 0 ? "text" : "payload")};
   }
   return std::nullopt;
 }
@@ -262,6 +280,15 @@ void EventDecoder::Impl::fill_values(DecodedEvent& decoded) {
        [&](FeatureId id) { return targets.feature(id).path; });
 }
 
+void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& decoded) const {
+  if ((members.seen & (kPayload | kText)) == 0) return;
+  const Modality& modality = targets.schema().modalities()[decoded.event.modality];
+  if (auto problem = take_payload(modality, members.payload, limits.payload_bytes_max, decoded.event.payload)) {
+    const char* const member = (members.seen & kText) != 0 ? ".text" : ".payload";
+    decoded.refused.push_back({problem->reason, modality.name + member, std::move(problem->message)});
+  }
+}
+
 void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
   fill(attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
        [&](std::string_view name) { return targets.find_attribute(name); },
@@ -291,12 +318,14 @@ EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now
   if (problem) return refuse(problem->reason, std::move(problem->message));
 
   fill_values(decoded);
+  fill_payload(members, decoded);
   fill_attributes(decoded);
-  if (decoded.event.values.empty() && decoded.event.attributes.empty()) {
+  const bool measured = !decoded.event.values.empty() || decoded.event.payload;
+  if (!measured && decoded.event.attributes.empty()) {
     const RefusedPart& first = decoded.refused.front();
     return refuse(first.reason, first.what + ": " + first.message);
   }
-  if (decoded.event.values.empty()) decoded.event.modality = kNoModality;
+  if (!measured) decoded.event.modality = kNoModality;
   return outcome;
 }
 

@@ -110,7 +110,7 @@ class NdjsonFiles {
       }
     }
     for (const RefusedPart& part : outcome.decoded->refused) count(path, number, part.reason, part.what, part.message);
-    report_.values += event.values.size() + event.attributes.size();
+    report_.values += event.values.size() + event.attributes.size() + (event.payload ? 1 : 0);
     chunk_.push_back(std::move(event));
     return chunk_.size() < kChunkEvents ? Status() : finish();
   }

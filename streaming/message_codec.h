@@ -21,7 +21,7 @@ enum class Refusal : std::uint8_t {
   too_large,        ///< message, text or count over its limit
   unknown_modality,
   unknown_feature,
-  out_of_range,     ///< not finite, outside the plausible range, not one of the categories, not a whole count
+  out_of_range,     ///< not finite, outside the plausible range, not one of the categories, not a whole count, of another shape
   unit,             ///< a unit that cannot be converted to the schema's
   time,             ///< no zone, unreadable, or too far in the future
   imputed,          ///< an imputation that came back as observation
@@ -33,13 +33,14 @@ inline constexpr std::size_t kRefusalCount = 10;
 
 struct CodecLimits {
   std::size_t message_bytes_max = 1 << 20;
+  std::size_t payload_bytes_max = 4 << 20;  ///< of a payload's numbers, or of a text
   std::size_t id_bytes_max = 128;      ///< event_id, patient_id, site
   std::size_t values_max = 4096;       ///< members of "values"
   Millis future_max{std::chrono::hours(1)};  ///< an event this far past `now` is refused
 };
 
 /// One part that was refused while the rest of the event lives on. `what` names the feature ("vitals.hr"), or is the
-/// member's path; `message` never holds a value or an identifier.
+/// member's path ("chest_film.payload"); `message` never holds a value or an identifier.
 struct RefusedPart {
   Refusal reason;
   std::string what;
@@ -48,7 +49,7 @@ struct RefusedPart {
 
 struct DecodedEvent {
   Event event;
-  std::vector<RefusedPart> refused;  ///< bad features; the event holds the good ones. At least one good one, or attributes.
+  std::vector<RefusedPart> refused;  ///< bad features; the event holds the good ones. At least one good one, a payload, or attributes.
 };
 
 /// Why a whole event was refused.
@@ -76,7 +77,8 @@ class EventDecoder {
 };
 
 /// A snapshot as `POST /v1/impute` takes it:
-/// {"patient_id":"x","time":"...","attributes":{...},"values":{"vitals":{"hr":{"value":73,"time":"..."} or 73}}}.
+/// {"patient_id":"x","time":"...","attributes":{...},"values":{"vitals":{"hr":{"value":73,"time":"..."} or 73}},
+/// "payloads":{"chest_film":{"payload":{...},"time":"..."},"report":{"text":"..."}}}.
 /// All problems at once, as one message.
 Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
 
@@ -94,7 +96,7 @@ Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_vi
 std::string encode_event(const Schema& schema, const Event& event);
 std::string encode_imputation(const Schema& schema, const Imputation& imputation);
 std::string encode_alert(const Alert& alert);
-/// For GET /v1/patients/{id}: what is known, with times and ages.
+/// For GET /v1/patients/{id}: what is known, with times and ages; of payloads not the data.
 std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time now);
 
 /// The original bytes and the reason as headers (Kafka Connect's names: docs/messages.md). `part` is given when only a

@@ -2,6 +2,7 @@
 find_package(simdjson REQUIRED)
 
 add_library(lacuna_messages STATIC
+  ${CMAKE_CURRENT_LIST_DIR}/base64.cc
   ${CMAKE_CURRENT_LIST_DIR}/csv_files.cc
   ${CMAKE_CURRENT_LIST_DIR}/csv_reader.cc
   ${CMAKE_CURRENT_LIST_DIR}/dead_letter.cc
@@ -10,6 +11,7 @@ add_library(lacuna_messages STATIC
   ${CMAKE_CURRENT_LIST_DIR}/input_files.cc
   ${CMAKE_CURRENT_LIST_DIR}/json_value.cc
   ${CMAKE_CURRENT_LIST_DIR}/json_writer.cc
+  ${CMAKE_CURRENT_LIST_DIR}/payload_json.cc
   ${CMAKE_CURRENT_LIST_DIR}/snapshot_codec.cc
   ${CMAKE_CURRENT_LIST_DIR}/targets.cc
   ${CMAKE_CURRENT_LIST_DIR}/units.cc)

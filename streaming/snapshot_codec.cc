@@ -4,6 +4,7 @@
 #include "streaming/json_value_internal.h"
 #include "streaming/json_writer.h"
 #include "streaming/message_codec.h"
+#include "streaming/payload_json.h"
 
 namespace lacuna::streaming {
 
@@ -44,6 +45,12 @@ class SnapshotReader {
     std::vector<RawValue> values;
   };
 
+  struct ModalityPayload {
+    std::string_view name;
+    GivenPayload given;
+    std::optional<std::string_view> time;
+  };
+
   void problem(const std::string& where, const std::string& what) {
     if (++problem_count_ <= kProblemsToldMax) problems_ += (problems_.empty() ? "" : "; ") + where + ": " + what;
   }
@@ -57,6 +64,7 @@ class SnapshotReader {
   bool read_member(std::string_view key, ondemand::value value);
   bool read_text_member(const std::string& key, ondemand::value value, std::optional<std::string_view>& out);
   bool read_modality(std::string_view name, ondemand::value value);
+  bool read_modality_payload(std::string_view name, ondemand::value value);
   /// A whole number from `low` to `high`; else a problem, and `low`.
   bool read_whole(const std::string& key, ondemand::value value, double low, double high, std::uint64_t& out);
   void fill();
@@ -64,6 +72,9 @@ class SnapshotReader {
   void fill_attributes();
   void fill_modality(const ModalityValues& read);
   void fill_feature(FeatureId id, const RawValue& raw);
+  void fill_payload(const ModalityPayload& read);
+  /// A part's own time, or the snapshot's; empty, and a problem told, when it cannot be.
+  std::optional<Time> time_of(const std::string& path, const std::optional<std::string_view>& text);
 
   const CodecLimits limits_;
   const Time now_;
@@ -77,6 +88,7 @@ class SnapshotReader {
   std::optional<std::string_view> patient_id_, site_, time_;
   std::vector<RawValue> attributes_;
   std::vector<ModalityValues> modalities_;
+  std::vector<ModalityPayload> payloads_;
   Snapshot snapshot_;
   std::string problems_;
   std::size_t problem_count_ = 0;
@@ -114,13 +126,33 @@ bool SnapshotReader::read_modality(std::string_view name, ondemand::value value)
   return true;
 }
 
+bool SnapshotReader::read_modality_payload(std::string_view name, ondemand::value value) {
+  ModalityPayload& read = payloads_.emplace_back();
+  read.name = name;
+  std::vector<std::string_view> seen;
+  bool is_object = true;
+  const auto member = [&](std::string_view key, ondemand::value inner) {
+    if (key != "payload" && key != "text" && key != "time") {
+      problem("payloads", "a modality has the members payload or text, and time only");
+      return skip_json(inner, 4);
+    }
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) problem("payloads", "a modality's member is given twice");
+    seen.push_back(key);
+    if (key == "payload") return read_payload(inner, read.given.payload.emplace());
+    return read_text_member("payloads", inner, key == "text" ? read.given.text : read.time);
+  };
+  if (!each_member_if_object(value, is_object, member)) return false;
+  if (!is_object) problem("payloads", "a modality must be an object");
+  return true;
+}
+
 bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
   if (key.starts_with("x_")) return skip_json(value, 2);
   const std::string where = is_quotable_name(key) ? std::string(key) : "a member";
   if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) problem(where, "given twice");
   const bool of_request = request_ != nullptr && (key == "samples" || key == "seed");
   if (of_request || key == "schema_version" || key == "patient_id" || key == "site" || key == "time" || key == "attributes" ||
-      key == "values") {
+      key == "values" || key == "payloads") {
     seen_.push_back(key);
   }
   if (of_request && key == "seed") return read_whole(where, value, 0, kSeedMax, request_->seed);
@@ -139,14 +171,17 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
   if (key == "attributes") {
     if (!read_values(value, false, limits_.values_max, attributes_, is_object, too_many)) return false;
     if (too_many) problem(where, "more than " + std::to_string(limits_.values_max) + " members");
-  } else if (key == "values") {
-    if (!each_member_if_object(value, is_object, [this](std::string_view name, ondemand::value modality) {
+  } else if (key == "values" || key == "payloads") {
+    const bool of_payloads = key == "payloads";
+    const auto count = [&] { return of_payloads ? payloads_.size() : modalities_.size(); };
+    if (!each_member_if_object(value, is_object, [&](std::string_view name, ondemand::value modality) {
           // A modality too many is one that the schema cannot have: said once it is looked up, its values not kept.
-          return modalities_.size() <= kModalitiesMax ? read_modality(name, modality) : skip_json(modality, 3);
+          if (count() > kModalitiesMax) return skip_json(modality, 3);
+          return of_payloads ? read_modality_payload(name, modality) : read_modality(name, modality);
         })) {
       return false;
     }
-    if (modalities_.size() > kModalitiesMax) problem(where, "more than " + std::to_string(kModalitiesMax) + " modalities");
+    if (count() > kModalitiesMax) problem(where, "more than " + std::to_string(kModalitiesMax) + " modalities");
   } else {
     problem(where, "is no member of a snapshot");
     return skip_json(value, 2);
@@ -190,19 +225,23 @@ void SnapshotReader::fill_attributes() {
   }
 }
 
+std::optional<Time> SnapshotReader::time_of(const std::string& path, const std::optional<std::string_view>& text) {
+  if (!text) return snapshot_.last_time;
+  const auto own = parse_rfc3339(*text);
+  if (own && *own <= snapshot_.last_time) return own;
+  problem(path, own ? "its time is after the snapshot's" : "its time is not RFC 3339 with a zone");
+  return std::nullopt;
+}
+
 void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
   const Target& target = targets_.feature(id);
   FeatureState& state = snapshot_.features[id];
   double value = 0;
   if (const auto wrong = resolver_.feature(id, raw, value)) return problem(target.path, wrong->message);
   if (state.count > 0) return problem(target.path, "given twice");
-  Time time = snapshot_.last_time;
-  if (raw.time) {
-    const auto own = parse_rfc3339(*raw.time);
-    if (!own) return problem(target.path, "its time is not RFC 3339 with a zone");
-    if (*own > time) return problem(target.path, "its time is after the snapshot's");
-    time = *own;
-  }
+  const std::optional<Time> known = time_of(target.path, raw.time);
+  if (!known) return;
+  const Time time = *known;
   // One value is all that is known: every mean is that value, and nothing has moved.
   const auto scaled = static_cast<float>(target.likelihood == Likelihood::log_normal ? std::log1p(value) : value);
   state = {value, time, 1, scaled, scaled, 0, scaled};
@@ -219,6 +258,10 @@ void SnapshotReader::fill_modality(const ModalityValues& read) {
                                                          : "an unknown modality");
   }
   const std::string& name = targets_.schema().modalities()[modality].name;
+  const ModalityKind kind = targets_.schema().modalities()[modality].kind;
+  if (kind != ModalityKind::tabular) {
+    return problem(name, "is of kind " + std::string(to_string(kind)) + ": it belongs under payloads");
+  }
   for (const RawValue& raw : read.values) {
     if (const auto id = targets_.find_feature(modality, raw.name)) {
       fill_feature(*id, raw);
@@ -226,6 +269,25 @@ void SnapshotReader::fill_modality(const ModalityValues& read) {
       problem(name, is_quotable_name(raw.name) ? "the schema has no '" + std::string(raw.name) + "'" : "an unknown name");
     }
   }
+}
+
+void SnapshotReader::fill_payload(const ModalityPayload& read) {
+  const ModalityId id = targets_.find_modality(read.name);
+  if (id == kNoModality) {
+    return problem("payloads", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
+                                                           : "an unknown modality");
+  }
+  const Modality& modality = targets_.schema().modalities()[id];
+  const std::string path = "payloads." + modality.name;
+  ModalityState& state = snapshot_.modalities[id];
+  if (state.payload) return problem(path, "given twice");
+  if (modality.kind != ModalityKind::tabular && !read.given.payload && !read.given.text) return problem(path, "neither payload nor text");
+  PayloadRef payload;
+  if (const auto wrong = take_payload(modality, read.given, limits_.payload_bytes_max, payload)) return problem(path, wrong->message);
+  const std::optional<Time> time = time_of(path, read.time);
+  if (!time) return;
+  state = {*time, 1, std::move(payload)};
+  snapshot_.first_time = std::min(snapshot_.first_time, *time);
 }
 
 void SnapshotReader::fill() {
@@ -236,6 +298,7 @@ void SnapshotReader::fill() {
   fill_identity();
   fill_attributes();
   for (const ModalityValues& read : modalities_) fill_modality(read);
+  for (const ModalityPayload& read : payloads_) fill_payload(read);
   for (const ModalityState& modality : snapshot_.modalities) snapshot_.event_count += modality.count;
   snapshot_.event_count = std::max<std::uint64_t>(snapshot_.event_count, 1);  // 0 would mean "not yet used"
 }
@@ -253,6 +316,28 @@ void write_state(JsonWriter& json, const Feature& feature, const FeatureState& s
   json.key("time").time(state.time).key("age_hours").rounded(hours_between(state.time, now));
   json.key("stale").truth(stale).key("count").integer(state.count);
   json.end('}');
+}
+
+// What is known of each payload but its data: a whole image is not for a page that people read.
+void write_payloads(JsonWriter& json, const Schema& schema, const Snapshot& snapshot, Time now) {
+  bool open = false;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    const ModalityState& state = snapshot.modalities[m];
+    if (!state.payload) continue;
+    if (!open) json.key("payloads").begin('{');
+    open = true;
+    json.key(modality.name).begin('{').key("kind").text(to_string(modality.kind));
+    if (modality.kind == ModalityKind::text) {
+      json.key("bytes").integer(static_cast<std::int64_t>(state.payload->text.size()));
+    } else {
+      write_shape(json, modality);
+    }
+    json.key("time").time(state.last_time).key("age_hours").rounded(hours_between(state.last_time, now));
+    json.key("stale").truth(now - state.last_time > modality.stale_after).key("count").integer(state.count);
+    json.end('}');
+  }
+  if (open) json.end('}');
 }
 
 }  // namespace
@@ -300,7 +385,9 @@ std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time
     }
     if (open) json.end('}');
   }
-  json.end('}').end('}');
+  json.end('}');
+  write_payloads(json, schema, snapshot, now);
+  json.end('}');
   return json.take();
 }
 

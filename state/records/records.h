@@ -132,12 +132,20 @@ struct ImputedWord {
   double expected = 0;
 };
 
+/// Mean and standard deviation of all values of one channel under their predictive distribution: how they differ from place to
+/// place is in it, and how uncertain each is.
+struct ImputedChannel {
+  double mean = 0;
+  double sd = 0;
+};
+
 /// The predictive distribution of a payload that is missing or stale. Images, signals, embeddings: per value, as the modality's
-/// payloads are laid out. Text: the words whose expected counts are highest, and those counts.
+/// payloads are laid out, or in short per channel. Text: the words whose expected counts are highest, and those counts.
 struct ImputedPayload {
   ModalityId modality = kNoModality;
   ImputationReason reason = ImputationReason::never_measured;
   std::vector<float> mean, sd, low, high;  ///< [low, high]: central interval at Imputation::level, not calibrated
+  std::vector<ImputedChannel> channels;    ///< in place of mean to high; an embedding has one
   std::vector<ImputedWord> words;          ///< falling
 };
 

@@ -32,7 +32,7 @@ Feature feature(const char* name, const char* unit, Likelihood likelihood, doubl
 
 const Schema& fuzz_schema() {
   static const Schema schema = [] {
-    std::vector<Schema::ModalitySpec> specs(3);
+    std::vector<Schema::ModalitySpec> specs(7);
     specs[0].modality.name = "vitals";
     specs[0].features = {feature("hr", "/min", Likelihood::normal, 0, 350), feature("temp", "Cel", Likelihood::normal, 20, 45),
                          feature("ventilated", "", Likelihood::bernoulli, 0, 1)};
@@ -45,6 +45,16 @@ const Schema& fuzz_schema() {
     specs[2].modality.name = "chest_film";
     specs[2].modality.kind = lacuna::ModalityKind::image;
     specs[2].modality.payload.height = specs[2].modality.payload.width = 4;
+    const auto declare = [&specs](std::size_t m, const char* name, lacuna::ModalityKind kind, std::uint32_t channels, std::uint32_t length) {
+      specs[m].modality.name = name;
+      specs[m].modality.kind = kind;
+      specs[m].modality.payload.channels = channels;
+      specs[m].modality.payload.length = length;
+    };
+    declare(3, "ecg", lacuna::ModalityKind::signal, 2, 3);
+    declare(4, "lead", lacuna::ModalityKind::signal, 1, 5);
+    declare(5, "codes", lacuna::ModalityKind::embedding, 1, 4);
+    declare(6, "report", lacuna::ModalityKind::text, 1, 16);
     lacuna::Attribute age;
     age.name = "age";
     age.unit = "a";
@@ -66,6 +76,11 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
+void require_fits(lacuna::ModalityId id, const lacuna::Payload& payload) {
+  const lacuna::Modality& modality = fuzz_schema().modalities()[id];
+  require(check_payload(modality.kind, modality.payload, payload).ok(), "a payload is as the schema declares");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -73,6 +88,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static CodecLimits limits = [] {
     CodecLimits small;
     small.message_bytes_max = 1 << 14;
+    small.payload_bytes_max = 256;
     small.values_max = 16;
     small.id_bytes_max = 32;
     return small;
@@ -85,14 +101,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (outcome.refused) require(!outcome.refused->message.empty(), "a refusal says why");
   if (outcome.decoded) {
     const lacuna::Event& event = outcome.decoded->event;
-    require(!event.values.empty() || !event.attributes.empty(), "a decoded event holds something");
-    require(event.values.empty() == (event.modality == lacuna::kNoModality), "values have a modality");
+    const bool measured = !event.values.empty() || event.payload;
+    require(measured || !event.attributes.empty(), "a decoded event holds something");
+    require(measured == (event.modality != lacuna::kNoModality), "what was measured has a modality");
+    require(event.values.empty() || !event.payload, "values and a payload never come together");
+    if (event.payload) require_fits(event.modality, *event.payload);
     for (const RefusedPart& part : outcome.decoded->refused) {
       require(!part.what.empty() && !part.message.empty(), "a refused part says what and why");
     }
     // Escapes may make the text grow, so the second reading is without bounds.
     CodecLimits wide = limits;
     wide.message_bytes_max = 1 << 20;
+    wide.payload_bytes_max = 1 << 20;  // single precision takes more than the bytes of an image
     static EventDecoder again(fuzz_schema(), wide);
     const EventDecoder::Outcome second = again.decode(encode_event(fuzz_schema(), event), now);
     require(second.decoded.has_value(), "what was encoded decodes");
@@ -106,6 +126,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto snapshot = decode_snapshot(fuzz_schema(), text, limits, now);
   if (snapshot.ok()) {
     require(snapshot->event_count > 0, "a snapshot is in use");
+    for (lacuna::ModalityId m = 0; m < fuzz_schema().modality_count(); ++m) {
+      if (snapshot->modalities[m].payload) require_fits(m, *snapshot->modalities[m].payload);
+    }
     require(!encode_snapshot(fuzz_schema(), *snapshot, now).empty(), "a snapshot can be shown");
   }
   return 0;

@@ -53,6 +53,28 @@ inline Example full_example(const Schema& schema) {
   return e;
 }
 
+/// With a payload of every kind, some with gaps. Written in the schema payload_schema(), as is the example below.
+inline Snapshot payload_snapshot(const Schema& schema) {
+  Snapshot s = new_snapshot(schema, "132539");
+  s.first_time = at_minutes(0);
+  s.last_time = at_minutes(7);
+  s.event_count = 4;
+  s.modalities[1] = {at_minutes(0), 1, PayloadRef(Payload{{0, 0.5F, 1, 254, 255, -1, 1e-3F, 2, 3, 4, 5, 6}, {}, ""})};
+  s.modalities[2] = {at_minutes(1), 2, PayloadRef(Payload{{}, {}, "no acute disease, \xc2\xb5"})};
+  s.modalities[3] = {at_minutes(7), 1, PayloadRef(Payload{{1, -2, 0, 4, 5, 6, 7, 0}, {1, 1, 0, 1, 1, 1, 1, 0}, ""})};
+  s.recent_ids = {1, 2, 3, 4};
+  s.source = {"lacuna.events", 3, 88'121};
+  return s;
+}
+
+inline Example payload_example(const Schema& schema) {
+  Example e{payload_snapshot(schema), at_minutes(9), {{1, 12.5}}};
+  e.before.recent_ids.clear();
+  e.before.source = {};
+  e.arrived_payloads = {{4, PayloadRef(Payload{{0.25F, -0.5F, 0.75F, 1}, {}, ""})}, {2, PayloadRef(Payload{{}, {}, "effusion"})}};
+  return e;
+}
+
 struct Fixture {
   std::string file;
   std::string bytes;                                         ///< as this version writes it
@@ -70,7 +92,12 @@ Fixture fixture(std::string file, Record record, const Encode& encode, Decode de
 }
 
 inline std::vector<Fixture> fixtures(const Schema& schema) {
+  static const Schema every_kind = payload_schema();
   return {
+      fixture("snapshot_payloads.bin", payload_snapshot(every_kind), [](const Snapshot& s) { return encode_snapshot(every_kind, s); },
+              [](std::string_view b) { return decode_snapshot(every_kind, b); }),
+      fixture("example_payloads.bin", payload_example(every_kind), [](const Example& e) { return encode_example(every_kind, e); },
+              [](std::string_view b) { return decode_example(every_kind, b); }),
       fixture("snapshot.bin", full_snapshot(schema), [&](const Snapshot& s) { return encode_snapshot(schema, s); },
               [&](std::string_view b) { return decode_snapshot(schema, b); }),
       fixture("example.bin", full_example(schema), [&](const Example& e) { return encode_example(schema, e); },

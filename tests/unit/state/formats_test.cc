@@ -14,6 +14,7 @@
 namespace lacuna::state {
 namespace {
 
+using testing::at_minutes;
 using testing::Random;
 
 std::string unhex(std::string_view hex) {
@@ -35,19 +36,25 @@ std::string to_hex(std::string_view bytes) {
 Example random_example(const Schema& schema, Random& random) {
   Example example;
   example.before = testing::random_snapshot(schema, random, static_cast<int>(random.below(30)));
-  example.time = testing::at_minutes(6000);
+  example.time = at_minutes(6000);
   example.arrived = testing::random_event(schema, random, "x", example.time).values;
-  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+  for (ModalityId m = static_cast<ModalityId>(schema.modality_count()); m-- > 0;) {  // any order is kept
     const Modality& modality = schema.modalities()[m];
-    if (modality.kind == ModalityKind::tabular || random.chance(0.5)) continue;
-    example.arrived_payloads.push_back({m, PayloadRef(testing::random_payload(modality, random))});
+    if (modality.kind == ModalityKind::tabular || random.chance(0.4)) continue;
+    example.arrived_payloads.push_back({m, testing::random_payload(modality, random)});
   }
   std::reverse(example.arrived.begin(), example.arrived.end());  // any order is kept
   return example;
 }
 
-TEST(Formats, SnapshotsRoundTrip) {
-  const Schema schema = testing::test_schema(5, 8, true);
+class FormatsOfSchema : public ::testing::TestWithParam<const char*> {
+ protected:
+  const Schema schema = std::string(GetParam()) == "Tabular" ? testing::test_schema(5, 8) : testing::payload_schema();
+};
+INSTANTIATE_TEST_SUITE_P(Formats, FormatsOfSchema, ::testing::Values("Tabular", "EveryKind"),
+                         [](const auto& one) { return one.param; });
+
+TEST_P(FormatsOfSchema, SnapshotsRoundTrip) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
@@ -58,27 +65,7 @@ TEST(Formats, SnapshotsRoundTrip) {
   }
 }
 
-// A payload that another schema's modality would not take must not reach the model.
-TEST(Formats, PayloadsThatDoNotFitAreCorrupt) {
-  const Schema schema = testing::test_schema(1, 1, true);
-  Snapshot snapshot = new_snapshot(schema, "x");
-  snapshot.modalities[1] = {testing::at_minutes(1), 1, PayloadRef(Payload{{1, 2}, {}, ""})};
-  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "a wrong size";
-  snapshot.modalities[1].payload = PayloadRef(Payload{std::vector<float>(9, NAN), {}, ""});
-  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "not numbers";
-  snapshot.modalities[1].payload = {};
-  snapshot.modalities[0] = {testing::at_minutes(1), 1, PayloadRef(Payload{{}, {}, "text"})};
-  EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, snapshot)).code(), Code::corrupt) << "a tabular modality";
-  Example example;
-  example.before = new_snapshot(schema, "x");
-  example.time = testing::at_minutes(2);
-  const PayloadRef text(Payload{{}, {}, "text"});
-  example.arrived_payloads = {{2, text}, {2, text}};
-  EXPECT_EQ(decode_example(schema, encode_example(schema, example)).code(), Code::corrupt) << "twice";
-}
-
-TEST(Formats, ExamplesRoundTripWithoutIdsAndSource) {
-  const Schema schema = testing::test_schema(5, 8, true);
+TEST_P(FormatsOfSchema, ExamplesRoundTripWithoutIdsAndSource) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
@@ -201,6 +188,51 @@ TEST(Formats, WrongShapesAreCorrupt) {
   EXPECT_EQ(decode_position(encode_position({"t", -1, {}})).code(), Code::corrupt);
 }
 
+TEST(Formats, PayloadsThatDoNotFitTheSchemaAreCorrupt) {
+  const Schema schema = testing::payload_schema();
+  Snapshot good = new_snapshot(schema, "p");
+  Random random(3);
+  for (ModalityId m = 1; m < 5; ++m) good.modalities[m] = {at_minutes(1), 1, testing::random_payload(schema.modalities()[m], random)};
+  ASSERT_TRUE(decode_snapshot(schema, encode_snapshot(schema, good)).ok());
+  const auto change = [](ModalityState& state, auto edit) {
+    Payload payload = *state.payload;
+    edit(payload);
+    state.payload = PayloadRef(std::move(payload));
+  };
+  const std::vector<std::function<void(Snapshot&)>> breaks{
+      [&](Snapshot& s) { change(s.modalities[1], [](Payload& p) { p.values.pop_back(), p.observed.clear(); }); },
+      [&](Snapshot& s) { change(s.modalities[3], [](Payload& p) { p.values[0] = std::nanf(""); }); },
+      [&](Snapshot& s) { change(s.modalities[4], [](Payload& p) { p.observed = {1}; }); },
+      [&](Snapshot& s) { change(s.modalities[4], [](Payload& p) { p.observed = {1, 1, 1, 2}; }); },
+      [&](Snapshot& s) { change(s.modalities[2], [](Payload& p) { p.text.clear(); }); },
+      [&](Snapshot& s) { change(s.modalities[3], [](Payload& p) { p.text = "x"; }); },
+      [&](Snapshot& s) { s.modalities[0] = {at_minutes(1), 1, s.modalities[1].payload}; },
+      [&](Snapshot& s) { std::swap(s.modalities[1].payload, s.modalities[2].payload); },
+  };
+  Example example{good, at_minutes(2), {}};
+  for (std::size_t i = 0; i < breaks.size(); ++i) {
+    Snapshot bad = good;
+    breaks[i](bad);
+    EXPECT_EQ(decode_snapshot(schema, encode_snapshot(schema, bad)).code(), Code::corrupt) << i;
+    example.arrived_payloads.clear();
+    for (ModalityId m = 0; m < 5; ++m) {
+      if (bad.modalities[m].payload) example.arrived_payloads.push_back({m, bad.modalities[m].payload});
+    }
+    EXPECT_EQ(decode_example(schema, encode_example(schema, example)).code(), Code::corrupt) << i;
+  }
+  example.arrived_payloads.assign(2, {1, good.modalities[1].payload});
+  EXPECT_EQ(decode_example(schema, encode_example(schema, example)).code(), Code::corrupt) << "one modality twice";
+
+  // Field 24 of a snapshot: modality 2 with the text "x", after the ones that are there; numbers cut short; a modality that the
+  // schema does not have; one without events.
+  const std::string bytes = encode_snapshot(schema, good);
+  for (const char* more : {"c201050802220178", "c2010908041205" "0000000000", "c201050805220178"}) {
+    EXPECT_EQ(decode_snapshot(schema, bytes + unhex(more)).code(), Code::corrupt) << more;
+  }
+  const std::string empty = encode_snapshot(schema, new_snapshot(schema, "p"));
+  EXPECT_EQ(decode_snapshot(schema, empty + unhex("c201050802220178")).code(), Code::corrupt);
+}
+
 void mutate(std::string& bytes, Random& random) {
   for (std::uint64_t edits = 1 + random.below(4); edits > 0 && !bytes.empty(); --edits) {
     const std::size_t at = random.below(bytes.size());
@@ -223,13 +255,17 @@ void expect_sound(const Schema& schema, const Snapshot& s) {
     ASSERT_TRUE(std::isfinite(f.last) && std::isfinite(f.mean_short) && std::isfinite(f.slope));
     ASSERT_TRUE(std::isfinite(hours_between(f.time, s.last_time)));  // and does not overflow
   }
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    const PayloadRef& payload = s.modalities[m].payload;
+    ASSERT_TRUE(!payload || check_payload(modality.kind, modality.payload, *payload).ok());
+  }
   const Result<Snapshot> again = decode_snapshot(schema, encode_snapshot(schema, s));
   ASSERT_TRUE(again.ok());
   ASSERT_EQ(*again, s);
 }
 
-TEST(Formats, DamagedBytesNeverHarmTheReader) {
-  const Schema schema = testing::test_schema();
+TEST_P(FormatsOfSchema, DamagedBytesNeverHarmTheReader) {
   const std::uint64_t seed = 77;
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);

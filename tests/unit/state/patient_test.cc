@@ -44,7 +44,7 @@ class Reference {
     for (ModalityId m = 0; m < schema.modality_count(); ++m) {
       std::uint32_t count = 0;
       Time last = Time::min();
-      PayloadRef payload;  // the newest by clinical time; of equally new ones the one that came last
+      PayloadRef payload;
       for (const Event& e : accepted_) {
         if (e.modality != m) continue;
         ++count;
@@ -120,8 +120,15 @@ class Reference {
   std::vector<Event> accepted_;
 };
 
-TEST(Patient, RandomSequencesAgreeWithTheReference) {
-  const Schema schema = testing::test_schema(3, 3, true);
+// By schema: tabular modalities alone, and one modality of every kind.
+class PatientSequences : public ::testing::TestWithParam<const char*> {
+ protected:
+  const Schema schema = std::string(GetParam()) == "Tabular" ? testing::test_schema() : testing::payload_schema();
+};
+INSTANTIATE_TEST_SUITE_P(Patient, PatientSequences, ::testing::Values("Tabular", "EveryKind"),
+                         [](const auto& one) { return one.param; });
+
+TEST_P(PatientSequences, AgreeWithTheReference) {
   int seen[3] = {};
   for (std::uint64_t seed = 1; seed <= 120; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
@@ -223,6 +230,26 @@ TEST(Patient, CorrectionsReplaceAndLateValuesOnlyCount) {
   FeatureState expected = before;
   expected.count = 4;
   EXPECT_EQ(hr, expected);
+}
+
+TEST(Patient, APayloadIsReplacedByOneOfTheSameTimeAndNotByALateOne) {
+  const Schema schema = testing::payload_schema();
+  Snapshot snapshot = new_snapshot(schema, "p");
+  const auto report = [](std::string id, std::int64_t minute, std::string text) {
+    Event event;
+    event.event_id = std::move(id);
+    event.modality = 2;
+    event.time = at_minutes(minute);
+    event.payload = PayloadRef(Payload{{}, {}, std::move(text)});
+    return event;
+  };
+  const ModalityState& state = snapshot.modalities[2];
+  ASSERT_EQ(apply(schema, snapshot, report("a", 10, "preliminary"), {}, kLateMax), Applied::applied);
+  ASSERT_EQ(apply(schema, snapshot, report("b", 10, "final"), {}, kLateMax), Applied::applied);
+  ASSERT_EQ(apply(schema, snapshot, report("c", 5, "older"), {}, kLateMax), Applied::applied);
+  EXPECT_EQ(state.payload->text, "final");
+  EXPECT_EQ(state.last_time, at_minutes(10));
+  EXPECT_EQ(state.count, 3u);
 }
 
 TEST(Patient, HugeValuesStayFinite) {

@@ -40,7 +40,7 @@ std::unique_ptr<Store> open(const Schema& schema, const StoreOptions& o) {
 }
 
 TEST(Store, ReadsBackWhatWasApplied) {
-  const Schema schema = testing::test_schema(3, 3, true);
+  const Schema schema = testing::test_schema();
   testing::ScratchFolder scratch;
   auto store = open(schema, options(scratch.path()));
   EXPECT_EQ(store->snapshot("a").code(), Code::not_found);
@@ -86,7 +86,7 @@ TEST(Store, ReadsBackWhatWasApplied) {
 
 // A store that is closed and opened again at random moments is held against one that never was.
 TEST(Store, RestartsChangeNothing) {
-  const Schema schema = testing::test_schema(3, 3, true);
+  const Schema schema = testing::test_schema();
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     testing::ScratchFolder a, b;

@@ -18,7 +18,7 @@
 
 namespace lacuna::state::testing {
 
-inline Schema test_schema(int features_per_modality = 3, int modalities = 3, bool payloads = false) {
+inline Schema test_schema(int features_per_modality = 3, int modalities = 3) {
   std::vector<Schema::ModalitySpec> specs;
   constexpr Likelihood kKinds[] = {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial};
   for (int m = 0; m < modalities; ++m) {
@@ -32,23 +32,34 @@ inline Schema test_schema(int features_per_modality = 3, int modalities = 3, boo
     }
     specs.push_back(std::move(spec));
   }
-  if (payloads) {
-    for (const ModalityKind kind : {ModalityKind::image, ModalityKind::text, ModalityKind::signal, ModalityKind::embedding}) {
-      Schema::ModalitySpec spec;
-      spec.modality.name = to_string(kind);
-      spec.modality.kind = kind;
-      PayloadSpec& payload = spec.modality.payload;
-      payload.height = payload.width = 3;
-      payload.channels = kind == ModalityKind::signal ? 2 : 1;
-      payload.length = 5;
-      specs.push_back(std::move(spec));
-    }
-  }
   Attribute age, sex;
   age.name = "age";
   sex.name = "sex";
   sex.categories = {"female", "male"};
   Result<Schema> made = Schema::make(std::move(specs), {age, sex});
+  if (!made.ok()) throw std::logic_error(made.status().to_string());
+  return std::move(made).value();
+}
+
+/// One modality of every kind beside a tabular one.
+inline Schema payload_schema() {
+  std::vector<Schema::ModalitySpec> specs(5);
+  constexpr const char* kNames[] = {"vitals", "film", "report", "ecg", "codes"};
+  constexpr ModalityKind kKinds[] = {ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal,
+                                     ModalityKind::embedding};
+  for (std::size_t m = 0; m < specs.size(); ++m) {
+    Modality& modality = specs[m].modality;
+    modality.name = kNames[m];
+    modality.kind = kKinds[m];
+    modality.payload.channels = modality.kind == ModalityKind::tabular ? 1 : 2;
+    modality.payload.height = 2;
+    modality.payload.width = 3;
+    modality.payload.length = 4;
+  }
+  specs[0].features.resize(2);
+  specs[0].features[0].name = "f0";
+  specs[0].features[1].name = "f1";
+  Result<Schema> made = Schema::make(std::move(specs), {});
   if (!made.ok()) throw std::logic_error(made.status().to_string());
   return std::move(made).value();
 }
@@ -66,21 +77,25 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// One that its modality takes; now and then with gaps.
-inline Payload random_payload(const Modality& modality, Random& random) {
+inline PayloadRef random_payload(const Modality& modality, Random& random) {
   Payload payload;
   if (modality.kind == ModalityKind::text) {
-    payload.text = "word" + std::to_string(random.below(1000));
-    return payload;
+    constexpr const char* kTexts[] = {"no acute disease", "Pleuraerguss links", "\xe8\x82\xba\xe7\x82\x8e"};
+    payload.text = kTexts[random.below(3)] + std::to_string(random.below(1000));
+    return PayloadRef(std::move(payload));
   }
-  const std::size_t count = modality.payload.value_count(modality.kind);
-  const bool gaps = random.chance(0.4);
-  for (std::size_t i = 0; i < count; ++i) {
-    const bool observed = !gaps || i == 0 || random.chance(0.7);
-    payload.values.push_back(observed ? static_cast<float>(random.real(-100, 100)) : 0.0F);
-    if (gaps) payload.observed.push_back(observed ? 1 : 0);
+  for (std::size_t i = modality.payload.value_count(modality.kind); i > 0; --i) {
+    payload.values.push_back(static_cast<float>(random.real(-1e6, 1e6)));
   }
-  return payload;
+  if (random.chance(0.5)) {
+    payload.observed.assign(payload.values.size(), 1);
+    for (std::size_t i = 1; i < payload.values.size(); ++i) {
+      if (!random.chance(0.3)) continue;
+      payload.observed[i] = 0;
+      payload.values[i] = 0;
+    }
+  }
+  return PayloadRef(std::move(payload));
 }
 
 inline Event random_event(const Schema& schema, Random& random, std::string patient, Time time) {
@@ -89,13 +104,13 @@ inline Event random_event(const Schema& schema, Random& random, std::string pati
   event.patient_id = std::move(patient);
   event.site = random.chance(0.3) ? "" : "icu-" + std::to_string(random.below(4));
   event.time = time;
-  if (random.chance(0.1)) {
+  if (random.chance(0.1) && !schema.attributes().empty()) {
     event.attributes.push_back({static_cast<std::uint32_t>(random.below(schema.attributes().size())), random.real(0, 90)});
     return event;
   }
   event.modality = static_cast<ModalityId>(random.below(schema.modality_count()));
   const Modality& modality = schema.modalities()[event.modality];
-  if (modality.kind != ModalityKind::tabular) event.payload = PayloadRef(random_payload(modality, random));
+  if (modality.kind != ModalityKind::tabular) event.payload = random_payload(modality, random);
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
     if (random.chance(0.6)) event.values.push_back({f, random.real(0, 200)});
   }

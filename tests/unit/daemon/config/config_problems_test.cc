@@ -106,6 +106,10 @@ TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
       "        mode: {categories: [a, b]}\n"
       "    empty:\n"
       "    scans: {kind: image}\n"
+      "    waves: {kind: signal, length: 5, width: 3, vocabulary: [a]}\n"
+      "    films: {kind: image, height: 2000, width: 2000}\n"
+      "    notes: {kind: text, length: 9, features: {x: {}}}\n"
+      "    codes: {kind: embedding, length: 0}\n"
       "  attributes:\n"
       "    age: {range: [120, 0]}\n"
       "    Sex: {}\n";
@@ -114,13 +118,18 @@ TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
   EXPECT_EQ(places(outcome),
             (Lines{"5:26 " + in + "hr.likelihood", "6:23 " + in + "temp.range", "7:9 " + in + "state", "8:9 " + in + "other",
                    "9:9 " + in + "BP", "10:9 " + in + "count", "11:23 " + in + "half.range", "12:9 " + in + "mode",
-                   "13:5 schema.modalities.empty", "14:13 schema.modalities.scans.kind", "16:18 schema.attributes.age.range",
-                   "17:5 schema.attributes.Sex"}))
+                   "13:5 schema.modalities.empty", "14:5 schema.modalities.scans", "15:38 schema.modalities.waves.width",
+                   "15:48 schema.modalities.waves.vocabulary", "16:5 schema.modalities.films", "17:5 schema.modalities.notes",
+                   "18:38 schema.modalities.codes.length", "20:18 schema.attributes.age.range", "21:5 schema.attributes.Sex"}))
       << told(outcome.problems);
   EXPECT_TRUE(outcome.problems[0].message.ends_with("did you mean log_normal?")) << outcome.problems[0].message;
   EXPECT_NE(outcome.problems[1].message.find("low (45) must be below high (25)"), std::string::npos);
   EXPECT_EQ(outcome.problems[2].message, "a categorical feature needs at least two categories");
   EXPECT_EQ(outcome.problems[3].message, "the category 'a' is given twice");
+  EXPECT_EQ(outcome.problems[9].message, "height must be 1 to 1048576; width must be 1 to 1048576");
+  EXPECT_EQ(outcome.problems[10].message, "a modality of kind signal has no width");
+  EXPECT_EQ(outcome.problems[12].message, "a payload has more than 1048576 values");
+  EXPECT_EQ(outcome.problems[13].message, "only a tabular modality has features");
 }
 
 TEST(ConfigProblems, KeysThatDoNotFitEachOther) {

@@ -196,6 +196,30 @@ TEST(ConfigTable, OverridesWinOverTheFile) {
   EXPECT_EQ(config.store.path, "x/state");
 }
 
+// Protects: the shape of payloads, on which the model's layers and every check of a payload rest.
+TEST(ConfigTable, PayloadModalitiesAreDeclaredByTheirShape) {
+  const ConfigOutcome outcome = parse_config(
+      "schema:\n  modalities:\n"
+      "    film: {kind: image, channels: 3, height: 20, width: 30, stale_after: 2d}\n"
+      "    ecg: {kind: signal, channels: 2, length: 500}\n"
+      "    codes: {kind: embedding, length: 128}\n"
+      "    report: {kind: text, length: 256, text_model: sequence, vocabulary: [no, acute, disease]}\n"
+      "    note: {kind: text, length: 64, vocabulary_size: 50}\n"
+      "imputation: {payloads: whole}\nlimits: {payload_bytes: 8MiB}\n",
+      "c");
+  ASSERT_TRUE(outcome.config) << told(outcome.problems);
+  const auto& modalities = outcome.config->schema->modalities();
+  const auto spec = [&](std::size_t m) { return modalities[m].payload; };
+  EXPECT_EQ(spec(0), (PayloadSpec{3, 20, 30, 0, TextModel::bag, 2000, {}}));
+  EXPECT_EQ(spec(1), (PayloadSpec{2, 0, 0, 500, TextModel::bag, 2000, {}}));
+  EXPECT_EQ(spec(2), (PayloadSpec{1, 0, 0, 128, TextModel::bag, 2000, {}}));
+  EXPECT_EQ(spec(3), (PayloadSpec{1, 0, 0, 256, TextModel::sequence, 2000, {"no", "acute", "disease"}}));
+  EXPECT_EQ(spec(4), (PayloadSpec{1, 0, 0, 64, TextModel::bag, 50, {}}));
+  EXPECT_EQ(modalities[0].kind, ModalityKind::image);
+  EXPECT_EQ(outcome.config->imputation_payloads, PayloadDetail::whole);
+  EXPECT_EQ(outcome.config->limits.payload_bytes_max, std::size_t{8} << 20);
+}
+
 TEST(ConfigTable, WrongOverridesAreReportedAfterTheFile) {
   const ConfigOutcome outcome =
       parse_config(kMinimal + "seed: x\n", "c", {"trian.beta=1", "train.beta", "train=1", "train.beta=x", "seed.x=1"});

@@ -304,6 +304,29 @@ TEST_F(Pretty, state_and_model_are_described) {
   EXPECT_THAT(pretty_record(config_, config_.topics.model, r), HasSubstr("bytes"));
 }
 
+// A payload is thousands of numbers: a line names its shape and what is published of it in short.
+TEST_F(Pretty, payloads_are_told_in_short) {
+  Record event = record(R"({"patient_id":"p","time":"t","modality":"film","payload":{"dtype":"uint8","shape":[1,28,28],"data":"AAAA"}})");
+  EXPECT_EQ(pretty_record(config_, "lacuna.events", event), "p t film: uint8 [1,28,28]\n");
+  event = record(R"({"patient_id":"p","time":"t","modality":"report","text":"no acute disease","attributes":{"age":54}})");
+  EXPECT_EQ(pretty_record(config_, "lacuna.events", event), "p t report: text of 16 bytes, age 54\n");
+  const Record imputation = record(
+      R"({"patient_id":"p","time":"t","model_version":"v","values":{},"payloads":{)"
+      R"("film":{"reason":"never_measured","shape":[3,8,8],"channels":[{"mean":0.5,"sd":0.25},{"mean":1},{"mean":2,"sd":3}]},)"
+      R"("ecg":{"reason":"stale","shape":[2,500],"level":0.9,"mean":"AAAA","sd":"AAAA","low":"AAAA","high":"AAAA"},)"
+      R"("report":{"reason":"stale","words":[{"word":"a","expected":1.5},{"word":"b"},{"word":"c"},{"word":"d"},{"word":"e"},{"word":"f"}]}}})");
+  EXPECT_EQ(pretty_record(config_, config_.topics.imputations, imputation),
+            "p t model v:\n    film [3,8,8] mean 0.5 sd 0.25, 1 sd ?, 2 sd 3 never measured\n    ecg [2,500] whole stale\n"
+            "    report a 1.5, b, c, d, e, ... stale\n");
+  for (const char* odd : {R"({"patient_id":"p","payload":3})", R"({"patient_id":"p","payload":{"shape":{}}})", R"({"patient_id":"p","text":[]})"}) {
+    EXPECT_FALSE(pretty_record(config_, "lacuna.events", record(odd)).empty());
+  }
+  for (const char* odd : {R"({"values":{},"payloads":3})", R"({"values":{},"payloads":{"a":3}})", R"({"values":{},"payloads":{"a":{"channels":3}}})",
+                          R"({"values":{},"payloads":{"a":{"words":[1]}}})"}) {
+    EXPECT_FALSE(pretty_record(config_, config_.topics.imputations, record(odd)).empty());
+  }
+}
+
 // Anything can be in a topic: no bytes make it throw, drive the terminal, or run over more than a screen.
 TEST_F(Pretty, survives_any_bytes) {
   const unsigned seed = std::random_device{}();

@@ -100,7 +100,7 @@ TEST_F(EventRefusals, Limits) {
 
 TEST_F(EventRefusals, Modalities) {
   expect_refused(with("\"vitals\"", "\"Mustermann\""), Refusal::unknown_modality);
-  expect_refused(with("\"vitals\"", "\"chest_film\""), Refusal::unknown_modality);
+  expect_refused(with("\"vitals\"", "\"chest_film\""), Refusal::malformed);
 }
 
 TEST_F(EventRefusals, Imputations) {
