@@ -286,6 +286,7 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   Generation out;
   out.time = patient.last_time + plan.later;
   out.two_arms = !plan.set.empty();
+  out.number = number;
   out.seed = mix64(mix64(plan.seed) + number);
   hide(schema, plan.hidden, patient);
   assign(schema, plan.attributes, out.time, patient);

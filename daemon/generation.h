@@ -67,6 +67,7 @@ struct Generation {
   std::vector<FeatureId> features;  ///< of every sample: known, set and drawn ones; ascending
   std::vector<FeatureId> known, known_when_set;  ///< those that are not drawn, by arm
   std::vector<FeatureId> of_interest;            ///< those that are drawn or set
+  std::uint64_t number = 0;         ///< of the patient, from 0
   std::uint64_t seed = 0;
 };
 

@@ -64,7 +64,7 @@ std::string csv_field(const std::string& text) {
 
 std::string GenerationRows::header() const {
   if (format_ == GenerationFormat::ndjson) return {};
-  std::string out = "patient_id,sample,arm,time,hours,model_version,imputed,generated,known";
+  std::string out = "given,patient_id,sample,arm,time,hours,model_version,imputed,generated,known";
   for (const Attribute& a : schema_.attributes()) out += ",attribute." + a.name;
   for (FeatureId f = 0; f < schema_.feature_count(); ++f) out += "," + schema_.qualified_name(f);
   return out + "\n";
@@ -88,6 +88,7 @@ std::string GenerationRows::rows(const Generation& what, const GeneratedPiece& p
 void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, const double* values, std::string& out) const {
   const Snapshot& snapshot = snapshot_of(what, arm);
   Json row{{"schema_version", 1}, {"imputed", true}, {"generated", true}, {"model_version", model_version_}};
+  if (!is_made_up(snapshot)) row["given"] = what.number + 1;
   if (!snapshot.patient_id.empty()) row["patient_id"] = snapshot.patient_id;
   row["sample"] = number;
   if (what.two_arms) row["arm"] = to_string(arm);
@@ -115,7 +116,7 @@ void GenerationRows::csv(const Generation& what, Arm arm, std::size_t number, co
   const std::vector<FeatureId>& known = known_of(what, arm);
   std::string names;
   for (const FeatureId f : known) names += (names.empty() ? "" : " ") + schema_.qualified_name(f);
-  out += fmt::format("{},{},{},{},{:.6g},{},true,true,{}", csv_field(snapshot.patient_id), number,
+  out += fmt::format("{},{},{},{},{},{:.6g},{},true,true,{}", is_made_up(snapshot) ? "" : std::to_string(what.number + 1), csv_field(snapshot.patient_id), number,
                      what.two_arms ? to_string(arm) : "", is_made_up(snapshot) ? "" : format_rfc3339(what.time),
                      hours_between(snapshot.first_time, what.time), model_version_, names);
   for (std::size_t a = 0; a < snapshot.attributes.size(); ++a) {

@@ -329,6 +329,7 @@ TEST_F(Generated, NdjsonSaysWhatItIsAndIsRefusedAsAnEvent) {
     if (lines < 4) {
       EXPECT_EQ(row["arm"], lines % 2 == 0 ? "observed" : "set");
       EXPECT_EQ(row["sample"], lines / 2);
+      EXPECT_EQ(row["given"], 1);
       EXPECT_EQ(row["patient_id"], patient_.patient_id);
       EXPECT_EQ(row["known"]["vitals"]["hr"], lines % 2 == 0 ? 71.25 : 90);
       EXPECT_TRUE(row["values"]["notes"]["tube"].is_boolean());
