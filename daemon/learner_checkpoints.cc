@@ -14,7 +14,6 @@
 namespace lacuna::daemon {
 
 namespace {
-constexpr std::string_view kPrefix = "learner-";
 /// Well below a broker's default message.max.bytes, with room for what the envelope adds.
 constexpr std::size_t kChunkBytesMax = 512u << 10;
 constexpr std::size_t kRecordsPerRead = 100;
@@ -25,7 +24,7 @@ constexpr Millis kReadWait{500};
 Result<std::vector<std::string>> LearnerCheckpoints::names() const {
   auto all = store_.checkpoint_names();
   if (!all.ok()) return all.status();
-  std::erase_if(*all, [](const std::string& name) { return !name.starts_with(kPrefix); });
+  std::erase_if(*all, [](const std::string& name) { return !name.starts_with(kLearnerCheckpointPrefix); });
   std::sort(all->begin(), all->end());
   return all;
 }
@@ -45,7 +44,7 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::make(std::string_vie
 Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::from_store() {
   const auto all = names();
   if (!all.ok()) return all.status();
-  if (!all->empty()) number_ = std::stoll(all->back().substr(kPrefix.size()));
+  if (!all->empty()) number_ = std::stoll(all->back().substr(kLearnerCheckpointPrefix.size()));
   for (auto name = all->rbegin(); name != all->rend(); ++name) {
     const auto bytes = store_.checkpoint(*name);
     auto learner = bytes.ok() ? make(*bytes) : Result<std::unique_ptr<model::Learner>>(bytes.status());
@@ -62,7 +61,7 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::from_store() {
 
 Status LearnerCheckpoints::save(model::Learner& learner) {
   const std::string bytes = learner.checkpoint();
-  const std::string name = fmt::format("{}{:09}", kPrefix, ++number_);
+  const std::string name = fmt::format("{}{:09}", kLearnerCheckpointPrefix, ++number_);
   LACUNA_RETURN_IF_ERROR(store_.put_checkpoint(name, bytes));
   const auto all = names();
   if (!all.ok()) return all.status();

@@ -14,6 +14,9 @@
 
 namespace lacuna::daemon {
 
+/// What the names of learners' checkpoints in the store begin with; a number of fixed width follows.
+inline constexpr std::string_view kLearnerCheckpointPrefix = "learner-";
+
 /// Keeps the learner's checkpoints: often in the store, now and then in topics.model as well, for an instance whose disk is
 /// lost and for new ones. One thread.
 class LearnerCheckpoints {

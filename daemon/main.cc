@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   add_simulate(app, exit_code);
   add_tail(app, exit_code);
   add_evaluate(app, exit_code);
+  add_generate(app, exit_code);
   add_inspect(app, exit_code);
   add_alerts(app, exit_code);
   try {

@@ -4,8 +4,9 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
-add_library(lacuna_pipeline STATIC alignment.cc batch.cc damaged_store.cc latent_reference.cc learner_checkpoints.cc model_json.cc operator_commands.cc
-            payload_imputation.cc pipeline.cc poison.cc progress.cc reaction.cc restore.cc)
+add_library(lacuna_pipeline STATIC alignment.cc batch.cc damaged_store.cc generation.cc generation_output.cc latent_reference.cc
+            learner_checkpoints.cc model_json.cc operator_commands.cc payload_imputation.cc pipeline.cc poison.cc progress.cc
+            published_model.cc reaction.cc restore.cc)
 add_library(lacuna::pipeline ALIAS lacuna_pipeline)
 target_include_directories(lacuna_pipeline PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_pipeline
@@ -17,7 +18,7 @@ file(READ ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml SIMULATED_WARD_YAML)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/simulated-ward.yaml)
 configure_file(simulated_ward_yaml.h.in ${PROJECT_BINARY_DIR}/generated/daemon/simulated_ward_yaml.h @ONLY)
 
-add_executable(lacuna alerts_command.cc check_command.cc daemon_options.cc demo_command.cc demo_report.cc evaluate_command.cc
+add_executable(lacuna alerts_command.cc check_command.cc daemon_options.cc demo_command.cc demo_report.cc evaluate_command.cc generate_command.cc
                inspect_command.cc main.cc replay_command.cc run_command.cc service_manager.cc session.cc
                simulate_command.cc tail_command.cc)
 target_compile_definitions(lacuna PRIVATE LACUNA_VERSION="${PROJECT_VERSION}")

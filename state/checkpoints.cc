@@ -143,7 +143,9 @@ Result<std::vector<std::string>> Checkpoints::names() const {
     std::string name = entry.path().filename().string();
     if (check_name(name).ok()) out.push_back(std::move(name));
   }
-  if (error) return Status(Code::internal, "reading the checkpoint folder: " + error.message());
+  if (error && error != std::errc::no_such_file_or_directory) {
+    return Status(Code::internal, "reading the checkpoint folder: " + error.message());
+  }
   std::sort(out.begin(), out.end());
   return out;
 }

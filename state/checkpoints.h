@@ -20,6 +20,8 @@ class Checkpoints {
 
   /// Makes the folder when it is absent, and clears what an interrupted put() left behind.
   static Result<Checkpoints> open(std::string folder);
+  /// For get() and names() beside a process that writes: makes and clears nothing. Without the folder there are no names.
+  static Checkpoints beside(std::string folder) { return Checkpoints(std::move(folder)); }
 
   /// `unavailable` when the disk is full; after any failure the old one is still there.
   Status put(const std::string& name, const std::string& bytes) const;

@@ -92,6 +92,27 @@ rocksdb::ColumnFamilyOptions family_options(const Rocks& rocks, std::size_t buff
   return options;
 }
 
+/// The parts that the options refer to.
+std::unique_ptr<Rocks> make_rocks(std::size_t memory_bytes_max, std::size_t buffer_bytes) {
+  auto rocks = std::make_unique<Rocks>();
+  rocks->cache = rocksdb::NewLRUCache(memory_bytes_max);
+  rocks->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, rocks->cache);
+  rocks->listener = std::make_shared<RocksListener>();
+  return rocks;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> column_families(const rocksdb::ColumnFamilyOptions& family) {
+  return {{rocksdb::kDefaultColumnFamilyName, family}, {"snapshots", family}, {"replay", family}, {"meta", family}};
+}
+
+void take(Rocks& rocks, rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+  rocks.db.reset(db);
+  rocks.defaults = handles[0];
+  rocks.snapshots = handles[1];
+  rocks.replay = handles[2];
+  rocks.meta = handles[3];
+}
+
 }  // namespace
 
 Rocks::~Rocks() {
@@ -107,25 +128,32 @@ Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t m
   if (memory_bytes_max < kMemoryBytesMin) {
     return Status(Code::invalid, "the store needs at least " + std::to_string(kMemoryBytesMin >> 20) + " MiB of memory");
   }
-  auto rocks = std::make_unique<Rocks>();
   // A quarter for what is being written, charged to the cache, so that both together stay within the one figure.
   const std::size_t buffer_bytes = memory_bytes_max / 4;
-  rocks->cache = rocksdb::NewLRUCache(memory_bytes_max);
-  rocks->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, rocks->cache);
-  rocks->listener = std::make_shared<RocksListener>();
-  const rocksdb::ColumnFamilyOptions family = family_options(*rocks, buffer_bytes);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> families{
-      {rocksdb::kDefaultColumnFamilyName, family}, {"snapshots", family}, {"replay", family}, {"meta", family}};
+  auto rocks = make_rocks(memory_bytes_max, buffer_bytes);
+  const auto families = column_families(family_options(*rocks, buffer_bytes));
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(database_options(*rocks, buffer_bytes), path, families, &handles, &db);
   if (!opened.ok()) return to_status(opened, "opening the store in " + path);
-  rocks->db.reset(db);
   rocks->listener->db = db;
-  rocks->defaults = handles[0];
-  rocks->snapshots = handles[1];
-  rocks->replay = handles[2];
-  rocks->meta = handles[3];
+  take(*rocks, db, handles);
+  return rocks;
+}
+
+Result<std::unique_ptr<Rocks>> open_rocks_beside(const std::string& path, const std::string& scratch) {
+  const std::size_t buffer_bytes = kMemoryBytesMin / 4;
+  auto rocks = make_rocks(kMemoryBytesMin, buffer_bytes);
+  rocksdb::DBOptions options = database_options(*rocks, buffer_bytes);
+  options.create_if_missing = options.create_missing_column_families = false;
+  options.listeners.clear();
+  options.max_open_files = -1;  // keeps files readable that the other process has since compacted away
+  const auto families = column_families(family_options(*rocks, buffer_bytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenAsSecondary(options, path, scratch, families, &handles, &db);
+  if (!opened.ok()) return to_status(opened, "reading the store in " + path);
+  take(*rocks, db, handles);
   return rocks;
 }
 

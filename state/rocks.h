@@ -46,6 +46,9 @@ struct Rocks {
 /// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.
 Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max);
 
+/// For reading what lies in `path` beside the process that has it open, as of now. `scratch`: a folder for RocksDB's own notes.
+Result<std::unique_ptr<Rocks>> open_rocks_beside(const std::string& path, const std::string& scratch);
+
 /// All or nothing. `unavailable`: the disk is full.
 Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what);
 

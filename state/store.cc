@@ -404,7 +404,7 @@ std::string hex(std::uint64_t number) {
 }
 
 // Reads the header, or writes the first one into a new store.
-Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std::uint64_t fingerprint) {
+Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std::uint64_t fingerprint, bool may_write) {
   std::string bytes;
   const rocksdb::Status status = rocks.db->Get(rocksdb::ReadOptions(), rocks.meta, slice(kHeaderKey), &bytes);
   if (status.IsNotFound()) {
@@ -413,6 +413,7 @@ Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std
     if (it->Valid()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
     LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
     const StoreHeader header{fingerprint, 0};
+    if (!may_write) return header;
     LACUNA_RETURN_IF_ERROR(to_status(
         rocks.db->Put(rocksdb::WriteOptions(), rocks.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
     return header;
@@ -449,7 +450,7 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
 
   Result<std::unique_ptr<Rocks>> rocks = open_rocks(database_path(options.path), options.memory_bytes_max);
   if (!rocks.ok()) return rocks.status();
-  Result<StoreHeader> header = load_header(**rocks, options.path, schema.fingerprint());
+  Result<StoreHeader> header = load_header(**rocks, options.path, schema.fingerprint(), true);
   if (!header.ok()) return header.status();
 
   std::vector<Stratum> strata;
@@ -464,6 +465,27 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   return std::unique_ptr<Store>(std::make_unique<RocksStore>(
       schema, options, std::move(rocks).value(), std::move(checkpoints).value(), header->patients,
       ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
+}
+
+Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, std::string_view patient_id) {
+  std::error_code error;
+  if (!fs::exists(database_path(path), error)) return Status(Code::not_found, "there is no store in " + path);
+  std::string scratch = (fs::temp_directory_path(error) / "lacuna-read-XXXXXX").string();
+  if (error || !mkdtemp(scratch.data())) return Status(Code::internal, "no temporary folder to read the store with");
+  const auto read = [&]() -> Result<Snapshot> {
+    Result<std::unique_ptr<Rocks>> rocks = open_rocks_beside(database_path(path), scratch);
+    if (!rocks.ok()) return rocks.status();
+    Result<StoreHeader> header = load_header(**rocks, path, schema.fingerprint(), false);
+    if (!header.ok()) return header.status();
+    rocksdb::PinnableSlice value;
+    const rocksdb::Status status = (*rocks)->db->Get(rocksdb::ReadOptions(), (*rocks)->snapshots, slice(patient_id), &value);
+    if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
+    if (!status.ok()) return to_status(status, "reading a snapshot");
+    return decode_snapshot(schema, value.ToStringView());
+  };
+  Result<Snapshot> out = read();
+  fs::remove_all(scratch, error);
+  return out;
 }
 
 }  // namespace lacuna::state

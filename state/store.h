@@ -100,6 +100,10 @@ class Store {
   virtual std::map<std::string, std::uint64_t> usage() const = 0;
 };
 
+/// A patient as the store in `path` has it, read beside a process that has it open, or without one; writes nothing into the store.
+/// not_found when there is no such patient, or no store; else as Store::open().
+Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, std::string_view patient_id);
+
 /// Puts a store that open() called `corrupt` aside, for whoever wants to know why: renames options.path to
 /// "<path>.damaged-<n>" and gives that name. Afterwards open() makes an empty one.
 Result<std::string> quarantine(const std::string& path);

@@ -40,6 +40,18 @@ TEST(Checkpoints, PutGetListDrop) {
   EXPECT_EQ(all.get("000001-ab").code(), Code::not_found);
 }
 
+TEST(Checkpoints, BesideAWriterNothingIsTouched) {
+  testing::ScratchFolder scratch;
+  const std::string folder = scratch.path() + "/checkpoints";
+  EXPECT_TRUE(Checkpoints::beside(folder).names()->empty());
+  EXPECT_FALSE(std::ifstream(folder).good()) << "looking makes no folder";
+  const Checkpoints writer = *Checkpoints::open(folder);
+  ASSERT_TRUE(writer.put("000001-ab", "x").ok());
+  spill(folder + "/.writing-000002-cd", "half");
+  EXPECT_EQ(*Checkpoints::beside(folder).get("000001-ab"), "x");
+  EXPECT_EQ(slurp(folder + "/.writing-000002-cd"), "half") << "it is being written by someone else";
+}
+
 TEST(Checkpoints, EveryDamageIsNoticed) {
   testing::ScratchFolder scratch;
   const Checkpoints all = *Checkpoints::open(scratch.path());

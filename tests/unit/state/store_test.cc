@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <filesystem>
 #include <thread>
 
 #include "state/formats.h"
@@ -85,6 +86,25 @@ TEST(Store, ReadsBackWhatWasApplied) {
 }
 
 // A store that is closed and opened again at random moments is held against one that never was.
+TEST(Store, IsReadBesideWhoeverHasItOpen) {
+  const Schema schema = testing::test_schema();
+  testing::ScratchFolder scratch;
+  const std::string path = scratch.path() + "/state";
+  EXPECT_EQ(read_snapshot(schema, path, "a").code(), Code::not_found);
+  EXPECT_FALSE(std::filesystem::exists(path)) << "reading makes nothing";
+  auto store = open(schema, options(path));
+  Random random(1);
+  StateChange change;
+  change.snapshots.push_back(testing::random_snapshot(schema, random, 20));
+  change.snapshots.back().patient_id = "a";
+  ASSERT_TRUE(store->apply(change).ok());
+  EXPECT_EQ(read_snapshot(schema, path, "a").value(), change.snapshots.front()) << "what is in the log only, too";
+  EXPECT_EQ(read_snapshot(schema, path, "b").code(), Code::not_found);
+  ASSERT_TRUE(store->apply(change).ok()) << "the owner goes on";
+  store.reset();
+  EXPECT_EQ(read_snapshot(schema, path, "a").value(), change.snapshots.front()) << "and when nobody has it open";
+}
+
 TEST(Store, RestartsChangeNothing) {
   const Schema schema = testing::test_schema();
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
