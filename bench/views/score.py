@@ -8,14 +8,12 @@ score.py reports DATA TRAIN TEST OUT...    average precision of a linear probe o
 import pathlib
 import sys
 import time
-import warnings
 
 import numpy as np
 
 SIDE, HALF = 28, 14
 PARTS = ("indication", "findings", "impression")
 SUBSETS = (1, 2, 4, 3, 5, 6, 7)
-warnings.filterwarnings("ignore", message=".*ConvergenceWarning.*")
 
 
 def films(data, name):
@@ -75,7 +73,7 @@ def score_films(data, train_name, test_name, outs):
         for name, peer in (("ridge regression", ridge), ("probabilistic PCA, 64 components", principal), ("20 nearest films", neighbours)):
             rows.append((name, [errors(peer(train, test, given, wanted), test[wanted])]))
         for path in sorted(pathlib.Path(outs[0]).parent.glob(f"peer-*.{test_name}.{wanted}.f32")):
-            rows.append((path.name.split(".")[0][5:], [errors(np.fromfile(path, np.float32).reshape(-1, SIDE * HALF), test[wanted])]))
+            rows.append(("multivae, " + path.name.split(".")[0][5:], [errors(np.fromfile(path, np.float32).reshape(-1, SIDE * HALF), test[wanted])]))
         for name, seeds in rows:
             mae, rmse = np.mean([s[0] for s in seeds]), np.mean([s[1] for s in seeds])
             spread = f"  MAE {min(s[0] for s in seeds):.2f} to {max(s[0] for s in seeds):.2f}" if len(seeds) > 1 else ""
@@ -134,7 +132,7 @@ def probe(x, y, xt):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=10.0 ** np.arange(-4, 2), cv=4, scoring="average_precision", max_iter=400))
+    model = make_pipeline(StandardScaler(), LogisticRegressionCV(Cs=10.0 ** np.arange(-4, 2), cv=4, scoring="average_precision", max_iter=2000))
     return model.fit(x, y).decision_function(xt)
 
 
@@ -166,7 +164,7 @@ def score_reports(data, train_name, test_name, outs):
             whole.append(average_precision_score(yt[complete], said[complete]))
         x, made = words(texts, subset)
         xt, _ = words(test, subset, made)
-        said = LogisticRegressionCV(Cs=10.0 ** np.arange(-2, 3), cv=4, scoring="average_precision", max_iter=400).fit(x, y).decision_function(xt)
+        said = LogisticRegressionCV(Cs=10.0 ** np.arange(-2, 3), cv=4, scoring="average_precision", max_iter=2000).fit(x, y).decision_function(xt)
         reference = average_precision_score(yt, said), average_precision_score(yt[complete], said[complete])
         table[subset] = ours, whole
         name = ", ".join(PARTS[i] for i in range(3) if subset >> i & 1)
