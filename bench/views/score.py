@@ -91,9 +91,9 @@ def picture(data, train_name, test_name, out, png):
     train, test = films(data, train_name), films(data, test_name)
     n = len(test["left"])
     chosen = [n * (2 * i + 1) // 12 for i in range(6)]  # evenly through the test films, not by how well they are predicted
-    columns = ("given", "truth", "predicted", "sd", "mean image")
+    columns = ("given", "truth", "predicted", "sd", "mean film")
     shape = (SIDE, HALF)
-    figure, axes = plt.subplots(4, 10, figsize=(7.2, 5.4), gridspec_kw={"wspace": 0.08, "hspace": 0.12})
+    figure, axes = plt.subplots(4, 10, figsize=(7.6, 5.4), gridspec_kw={"wspace": 0.16, "hspace": 0.12})
     for axis in axes.flat:
         axis.axis("off")
     grey = {"cmap": "gray", "vmin": 0, "vmax": 255, "interpolation": "nearest"}
