@@ -14,3 +14,8 @@ set_source_files_properties(checkpoint.cc encoding.cc learner.cc payload_statist
 add_executable(model_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/model_bench.cc)
 target_link_libraries(model_bench PRIVATE lacuna_model lacuna_warnings)
 set_target_properties(model_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+
+# Films and reports of real data: bench/views/run.
+add_executable(views_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/views/films_and_reports.cc)
+target_link_libraries(views_bench PRIVATE lacuna_model lacuna_warnings)
+set_target_properties(views_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)

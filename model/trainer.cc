@@ -145,7 +145,7 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
 TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
   const InputLayout& layout = encoder_->layout();
   const auto rows = static_cast<double>(b.past.size(0));
-  const Tensor codes = network_.codes(b.past, b.context, b.known);
+  const Tensor codes = network_.codes(b.past, b.context, b.shown);
   const Posterior q = network_.fuse_codes(codes, b.context, b.subset).posterior;
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * b.noise;
   const Tensor state = network_.state(latent, b.context);
@@ -188,7 +188,7 @@ TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
       const PayloadKind& kind = network_.kind(slot);
       const Tensor said = train_.payload_cells * b.pass_weight.index_select(0, p.index) *
                           kind.log_likelihood(kind.decode(state.index_select(0, p.index)), p.rows);
-      const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality);
+      const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality) * b.shown_share.index_select(0, p.index).unsqueeze(-1);
       likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
       plain = plain + said.sum();
       cells = cells + train_.payload_cells * static_cast<double>(p.index.size(0));

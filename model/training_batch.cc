@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/hash.h"
+
 namespace lacuna::model {
 
 using torch::Tensor;
@@ -14,6 +16,7 @@ constexpr double kWholeShare = 0.25;
 /// Share in which everything is hidden, in half of them the attributes too, so that the prior too is a patient of the population.
 constexpr double kBlankShare = 0.03;
 constexpr double kAgeHoursMax = 24.0 * 365;
+constexpr auto kNoWord = static_cast<float>(Vocabulary::kPadding);
 
 std::span<float> row_of(Tensor& t, std::int64_t row) {
   const std::int64_t width = t.numel() / std::max<std::int64_t>(t.size(0), 1);
@@ -33,6 +36,31 @@ PayloadRows to_rows(const PayloadStatistics& statistics, const std::vector<std::
     const double age = std::clamp(hours[static_cast<std::size_t>(i)], 0.0, kAgeHoursMax);
     row_of(out.age, i)[0] = static_cast<float>(std::log1p(age) * 0.5);
     row_of(out.age, i)[1] = static_cast<float>(std::exp(-age));
+  }
+  return out;
+}
+
+/// `known` with each value or word hidden by the share of its example. One stays: to see nothing of a payload is what subsets are for.
+PayloadRows struck_rows(const PayloadRows& known, ModalityKind kind, const std::vector<double>& share, std::uint64_t seed) {
+  PayloadRows out = known;
+  if (!known.index.defined()) return out;
+  out.rows = known.rows.clone();
+  const bool text = kind == ModalityKind::text;
+  const auto values = static_cast<std::size_t>(text ? out.rows.size(1) : out.rows.size(1) / 2);
+  for (std::int64_t n = 0; n < out.index.size(0); ++n) {
+    const auto example = static_cast<std::size_t>(out.index.data_ptr<std::int64_t>()[n]);
+    if (share[example] == 0) continue;
+    HashRandom random(mix64(seed + example));
+    const auto row = row_of(out.rows, n);
+    const auto there = [&](std::size_t v) { return text ? row[v] != kNoWord : row[values + v] != 0; };
+    std::size_t left = 0;
+    for (std::size_t v = 0; v < values; ++v) left += there(v) ? 1 : 0;
+    for (std::size_t v = 0; v < values; ++v) {
+      if (random.unit() >= share[example] || left <= 1 || !there(v)) continue;
+      row[v] = text ? kNoWord : 0.0F;
+      if (!text) row[values + v] = 0.0F;
+      --left;
+    }
   }
   return out;
 }
@@ -137,6 +165,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   std::vector<std::vector<std::vector<bool>>> dropped;             // and which of them each pass was to see
   std::vector<std::vector<std::vector<bool>>> kept(examples.size());
   const Subsets subsets(options, train);
+  std::vector<double> strike(examples.size());
   std::size_t passes = 1;
   for (std::int64_t i = 0; i < rows; ++i) {
     const Example& example = *examples[static_cast<std::size_t>(i)];
@@ -161,6 +190,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
       if (slot.modality < modalities.size() && modalities[slot.modality].payload) measured[slot.modality] = true;
     }
     const double share = train.hide_cells_min + random.unit() * (train.hide_cells_max - train.hide_cells_min);
+    strike[static_cast<std::size_t>(i)] = whole ? 0 : share;
     std::vector<bool> left(static_cast<std::size_t>(l.modalities));
     for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
     for (std::size_t f = 0; f < features; ++f) {
@@ -211,6 +241,8 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.noise = torch::empty({rows, s, options.latent_dim});
   HashRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
 
+  b.shown_share = torch::empty({rows});
+  for (std::int64_t i = 0; i < rows; ++i) row_of(b.shown_share, i)[0] = static_cast<float>(1 - strike[static_cast<std::size_t>(i)]);
   std::vector<const Snapshot*> snapshots;
   std::vector<Time> times;
   for (const Example* example : examples) {
@@ -219,6 +251,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   }
   for (std::size_t slot = 0; slot < l.payloads.size(); ++slot) {
     b.known.push_back(payload_rows(standardiser, l, slot, snapshots, times));
+    b.shown.push_back(struck_rows(b.known.back(), l.payloads[slot].kind, strike, mix64(hide_seed + slot + 1)));
     std::vector<std::int64_t> index;
     std::vector<const Payload*> payloads;
     for (std::size_t i = 0; i < examples.size(); ++i) {
@@ -236,10 +269,10 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
 TrainingBatch TrainingBatch::on(const torch::Device& device) const {
   TrainingBatch out = *this;
   for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.struck,
-                    &out.pass_weight, &out.noise}) {
+                    &out.pass_weight, &out.noise, &out.shown_share}) {
     *t = t->to(device);
   }
-  for (auto* payloads : {&out.known, &out.came}) {
+  for (auto* payloads : {&out.known, &out.came, &out.shown}) {
     for (PayloadRows& p : *payloads) {
       if (p.index.defined()) p = {p.index.to(device), p.rows.to(device), p.age.to(device)};
     }

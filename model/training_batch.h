@@ -24,6 +24,8 @@ struct TrainingBatch {
   torch::Tensor pass_weight;                ///< [B, S]: sums to 1 over S
   torch::Tensor noise;                      ///< [B, S, L]
   std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came
+  std::vector<PayloadRows> shown;           ///< `known` without the values or words that a draw hid: what the encoder reads
+  torch::Tensor shown_share;                ///< [B]: of a payload's values or words
 
   TrainingBatch on(const torch::Device& device) const;
 };
