@@ -3,7 +3,7 @@
 
 Usage: prepare.py DATA OUT [grid|mixed|images|subsets]...      DATA: LACUNA_TEST_DATA. Needs numpy.
 
-grid     values.f32 [stays, 48, 37] (NaN: not measured), role.u8 (0 not measured, 1 known, 2 hidden), split.u8 (0 train, 1 validation,
+grid     values.f32 [stays, 48, 35] (NaN: not measured), role.u8 (0 not measured, 1 known, 2 hidden), split.u8 (0 train, 1 validation,
          2 test), columns.csv
 mixed    a folder for each of heart, support x random, value x seed: columns.csv (name, modality, likelihood, classes), known.f32 [rows,
          columns] (NaN: missing or hidden; natural scale, classes by number), hidden.csv (row, column, truth). Seed 100 is for choosing
@@ -22,6 +22,8 @@ import tarfile
 
 import numpy as np
 
+# Without MechVent, which is a constant, and Weight, which hardly ever changes. With all 37 features the last value's error is 0.414 and
+# linear interpolation's 0.329; without these two they are 0.451 and 0.360, and only so near what is published (0.449 and 0.366).
 MODALITIES = {
     "vitals": "HR RespRate Temp NIDiasABP NISysABP NIMAP DiasABP SysABP MAP",
     "blood_gas": "pH PaCO2 PaO2 SaO2 FiO2 Lactate",
@@ -30,7 +32,7 @@ MODALITIES = {
     "liver": "ALP ALT AST Bilirubin Albumin Cholesterol",
     "cardiac": "TroponinI TroponinT",
     "neuro": "GCS",
-    "support": "Urine MechVent Weight",
+    "support": "Urine",
 }
 LOG = set("ALP ALT AST Bilirubin BUN Creatinine Glucose Lactate Platelets WBC TroponinI TroponinT Urine PaO2".split())
 

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""What others make of the folders of `prepare.py mixed`: PEER.csv into each, answers to hidden.csv. Needs requirements.txt.
+
+Usage: peers.py FOLDER...
+mean        mean, median or most frequent class
+mice        scikit-learn's IterativeImputer with BayesianRidge, classes as one column each; the normal's mean is its median
+neighbours  scikit-learn's KNNImputer, 15 neighbours
+boosted     a HistGradientBoosting a column on all other columns, gaps as they are (it reads them natively): squared error for the mean,
+            absolute error for the median, a classifier for classes
+All see the columns that our driver sees, on the same scale, and classes of few values as such.
+"""
+import sys
+import time
+import warnings
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
+from sklearn.impute import IterativeImputer, KNNImputer
+from sklearn.linear_model import BayesianRidge
+
+from table import Table, write_answers
+
+BOOSTED = {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 15, "min_samples_leaf": 20, "random_state": 0}
+
+
+def one_hot(t):
+    parts, where, at = [], [], 0
+    for j, k in enumerate(t.classes):
+        x = t.known[:, j:j + 1]
+        parts.append(np.where(np.isfinite(x), x == np.arange(k), np.nan) if k > 2 else x)
+        where.append(slice(at, at + parts[-1].shape[1]))
+        at += parts[-1].shape[1]
+    return np.hstack(parts), where
+
+
+def from_dense(t, filled, where):
+    """Answers from a matrix without gaps; what stands for classes becomes probabilities, at least 1 %."""
+    value, probabilities = np.full(len(t.row), np.nan), {}
+    for j, k in enumerate(t.classes):
+        cells = t.asked(j)
+        guess = filled[t.row[cells], where[j]]
+        if k:
+            p = np.column_stack([1 - guess, guess]) if k == 2 else guess
+            p = np.clip(p, 0.01, None)
+            probabilities[j] = p / p.sum(1, keepdims=True)
+        else:
+            value[cells] = guess[:, 0]
+    return value, value, probabilities
+
+
+def mean(t):
+    low, high, probabilities = np.full(len(t.row), np.nan), np.full(len(t.row), np.nan), {}
+    for j, k in enumerate(t.classes):
+        cells, x = t.asked(j), t.known[np.isfinite(t.known[:, j]), j]
+        if k:
+            p = np.bincount(x.astype(int), minlength=k) + 0.5
+            probabilities[j] = np.tile(p / p.sum(), (len(cells), 1))
+        else:
+            low[cells], high[cells] = np.median(x), x.mean()
+    return low, high, probabilities
+
+
+def mice(t):
+    x, where = one_hot(t)
+    return from_dense(t, IterativeImputer(BayesianRidge(), max_iter=10, random_state=0).fit_transform(x), where)
+
+
+def neighbours(t):
+    x, where = one_hot(t)
+    rows = np.unique(t.row)
+    filled = np.zeros(x.shape)
+    filled[rows] = KNNImputer(n_neighbors=15).fit(x).transform(x[rows])
+    return from_dense(t, filled, where)
+
+
+def boosted(t):
+    median, centre, probabilities = np.full(len(t.row), np.nan), np.full(len(t.row), np.nan), {}
+    for j, k in enumerate(t.classes):
+        cells = t.asked(j)
+        if not len(cells):
+            continue
+        others = [i for i in range(len(t.classes)) if i != j]
+        x, y = t.known[:, others], t.known[:, j]
+        seen, classes = np.isfinite(y), [t.classes[i] > 2 for i in others]
+        if k:
+            model = HistGradientBoostingClassifier(categorical_features=classes, **BOOSTED).fit(x[seen], y[seen])
+            p = np.full((len(cells), k), 1e-4)
+            p[:, model.classes_.astype(int)] = np.clip(model.predict_proba(x[t.row[cells]]), 1e-4, None)
+            probabilities[j] = p / p.sum(1, keepdims=True)
+        else:
+            for out, loss in ((centre, "squared_error"), (median, "absolute_error")):
+                model = HistGradientBoostingRegressor(loss=loss, categorical_features=classes, **BOOSTED).fit(x[seen], y[seen])
+                out[cells] = model.predict(x[t.row[cells]])
+    return median, centre, probabilities
+
+
+if __name__ == "__main__":
+    warnings.filterwarnings("ignore")
+    for folder in sys.argv[1:]:
+        table = Table(folder)
+        for peer in (mean, mice, neighbours, boosted):
+            start = time.time()
+            write_answers(f"{folder}/{peer.__name__}.csv", table, *peer(table))
+            print(f"{folder.split('/')[-1]} {peer.__name__}: {time.time() - start:.1f} s", file=sys.stderr, flush=True)
