@@ -21,7 +21,7 @@ void Options::set(std::string_view argument) {
   const std::map<std::string, double*> numbers = {
       {"learning_rate", &train.learning_rate},   {"weight_decay", &train.weight_decay},     {"beta", &train.beta},
       {"hide_cells_min", &train.hide_cells_min}, {"hide_cells_max", &train.hide_cells_max},
-      {"hide_modalities", &train.hide_modalities}, {"extra", &extra}};
+      {"hide_modalities", &train.hide_modalities}};
   const std::map<std::string, int*> whole = {{"latent_dim", &model.latent_dim}, {"hidden_dim", &model.hidden_dim},
                                              {"batch_size", &train.batch_size}, {"samples", &predict.samples},
                                              {"members", &members}};
@@ -184,9 +184,9 @@ double scale_mean(const model::Predictive& p) {
 int main(int count, char** arguments) {
   using namespace lacuna::bench;
   const std::map<std::string, void (*)(const std::string&, const std::string&, Options)> parts = {
-      {"grid", run_grid}, {"mixed", run_mixed}};
+      {"grid", run_grid}, {"mixed", run_mixed}, {"images", run_images}, {"subsets", run_subsets}};
   const auto part = count < 4 ? parts.end() : parts.find(arguments[1]);
-  if (part == parts.end()) stop("Usage: model_quality grid|mixed FOLDER NAME [key=value]...");
+  if (part == parts.end()) stop("Usage: model_quality grid|mixed|images|subsets FOLDER NAME [key=value]...");
   Options options;
   options.predict.samples = 32;
   for (int i = 4; i < count; ++i) options.set(arguments[i]);

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,6 @@ struct Options {
   std::int64_t steps = 2000;
   int members = 1;             ///< models that differ by their seed; their distributions are mixed
   bool validation = false;     ///< predict the validation split
-  double extra = 0;            ///< a part's own number
   /// One "key=value"; stops at a key it does not know.
   void set(std::string_view argument);
 };
@@ -80,5 +80,7 @@ double scale_mean(const model::Predictive& p);
 /// The parts. Each takes the folder that prepare.py made, the name its answers go by, and options.
 void run_grid(const std::string& folder, const std::string& name, Options options);
 void run_mixed(const std::string& folder, const std::string& name, Options options);
+void run_images(const std::string& folder, const std::string& name, Options options);
+void run_subsets(const std::string& folder, const std::string& name, Options options);
 
 }  // namespace lacuna::bench

@@ -8,7 +8,7 @@
 #include "state/patient.h"
 
 // PhysioNet 2012 on an hourly grid. The past of hour t is hours before t and what is known at t; with two_sided=1 also hours after t,
-// as the state that time running backwards would leave. What is known at t can be left out (the strict reading): extra=1.
+// as the state that time running backwards would leave. The strict reading leaves out what is known at t itself; one model does both.
 
 namespace lacuna::bench {
 

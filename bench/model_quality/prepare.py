@@ -9,12 +9,10 @@ mixed    a folder for each of heart, support x random, value x seed: columns.csv
          columns] (NaN: missing or hidden; natural scale, classes by number), hidden.csv (row, column, truth). Seed 100 is for choosing
          options and is never scored.
 images   films.f32 [films, 28, 28] in [0, 1], split.u8
-subsets  reports.ndjson: split (0 train, 2 test), label, indication, findings, impression ("" where there is none)
+subsets  reports.tsv: split (0 train, 2 test), label, indication, findings, impression ("-" where there is none)
 """
 import csv
 import gzip
-import io
-import json
 import lzma
 import os
 import sys
@@ -201,10 +199,10 @@ def subsets(data, out):
     with lzma.open(f"{data}/indiana-reports/indiana_reports.csv.xz", "rt") as lines:
         rows = list(csv.DictReader(lines))
     test = set(np.random.default_rng(2023).permutation(len(rows))[int(0.8 * len(rows)):].tolist())
-    with open(f"{out}/reports.ndjson", "w") as f:
+    with open(f"{out}/reports.tsv", "w") as f:
         for i, row in enumerate(rows):
-            parts = {k: " ".join(row[k].split()) for k in ("indication", "findings", "impression")}
-            f.write(json.dumps({"split": 2 if i in test else 0, "label": int(row["Problems"] != "normal"), **parts}) + "\n")
+            parts = [" ".join(row[k].split()) or "-" for k in ("indication", "findings", "impression")]
+            f.write("\t".join(["2" if i in test else "0", str(int(row["Problems"] != "normal")), *parts]) + "\n")
 
 
 if __name__ == "__main__":

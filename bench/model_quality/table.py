@@ -32,13 +32,14 @@ class Table:
 
 
 def write_answers(path, table, median, mean, probabilities):
-    """`median`, `mean`: an answer a hidden cell, in standard deviations; `probabilities`: {column: [cells of it, classes]}."""
+    """`median`, `mean`: an answer a hidden cell, in standard deviations (in the file they are not); `probabilities`: {column: [cells of it, classes]}."""
+    median, mean = (v * table.sd[table.column] + table.mean[table.column] for v in (median, mean))
     with open(path, "w") as out:
         out.write("row,column,median,mean,probabilities\n")
         place = {j: iter(p) for j, p in probabilities.items()}
         for i, (row, j) in enumerate(zip(table.row, table.column)):
             p = " ".join(f"{x:.6g}" for x in next(place[j])) if j in place else ""
-            out.write(f"{row},{j},{median[i]:.6g},{mean[i]:.6g},{p}\n")
+            out.write(f"{row},{j},{median[i]:.8g},{mean[i]:.8g},{p}\n")
 
 
 def read_answers(path, table):
@@ -47,7 +48,7 @@ def read_answers(path, table):
     at = np.array([[int(l[0]), int(l[1])] for l in lines])
     if at.shape[0] != len(table.row) or (at[:, 0] != table.row).any() or (at[:, 1] != table.column).any():
         raise SystemExit(f"{path}: not the cells of hidden.csv")
-    median, mean = (np.array([float(l[k] or "nan") for l in lines]) for k in (2, 3))
+    median, mean = ((np.array([float(l[k] or "nan") for l in lines]) - table.mean[table.column]) / table.sd[table.column] for k in (2, 3))
     probabilities = {}
     for j, k in enumerate(table.classes):
         if k:
