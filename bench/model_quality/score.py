@@ -7,7 +7,7 @@ grid   mean absolute error over all hidden cells of the test stays, in standard 
 mixed  per column and draw of the hidden cells: mean absolute error of the median and root mean square error of the mean in standard
        deviations (numbers), share of wrong classes and log loss (classes). A rank per column and draw, 1 for the best, ties share it;
        `rank` goes by root mean square error and wrong classes, `rank 2` by absolute error and log loss. Columns with fewer than 10
-       hidden cells are left out.
+       hidden cells are left out. Variants of ours (ours-...) are ranked one at a time, in the place of ours.
 images error of a hidden half's pixels (0 to 1) over the test films. `ridge` is a linear regression on the pixels of the other half, its
        weight chosen on the validation films; `nearest film` copies from the training film whose seen half is nearest.
 subsets average precision of a logistic regression on the latent mean, its weight chosen by cross-validation among the training reports
@@ -26,9 +26,14 @@ import numpy as np
 from table import Table, read_answers
 
 
-def ranks(scores):
-    v = np.array(scores)
-    return [(v < x).sum() + ((v == x).sum() + 1) / 2 for x in v]
+def ranks(scores, names):
+    """Among all but the variants of ours; a variant's is what it would be in the place of ours."""
+    v, peer = np.array(scores), np.array([not n.startswith("ours") for n in names])
+    out = []
+    for x, name in zip(v, names):
+        among = v[peer | (np.array(names) == ("ours" if not name.startswith("ours") else name))]
+        out.append((among < x).sum() + ((among == x).sum() + 1) / 2)
+    return out
 
 
 def column_scores(table, answers):
@@ -64,7 +69,7 @@ def mixed(out, pattern=""):
             table = Table(folder)
             for j, first, second in column_scores(table, [read_answers(f"{folder}/{n}.csv", table) for n in names]):
                 by_column[table.columns[j][0]].append(first)
-                for n, a, b, ra, rb in zip(names, first, second, ranks(first), ranks(second)):
+                for n, a, b, ra, rb in zip(names, first, second, ranks(first, names), ranks(second, names)):
                     kind = ("wrong", "log") if table.classes[j] else ("rmse", "mae")
                     for key, value in (("rank", ra), ("rank2", rb), (kind[0], a), (kind[1], b)):
                         total[n][key].append(value)
