@@ -116,6 +116,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   out.source = snapshot.source;
   out.level = calibrator.level();
   out.effective_samples = prediction.effective_samples;
+  for (const model::ModalityWeight& w : prediction.weights) out.weights.push_back({w.modality, w.weight});
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     if (modality.kind != ModalityKind::tabular) {
@@ -449,7 +450,8 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   for (const auto& [patient, record] : changed_) {
     const Snapshot& s = snapshots_[patient];
     queries.push_back({&s, s.last_time, features_to_impute(config_, s, s.last_time), {},
-                       position_seed(config_.model.seed, s.source), payloads_to_impute(config_, s, s.last_time)});
+                       position_seed(config_.model.seed, s.source), payloads_to_impute(config_, s, s.last_time),
+                       config_.imputation_explain});
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   std::size_t i = 0;

@@ -62,6 +62,7 @@ struct Config {
   model::PredictOptions predict;
   std::string imputation_features = "missing_or_stale";  ///< which are published: missing_or_stale | never_measured
   PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
+  bool imputation_explain = false;                             ///< imputation.explain
   double score_share = 1.0;            ///< scores.share: share of arriving values that are predicted before, by patient hash
   /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
   double hidden_share = 0.02;

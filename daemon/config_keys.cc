@@ -120,8 +120,15 @@ void add_model_keys(std::vector<Key>& keys) {
               FIELD(model.latent_dim)));
   add(integer("model.hidden_dim", 8, 8192, "Width of the hidden layers. Fixed for the life of a checkpoint.",
               FIELD(model.hidden_dim)));
-  add(choice("model.fusion", {{"mopoe", model::Fusion::mopoe}, {"poe", model::Fusion::poe}, {"moe", model::Fusion::moe}},
-             "How the modalities' experts are joined. Fixed for the life of a checkpoint.", FIELD(model.fusion)));
+  add(choice("model.fusion", {{"mopoe", model::Fusion::mopoe}, {"poe", model::Fusion::poe}, {"moe", model::Fusion::moe},
+                             {"attention", model::Fusion::attention}},
+             "How what the modalities say is joined: experts of subsets, all experts, one expert, or attention over the modalities. Fixed for "
+             "the life of a checkpoint.",
+             FIELD(model.fusion)));
+  add(boolean("model.mnar",
+              "Model also which values are missing, where high or low values of a feature tend not to be measured. Fixed for the life of a "
+              "checkpoint.",
+              FIELD(model.mnar)));
   add(choice("model.device", {{"auto", model::Device::automatic}, {"cpu", model::Device::cpu}, {"cuda", model::Device::cuda}},
              "Where the model is computed; auto takes a GPU when there is one.", FIELD(model.device)));
 
@@ -136,6 +143,15 @@ void add_model_keys(std::vector<Key>& keys) {
              FIELD(train.hide_cells_min)));
   add(number("train.hide_cells_max", 0, 0.95, "Largest share; drawn uniformly between the two.", FIELD(train.hide_cells_max)));
   add(number("train.hide_modalities", 0, 1, "Probability that whole modalities are hidden as well.", FIELD(train.hide_modalities)));
+  add(choice("train.objective",
+             {{"stratified", model::Objective::stratified}, {"mopoe", model::Objective::mopoe}, {"mvtcae", model::Objective::mvtcae}},
+             "Which subsets of an example's modalities are encoded: all of them and smaller ones; all subsets alike; all of them, drawn "
+             "towards what each modality says alone.",
+             FIELD(train.objective)));
+  add(integer("train.passes", 1, 64, "Subsets of an example's modalities that a step encodes.", FIELD(train.passes)));
+  add(number("train.payload_cells", 0.01, 1e6,
+             "Observed cells that an image, text, signal or embedding counts for in the objective, whatever its size.",
+             FIELD(train.payload_cells)));
   add(number("train.replay_ratio", 0, 0.95, "Share of a batch that is replayed from the past.", FIELD(train.replay_ratio)));
   add(integer("train.examples_per_step", 1, 1'000'000,
               "Fresh examples that pay for one gradient step: fewer learn more from each and cost more time.",
@@ -154,6 +170,7 @@ void add_model_keys(std::vector<Key>& keys) {
              "What is published of missing or stale images, signals, embeddings and texts: nothing; mean and spread of each channel, "
              "or the likeliest words; or every value, about 22 bytes each.",
              FIELD(imputation_payloads)));
+  add(boolean("imputation.explain", "Publish with each imputation how much each known modality had to say.", FIELD(imputation_explain)));
   add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.",
              FIELD(score_share)));
   add(number("calibration.hidden_share", 0, 1,

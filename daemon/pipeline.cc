@@ -135,7 +135,8 @@ class PipelineImpl final : public Pipeline {
     if (!learner) return Status(Code::unavailable, "the model is not loaded yet");
     const auto version = learner->current();
     model::Query query{&snapshot, snapshot.last_time, features_to_impute(config_, snapshot, snapshot.last_time), {},
-                       config_.model.seed, payloads_to_impute(config_, snapshot, snapshot.last_time)};
+                       config_.model.seed, payloads_to_impute(config_, snapshot, snapshot.last_time),
+                       config_.imputation_explain || request.explain};
     auto predictions = version->predict({&query, 1});
     if (!predictions.ok()) return predictions.status();
     const auto samples = sample_for(query, request, *version);

@@ -153,6 +153,11 @@ std::string encode_imputation(const Schema& schema, const Imputation& imputation
   for (const ModalityId modality : imputation.based_on) json.text(schema.modalities()[modality].name);
   json.end(']').key("imputed").truth(true);
   write_finite(json, "effective_samples", imputation.effective_samples);
+  if (!imputation.weights.empty()) {
+    json.key("weights").begin('{');
+    for (const ModalityShare& w : imputation.weights) write_finite(json, schema.modalities()[w.modality].name, w.share);
+    json.end('}');
+  }
   json.key("values").begin('{');
   ModalityId open = kNoModality;  // values are sorted by feature, so those of one modality stand together
   for (const ImputedValue& value : imputation.values) {

@@ -85,11 +85,13 @@ Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, co
 /// Joint samples that one request may ask for.
 inline constexpr std::size_t kSamplesMax = 100;
 
-/// A snapshot and what else `POST /v1/impute` takes: "samples": how many joint samples to add (0: none), "seed": for others.
+/// A snapshot and what else `POST /v1/impute` takes: "samples": how many joint samples to add (0: none), "seed": for others,
+/// "explain": whether to say how much each modality had to say.
 struct ImputeRequest {
   Snapshot snapshot;
   std::size_t samples = 0;
   std::uint64_t seed = 0;
+  bool explain = false;
 };
 Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
 

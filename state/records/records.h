@@ -149,6 +149,12 @@ struct ImputedPayload {
   std::vector<ImputedWord> words;          ///< falling
 };
 
+/// How much a modality had to say in one imputation.
+struct ModalityShare {
+  ModalityId modality = kNoModality;
+  double share = 0;  ///< over all modalities that were known: sums to 1
+};
+
 /// What is published for one patient whose state changed.
 struct Imputation {
   std::string patient_id;
@@ -159,6 +165,7 @@ struct Imputation {
   double level = 0.9;                      ///< nominal coverage of the intervals
   double effective_samples = 0;            ///< of the importance weights, 1..K
   std::vector<ImputedValue> values;        ///< each missing or stale feature once, by FeatureId
+  std::vector<ModalityShare> weights{};    ///< by ModalityId; empty: not asked for
   std::vector<ImputedPayload> payloads{};  ///< each missing or stale payload modality once, by ModalityId; empty: not published
 };
 
