@@ -19,10 +19,11 @@ set_target_properties(model_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_
 add_executable(views_bench EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/views/films_and_reports.cc)
 target_link_libraries(views_bench PRIVATE lacuna_model lacuna_warnings)
 set_target_properties(views_bench PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+
 # How well it imputes beside other methods: bench/model_quality/run. Needs the state of patients, which model/ itself does not.
 if(NOT LACUNA_MODEL_ONLY)
   add_executable(model_quality EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/bench/model_quality/contestant.cc
-    ${PROJECT_SOURCE_DIR}/bench/model_quality/grid.cc ${PROJECT_SOURCE_DIR}/bench/model_quality/mixed.cc ${PROJECT_SOURCE_DIR}/bench/model_quality/views.cc)
+    ${PROJECT_SOURCE_DIR}/bench/model_quality/grid.cc ${PROJECT_SOURCE_DIR}/bench/model_quality/mixed.cc)
   target_link_libraries(model_quality PRIVATE lacuna_model lacuna_state lacuna_warnings)
   set_target_properties(model_quality PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endif()

@@ -184,9 +184,9 @@ double scale_mean(const model::Predictive& p) {
 int main(int count, char** arguments) {
   using namespace lacuna::bench;
   const std::map<std::string, void (*)(const std::string&, const std::string&, Options)> parts = {
-      {"grid", run_grid}, {"mixed", run_mixed}, {"images", run_images}, {"subsets", run_subsets}};
+      {"grid", run_grid}, {"mixed", run_mixed}};
   const auto part = count < 4 ? parts.end() : parts.find(arguments[1]);
-  if (part == parts.end()) stop("Usage: model_quality grid|mixed|images|subsets FOLDER NAME [key=value]...");
+  if (part == parts.end()) stop("Usage: model_quality grid|mixed FOLDER NAME [key=value]...");
   Options options;
   options.predict.samples = 32;
   for (int i = 4; i < count; ++i) options.set(arguments[i]);

@@ -80,7 +80,5 @@ double scale_mean(const model::Predictive& p);
 /// The parts. Each takes the folder that prepare.py made, the name its answers go by, and options.
 void run_grid(const std::string& folder, const std::string& name, Options options);
 void run_mixed(const std::string& folder, const std::string& name, Options options);
-void run_images(const std::string& folder, const std::string& name, Options options);
-void run_subsets(const std::string& folder, const std::string& name, Options options);
 
 }  // namespace lacuna::bench

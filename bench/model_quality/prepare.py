@@ -1,19 +1,16 @@
 #!/usr/bin/env python3
 """Plain files that the driver and its peers read, so that all see the same split and are asked for the same cells.
 
-Usage: prepare.py DATA OUT [grid|mixed|images|subsets]...      DATA: LACUNA_TEST_DATA. Needs numpy.
+Usage: prepare.py DATA OUT [grid|mixed]...      DATA: LACUNA_TEST_DATA. Needs numpy.
 
 grid     values.f32 [stays, 48, 35] (NaN: not measured), role.u8 (0 not measured, 1 known, 2 hidden), split.u8 (0 train, 1 validation,
          2 test), columns.csv
 mixed    a folder for each of heart, support x random, value x seed: columns.csv (name, modality, likelihood, classes), known.f32 [rows,
          columns] (NaN: missing or hidden; natural scale, classes by number), hidden.csv (row, column, truth). Seed 100 is for choosing
          options and is never scored.
-images   films.f32 [films, 28, 28] in [0, 1], split.u8
-subsets  reports.tsv: split (0 train, 2 test), label, indication, findings, impression ("-" where there is none)
 """
 import csv
 import gzip
-import lzma
 import os
 import sys
 import tarfile
@@ -184,28 +181,7 @@ def mixed(data, out):
     print(f"mixed: {[(k, v) for k, v in SEEDS.items()]}", file=sys.stderr)
 
 
-def images(data, out):
-    """The official 4,708 training films, put together from two copies (data/pneumoniamnist/SOURCE.txt); validation and test as they are."""
-    full = np.load(f"{data}/pneumoniamnist/pneumoniamnist_varun-train3882.npz")
-    half = np.load(f"{data}/pneumoniamnist/pneumoniamnist_snn-balanced.npz")
-    ill = full["train_images"][full["train_labels"].ravel() == 1]
-    well = half["train_images"][half["train_labels"].ravel() == 0]
-    parts = [np.concatenate([ill, well]), full["val_images"], full["test_images"]]
-    (np.concatenate(parts).astype(np.float32) / 255).tofile(f"{out}/films.f32")
-    np.concatenate([np.full(len(p), s, np.uint8) for s, p in enumerate(parts)]).tofile(f"{out}/split.u8")
-
-
-def subsets(data, out):
-    with lzma.open(f"{data}/indiana-reports/indiana_reports.csv.xz", "rt") as lines:
-        rows = list(csv.DictReader(lines))
-    test = set(np.random.default_rng(2023).permutation(len(rows))[int(0.8 * len(rows)):].tolist())
-    with open(f"{out}/reports.tsv", "w") as f:
-        for i, row in enumerate(rows):
-            parts = [" ".join(row[k].split()) or "-" for k in ("indication", "findings", "impression")]
-            f.write("\t".join(["2" if i in test else "0", str(int(row["Problems"] != "normal")), *parts]) + "\n")
-
-
 if __name__ == "__main__":
-    for part in sys.argv[3:] or ["grid", "mixed", "images", "subsets"]:
+    for part in sys.argv[3:] or ["grid", "mixed"]:
         os.makedirs(f"{sys.argv[2]}/{part}", exist_ok=True)
         globals()[part](sys.argv[1], f"{sys.argv[2]}/{part}")

@@ -1,24 +1,18 @@
 #!/usr/bin/env python3
 """The tables of docs/model.md, from what the contestants wrote.
 
-Usage: score.py OUT grid [SPLIT] | mixed [FILTER] | images [SPLIT] | subsets | picture PNG
+Usage: score.py OUT grid [SPLIT] | mixed [FILTER]
 
 grid   mean absolute error over all hidden cells of the test stays, in standard deviations of the training stays
 mixed  per column and draw of the hidden cells: mean absolute error of the median and root mean square error of the mean in standard
        deviations (numbers), share of wrong classes and log loss (classes). A rank per column and draw, 1 for the best, ties share it;
        `rank` goes by root mean square error and wrong classes, `rank 2` by absolute error and log loss. Columns with fewer than 10
        hidden cells are left out. Variants of ours (ours-...) are ranked one at a time, in the place of ours.
-images error of a hidden half's pixels (0 to 1) over the test films. `ridge` is a linear regression on the pixels of the other half, its
-       weight chosen on the validation films; `nearest film` copies from the training film whose seen half is nearest.
-subsets average precision of a logistic regression on the latent mean, its weight chosen by cross-validation among the training reports
-picture truth, seen half, prediction, its standard deviation and the mean image of a few test films
 """
 import glob
 import os
 import re
-import struct
 import sys
-import zlib
 from collections import defaultdict
 
 import numpy as np
@@ -126,111 +120,5 @@ def grid(out, split=2):
               f"{np.nanmean([np.nanmean(np.abs(e[:, :, f])) for f in range(len(names)) if hidden[:, :, f].any()]):5.3f}")
 
 
-def halves(films):
-    return films[:, :, :14].reshape(len(films), -1), films[:, :, 14:].reshape(len(films), -1)
-
-
-def read_films(out):
-    films = np.fromfile(f"{out}/images/films.f32", np.float32).reshape(-1, 28, 28)
-    split = np.fromfile(f"{out}/images/split.u8", np.uint8)
-    return [halves(films[split == s]) for s in range(3)]
-
-
-def read_said(path):
-    """[films, left or right, mean or sd, pixels]"""
-    return np.fromfile(path, np.float32).reshape(-1, 2, 2, 28 * 14)
-
-
-def ridge(train, validation, scored, side):
-    x, y = train[1 - side], train[side]
-    mx, my = x.mean(0), y.mean(0)
-    gram, product = (x - mx).T @ (x - mx), (x - mx).T @ (y - my)
-    best = None
-    for weight in (1, 10, 100, 1000):
-        w = np.linalg.solve(gram + weight * np.eye(len(gram)), product)
-        error = (((validation[1 - side] - mx) @ w + my - validation[side]) ** 2).mean()
-        if best is None or error < best[0]:
-            best = (error, w)
-    return (scored[1 - side] - mx) @ best[1] + my
-
-
-def nearest(train, scored, side):
-    x, q = train[1 - side], scored[1 - side]
-    distance = (q ** 2).sum(1)[:, None] - 2 * q @ x.T + (x ** 2).sum(1)
-    return train[side][distance.argmin(1)]
-
-
-def images(out, split=2):
-    parts = read_films(out)
-    train, validation, scored = parts[0], parts[1], parts[int(split)]
-    rows = {"mean image": [np.broadcast_to(train[s].mean(0), scored[s].shape) for s in (0, 1)],
-            "nearest film": [nearest(train, scored, s) for s in (0, 1)],
-            "ridge": [ridge(train, validation, scored, s) for s in (0, 1)]}
-    inside = {}
-    for path in sorted(glob.glob(f"{out}/images/*.f32")):
-        name, said = os.path.basename(path)[:-4], None
-        if name != "films":
-            said = read_said(path)
-        if said is not None and len(said) == len(scored[0]):
-            rows[name] = [said[:, s, 0] for s in (0, 1)]
-            inside[name] = np.mean([np.abs(said[:, s, 0] - scored[s]) <= 1.6449 * said[:, s, 1] for s in (0, 1)])
-    print(f"\n    {len(scored[0])} films          MAE    less     RMSE    less    within 1.645 sd")
-    base = None
-    for name, guess in rows.items():
-        e = np.array([guess[s] - scored[s] for s in (0, 1)])
-        now = np.abs(e).mean(), np.sqrt((e ** 2).mean())
-        base = base or now
-        tail = f"{inside[name]:8.3f}" if name in inside else ""
-        print(f"    {name:16s} {now[0]:7.4f}  {1 - now[0] / base[0]:5.1%}  {now[1]:7.4f}  {1 - now[1] / base[1]:5.1%}  {tail}")
-
-
-def subsets(out):
-    from sklearn.linear_model import LogisticRegressionCV
-    from sklearn.metrics import average_precision_score
-    rows = [line.split("\t")[:2] for line in open(f"{out}/subsets/reports.tsv")]
-    test, label = np.array([r[0] == "2" for r in rows]), np.array([int(r[1]) for r in rows])
-    names = ["indication", "findings", "impression"]
-    print(f"\n    {test.sum()} reports, chance {label[test].mean():.3f}")
-    for path in sorted(glob.glob(f"{out}/subsets/*.f32")):
-        codes = np.fromfile(path, np.float32).reshape(7, len(rows), -1)
-        score = {}
-        for seen in range(1, 8):
-            x = codes[seen - 1]
-            x = (x - x[~test].mean(0)) / (x[~test].std(0) + 1e-6)
-            probe = LogisticRegressionCV(Cs=[1e-3, 1e-2, 1e-1, 1], cv=5, scoring="average_precision", max_iter=500).fit(x[~test], label[~test])
-            score[seen] = average_precision_score(label[test], probe.decision_function(x[test]))
-        worst = max(((score[a] - score[b], a, b) for a in score for b in score if a & b == a and a != b))
-        said = lambda s: " + ".join(n for i, n in enumerate(names) if s >> i & 1)
-        print(f"    {os.path.basename(path)[:-4]}")
-        for seen in sorted(score, key=score.get):
-            print(f"      {said(seen):40s} {score[seen]:.3f}")
-        print(f"      most that adding a part took away: {worst[0]:+.3f} ({said(worst[1])} -> {said(worst[2])})")
-
-
-def write_png(path, pixels):
-    """8-bit grey."""
-    raw = b"".join(b"\0" + row.tobytes() for row in pixels.astype(np.uint8))
-    chunk = lambda kind, data: struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-    with open(path, "wb") as f:
-        f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 8, 0, 0, 0, 0)) +
-                chunk(b"IDAT", zlib.compress(raw, 9)) + chunk(b"IEND", b""))
-
-
-def picture(out, png, name="ours", zoom=3):
-    """A row a film, every second one with its left half hidden; the films are evenly spaced through the test split, not chosen."""
-    train, _, test = read_films(out)
-    said = read_said(f"{out}/images/{name}.f32")
-    rows = []
-    for n, i in enumerate(np.linspace(0, len(test[0]) - 1, 10).astype(int)):
-        side = n % 2
-        true, seen = test[side][i], test[1 - side][i]
-        def film(half):
-            both = [half.reshape(28, 14), seen.reshape(28, 14)]
-            return np.hstack(both if side == 0 else both[::-1])
-        tiles = [film(true), film(np.zeros(392)), film(said[i, side, 0]), film(np.clip(4 * said[i, side, 1], 0, 1)), film(train[side].mean(0))]
-        rows.append(np.hstack([np.pad(np.clip(t, 0, 1), 1, constant_values=1) for t in tiles]))
-    write_png(png, np.kron(np.vstack(rows) * 255, np.ones((zoom, zoom))))
-
-
 if __name__ == "__main__":
-    {"grid": grid, "mixed": mixed, "images": images, "subsets": subsets, "picture": picture}[sys.argv[2]](sys.argv[1], *sys.argv[3:])
+    {"grid": grid, "mixed": mixed}[sys.argv[2]](sys.argv[1], *sys.argv[3:])
