@@ -558,10 +558,11 @@ Payload Version::to_payload(std::size_t slot, const float* drawn, std::int64_t c
     const auto number = static_cast<std::uint32_t>(drawn[t]);
     if (number == Vocabulary::kEnd || number == Vocabulary::kPadding) break;
     const std::size_t word = number - Vocabulary::kFirstWord;
-    out.text += (out.text.empty() ? "" : " ");
-    out.text += number >= Vocabulary::kFirstWord && word < words.size() ? words[word] : "_";
+    if (!out.text.empty()) out.text.push_back(' ');
+    if (number >= Vocabulary::kFirstWord && word < words.size()) out.text.append(words[word]);
+    else out.text.push_back('_');
   }
-  if (out.text.empty()) out.text = "_";  // a text is never empty
+  if (out.text.empty()) out.text.push_back('_');  // a text is never empty
   return out;
 }
 
