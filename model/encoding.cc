@@ -10,8 +10,6 @@ namespace lacuna::model {
 
 namespace {
 
-constexpr double kAgeHoursMax = 24.0 * 365;
-
 double clamp_input(double value) {
   return std::clamp(value, -kInputClamp, kInputClamp);
 }
@@ -50,6 +48,12 @@ void Standardiser::observe(const Example& example) {
   for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
     if (known[a]) attributes_[a].add(*known[a]);
   }
+}
+
+std::vector<float> Standardiser::means() const {
+  std::vector<float> out;
+  for (const Cell& c : features_) out.push_back(static_cast<float>(c.mean));
+  return out;
 }
 
 void Standardiser::save(ByteWriter& out) const {
@@ -108,6 +112,11 @@ InputLayout::InputLayout(const Schema& schema, bool two_sided)
   for (const Attribute& attribute : schema.attributes()) {
     context += attribute.categories.empty() ? 2 : static_cast<std::int64_t>(attribute.categories.size());
   }
+}
+
+bool InputLayout::known(std::span<const float> row_past, std::size_t feature) const {
+  const std::size_t at = feature * static_cast<std::size_t>(past);
+  return row_past[at + kMask] > 0 || (past > side && row_past[at + static_cast<std::size_t>(side) + kMask] > 0);
 }
 
 RowEncoder::RowEncoder(const Schema& schema, bool two_sided) : layout_(schema, two_sided) {

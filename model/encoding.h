@@ -22,6 +22,7 @@ class Standardiser {
   /// Takes in the values that arrived and the attributes known before them.
   void observe(const Example& example);
   double mean(FeatureId feature) const { return features_[feature].mean; }
+  std::vector<float> means() const;  ///< by feature
   /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
   double sd(FeatureId feature) const { return features_[feature].sd(); }
   /// By the position in InputLayout::payloads.
@@ -70,6 +71,9 @@ struct InputLayout {
   std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical or ordinal
   std::vector<double> low, high;              ///< per feature: plausible range
   std::vector<PayloadSlot> payloads;          ///< in the order of their modalities
+
+  /// Whether something is known of a feature, from either side, in a row's `past` [features x past].
+  bool known(std::span<const float> row_past, std::size_t feature) const;
 };
 
 /// Columns of a feature's past. All zero when the feature was never measured or is hidden.
@@ -86,6 +90,8 @@ enum PastColumn : std::int64_t {
   kPastColumns  // then one column a category
 };
 
+/// What was longer ago than this is read as being this old.
+inline constexpr double kAgeHoursMax = 24.0 * 365;
 /// Values further from the mean than this many sd are read as being there: one typing error must not drown
 /// the rest.
 inline constexpr double kInputClamp = 6.0;

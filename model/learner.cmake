@@ -1,8 +1,8 @@
 # What needs LibTorch: the network, its trainer, served versions and the learner's thread. Headers with LibTorch types
 # (network.h, version.h) stay inside this folder.
 find_package(Torch REQUIRED)
-add_library(lacuna_model STATIC checkpoint.cc device.cc encoding.cc feature_reader.cc learner.cc network.cc payload_statistics.cc trainer.cc training_batch.cc
-            version.cc kinds/embedding.cc kinds/image.cc kinds/kind.cc kinds/signal.cc kinds/text.cc kinds/values.cc)
+add_library(lacuna_model STATIC checkpoint.cc device.cc encoding.cc feature_reader.cc learner.cc network.cc payload_rows.cc payload_statistics.cc sampling.cc trainer.cc training_batch.cc
+            version.cc kinds/convolutions.cc kinds/embedding.cc kinds/image.cc kinds/kind.cc kinds/signal.cc kinds/text.cc kinds/values.cc)
 add_library(lacuna::model ALIAS lacuna_model)
 target_include_directories(lacuna_model PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_model PUBLIC lacuna_model_core lacuna_records PRIVATE lacuna_warnings Threads::Threads ${CMAKE_DL_LIBS} ${TORCH_LIBRARIES})

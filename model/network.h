@@ -8,6 +8,7 @@
 #include "model/encoding.h"
 #include "model/kinds/kind.h"
 #include "model/options.h"
+#include "model/payload_rows.h"
 
 // The network as pure functions of one flat tensor of weights. B: examples, S: subsets of modalities of an
 // example, K: posterior samples, M: modalities, F: features, P: past columns, L: latent dimensions, H: width of the decoder's state,
@@ -42,14 +43,6 @@ struct Outputs {
   torch::Tensor class_logits;           ///< [C, B, K, F], categorical and ordinal; undefined when the schema has neither
   torch::Tensor freedom;                ///< student_t: degrees of freedom; location[0] and scale[0] are its own
   torch::Tensor log_ratio, dispersion;  ///< negative binomial: log of mean over population mean, and r
-};
-
-/// Payloads of one modality in a batch: of `n` of its examples.
-struct PayloadRows {
-  torch::Tensor index;  ///< [n], which examples; undefined: none
-  torch::Tensor rows;   ///< [n, W] (PayloadStatistics::row)
-  torch::Tensor age;    ///< [n, kAgeColumns]
-  static constexpr std::int64_t kAgeColumns = 2;
 };
 
 /// [F]: 1 for features on whose value their being measured may depend (continuous ones), else 0.

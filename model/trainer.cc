@@ -162,11 +162,7 @@ TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
   Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, cells = likelihood;
   const Tensor pass = b.pass_weight.unsqueeze(-1);
   if (layout.features > 0) {
-    std::vector<float> means;
-    for (FeatureId f = 0; f < static_cast<FeatureId>(layout.features); ++f) {
-      means.push_back(static_cast<float>(standardiser_.mean(f)));
-    }
-    const Tensor count_mean = torch::tensor(means).to(device_);
+    const Tensor count_mean = torch::tensor(standardiser_.means()).to(device_);
     const Tensor hidden = network_.expand(state);
     const Outputs blind = network_.decode(hidden, {});
     const Tensor now = network_.log_likelihood(blind, b.last, count_mean) * pass;
@@ -267,8 +263,7 @@ std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
   VersionParts parts{
       encoder_,         standardiser_,   options_,     predict_,
-      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
-      train_.payload_cells};
+      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;

@@ -15,30 +15,7 @@ namespace {
 constexpr double kWholeShare = 0.25;
 /// Share in which everything is hidden, in half of them the attributes too, so that the prior too is a patient of the population.
 constexpr double kBlankShare = 0.03;
-constexpr double kAgeHoursMax = 24.0 * 365;
 constexpr auto kNoWord = static_cast<float>(Vocabulary::kPadding);
-
-std::span<float> row_of(Tensor& t, std::int64_t row) {
-  const std::int64_t width = t.numel() / std::max<std::int64_t>(t.size(0), 1);
-  return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
-}
-
-PayloadRows to_rows(const PayloadStatistics& statistics, const std::vector<std::int64_t>& index, const std::vector<const Payload*>& payloads,
-                    const std::vector<double>& hours) {
-  PayloadRows out;
-  if (index.empty()) return out;
-  const auto n = static_cast<std::int64_t>(index.size());
-  out.index = torch::tensor(index);
-  out.rows = torch::empty({n, static_cast<std::int64_t>(statistics.row_width())});
-  out.age = torch::empty({n, PayloadRows::kAgeColumns});
-  for (std::int64_t i = 0; i < n; ++i) {
-    statistics.row(*payloads[static_cast<std::size_t>(i)], row_of(out.rows, i));
-    const double age = std::clamp(hours[static_cast<std::size_t>(i)], 0.0, kAgeHoursMax);
-    row_of(out.age, i)[0] = static_cast<float>(std::log1p(age) * 0.5);
-    row_of(out.age, i)[1] = static_cast<float>(std::exp(-age));
-  }
-  return out;
-}
 
 /// `known` with each value or word hidden by the share of its example. One stays: to see nothing of a payload is what subsets are for.
 PayloadRows struck_rows(const PayloadRows& known, ModalityKind kind, const std::vector<double>& share, std::uint64_t seed) {
@@ -128,24 +105,14 @@ class Subsets {
   const TrainOptions& train_;
 };
 
-}  // namespace
+/// What was drawn for one example, by modality.
+struct Drawn {
+  std::vector<bool> measured;              ///< has something
+  std::vector<bool> left;                  ///< has something left when its cells were struck: else it has nothing to say
+  std::vector<std::vector<bool>> passes;   ///< which of the measured ones each pass is to see
+};
 
-PayloadRows payload_rows(const Standardiser& standardiser, const InputLayout& layout, std::size_t slot,
-                         const std::vector<const Snapshot*>& snapshots, const std::vector<Time>& times) {
-  std::vector<std::int64_t> index;
-  std::vector<const Payload*> payloads;
-  std::vector<double> hours;
-  const ModalityId modality = layout.payloads[slot].modality;
-  for (std::size_t i = 0; i < snapshots.size(); ++i) {
-    if (snapshots[i] == nullptr || modality >= snapshots[i]->modalities.size()) continue;
-    const ModalityState& state = snapshots[i]->modalities[modality];
-    if (!state.payload) continue;
-    index.push_back(static_cast<std::int64_t>(i));
-    payloads.push_back(&*state.payload);
-    hours.push_back(hours_between(state.last_time, times[i]));
-  }
-  return to_rows(standardiser.payload(slot), index, payloads, hours);
-}
+}  // namespace
 
 TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
@@ -161,9 +128,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.arrived = torch::zeros({rows, l.features});
   b.arrived_mask = torch::zeros({rows, l.features});
   Tensor cells = torch::zeros({rows, l.features}), struck = torch::zeros({rows, l.features});
-  std::vector<std::vector<bool>> had(examples.size());             // modalities that had something
-  std::vector<std::vector<std::vector<bool>>> dropped;             // and which of them each pass was to see
-  std::vector<std::vector<std::vector<bool>>> kept(examples.size());
+  std::vector<Drawn> drawn(examples.size());
   const Subsets subsets(options, train);
   std::vector<double> strike(examples.size());
   std::size_t passes = 1;
@@ -177,13 +142,11 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     const bool whole = kept_as_is < kWholeShare && options.fusion != Fusion::moe;
     const bool blank = kept_as_is >= 1 - kBlankShare;
     if (blank && random.unit() < 0.5) std::fill(row_of(b.context, i).begin(), row_of(b.context, i).end(), 0.0F);
-    const auto known = [&](std::size_t f) {
-      const std::size_t at = f * static_cast<std::size_t>(l.past);
-      return past[at + kMask] > 0 || (l.past > l.side && past[at + static_cast<std::size_t>(l.side) + kMask] > 0);
-    };
-    std::vector<bool> measured(static_cast<std::size_t>(l.modalities));
+    auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
+    measured.resize(static_cast<std::size_t>(l.modalities));
+    left.resize(static_cast<std::size_t>(l.modalities));
     for (std::size_t f = 0; f < features; ++f) {
-      if (known(f)) measured[l.modality_of[f]] = true;
+      if (l.known(past, f)) measured[l.modality_of[f]] = true;
     }
     for (const PayloadSlot& slot : l.payloads) {
       const auto& modalities = example.before.modalities;
@@ -191,27 +154,19 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     }
     const double share = train.hide_cells_min + random.unit() * (train.hide_cells_max - train.hide_cells_min);
     strike[static_cast<std::size_t>(i)] = whole ? 0 : share;
-    std::vector<bool> left(static_cast<std::size_t>(l.modalities));
     for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
     for (std::size_t f = 0; f < features; ++f) {
       const bool hide = (random.unit() < share && !whole) || blank;
       row_of(struck, i)[f] = hide ? 1.0F : 0.0F;
-      if (known(f) && !hide) {
+      if (l.known(past, f) && !hide) {
         cell[f] = 1.0F;
         left[l.modality_of[f]] = true;
       } else {
         std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * l.past, l.past, 0.0F);
       }
     }
-    auto& mine = kept[static_cast<std::size_t>(i)];
-    mine = subsets.draw(measured, whole, random);
-    had[static_cast<std::size_t>(i)] = measured;
-    dropped.push_back(mine);
-    // A modality of which every cell is hidden has nothing to say.
-    for (auto& subset : mine) {
-      for (std::size_t m = 0; m < left.size(); ++m) subset[m] = subset[m] && left[m];
-    }
-    passes = std::max(passes, mine.size());
+    passes_of = subsets.draw(measured, whole, random);
+    passes = std::max(passes, passes_of.size());
     const auto arrived = row_of(b.arrived, i), mask = row_of(b.arrived_mask, i);
     for (const FeatureValue& v : example.arrived) {
       arrived[v.feature] = encoder.target(standardiser, v.feature, v.value);
@@ -224,17 +179,17 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.visible = torch::zeros({rows, s, l.features});
   b.struck = torch::zeros({rows, s, l.features});
   b.pass_weight = torch::zeros({rows, s});
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    const auto row = static_cast<std::int64_t>(i);
-    const auto subset = row_of(b.subset, row), visible = row_of(b.visible, row), cell = row_of(cells, row);
-    for (std::size_t p = 0; p < kept[i].size(); ++p) {
-      row_of(b.pass_weight, row)[p] = 1.0F / static_cast<float>(kept[i].size());
-      for (std::size_t m = 0; m < kept[i][p].size(); ++m) subset[p * kept[i][p].size() + m] = kept[i][p][m] ? 1.0F : 0.0F;
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
+    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), cell = row_of(cells, i), struck_in = row_of(b.struck, i);
+    for (std::size_t p = 0; p < passes_of.size(); ++p) {
+      const std::vector<bool>& kept = passes_of[p];
+      row_of(b.pass_weight, i)[p] = 1.0F / static_cast<float>(passes_of.size());
+      for (std::size_t m = 0; m < kept.size(); ++m) subset[p * kept.size() + m] = kept[m] && left[m] ? 1.0F : 0.0F;
       for (std::size_t f = 0; f < features; ++f) {
         const ModalityId m = l.modality_of[f];
-        visible[p * features + f] = kept[i][p][m] ? cell[f] : 0.0F;
-        const bool without = had[i][m] && !dropped[i][p][m];
-        row_of(b.struck, row)[p * features + f] = without ? 1.0F : row_of(struck, row)[f];
+        visible[p * features + f] = kept[m] ? cell[f] : 0.0F;
+        struck_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : row_of(struck, i)[f];
       }
     }
   }
@@ -250,18 +205,16 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     times.push_back(example->time);
   }
   for (std::size_t slot = 0; slot < l.payloads.size(); ++slot) {
-    b.known.push_back(payload_rows(standardiser, l, slot, snapshots, times));
+    const PayloadStatistics& statistics = standardiser.payload(slot);
+    b.known.push_back(make_payload_rows(statistics, newest_payloads(l.payloads[slot].modality, snapshots, times)));
     b.shown.push_back(struck_rows(b.known.back(), l.payloads[slot].kind, strike, mix64(hide_seed + slot + 1)));
-    std::vector<std::int64_t> index;
-    std::vector<const Payload*> payloads;
+    std::vector<PayloadOf> came;
     for (std::size_t i = 0; i < examples.size(); ++i) {
       for (const PayloadValue& v : examples[i]->arrived_payloads) {
-        if (v.modality != l.payloads[slot].modality) continue;
-        index.push_back(static_cast<std::int64_t>(i));
-        payloads.push_back(&*v.payload);
+        if (v.modality == l.payloads[slot].modality) came.push_back({static_cast<std::int64_t>(i), &*v.payload, 0});
       }
     }
-    b.came.push_back(to_rows(standardiser.payload(slot), index, payloads, std::vector<double>(index.size(), 0.0)));
+    b.came.push_back(make_payload_rows(statistics, came));
   }
   return b;
 }
@@ -273,9 +226,7 @@ TrainingBatch TrainingBatch::on(const torch::Device& device) const {
     *t = t->to(device);
   }
   for (auto* payloads : {&out.known, &out.came, &out.shown}) {
-    for (PayloadRows& p : *payloads) {
-      if (p.index.defined()) p = {p.index.to(device), p.rows.to(device), p.age.to(device)};
-    }
+    for (PayloadRows& p : *payloads) p = p.on(device);
   }
   return out;
 }

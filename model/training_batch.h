@@ -35,8 +35,4 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
                                   std::uint64_t noise_seed);
 
-/// The newest payloads of `snapshots` as rows of a slot, seen from `times`; a null snapshot has none.
-PayloadRows payload_rows(const Standardiser& standardiser, const InputLayout& layout, std::size_t slot,
-                         const std::vector<const Snapshot*>& snapshots, const std::vector<Time>& times);
-
 }  // namespace lacuna::model

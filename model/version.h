@@ -18,7 +18,6 @@ struct VersionParts {
   torch::Tensor weights;
   std::int64_t number = 0, steps = 0;
   double loss = 0;
-  double payload_cells = 1;  ///< TrainOptions::payload_cells
 };
 
 std::shared_ptr<const ModelVersion> make_version(VersionParts parts);

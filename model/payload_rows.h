@@ -1,0 +1,38 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include <torch/torch.h>
+
+#include "model/encoding.h"
+
+// Payloads of one modality in a batch, as the network reads them.
+
+namespace lacuna::model {
+
+/// Of `n` of a batch's examples.
+struct PayloadRows {
+  torch::Tensor index;  ///< [n], which examples; undefined: none
+  torch::Tensor rows;   ///< [n, W] (PayloadStatistics::row)
+  torch::Tensor age;    ///< [n, kAgeColumns]
+  static constexpr std::int64_t kAgeColumns = 2;
+
+  PayloadRows on(const torch::Device& device) const;
+};
+
+/// A row of a contiguous tensor on the host whose first dimension counts rows.
+std::span<float> row_of(torch::Tensor& t, std::int64_t row);
+
+/// One payload and the example it belongs to.
+struct PayloadOf {
+  std::int64_t example = 0;
+  const Payload* payload = nullptr;  ///< borrowed for the call
+  double age_hours = 0;
+};
+PayloadRows make_payload_rows(const PayloadStatistics& statistics, const std::vector<PayloadOf>& payloads);
+
+/// The newest payloads of `snapshots` of one slot's modality, seen from `times`; a null snapshot has none.
+std::vector<PayloadOf> newest_payloads(ModalityId modality, const std::vector<const Snapshot*>& snapshots, const std::vector<Time>& times);
+
+}  // namespace lacuna::model
