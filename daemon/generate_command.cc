@@ -187,7 +187,8 @@ void add_generate(CLI::App& app, int& exit_code) {
       "and with the value set now (arm `set`), so that the arms differ by the intervention alone. It shows what the model has learned\n"
       "goes together; that is not what a treatment would do.\n\n"
       "NDJSON: one object a sample and arm, what was drawn under `values`, what was given under `known`, the\n"
-      "number of the patient among those given under `given`. CSV: a column a feature, known ones named in the column `known`. Each row\n"
+      "number of the patient among those given under `given`. CSV: a column a feature, known ones named in the column `known`, without\n"
+      "images, texts, signals and embeddings. Each row\n"
       "says imputed and generated, and is refused as an event. What is drawn for a patient is patient data.\n\n"
       "Examples:\n"
       "  lacuna generate --config ward.yaml --count 1000 --later 24h --attribute age=63 --format csv -o synthetic.csv\n"
@@ -211,7 +212,8 @@ void add_generate(CLI::App& app, int& exit_code) {
   command->add_option("--hide", arguments->hide, "Modalities to treat as never measured, by commas")->delimiter(',')->allow_extra_args(false);
   command
       ->add_option("--features", arguments->features,
-                   "Draw these only, known or not: features, modalities, all, by commas (default: what is not known)")
+                   "Draw these only, known or not: features, modalities, all, by commas (default: what is not known); images,\n"
+                   "texts, signals and embeddings only where they are not known")
       ->delimiter(',')
       ->allow_extra_args(false);
   command->add_option("--later", arguments->later, "So long after the patient's newest time; of synthetic ones, after their first")

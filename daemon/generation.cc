@@ -6,6 +6,7 @@
 #include <charconv>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 
 #include "daemon/config_keys.h"
@@ -96,7 +97,7 @@ Result<Destination> find_place(const Schema& schema, std::string_view name, bool
 /// The value as a message would have it: the codec of messages then decides.
 Result<Json> read_text(std::string_view text, Likelihood likelihood, const std::vector<std::string>& categories) {
   if (text.empty()) return Status(Code::invalid, "no value");
-  if (likelihood == Likelihood::categorical) {
+  if (has_categories(likelihood)) {
     if (std::find(categories.begin(), categories.end(), text) != categories.end()) return Json(std::string(text));
     const std::string near = did_you_mean(text, categories);
     return Status(Code::invalid, "not one of its categories" + (near.empty() ? ": " + list(categories) : near));
@@ -189,19 +190,22 @@ Result<std::vector<ModalityId>> parse_modalities(const Schema& schema, const std
   return out;
 }
 
-Result<std::vector<FeatureId>> parse_features(const Schema& schema, const std::vector<std::string>& names) {
-  std::vector<FeatureId> out;
+Result<Selection> parse_features(const Schema& schema, const std::vector<std::string>& names) {
+  std::set<FeatureId> features;
+  std::set<ModalityId> payloads;
   Problems problems;
-  const auto add = [&out](FeatureId first, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) out.push_back(first + static_cast<FeatureId>(i));
+  const auto add = [&](ModalityId m) {
+    const Modality& modality = schema.modalities()[m];
+    if (modality.kind != ModalityKind::tabular) payloads.insert(m);
+    for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) features.insert(f);
   };
   for (const std::string& name : names) {
     if (name == "all") {
-      add(0, schema.feature_count());
+      for (ModalityId m = 0; m < schema.modality_count(); ++m) add(m);
     } else if (const ModalityId m = schema.find_modality(name); m != kNoModality) {
-      add(schema.modalities()[m].first_feature, schema.modalities()[m].feature_count);
+      add(m);
     } else if (const auto f = find_feature(schema, name)) {
-      add(*f, 1);
+      features.insert(*f);
     } else {
       std::vector<std::string> known = feature_names(schema);
       for (std::string& modality : modality_names(schema)) known.push_back(std::move(modality));
@@ -209,9 +213,7 @@ Result<std::vector<FeatureId>> parse_features(const Schema& schema, const std::v
     }
   }
   if (!problems.none()) return problems.status();
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
+  return Selection{{features.begin(), features.end()}, {payloads.begin(), payloads.end()}};
 }
 
 Result<std::vector<streaming::ImputeRequest>> parse_given(const Schema& schema, std::string_view text, const std::string& name,
@@ -298,7 +300,7 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
     const bool was_set = std::any_of(plan.set.features.begin(), plan.set.features.end(),
                                      [f](const FeatureValue& v) { return v.feature == f; });
-    const bool asked = plan.features ? std::binary_search(plan.features->begin(), plan.features->end(), f) : !known(out.observed, f);
+    const bool asked = plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.observed, f);
     const bool drawn = asked && !was_set;
     drawn_any |= drawn;
     if (!drawn && !known(out.observed, f) && !was_set) continue;
@@ -307,7 +309,15 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
     if (!drawn && known(out.observed, f)) out.known.push_back(f);
     if (!drawn && known(out.set, f)) out.known_when_set.push_back(f);
   }
-  if (!drawn_any) {
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const Modality& modality = schema.modalities()[m];
+    if (modality.kind == ModalityKind::tabular) continue;
+    const bool there = static_cast<bool>(out.observed.modalities[m].payload);
+    const bool named = plan.features && std::binary_search(plan.features->payloads.begin(), plan.features->payloads.end(), m);
+    if (named && there) return Status(Code::invalid, modality.name + " is known: hide it with --hide to have it drawn");
+    if (named || (!plan.features && !there)) out.payloads.push_back(m);
+  }
+  if (!drawn_any && out.payloads.empty()) {
     return Status(Code::invalid,
                   "nothing is left to draw: name with --features what to draw although it is known, or hide a modality with --hide");
   }
@@ -321,6 +331,7 @@ Status generate(const model::ModelVersion& version, const Generation& what, std:
     observed.query = {&what.observed, what.time, what.features, {}, mix64(what.seed + first)};
     observed.count = std::min(kGenerationPiece, count - first);
     observed.kept = what.known;
+    observed.query.wanted_payloads = what.payloads;
     auto samples = version.sample({&observed, 1});
     if (!samples.ok()) return samples.status();
     GeneratedPiece piece{first, std::move(samples->front()), {}};

@@ -30,8 +30,13 @@ struct Assignments {
 Result<Assignments> parse_assignments(const Schema& schema, const std::vector<std::string>& texts, bool attributes_only);
 /// Names of modalities.
 Result<std::vector<ModalityId>> parse_modalities(const Schema& schema, const std::vector<std::string>& names);
-/// "vitals.hr", "vitals" (all of it), "all"; ascending, each once.
-Result<std::vector<FeatureId>> parse_features(const Schema& schema, const std::vector<std::string>& names);
+/// What to draw, each once and ascending.
+struct Selection {
+  std::vector<FeatureId> features;
+  std::vector<ModalityId> payloads;  ///< modalities that are not tabular
+};
+/// "vitals.hr", "vitals" (all of it), "chest_film", "all".
+Result<Selection> parse_features(const Schema& schema, const std::vector<std::string>& names);
 
 /// One JSON object as POST /v1/impute takes it, or one a line. `invalid` says in which line of `name` what is wrong.
 Result<std::vector<streaming::ImputeRequest>> parse_given(const Schema& schema, std::string_view text, const std::string& name,
@@ -50,8 +55,9 @@ struct GenerationPlan {
   std::uint64_t seed = 1;
   Millis later{0};            ///< asked for this long after the patient's newest time
   std::vector<ModalityId> hidden;
-  /// Drawn, known or not; empty: all that are not known. Those that `set` names are not drawn in its arm.
-  std::optional<std::vector<FeatureId>> features;
+  /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `set` names are not drawn in its
+  /// arm.
+  std::optional<Selection> features;
   Assignments attributes;     ///< in both arms
   Assignments set;            ///< the intervention; empty: there is but the first arm
 };
@@ -67,6 +73,7 @@ struct Generation {
   std::vector<FeatureId> features;  ///< of every sample: known, set and drawn ones; ascending
   std::vector<FeatureId> known, known_when_set;  ///< those that are not drawn, by arm
   std::vector<FeatureId> of_interest;            ///< those that are drawn or set
+  std::vector<ModalityId> payloads;              ///< drawn in both arms; ascending
   std::uint64_t number = 0;         ///< of the patient, from 0
   std::uint64_t seed = 0;
 };

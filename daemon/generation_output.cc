@@ -24,7 +24,8 @@ bool is_known(const std::vector<FeatureId>& known, FeatureId feature) {
 /// A given value as it is, a drawn one rounded.
 Json feature_json(const Feature& feature, double value, bool drawn) {
   switch (feature.likelihood) {
-    case Likelihood::categorical: return feature.categories.at(static_cast<std::size_t>(value));
+    case Likelihood::categorical:
+    case Likelihood::ordinal: return feature.categories.at(static_cast<std::size_t>(value));
     case Likelihood::bernoulli: return value != 0;
     case Likelihood::negative_binomial: return static_cast<std::int64_t>(value);
     default: return drawn ? std::clamp(rounded(value), feature.low, feature.high) : value;
@@ -78,14 +79,16 @@ std::string GenerationRows::rows(const Generation& what, const GeneratedPiece& p
       if (arm == Arm::set && !what.two_arms) break;
       const model::Samples& samples = arm == Arm::set ? piece.set : piece.observed;
       const double* values = samples.values.data() + i * width;
-      if (format_ == GenerationFormat::ndjson) json(what, arm, piece.first + i, values, out);
+      const Payload* payloads = samples.payloads.data() + i * what.payloads.size();
+      if (format_ == GenerationFormat::ndjson) json(what, arm, piece.first + i, values, payloads, out);
       else csv(what, arm, piece.first + i, values, out);
     }
   }
   return out;
 }
 
-void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, const double* values, std::string& out) const {
+void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, const double* values, const Payload* payloads,
+                          std::string& out) const {
   const Snapshot& snapshot = snapshot_of(what, arm);
   Json row{{"schema_version", 1}, {"imputed", true}, {"generated", true}, {"model_version", model_version_}};
   if (!is_made_up(snapshot)) row["given"] = what.number + 1;
@@ -107,6 +110,10 @@ void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, c
   if (!attributes.empty()) row["attributes"] = std::move(attributes);
   if (!known.empty()) row["known"] = std::move(known);
   row["values"] = std::move(drawn);
+  for (std::size_t j = 0; j < what.payloads.size(); ++j) {
+    const Modality& modality = schema_.modalities()[what.payloads[j]];
+    row["payloads"][modality.name] = Json::parse(streaming::encode_payload(modality, payloads[j]));
+  }
   out += dump(row);
   out += '\n';
 }
@@ -144,7 +151,7 @@ double GenerationSummary::Moments::sd() const { return count < 2 ? 0 : std::sqrt
 
 std::size_t GenerationSummary::cells_of(FeatureId feature) const {
   const Feature& f = schema_.features()[feature];
-  return f.likelihood == Likelihood::categorical ? f.categories.size() : 1;
+  return has_categories(f.likelihood) ? f.categories.size() : 1;
 }
 
 void GenerationSummary::add(const Generation& what, const GeneratedPiece& piece) {

@@ -13,7 +13,8 @@ namespace lacuna::daemon {
 
 enum class GenerationFormat : std::uint8_t { ndjson, csv };
 
-/// Rows of samples: NDJSON objects, or CSV (RFC 4180 but for line ends, which are LF) with one column per attribute and feature.
+/// Rows of samples: NDJSON objects, or CSV (RFC 4180 but for line ends, which are LF) with one column per attribute and feature; payloads
+/// are in NDJSON only.
 class GenerationRows {
  public:
   GenerationRows(const Schema& schema, GenerationFormat format, std::string model_version)
@@ -25,7 +26,7 @@ class GenerationRows {
   std::string rows(const Generation& what, const GeneratedPiece& piece) const;
 
  private:
-  void json(const Generation& what, Arm arm, std::size_t number, const double* values, std::string& out) const;
+  void json(const Generation& what, Arm arm, std::size_t number, const double* values, const Payload* payloads, std::string& out) const;
   void csv(const Generation& what, Arm arm, std::size_t number, const double* values, std::string& out) const;
 
   const Schema& schema_;
@@ -40,7 +41,7 @@ class GenerationSummary {
  public:
   struct Row {
     FeatureId feature = 0;
-    int category = -1;          ///< categorical: the share of this one
+    int category = -1;          ///< of a feature with categories: the share of this one
     std::uint64_t patients = 0, samples = 0;
     double mean = 0, sd = 0;    ///< of the observed arm, over samples
     double mean_set = 0, difference = 0, difference_se = 0;  ///< without an intervention 0

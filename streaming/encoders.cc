@@ -140,6 +140,14 @@ std::string encode_event(const Schema& schema, const Event& event) {
   return json.take();
 }
 
+std::string encode_payload(const Modality& modality, const Payload& payload) {
+  JsonWriter json(kImputedValueBytes + bytes_of(payload.values.size()) + payload.text.size());
+  json.begin('{');
+  write_payload(json, modality, payload);
+  json.end('}');
+  return json.take();
+}
+
 std::string encode_imputation(const Schema& schema, const Imputation& imputation) {
   std::size_t payload_numbers = 0;
   for (const ImputedPayload& payload : imputation.payloads) payload_numbers += 4 * payload.mean.size() + kImputedValueBytes;

@@ -96,6 +96,8 @@ struct ImputeRequest {
 Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
 
 std::string encode_event(const Schema& schema, const Event& event);
+/// {"payload":{...}} or {"text":"..."}, as an event of the modality carries it.
+std::string encode_payload(const Modality& modality, const Payload& payload);
 std::string encode_imputation(const Schema& schema, const Imputation& imputation);
 std::string encode_alert(const Alert& alert);
 /// For GET /v1/patients/{id}: what is known, with times and ages; of payloads not the data.

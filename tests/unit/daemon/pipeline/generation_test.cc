@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "daemon/generation_output.h"
 #include "daemon/published_model.h"
@@ -29,12 +30,16 @@ Schema clinical_schema() {
   Feature creatinine{"creatinine", "mg/dL", Likelihood::log_normal, 0.1, 40, {}, {}, {}};
   Feature cells{"cells", "", Likelihood::negative_binomial, 0, 1000, {}, {}, {}};
   Feature tube{"tube", "", Likelihood::bernoulli, 0, 1, {}, {}, {}};
+  Feature pain{"pain", "", Likelihood::ordinal, 0, 2, {"none", "some", "much"}, {}, {}};
   Feature state{"state", "", Likelihood::categorical, 0, 2, {"alert", "voice, loud", "says \"ow\""}, {}, {}};
-  Modality vitals, chemistry, neuro;
+  Modality vitals, chemistry, neuro, note;
+  note.name = "note";
+  note.kind = ModalityKind::text;
+  note.payload.length = 8;
   vitals.name = "vitals";
   chemistry.name = "chemistry";
   neuro.name = "neuro";
-  return Schema::make({{vitals, {hr}}, {chemistry, {creatinine, cells}}, {neuro, {tube, state}}},
+  return Schema::make({{vitals, {hr}}, {chemistry, {creatinine, cells}}, {neuro, {tube, state, pain}}, {note, {}}},
                       {{"age", "a", {}, 0, 120, true}, {"sex", "", {"female", "male"}}})
       .value();
 }
@@ -45,16 +50,17 @@ TEST(GenerationArguments, ValuesAreReadByTheRulesOfEvents) {
   const Schema schema = clinical_schema();
   const auto set = parse_assignments(schema,
                                      {"vitals.hr=120", "neuro.state=voice, loud", "neuro.tube=true", "chemistry.cells=7",
-                                      "chemistry.creatinine = 88.4 umol/L", "attribute.age=63", "attributes.sex=male"},
+                                      "chemistry.creatinine = 88.4 umol/L", "attribute.age=63", "attributes.sex=male", "neuro.pain=some"},
                                      false);
   ASSERT_TRUE(set.ok()) << set.status().to_string();
-  ASSERT_EQ(set->features.size(), 5U);
+  ASSERT_EQ(set->features.size(), 6U);
   EXPECT_EQ(set->features[0], (FeatureValue{0, 120}));
   EXPECT_EQ(set->features[1].feature, 1U);
   EXPECT_NEAR(set->features[1].value, 1.0, 0.001) << "converted";
   EXPECT_EQ(set->features[2], (FeatureValue{2, 7}));
   EXPECT_EQ(set->features[3], (FeatureValue{3, 1}));
   EXPECT_EQ(set->features[4], (FeatureValue{4, 1}));
+  EXPECT_EQ(set->features[5], (FeatureValue{5, 1}));
   EXPECT_THAT(set->attributes, ElementsAre(AttributeValue{0, 63}, AttributeValue{1, 1}));
   EXPECT_EQ(parse_assignments(schema, {"age=63"}, true)->attributes.front(), (AttributeValue{0, 63}));
 }
@@ -76,6 +82,7 @@ TEST(GenerationArguments, WhatIsWrongIsToldWithTheNearestNameAndWithoutTheValue)
       {"chemistry.cells=1.5", "not a whole count"},
       {"neuro.tube=2", "neither 0 nor 1"},
       {"neuro.state=alrt", "did you mean alert?"},
+      {"neuro.pain=1", "not one of its categories: none"},
       {"neuro.state=0", "not one of its categories: alert, "},
       {"attribute.age=200", "outside the plausible range"},
       {"attribute.sex=1", "female, male"},
@@ -96,8 +103,11 @@ TEST(GenerationArguments, ModalitiesAndFeaturesByName) {
   const Schema schema = clinical_schema();
   EXPECT_THAT(*parse_modalities(schema, {"neuro", "vitals"}), ElementsAre(2, 0));
   EXPECT_THAT(error_of(parse_modalities(schema, {"vital"})), HasSubstr("did you mean vitals?"));
-  EXPECT_THAT(*parse_features(schema, {"neuro", "vitals.hr", "neuro.tube"}), ElementsAre(0, 3, 4));
-  EXPECT_EQ(parse_features(schema, {"all"})->size(), schema.feature_count());
+  EXPECT_THAT(parse_features(schema, {"neuro", "vitals.hr", "neuro.tube"})->features, ElementsAre(0, 3, 4, 5));
+  EXPECT_EQ(parse_features(schema, {"all"})->features.size(), schema.feature_count());
+  EXPECT_THAT(parse_features(schema, {"all"})->payloads, ElementsAre(3));
+  EXPECT_THAT(parse_features(schema, {"note"})->payloads, ElementsAre(3));
+  EXPECT_TRUE(parse_features(schema, {"note"})->features.empty());
   EXPECT_THAT(error_of(parse_features(schema, {"chemistry.creatinin"})), HasSubstr("did you mean chemistry.creatinine?"));
 }
 
@@ -425,6 +435,43 @@ TEST_F(Generated, TheNewestModelThatCanBeReadIsUsed) {
   const auto version = open_published_model(config);
   ASSERT_TRUE(version.ok()) << version.status().to_string();
   EXPECT_EQ((*version)->steps(), version_->steps());
+}
+
+// Texts are drawn with the rest, written as an event would carry them, and kept where they are known.
+TEST(GenerationOfPayloads, AreDrawnUnlessKnown) {
+  const Schema schema = clinical_schema();
+  model::ModelOptions options;
+  options.latent_dim = 4;
+  options.hidden_dim = 16;
+  options.device = model::Device::cpu;
+  const auto version = model::Learner::make(schema, options, {}, {}, nullptr, {}).value()->current();
+  GenerationPlan plan;
+  const auto rows = [&](const Generation& what) {
+    std::vector<Json> out;
+    const GenerationRows writer(schema, GenerationFormat::ndjson, version->id());
+    EXPECT_TRUE(generate(*version, what, 3, [&](const GeneratedPiece& piece) {
+      std::istringstream lines(writer.rows(what, piece));
+      for (std::string line; std::getline(lines, line);) out.push_back(Json::parse(line));
+      return Status();
+    }).ok());
+    return out;
+  };
+  const auto nothing = prepare(schema, plan, unknown_patient(schema), 0);
+  ASSERT_TRUE(nothing.ok()) << nothing.status().to_string();
+  const auto drawn = rows(*nothing);
+  ASSERT_EQ(drawn.size(), 3U);
+  for (const Json& row : drawn) EXPECT_TRUE(row["payloads"]["note"]["text"].is_string()) << row;
+  // Only the note: no feature at all.
+  plan.features = parse_features(schema, {"note"}).value();
+  EXPECT_EQ(rows(prepare(schema, plan, unknown_patient(schema), 0).value()).front()["values"], Json::object());
+  // A known one is no target, and is not written.
+  Snapshot known = unknown_patient(schema);
+  known.modalities[3] = {Time{}, 1, PayloadRef(Payload{{}, {}, "no acute disease"})};
+  EXPECT_THAT(error_of(prepare(schema, plan, known, 0)), HasSubstr("--hide"));
+  plan.features.reset();
+  EXPECT_FALSE(rows(prepare(schema, plan, known, 0).value()).front().contains("payloads"));
+  plan.hidden = {3};
+  EXPECT_TRUE(rows(prepare(schema, plan, known, 0).value()).front().contains("payloads"));
 }
 
 }  // namespace
