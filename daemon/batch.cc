@@ -4,7 +4,7 @@
 #include <cmath>
 #include <deque>
 
-#include "daemon/payload_imputation.h"
+#include "daemon/imputation.h"
 #include "daemon/reaction.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
@@ -74,92 +74,6 @@ void StreamState::report(Progress& progress) const {
   for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
   progress.subjects = monitor.subjects();
   progress.open_alerts = monitor.open_alerts();
-}
-
-model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
-  const FeatureState& known = snapshot.features[feature];
-  if (known.count == 0) return model::Stratum::never_measured;
-  return time - known.time > schema.stale_after(feature) ? model::Stratum::stale : model::Stratum::fresh;
-}
-
-std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
-  std::vector<FeatureId> wanted;
-  const bool stale_too = config.imputation_features != "never_measured";
-  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
-    const model::Stratum s = stratum_of(*config.schema, snapshot, f, time);
-    if (s == model::Stratum::never_measured || (stale_too && s == model::Stratum::stale)) wanted.push_back(f);
-  }
-  return wanted;
-}
-
-Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
-                                  const model::ModelVersion& version) {
-  if (request.samples == 0) return model::Samples();
-  if (request.samples * query.wanted.size() > kSampledValuesMax) {
-    return {Code::invalid, "samples: " + std::to_string(request.samples) + " of " + std::to_string(query.wanted.size()) +
-                               " features are more than " + std::to_string(kSampledValuesMax) + " values"};
-  }
-  model::SampleQuery asked{query, request.samples, {}};
-  asked.query.seed = hash64(request.snapshot.patient_id, request.seed ^ query.seed);
-  auto samples = version.sample({&asked, 1});
-  if (!samples.ok()) return samples.status();
-  return std::move(samples->front());
-}
-
-Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
-                           const model::Calibrator& calibrator, const std::string& version) {
-  const Schema& schema = *config.schema;
-  Imputation out;
-  out.patient_id = snapshot.patient_id;
-  out.time = time;
-  out.model_version = version;
-  out.source = snapshot.source;
-  out.level = calibrator.level();
-  out.effective_samples = prediction.effective_samples;
-  for (const model::ModalityWeight& w : prediction.weights) out.weights.push_back({w.modality, w.weight});
-  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
-    const Modality& modality = schema.modalities()[m];
-    if (modality.kind != ModalityKind::tabular) {
-      if (payload_stratum_of(schema, snapshot, m, time) == model::Stratum::fresh) out.based_on.push_back(m);
-      continue;
-    }
-    for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-      if (stratum_of(schema, snapshot, f, time) == model::Stratum::fresh) {
-        out.based_on.push_back(m);
-        break;
-      }
-    }
-  }
-  out.values.reserve(prediction.features.size());
-  for (std::size_t i = 0; i < prediction.features.size(); ++i) {
-    const FeatureId f = prediction.features[i];
-    const model::Predictive& p = prediction.predictive[i];
-    const model::Stratum stratum = stratum_of(schema, snapshot, f, time);
-    ImputedValue value;
-    value.feature = f;
-    value.reason =
-        stratum == model::Stratum::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
-    value.mean = p.mean();
-    value.median = p.median();
-    value.sd = p.sd();
-    const model::Interval interval = calibrator.interval(f, stratum, p);
-    value.low = interval.low;
-    value.high = interval.high;
-    // A mixture's tail can pass what the schema calls plausible; what is published does not.
-    const Feature& feature = schema.features()[f];
-    value.mean = std::clamp(value.mean, feature.low, feature.high);
-    value.median = std::clamp(value.median, feature.low, feature.high);
-    value.probabilities.assign(p.class_probabilities.begin(), p.class_probabilities.end());
-    out.values.push_back(std::move(value));
-  }
-  for (const model::PayloadPrediction& p : prediction.payloads) {
-    if (config.imputation_payloads == PayloadDetail::none) break;
-    const model::Stratum stratum = payload_stratum_of(schema, snapshot, p.modality, time);
-    const bool never = stratum == model::Stratum::never_measured;
-    out.payloads.push_back(make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale,
-                                                config.imputation_payloads));
-  }
-  return out;
 }
 
 state::RecordCounts& Batch::tally(std::size_t record) {

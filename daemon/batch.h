@@ -118,23 +118,4 @@ class Batch {
 /// The key of an input partition's record in the changelog. Patients' keys end in "/" and a kind of modality, so never in this.
 inline constexpr std::string_view kPartitionKeySuffix = "#partition";
 
-/// What is known of a feature at `time`.
-model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);
-
-/// The features to publish for a snapshot under imputation.features.
-std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
-
-/// Values that one request may have drawn: samples times features.
-inline constexpr std::size_t kSampledValuesMax = 20'000;
-
-/// The joint samples of what `query` wants that the request asks for; without ones when it asks for none. Other patients' samples
-/// are others, whatever the seed.
-Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
-                                  const model::ModelVersion& version);
-
-/// A prediction as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
-/// `prediction.payloads`.
-Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
-                           const model::Calibrator& calibrator, const std::string& version);
-
 }  // namespace lacuna::daemon

@@ -16,7 +16,7 @@
 #include "daemon/lessons.h"
 #include "daemon/model_json.h"
 #include "daemon/patience.h"
-#include "daemon/payload_imputation.h"
+#include "daemon/imputation.h"
 #include "daemon/reaction.h"
 #include "daemon/restore.h"
 #include "daemon/stage_timer.h"

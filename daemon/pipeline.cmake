@@ -4,8 +4,8 @@ find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
-add_library(lacuna_pipeline STATIC alignment.cc batch.cc damaged_store.cc generation.cc generation_output.cc latent_reference.cc
-            learner_checkpoints.cc model_json.cc operator_commands.cc payload_imputation.cc pipeline.cc poison.cc progress.cc
+add_library(lacuna_pipeline STATIC alignment.cc batch.cc damaged_store.cc generation.cc generation_output.cc imputation.cc latent_reference.cc
+            learner_checkpoints.cc model_json.cc operator_commands.cc pipeline.cc poison.cc progress.cc
             published_model.cc reaction.cc restore.cc)
 add_library(lacuna::pipeline ALIAS lacuna_pipeline)
 target_include_directories(lacuna_pipeline PUBLIC ${PROJECT_SOURCE_DIR})

@@ -9,7 +9,7 @@
 #include <random>
 
 #include "daemon/batch.h"
-#include "daemon/payload_imputation.h"
+#include "daemon/imputation.h"
 #include "state/patient.h"
 #include "tests/support/scratch_folder.h"
 
