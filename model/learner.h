@@ -70,6 +70,7 @@ class ModelVersion {
   /// One result per query, in order. `internal` when LibTorch throws. A query's result does not depend on the others of its batch
   /// beyond rounding.
   virtual Result<std::vector<Prediction>> predict(std::span<const Query> queries) const = 0;
+  /// With ModelOptions::mnar, of values as such: not given that they are missing, as predict() is.
   /// Joint draws: each feature of a sample given what is visible and the features drawn before it, so that what depends on each
   /// other stays so. Feature by feature they follow predict()'s distribution as far as the model's conditionals agree with each
   /// other. Sample n depends on the query, its seed and n alone, beyond rounding (which may now and then tip a class). Noise belongs

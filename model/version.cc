@@ -131,8 +131,8 @@ Version::Draws Version::draw(const Rows& rows, const Tensor& past, const Tensor&
   out.shares = encoded.shares;
   out.state = network_.state(latent, context);
   // Importance weights: how well each draw explains the known features, against how readily it was drawn. Payloads are left out: to
-  // decode a film for each draw of each prediction costs a hundred times the rest, and moved its own other half's error by
-  // 0.01 of 16 grey levels.
+  // decode them for each draw halved the imputations a second of patients with films, and moved the error of half a film by 0.01 of
+  // 16 grey levels.
   Tensor explained = torch::zeros({noise.size(0), noise.size(1)}, noise.options());
   if (p_.encoder->layout().features > 0) {
     out.hidden = network_.expand(out.state);
