@@ -152,8 +152,9 @@ int measure(const Size& size, double gflops) {
 }  // namespace
 
 int main() {
-  const double gflops = model::matrix_product_gflops();
+  const auto [gflops, remedy] = model::measure_products();
   std::printf("%s, matrix product %.0f GFLOP/s on one thread\n", model::describe_device({}).c_str(), gflops);
+  if (!remedy.empty()) std::printf("slow: %s\n", remedy.c_str());
   for (const Size& size : kSizes) {
     if (const int failed = measure(size, gflops)) return failed;
   }

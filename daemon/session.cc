@@ -15,9 +15,6 @@ namespace lacuna::daemon {
 
 namespace {
 
-/// Below this a 512^3 product runs on the reference BLAS: OpenBLAS reaches 50 and more on one core of any current machine.
-constexpr double kSlowGflops = 20;
-
 /// Where the handler writes the signal's number. Libraries make threads before main begins (OpenBLAS does), so signals cannot be
 /// kept from all threads but one; a handler serves whichever thread they reach.
 std::atomic<int> signal_pipe = -1;
@@ -70,13 +67,9 @@ Result<std::unique_ptr<streaming::LogFactory>> open_event_log(const Config& conf
 }
 
 void warn_of_slow_products() {
-  const double gflops = model::matrix_product_gflops();
-  if (gflops < kSlowGflops) {
-    spdlog::warn("matrix products run at {:.0f} GFLOP/s: that is the reference BLAS; install OpenBLAS (Debian: libopenblas0-pthread)",
-                 gflops);
-  } else {
-    spdlog::info("matrix products run at {:.0f} GFLOP/s on one thread", gflops);
-  }
+  const model::ProductSpeed speed = model::measure_products();
+  if (speed.remedy.empty()) spdlog::info("matrix products run at {:.0f} GFLOP/s on one thread", speed.gflops);
+  else spdlog::warn("matrix products run at {:.0f} GFLOP/s on one thread: {}", speed.gflops, speed.remedy);
 }
 
 Signals::Signals() {

@@ -1,6 +1,10 @@
 #include <dlfcn.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <chrono>
+#include <mutex>
+#include <string_view>
 
 #include <torch/version.h>
 
@@ -15,6 +19,25 @@ std::string libtorch() {
          "." + std::to_string(TORCH_VERSION_PATCH) + ")";
 }
 
+/// The processor that OpenBLAS takes this one for; empty without OpenBLAS.
+std::string_view openblas_kernel() {
+  void* name = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+  return name != nullptr ? reinterpret_cast<const char* (*)()>(name)() : "";
+}
+
+/// OpenBLAS's name for a processor of which it should use the instructions; empty where there is nothing to say.
+std::string_view better_kernel() {
+#ifdef __x86_64__
+  constexpr std::string_view kOld[] = {"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Sandybridge"};
+  if (std::find(std::begin(kOld), std::end(kOld), openblas_kernel()) == std::end(kOld)) return "";
+  if (__builtin_cpu_supports("avx512f")) return "SkylakeX";
+  if (__builtin_cpu_supports("avx2")) return "Haswell";
+#endif
+  return "";
+}
+
+constexpr double kSlowGflops = 20;
+
 }  // namespace
 
 Result<torch::Device> choose_device(Device device) {
@@ -25,7 +48,14 @@ Result<torch::Device> choose_device(Device device) {
   return torch::Device(torch::kCUDA, 0);
 }
 
-void use_one_thread() {
+void prepare_thread() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    constexpr int kMebibyte = 1 << 20;
+    mallopt(M_MMAP_THRESHOLD, 32 * kMebibyte);  // the most there can be; larger blocks still go back at once
+    mallopt(M_TRIM_THRESHOLD, 512 * kMebibyte);
+    mallopt(M_TOP_PAD, 64 * kMebibyte);
+  });
   thread_local bool done = false;
   if (done) return;
   at::set_num_threads(1);
@@ -35,9 +65,9 @@ void use_one_thread() {
   done = true;
 }
 
-double matrix_product_gflops() {
+ProductSpeed measure_products() {
   const torch::NoGradGuard no_gradients;
-  use_one_thread();
+  prepare_thread();
   constexpr std::int64_t kSide = 512;
   const torch::Tensor a = torch::ones({kSide, kSide}), b = torch::ones({kSide, kSide});
   double best_seconds = 1e9;
@@ -47,7 +77,14 @@ double matrix_product_gflops() {
     best_seconds = std::min(best_seconds,
                             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
-  return 2.0 * kSide * kSide * kSide / best_seconds * 1e-9;
+  ProductSpeed speed{2.0 * kSide * kSide * kSide / best_seconds * 1e-9, {}};
+  if (const std::string_view better = better_kernel(); !better.empty()) {
+    speed.remedy = "OpenBLAS does not know this processor and takes it for a " + std::string(openblas_kernel()) +
+                   "; set OPENBLAS_CORETYPE=" + std::string(better) + " in the environment, or install a newer OpenBLAS";
+  } else if (speed.gflops < kSlowGflops && openblas_kernel().empty()) {
+    speed.remedy = "that is the reference BLAS; install OpenBLAS (Debian: libopenblas0-pthread)";
+  }
+  return speed;
 }
 
 std::string describe_device(const ModelOptions& options) {

@@ -122,8 +122,11 @@ class Learner {
   virtual std::string checkpoint() = 0;
 };
 
-/// Speed of a 512 x 512 x 512 single-precision product with one thread, in GFLOP/s: below 20 the BLAS is the reference one.
-double matrix_product_gflops();
+struct ProductSpeed {
+  double gflops = 0;   ///< of a 512 x 512 x 512 single-precision product with one thread
+  std::string remedy;  ///< why that is slow and what to do; empty: it is as it should be
+};
+ProductSpeed measure_products();
 /// "cpu (LibTorch 1.13.1)" or "cuda:0 NVIDIA H100 (LibTorch 2.x)".
 std::string describe_device(const ModelOptions& options);
 

@@ -68,7 +68,7 @@ class Version final : public ModelVersion {
   Result<std::vector<Answer>> in_chunks(std::span<const Query> queries, Each&& each) const {
     try {
       const torch::NoGradGuard no_gradients;
-      use_one_thread();
+      prepare_thread();
       std::vector<Answer> answers(queries.size());
       for (std::size_t at = 0; at < queries.size(); at += kChunk) {
         const std::size_t size = std::min(kChunk, queries.size() - at);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <deque>
 
+#include "model/adam.h"
 #include "model/checkpoint.h"
 #include "model/training_batch.h"
 #include "model/version.h"
@@ -16,13 +17,6 @@ using torch::Tensor;
 
 namespace {
 
-// Optimiser: Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), on one flat
-// tensor.
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kEpsilon = 1e-8;
-constexpr double kRateWarmupSteps = 100;
-/// The served weights are an exponential mean of the trained ones; it takes the place of a falling learning
-/// rate, which a learner without an end cannot have.
-constexpr double kAverageDecay = 0.998;
 /// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat
 /// what it was shown is the autoencoder's lesser task; at full weight it fills the latent state with each
 /// cell's own noise (docs/model.md has the figures).
@@ -55,9 +49,7 @@ class TorchTrainer final : public Trainer {
         encoder_(std::make_shared<const RowEncoder>(schema, model.two_sided)),
         standardiser_(schema),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
-        first_(torch::zeros_like(network_.flat())),
-        second_(torch::zeros_like(network_.flat())),
-        average_(network_.flat().clone()),
+        adam_(network_.flat(), device.is_cpu()),
         sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
 
   bool take(Example example, int pace) override {
@@ -107,7 +99,6 @@ class TorchTrainer final : public Trainer {
     Tensor kl;     ///< nats an example
   };
   Loss loss(const TrainingBatch& batch) const;
-  void update(const Tensor& gradient);
   void read_sums();
 
   const Schema& schema_;
@@ -118,7 +109,7 @@ class TorchTrainer final : public Trainer {
   std::shared_ptr<const RowEncoder> encoder_;
   Standardiser standardiser_;
   Network network_;
-  Tensor first_, second_, average_;
+  Adam adam_;
   Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
   std::deque<Example> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
@@ -210,11 +201,8 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   loss.total.backward();
 
   const torch::NoGradGuard no_gradients;
-  const Tensor norm = network_.gradient().norm();
-  const Tensor fine = torch::isfinite(norm).logical_and(torch::isfinite(loss.total)).to(torch::kFloat);
-  const Tensor clip =
-      fine * (train_.gradient_norm_max / norm.clamp_min(train_.gradient_norm_max)).nan_to_num(0, 0, 0);
-  update(torch::stack({fine, clip}));
+  const Tensor fine = adam_.step(network_.gradient(), loss.total, static_cast<double>(stats_.steps + 1),
+                                 {train_.learning_rate, train_.weight_decay, train_.gradient_norm_max});
   sums_ += torch::stack({loss.nats.nan_to_num(0, 0, 0) * fine, loss.kl.nan_to_num(0, 0, 0) * fine, fine, 1.0 - fine});
   ++stats_.steps;
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
@@ -222,24 +210,6 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const double ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
-}
-
-/// One step of Adam. `scales`: {1 or 0 whether to step at all, factor of the gradient}; on the device, so
-/// that no host waits for it.
-void TorchTrainer::update(const Tensor& scales) {
-  const Tensor fine = scales[0];
-  Tensor gradient = network_.gradient();
-  gradient.nan_to_num_(0, 0, 0).mul_(scales[1]);
-  const double t = static_cast<double>(stats_.steps + 1);
-  const double rate = train_.learning_rate * std::min(1.0, t / kRateWarmupSteps);
-  const double correction1 = 1 - std::pow(kBeta1, t), correction2 = 1 - std::pow(kBeta2, t);
-  Tensor weights = network_.flat();
-  first_.add_((gradient - first_).mul_(fine * (1 - kBeta1)));
-  second_.add_((gradient * gradient - second_).mul_(fine * (1 - kBeta2)));
-  const Tensor direction = (first_ / correction1).div_((second_ / correction2).sqrt_().add_(kEpsilon));
-  weights.sub_(direction.add_(weights, train_.weight_decay).mul_(fine * rate));
-  const double decay = std::min(kAverageDecay, t / (10.0 + t));
-  average_.add_((weights - average_).mul_(fine * (1 - decay)));
 }
 
 /// Moves the sums kept on the device into the figures; on CUDA only once a version, since it waits for the
@@ -263,7 +233,7 @@ std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
   VersionParts parts{
       encoder_,         standardiser_,   options_,     predict_,
-      average_.clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
+      adam_.average().clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;
@@ -272,7 +242,9 @@ std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
 
 std::string TorchTrainer::checkpoint() const {
   ByteWriter out;
-  for (const Tensor& t : {network_.flat(), first_, second_, average_}) {
+  std::vector<Tensor> tensors = adam_.state();
+  tensors.insert(tensors.begin(), network_.flat());
+  for (const Tensor& t : tensors) {
     const Tensor host = t.to(torch::kCPU).contiguous();
     out.put_text({static_cast<const char*>(host.data_ptr()), host.nbytes()});
   }
@@ -294,7 +266,9 @@ Status TorchTrainer::restore(std::string_view bytes) {
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const Status damaged(Code::corrupt, "model checkpoint: content does not fit its own description");
-  for (Tensor t : {network_.flat(), first_, second_, average_}) {
+  std::vector<Tensor> tensors = adam_.state();
+  tensors.insert(tensors.begin(), network_.flat());
+  for (Tensor& t : tensors) {
     const std::string raw = in.get_text();
     if (raw.size() != static_cast<std::size_t>(t.numel()) * sizeof(float)) return damaged;
     const Tensor host = torch::empty({t.numel()});
@@ -327,7 +301,7 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const Model
   try {
     const auto device = choose_device(model.device);
     if (!device.ok()) return device.status();
-    use_one_thread();
+    prepare_thread();
     auto trainer = std::make_unique<TorchTrainer>(schema, model, train, predict, *device);
     if (!checkpoint.empty()) LACUNA_RETURN_IF_ERROR(trainer->restore(checkpoint));
     return std::unique_ptr<Trainer>(std::move(trainer));

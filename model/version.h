@@ -26,8 +26,9 @@ std::shared_ptr<const ModelVersion> make_version(VersionParts parts);
 /// not there.
 Result<torch::Device> choose_device(Device device);
 
-/// One thread for this thread's products, in LibTorch and in OpenBLAS: small models lose time to more. Cheap
-/// to repeat.
-void use_one_thread();
+/// One thread for this thread's products, in LibTorch and in OpenBLAS: small models lose time to more. And, once for the process: memory
+/// that was freed stays with it, up to half a gigabyte, since a step asks for the same sizes again (to get them from the kernel each time
+/// took a quarter of a small model's step). Cheap to repeat.
+void prepare_thread();
 
 }  // namespace lacuna::model

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/config.h"
+#include "daemon/protocols.h"
+#include "model/encoding.h"
+#include "model/trainer.h"
+#include "state/patient.h"
+#include "state/replay_buffer.h"
+#include "streaming/input_files.h"
+
+// One option changed at a time, on real stays: one pass over a folder of them, interleaved as their clinical times say, then the
+// protocols on another folder. The daemon without its log, store and threads, so that a run is its options and its seed alone.
+//
+//   ablation CONFIG LEARN TEST [key.path=value]...    overrides of the configuration; prints a line of figures
+
+namespace {
+
+using namespace lacuna;
+
+[[noreturn]] void fail(const std::string& what) {
+  std::fprintf(stderr, "ablation: %s\n", what.c_str());
+  std::exit(1);
+}
+
+template <typename T>
+T value_or_fail(Result<T> result) {
+  if (!result.ok()) fail(result.status().to_string());
+  return std::move(result).value();
+}
+
+std::vector<daemon::Stay> read_stays(const daemon::Config& config, const std::string& path) {
+  std::vector<daemon::Stay> stays;
+  streaming::FileReport report;
+  const Status s = streaming::read_patients(
+      *config.schema, *config.mapping, path, 0,
+      [&](std::vector<Event> events) {
+        if (!events.empty()) stays.push_back(std::move(events));
+        return Status();
+      },
+      {}, report);
+  if (!s.ok()) fail(s.to_string());
+  return stays;
+}
+
+/// What one patient's events at one time add: an example, unless it is the first that is known of the patient.
+struct Moment {
+  std::size_t stay, from, to;
+  Time time;
+};
+
+std::vector<Moment> in_clinical_order(const std::vector<daemon::Stay>& stays) {
+  std::vector<Moment> moments;
+  for (std::size_t i = 0; i < stays.size(); ++i) {
+    for (std::size_t from = 0, to = 0; from < stays[i].size(); from = to) {
+      for (to = from; to < stays[i].size() && stays[i][to].time == stays[i][from].time;) ++to;
+      moments.push_back({i, from, to, stays[i][from].time});
+    }
+  }
+  std::stable_sort(moments.begin(), moments.end(), [](const Moment& a, const Moment& b) { return a.time < b.time; });
+  return moments;
+}
+
+/// Everything of a stratified reservoir in memory.
+class Replayed {
+ public:
+  Replayed(const daemon::Config& config, const Schema& schema)
+      : schema_(schema), buffer_(config.store.replay_capacity, config.store.replay_strata_max, config.model.seed) {}
+
+  void offer(const Example& example) {
+    const auto placed = buffer_.offer(state::stratum_hash(schema_, example));
+    for (const auto& e : placed.evicted) {
+      if (e.hole != e.last) at(e.hole) = std::move(at(e.last));
+    }
+    if (placed.taken) at(placed.put) = example;
+  }
+  std::vector<Example> draw(std::size_t count, std::uint64_t seed) {
+    std::vector<Example> out;
+    for (const state::Slot& slot : buffer_.draw(count, seed)) out.push_back(at(slot));
+    return out;
+  }
+
+ private:
+  Example& at(const state::Slot& slot) {
+    if (strata_.size() <= slot.stratum) strata_.resize(slot.stratum + 1);
+    auto& examples = strata_[slot.stratum];
+    if (examples.size() <= slot.index) examples.resize(slot.index + 1);
+    return examples[slot.index];
+  }
+
+  const Schema& schema_;
+  state::ReplayBuffer buffer_;
+  std::vector<std::vector<Example>> strata_;
+};
+
+const daemon::FeatureResult mean_over_features(const daemon::ProtocolResult& result) {
+  daemon::FeatureResult all;
+  for (const daemon::FeatureResult& f : result.features) {
+    all.mae += f.mae / static_cast<double>(result.features.size());
+    all.rmse += f.rmse / static_cast<double>(result.features.size());
+    all.crps += f.crps / static_cast<double>(result.features.size());
+  }
+  return all;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  if (count < 4) fail("Usage: ablation CONFIG LEARN TEST [key.path=value]...");
+  const std::vector<std::string> overrides(arguments + 4, arguments + count);
+  const daemon::ConfigOutcome loaded = daemon::load_config(arguments[1], overrides);
+  if (!loaded.config) fail(loaded.problems.front().file + ": " + loaded.problems.front().key + ": " + loaded.problems.front().message);
+  const daemon::Config& config = *loaded.config;
+  if (!config.mapping) fail("the configuration has no `input` section");
+  const Schema& schema = *config.schema;
+  const std::vector<daemon::Stay> learned = read_stays(config, arguments[2]), scored = read_stays(config, arguments[3]);
+
+  auto trainer = value_or_fail(model::Trainer::make(schema, config.model, config.train, config.predict, {}));
+  Replayed replayed(config, schema);
+  std::vector<Snapshot> snapshots;
+  for (const daemon::Stay& stay : learned) snapshots.push_back(state::new_snapshot(schema, stay.front().patient_id));
+  const std::clock_t start = std::clock();
+  for (const Moment& moment : in_clinical_order(learned)) {
+    const daemon::Stay& stay = learned[moment.stay];
+    Snapshot& snapshot = snapshots[moment.stay];
+    Example example{snapshot, moment.time, {}};
+    example.before.recent_ids.clear();
+    for (std::size_t e = moment.from; e < moment.to; ++e) {
+      for (const FeatureValue& v : stay[e].values) example.arrived.push_back(v);
+      (void)state::apply(schema, snapshot, stay[e], {}, Millis::max());
+    }
+    if (example.arrived.empty() || example.before.event_count == 0) continue;
+    replayed.offer(example);
+    trainer->take(std::move(example));
+    while (trainer->step_due()) {
+      const auto [wanted, seed] = trainer->replay_wanted();
+      trainer->step(replayed.draw(wanted, seed));
+    }
+  }
+  const model::LearnerStats stats = trainer->stats();
+  if (stats.skipped_steps > 0) fail("steps were skipped");
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  const auto version = trainer->publish();
+  const daemon::Moments moments = daemon::training_moments(schema, learned);
+  model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
+  const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, 10, {}));
+  const auto cross = mean_over_features(value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {})));
+  const auto all = mean_over_features(next[0]), unseen = mean_over_features(next[1]);
+  std::string what;
+  for (const std::string& o : overrides) what += (what.empty() ? "" : " ") + o;
+  std::printf("%-58s %6lld steps %5.1f ms  KL %5.1f   cross %.4f %.4f %.4f   next %.4f %.4f %.4f   unseen %.4f %.4f\n",
+              what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps), seconds * 1e3 / static_cast<double>(stats.steps),
+              stats.kl, cross.mae, cross.rmse, cross.crps, all.mae, all.rmse, all.crps, unseen.mae, unseen.crps);
+  return 0;
+}
