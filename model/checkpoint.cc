@@ -9,7 +9,7 @@ namespace lacuna::model {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
-constexpr std::uint32_t kFormat = 2;
+constexpr std::uint32_t kFormat = 3;
 
 void put_time(ByteWriter& out, Time time) {
   out.put<std::int64_t>(time.time_since_epoch().count());

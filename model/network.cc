@@ -40,6 +40,13 @@ Tensor normalised(const Tensor& x, const Tensor& gain, const Tensor& bias) {
   return torch::silu(torch::layer_norm(x, {x.size(-1)}) * gain + bias);
 }
 
+/// Features of the modality that has most.
+std::int64_t widest(const InputLayout& layout) {
+  std::int64_t most = 0;
+  for (const ModalityId m : layout.modality_of) most = std::max<std::int64_t>(most, std::count(layout.modality_of.begin(), layout.modality_of.end(), m));
+  return most;
+}
+
 }  // namespace
 
 Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& subset,
@@ -83,7 +90,7 @@ void Network::visit(const VisitWeight& each) {
     each(gain, shape, 0.0, 1.0);
     each(bias, shape, 0.0, 0.0);
   };
-  each(w_.in, Shape{f * p, m * e}, fan(3 * f / std::max<std::int64_t>(m, 1)), 0.0);
+  each(w_.in, Shape{m, widest_ * p, e}, fan(3 * f / std::max<std::int64_t>(m, 1)), 0.0);
   each(w_.in_context, Shape{c, m * e}, fan(c), 0.0);
   each(w_.in_bias, Shape{m * e}, 0.0, 0.0);
   norm(w_.norm, w_.norm_bias, Shape{m, e});
@@ -138,6 +145,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options)
       joint_(options.joint_expert && options.fusion != Fusion::attention),
       attention_(options.fusion == Fusion::attention),
       mnar_(options.mnar),
+      widest_(widest(layout)),
       ordinals_(std::count(layout.likelihoods.begin(), layout.likelihoods.end(), Likelihood::ordinal)) {
   if (attention_) embed_ = (embed_ + kHeads - 1) / kHeads * kHeads, width_ = (width_ + kHeads - 1) / kHeads * kHeads;
   for (const PayloadSlot& slot : layout_.payloads) kinds_.push_back(make_kind(slot.kind, slot.spec, embed_, width_));
@@ -180,14 +188,19 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     at += length;
   });
   const auto f = static_cast<std::size_t>(layout_.features);
-  std::vector<float> blocks(static_cast<std::size_t>(layout_.features * layout_.modalities), 0.0F);
   std::vector<float> missing(static_cast<std::size_t>(layout_.categories) * f, -1e9F);
   std::vector<std::int64_t> kinds[5];
   std::vector<float> last_cuts;
+  const auto slots = static_cast<std::size_t>(layout_.modalities * widest_);
+  std::vector<std::int64_t> places(slots, 0);
+  std::vector<float> filled(slots, 0.0F);
+  std::vector<std::size_t> taken(static_cast<std::size_t>(layout_.modalities));
   for (std::size_t i = 0; i < f; ++i) {
-    blocks[i * static_cast<std::size_t>(layout_.modalities) + layout_.modality_of[i]] = 1.0F;
-    const Likelihood kind = layout_.likelihoods[i];
     const auto index = static_cast<std::int64_t>(i);
+    const auto modality = static_cast<std::size_t>(layout_.modality_of[i]);
+    places[modality * static_cast<std::size_t>(widest_) + taken[modality]] = index;
+    filled[modality * static_cast<std::size_t>(widest_) + taken[modality]++] = 1.0F;
+    const Likelihood kind = layout_.likelihoods[i];
     if (kind == Likelihood::bernoulli) kinds[0].push_back(index);
     if (has_categories(kind)) kinds[1].push_back(index);
     if (kind == Likelihood::ordinal) {
@@ -200,11 +213,8 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
       missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
   }
   const auto device = flat_.device();
-  block_mask_ = torch::tensor(blocks)
-                    .view({layout_.features, 1, layout_.modalities, 1})
-                    .expand({layout_.features, layout_.past, layout_.modalities, embed_})
-                    .reshape({layout_.features * layout_.past, layout_.modalities * embed_})
-                    .to(device);
+  place_ = torch::tensor(places).to(device);
+  filled_ = torch::tensor(filled).view({-1, 1}).to(device);
   value_acts_ = value_acts(layout).to(device);
   if (!kinds[0].empty()) bernoulli_ = torch::tensor(kinds[0]).to(device);
   if (!kinds[1].empty()) categorical_ = torch::tensor(kinds[1]).to(device);
@@ -220,9 +230,12 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
 
 Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vector<PayloadRows>& payloads) const {
   const std::int64_t rows = past.size(0), m = layout_.modalities;
-  Tensor code = (torch::mm(context, w_.in_context) + w_.in_bias);
-  if (layout_.features > 0) code = code + torch::mm(past.reshape({rows, -1}), w_.in * block_mask_);
-  code = code.view({rows, m, embed_});
+  Tensor code = (torch::mm(context, w_.in_context) + w_.in_bias).view({rows, m, embed_});
+  if (layout_.features > 0) {
+    // Each modality's features side by side, so that its encoder is one product with its own weights alone.
+    const Tensor own = (past.index_select(1, place_) * filled_).view({rows, m, widest_ * layout_.past});
+    code = code + torch::bmm(own.transpose(0, 1), w_.in).transpose(0, 1);
+  }
   for (std::size_t slot = 0; slot < payloads.size(); ++slot) {
     const PayloadRows& p = payloads[slot];
     if (!p.index.defined() || p.index.size(0) == 0) continue;

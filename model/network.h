@@ -111,9 +111,10 @@ class Network {
   InputLayout layout_;
   std::int64_t latent_, width_, embed_;
   bool joint_, attention_, mnar_;
+  std::int64_t widest_;    ///< features of the modality that has most
   std::int64_t ordinals_;
   torch::Tensor flat_, gradient_;
-  torch::Tensor block_mask_;  ///< [F * P, M * E]: a feature feeds its own modality's encoder only
+  torch::Tensor place_, filled_;  ///< [M * widest] the feature at each place of a modality's encoder; [M * widest, 1]: 0 where there is none
   torch::Tensor bernoulli_, categorical_, counts_, ordinal_, heavy_;  ///< feature indices; undefined when there are none
   torch::Tensor value_acts_;                        ///< [F]: value_acts()
   torch::Tensor last_cut_;    ///< [ordinal features, C]: 1 from a feature's last class on, below which everything lies
