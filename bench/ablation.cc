@@ -18,11 +18,16 @@
 // One option changed at a time, on real stays: one pass over a folder of them, interleaved as their clinical times say, then the
 // protocols on another folder. The daemon without its log, store and threads, so that a run is its options and its seed alone.
 //
-//   ablation CONFIG LEARN TEST [key.path=value]...    overrides of the configuration; prints a line of figures
+//   ablation CONFIG LEARN TEST [key.path=value]...    overrides of the configuration; prints a line of figures: steps, ms of processor
+//                                                    time a step, KL; cross: MAE, RMSE, CRPS, MAE by value; next: the same; never seen before: MAE,
+//                                                    CRPS, MAE by value
 
 namespace {
 
 using namespace lacuna;
+
+/// One moment in so many is scored in `next`.
+constexpr int kEvery = 3;
 
 [[noreturn]] void fail(const std::string& what) {
   std::fprintf(stderr, "ablation: %s\n", what.c_str());
@@ -99,13 +104,22 @@ class Replayed {
   std::vector<std::vector<Example>> strata_;
 };
 
-const daemon::FeatureResult mean_over_features(const daemon::ProtocolResult& result) {
-  daemon::FeatureResult all;
+struct Figures {
+  double mae = 0, rmse = 0, crps = 0;  ///< features with equal weight
+  double mae_by_value = 0;             ///< values with equal weight: hardly moved by features that were measured a dozen times
+};
+
+Figures figures(const daemon::ProtocolResult& result) {
+  Figures all;
+  double values = 0;
   for (const daemon::FeatureResult& f : result.features) {
     all.mae += f.mae / static_cast<double>(result.features.size());
     all.rmse += f.rmse / static_cast<double>(result.features.size());
     all.crps += f.crps / static_cast<double>(result.features.size());
+    all.mae_by_value += f.mae * static_cast<double>(f.count);
+    values += static_cast<double>(f.count);
   }
+  all.mae_by_value /= values;
   return all;
 }
 
@@ -149,13 +163,14 @@ int main(int count, char** arguments) {
   const auto version = trainer->publish();
   const daemon::Moments moments = daemon::training_moments(schema, learned);
   model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
-  const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, 10, {}));
-  const auto cross = mean_over_features(value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {})));
-  const auto all = mean_over_features(next[0]), unseen = mean_over_features(next[1]);
+  const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, kEvery, {}));
+  const Figures cross = figures(value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {})));
+  const Figures all = figures(next[0]), unseen = figures(next[1]);
   std::string what;
   for (const std::string& o : overrides) what += (what.empty() ? "" : " ") + o;
-  std::printf("%-58s %6lld steps %5.1f ms  KL %5.1f   cross %.4f %.4f %.4f   next %.4f %.4f %.4f   unseen %.4f %.4f\n",
+  std::printf("%-44s %6lld %5.1f %5.1f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f\n",
               what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps), seconds * 1e3 / static_cast<double>(stats.steps),
-              stats.kl, cross.mae, cross.rmse, cross.crps, all.mae, all.rmse, all.crps, unseen.mae, unseen.crps);
+              stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae, all.rmse, all.crps, all.mae_by_value, unseen.mae,
+              unseen.crps, unseen.mae_by_value);
   return 0;
 }

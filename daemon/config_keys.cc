@@ -150,7 +150,7 @@ void add_model_keys(std::vector<Key>& keys) {
              FIELD(train.objective)));
   add(integer("train.passes", 1, 64, "Subsets of an example's modalities that a step encodes.", FIELD(train.passes)));
   add(number("train.payload_cells", 0.01, 1e6,
-             "Observed cells that an image, text, signal or embedding counts for in the objective, whatever its size.",
+             "Observed cells that an image, text, signal or embedding counts for in the objective at most; one of fewer values or words counts for those.",
              FIELD(train.payload_cells)));
   add(number("train.replay_ratio", 0, 0.95, "Share of a batch that is replayed from the past.", FIELD(train.replay_ratio)));
   add(integer("train.examples_per_step", 1, 1'000'000,

@@ -173,12 +173,13 @@ TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
       const PayloadRows& p = came ? b.came[slot] : b.known[slot];
       if (!p.index.defined()) continue;
       const PayloadKind& kind = network_.kind(slot);
-      const Tensor said = train_.payload_cells * b.pass_weight.index_select(0, p.index) *
+      const Tensor counts_for = kind.size(p.rows).clamp(1.0, train_.payload_cells);
+      const Tensor said = counts_for.unsqueeze(-1) * b.pass_weight.index_select(0, p.index) *
                           kind.log_likelihood(kind.decode(state.index_select(0, p.index)), p.rows);
       const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality) * b.shown_share.index_select(0, p.index).unsqueeze(-1);
       likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
       plain = plain + said.sum();
-      cells = cells + train_.payload_cells * static_cast<double>(p.index.size(0));
+      cells = cells + counts_for.sum();
     }
   }
   const double warm =

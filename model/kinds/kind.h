@@ -31,7 +31,9 @@ class PayloadKind {
   virtual torch::Tensor encode(const torch::Tensor& rows) const = 0;
   /// States [B, K, H] to [B, K, D].
   virtual torch::Tensor decode(const torch::Tensor& state) const = 0;
-  /// Log density of the payloads' observed values, or log probability of their words, divided by how many they are: mean nats,
+  /// How many values of each payload were observed, or words it has: [B].
+  virtual torch::Tensor size(const torch::Tensor& rows) const = 0;
+  /// Log density of the payloads' observed values, or log probability of their words, divided by their size(): mean nats,
   /// [B, K].
   virtual torch::Tensor log_likelihood(const torch::Tensor& decoded, const torch::Tensor& rows) const = 0;
   /// Mean over the mixture with `weights` [B, K]: [B, V], standardised; text: expected count of each word by number.

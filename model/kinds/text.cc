@@ -69,6 +69,12 @@ class TextKind final : public PayloadKind {
     return torch::matmul(torch::silu(torch::matmul(state, hidden_) + hidden_bias_) + state, out_) + out_bias_;
   }
 
+  /// A sequence's end is said as a word is.
+  Tensor size(const Tensor& rows) const override {
+    const Tensor said = rows != kPadding;
+    return (sequence_ ? said : said.logical_and(rows != kEnd)).to(torch::kFloat).sum(-1);
+  }
+
   Tensor log_likelihood(const Tensor& decoded, const Tensor& rows) const override {
     const Tensor tokens = rows.to(torch::kLong);
     if (!sequence_) {

@@ -10,6 +10,7 @@ enum class Density : std::uint8_t { normal, laplace };
 
 class ValuesKind : public PayloadKind {
  public:
+  torch::Tensor size(const torch::Tensor& rows) const override { return rows.narrow(-1, values_, values_).sum(-1); }
   torch::Tensor log_likelihood(const torch::Tensor& decoded, const torch::Tensor& rows) const override;
   torch::Tensor mean(const torch::Tensor& decoded, const torch::Tensor& weights) const override;
   torch::Tensor sd(const torch::Tensor& decoded, const torch::Tensor& weights) const override;

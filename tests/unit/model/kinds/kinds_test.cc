@@ -105,6 +105,26 @@ TEST_P(Kinds, ShapesAreAsPromised) {
   EXPECT_EQ(kind_->quantile(d, w, 0.3).sizes(), (torch::IntArrayRef{3, values()}));
 }
 
+// What a payload counts for in the objective: its observed values, or its words.
+TEST_P(Kinds, SizeCountsWhatIsThere) {
+  PayloadStatistics statistics(GetParam().kind, GetParam().spec);
+  Payload payload;
+  double expected = 0;
+  if (text()) {
+    payload.text = "no acute disease";
+    expected = GetParam().spec.text_model == TextModel::sequence ? 4 : 3;  // a sequence says its end
+  } else {
+    payload.values.assign(static_cast<std::size_t>(values()), 1.0F);
+    payload.observed.assign(static_cast<std::size_t>(values()), 1);
+    payload.observed[0] = 0;
+    expected = static_cast<double>(values() - 1);
+  }
+  Tensor row = torch::empty({1, static_cast<std::int64_t>(statistics.row_width())});
+  statistics.row(payload, {row.data_ptr<float>(), static_cast<std::size_t>(row.numel())});
+  EXPECT_EQ(kind_->size(row).sizes(), (torch::IntArrayRef{1}));
+  EXPECT_EQ(kind_->size(row).item<double>(), expected);
+}
+
 // Central differences on weights of every tensor.
 TEST_P(Kinds, GradientIsTheDerivative) {
   make(true);
