@@ -53,7 +53,7 @@ struct FileReport {
   std::uint64_t rows = 0;
   std::uint64_t values = 0;
   std::uint64_t duplicates = 0;        ///< replaced by a later row for the same patient, time and feature
-  std::uint64_t out_of_range = 0;      ///< left out: outside the schema's plausible range
+  std::uint64_t out_of_range = 0;      ///< left out: not in the schema's plausible range, among its classes or of its shape
   std::uint64_t missing = 0;           ///< cells that mean "not measured"
   std::uint64_t unreadable = 0;        ///< rows or cells that could not be read
   std::map<std::string, std::uint64_t> unmapped;  ///< parameter names that no column names, with their rows
