@@ -5,7 +5,7 @@ films/{train,validation,test}.u8   28 x 28 bytes a film (PneumoniaMNIST: its own
                                    together from two partial copies). No film of the test is in another part, nor one of the validation
                                    in the training part.
 reports/{fit,validation,train,test}.tsv   indication, findings and impression of a report, with tabs between; an empty field is missing.
-                                   train is fit and validation together, 80 % of the reports.
+                                   train is fit and validation together, 80 % of the reports; half-a and half-b are the same reports.
 reports/{...}.labels               1 where a problem was found, a line a report; views_bench does not read them
 """
 import csv
@@ -49,7 +49,9 @@ def reports(data, out):
             kept.append((texts, int(row["Problems"].strip() != "normal")))
     random.Random(1).shuffle(kept)
     n = len(kept)
-    cut = {"fit": kept[: n * 64 // 100], "validation": kept[n * 64 // 100 : n * 80 // 100], "train": kept[: n * 80 // 100], "test": kept[n * 80 // 100 :]}
+    halves = kept[: n * 80 // 100]
+    random.Random(5).shuffle(halves)
+    cut = {"half-a": halves[: len(halves) // 2], "half-b": halves[len(halves) // 2 :], "fit": kept[: n * 64 // 100], "validation": kept[n * 64 // 100 : n * 80 // 100], "train": kept[: n * 80 // 100], "test": kept[n * 80 // 100 :]}
     for name, part in cut.items():
         (out / f"{name}.tsv").write_text("".join("\t".join(texts) + "\n" for texts, _ in part), encoding="utf-8")
         (out / f"{name}.labels").write_text("".join(f"{label}\n" for _, label in part))
