@@ -278,7 +278,7 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   if (f.rows > 0) out += fmt::format("  {} rows with {} values read\n", f.rows, f.values);
   if (f.missing > 0) out += fmt::format("  {} cells said \"not measured\"\n", f.missing);
   if (f.out_of_range > 0)
-    out += fmt::format("  {} values or payloads left out: not in the schema's range, among its classes or of its shape\n", f.out_of_range);
+    out += fmt::format("  {} values left out: not in the schema's range or classes, or a payload of another shape\n", f.out_of_range);
   if (f.unreadable > 0) {
     out +=
         fmt::format("  {} rows or cells could not be read; the first: {}\n", f.unreadable, f.first_problem);
