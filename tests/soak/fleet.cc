@@ -104,6 +104,8 @@ void Fleet::stop(int number, std::optional<Millis> pause) {
     if (!pause) instance.start.reset();
     return;
   }
+  // One that is on its way out is let go: a second signal would tell it to leave at once, with another code.
+  if (instance.expect == Expect::leave) return;
   ::kill(instance.pid, SIGTERM);
   instance.expect = Expect::leave;
   instance.deadline = Clock::now() + options_.shutdown_timeout + kStopGrace;
