@@ -20,6 +20,12 @@ constexpr Millis kRestartPause{1'000};
 constexpr Millis kStopGrace{3'000};
 constexpr std::size_t kLastLines = 6;
 
+std::uintmax_t size_of(const std::string& path) {
+  std::error_code absent;
+  const std::uintmax_t size = std::filesystem::file_size(path, absent);
+  return absent ? 0 : size;
+}
+
 std::string last_lines(const std::string& path) {
   std::deque<std::string> lines;
   std::ifstream file(path);
@@ -65,8 +71,11 @@ void Fleet::reap(int number, Instance& instance) {
     exits_.push_back({name(number), code, last_lines(log_of(number))});
     instance.pause = kRestartPause;
   } else if (instance.expect == Expect::leave && code != 0) {
-    bad_stops_.push_back(name(number) + ": left with " + std::to_string(code) + "\n" +
-                         last_lines(log_of(number)));
+    // SIGTERM ends a process that is still loading its libraries, before it has begun anything: the system does that.
+    const bool loading = WIFSIGNALED(status) && code == 128 + SIGTERM && size_of(log_of(number)) == instance.log_size;
+    if (!loading) {
+      bad_stops_.push_back(name(number) + ": left with " + std::to_string(code) + "\n" + last_lines(log_of(number)));
+    }
   }
   if (instance.pause) instance.start = Clock::now() + *instance.pause;
 }
@@ -78,6 +87,7 @@ void Fleet::start(int number, Instance& instance) {
   for (const std::string& one : options_.overrides) arguments.insert(arguments.end(), {"--set", one});
   arguments.insert(arguments.end(), {"--set", "instance=" + name(number), "--set", "data_dir=" + data});
   instance = Instance{};
+  instance.log_size = size_of(log_of(number));
   instance.pid = spawn(arguments, log_of(number));
 }
 

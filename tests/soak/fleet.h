@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -41,7 +42,7 @@ class Fleet {
   void add(int number);
   /// SIGKILL, and started again after `pause`; `wipe`: its local state is gone by then.
   void kill(int number, Millis pause, bool wipe);
-  /// SIGTERM; it must leave with 0 in time. Started again after `pause`, or never.
+  /// SIGTERM; it must leave with 0 in time, or die of the signal before its first line. Started again after `pause`, or never.
   void stop(int number, std::optional<Millis> pause);
   void stop_all();
   void signal(int number, int signal);
@@ -65,6 +66,7 @@ class Fleet {
     std::optional<Clock::time_point> start;  ///< when it is to be started; with pid 0
     std::optional<Millis> pause{0};          ///< between its end and its start; absent: it stays away
     bool wipe = false;
+    std::uintmax_t log_size = 0;  ///< bytes that its log held when it was started: more means that it has begun
   };
 
   std::string name(int number) const { return "soak-" + std::to_string(number); }
