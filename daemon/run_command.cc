@@ -103,7 +103,7 @@ int run(const RunOptions& options) {
   if (!set_up_logging(*config)) return kExitConfiguration;
   // SIGTERM drains and commits; a second one leaves at once (what is not committed is read again).
   Signals signals;
-  warn_of_slow_products();
+  warn_of_slow_products(config->model);
   auto log = open_event_log(*config, false);
   if (!log.ok()) return explain(log.status());
   StopLimit limit(config->shutdown_timeout);

@@ -66,10 +66,11 @@ Result<std::unique_ptr<streaming::LogFactory>> open_event_log(const Config& conf
   return streaming::make_embedded_log(options);
 }
 
-void warn_of_slow_products() {
-  const model::ProductSpeed speed = model::measure_products();
-  if (speed.remedy.empty()) spdlog::info("matrix products run at {:.0f} GFLOP/s on one thread", speed.gflops);
-  else spdlog::warn("matrix products run at {:.0f} GFLOP/s on one thread: {}", speed.gflops, speed.remedy);
+void warn_of_slow_products(const model::ModelOptions& options) {
+  const model::ProductSpeed speed = model::measure_products(options);
+  const std::string where = model::describe_device(options);
+  if (speed.remedy.empty()) spdlog::info("matrix products run at {:.0f} GFLOP/s on {}", speed.gflops, where);
+  else spdlog::warn("matrix products run at {:.0f} GFLOP/s on {}: {}", speed.gflops, where, speed.remedy);
 }
 
 Signals::Signals() {

@@ -34,7 +34,7 @@ int explain(const Status& status);
 Result<std::unique_ptr<streaming::LogFactory>> open_event_log(const Config& config, bool read_only);
 
 /// Logs a warning when matrix products run at the speed of the reference BLAS.
-void warn_of_slow_products();
+void warn_of_slow_products(const model::ModelOptions& options);
 
 /// SIGINT and SIGTERM, answered on an own thread: the first calls what on_stop() was given, a second one leaves the process
 /// at once. One at a time.

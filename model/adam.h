@@ -17,9 +17,11 @@ class Adam {
   struct Rates {
     double learning_rate = 0, weight_decay = 0, gradient_norm_max = 0;
   };
-  /// Step number `t` (from 1) with the gradient clipped to its greatest norm. Nothing moves when `loss` or the gradient is not finite.
-  /// Returns 1 or 0, whether it moved, on the device of the weights: no host waits for it.
-  torch::Tensor step(const torch::Tensor& gradient, const torch::Tensor& loss, double t, const Rates& rates);
+  /// What step number `t` (from 1) moves by, on the host: for step(), which reads it where the weights are.
+  static torch::Tensor numbers(double t, const Rates& rates);
+  /// A step, with the gradient clipped to its greatest norm. Nothing moves when `loss` or the gradient is not finite. Returns 1 or 0,
+  /// whether it moved, on the device of the weights: without `one_pass` no host waits for it.
+  torch::Tensor step(const torch::Tensor& gradient, const torch::Tensor& loss, const torch::Tensor& numbers);
 
   const torch::Tensor& average() const { return average_; }
   /// What a checkpoint holds beside the weights: both moments and the mean.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 #include <string_view>
 
@@ -65,19 +66,27 @@ void prepare_thread() {
   done = true;
 }
 
-ProductSpeed measure_products() {
+ProductSpeed measure_products(const ModelOptions& where) {
   const torch::NoGradGuard no_gradients;
   prepare_thread();
-  constexpr std::int64_t kSide = 512;
-  const torch::Tensor a = torch::ones({kSide, kSide}), b = torch::ones({kSide, kSide});
+  const auto chosen = choose_device(where.device);
+  const torch::Device device = chosen.ok() ? *chosen : torch::Device(torch::kCPU);
+  const std::int64_t side = device.is_cpu() ? 512 : 4096;
   double best_seconds = 1e9;
-  for (int i = 0; i < 5; ++i) {  // the first one pays for start-up; the best one is the machine's
-    const auto start = std::chrono::steady_clock::now();
-    const torch::Tensor product = torch::mm(a, b);
-    best_seconds = std::min(best_seconds,
-                            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  try {
+    const torch::Tensor a = torch::ones({side, side}, torch::TensorOptions().device(device)), b = a.clone();
+    for (int i = 0; i < 5; ++i) {  // the first one pays for start-up; the best one is the machine's
+      const auto start = std::chrono::steady_clock::now();
+      const torch::Tensor product = torch::mm(a, b);
+      if (!device.is_cpu()) product[0][0].item<float>();
+      best_seconds = std::min(best_seconds,
+                              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    }
+  } catch (const std::exception&) {
+    return {0, "a matrix product failed there; is its memory taken?"};
   }
-  ProductSpeed speed{2.0 * kSide * kSide * kSide / best_seconds * 1e-9, {}};
+  ProductSpeed speed{2.0 * std::pow(static_cast<double>(side), 3) / best_seconds * 1e-9, {}};
+  if (!device.is_cpu()) return speed;
   if (const std::string_view better = better_kernel(); !better.empty()) {
     speed.remedy = "OpenBLAS does not know this processor and takes it for a " + std::string(openblas_kernel()) +
                    "; set OPENBLAS_CORETYPE=" + std::string(better) + " in the environment, or install a newer OpenBLAS";

@@ -34,23 +34,22 @@ Component given_missing(const Component& c, double base, double slope) {
 
 }  // namespace
 
-HostOutputs::HostOutputs(const Outputs& o) {
-  const auto host = [](const Tensor& t) { return t.to(torch::kCPU).contiguous(); };
-  first_share = host(torch::sigmoid(o.first_logit));
+Readings::Readings(const Outputs& o) {
+  first_share = torch::sigmoid(o.first_logit).contiguous();
   for (int i = 0; i < 2; ++i) {
-    location[i] = host(o.location[i]);
-    scale[i] = host(o.scale[i]);
+    location[i] = o.location[i].contiguous();
+    scale[i] = o.scale[i].contiguous();
   }
-  if (o.logit.defined()) probability = host(torch::sigmoid(o.logit));
-  if (o.class_logits.defined()) classes = host(torch::softmax(o.class_logits, 0));
+  if (o.logit.defined()) probability = torch::sigmoid(o.logit).contiguous();
+  if (o.class_logits.defined()) classes = torch::softmax(o.class_logits, 0).contiguous();
   if (o.log_ratio.defined()) {
-    log_ratio = host(o.log_ratio);
-    dispersion = host(o.dispersion);
+    log_ratio = o.log_ratio.contiguous();
+    dispersion = o.dispersion.contiguous();
   }
-  if (o.freedom.defined()) freedom = host(o.freedom);
+  if (o.freedom.defined()) freedom = o.freedom.contiguous();
 }
 
-double FeatureReader::draw(const HostOutputs& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
+double FeatureReader::draw(const Readings& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
   const std::int64_t at = draw * layout.features + feature;
   const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
   const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
@@ -94,7 +93,7 @@ double FeatureReader::draw(const HostOutputs& o, std::int64_t draw, FeatureId fe
   return 0;
 }
 
-Predictive FeatureReader::predictive(const HostOutputs& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
+Predictive FeatureReader::predictive(const Readings& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
   const auto k = static_cast<std::int64_t>(draw_weights.size()), f = layout.features;
   const float* const weights = draw_weights.data();
   const auto at = [&](const Tensor& t, std::int64_t s) { return t.data_ptr<float>()[(row * k + s) * f + feature]; };

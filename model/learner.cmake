@@ -1,11 +1,14 @@
 # What needs LibTorch: the network, its trainer, served versions and the learner's thread. Headers with LibTorch types
 # (network.h, version.h) stay inside this folder.
 find_package(Torch REQUIRED)
-add_library(lacuna_model STATIC adam.cc checkpoint.cc device.cc encoding.cc feature_reader.cc learner.cc network.cc payload_rows.cc payload_statistics.cc sampling.cc trainer.cc training_batch.cc
+add_library(lacuna_model STATIC adam.cc checkpoint.cc device.cc device_graph.cc encoding.cc feature_reader.cc inference.cc learner.cc network.cc objective.cc payload_rows.cc payload_statistics.cc sampling.cc trainer.cc training_batch.cc
             version.cc kinds/convolutions.cc kinds/embedding.cc kinds/image.cc kinds/kind.cc kinds/signal.cc kinds/text.cc kinds/values.cc)
 add_library(lacuna::model ALIAS lacuna_model)
 target_include_directories(lacuna_model PUBLIC ${PROJECT_SOURCE_DIR})
 target_link_libraries(lacuna_model PUBLIC lacuna_model_core lacuna_records PRIVATE lacuna_warnings Threads::Threads ${CMAKE_DL_LIBS} ${TORCH_LIBRARIES})
+if(TARGET torch_cuda)
+  target_compile_definitions(lacuna_model PRIVATE LACUNA_CUDA)
+endif()
 target_precompile_headers(lacuna_model PRIVATE <torch/torch.h>)
 # Its loop becomes vector instructions only where a root need not set errno.
 set_source_files_properties(adam.cc PROPERTIES COMPILE_OPTIONS "-O3;-fno-math-errno" SKIP_PRECOMPILE_HEADERS ON)

@@ -90,6 +90,7 @@ struct LearnerStats {
   std::int64_t replayed = 0;
   std::int64_t versions = 0;
   std::int64_t skipped_steps = 0; ///< loss or gradient not finite: weights were left as they were
+  std::int64_t recorded_steps = 0; ///< since the start, given to the device as one recording (CUDA graph)
   double loss = 0;                ///< exponential mean, nats per observed cell
   double kl = 0;                  ///< nats per example
   double step_ms = 0;             ///< exponential mean
@@ -123,10 +124,10 @@ class Learner {
 };
 
 struct ProductSpeed {
-  double gflops = 0;   ///< of a 512 x 512 x 512 single-precision product with one thread
+  double gflops = 0;   ///< of single-precision products: 512 x 512 x 512 with one thread, or 4096 cubed on CUDA
   std::string remedy;  ///< why that is slow and what to do; empty: it is as it should be
 };
-ProductSpeed measure_products();
+ProductSpeed measure_products(const ModelOptions& where);
 /// "cpu (LibTorch 1.13.1)" or "cuda:0 NVIDIA H100 (LibTorch 2.x)".
 std::string describe_device(const ModelOptions& options);
 

@@ -10,9 +10,22 @@ std::span<float> row_of(torch::Tensor& t, std::int64_t row) {
   return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
 }
 
-PayloadRows PayloadRows::on(const torch::Device& device) const {
+std::int64_t filled_up(std::int64_t count) {
+  std::int64_t size = 4;
+  while (size < count) size *= 4;
+  return size;
+}
+
+torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows) {
+  std::vector<std::int64_t> size = t.sizes().vec();
+  size[0] = rows - size[0];
+  return torch::cat({t, torch::zeros(size, t.options())});
+}
+
+PayloadRows PayloadRows::filled_up(std::int64_t example) const {
   if (!index.defined()) return {};
-  return {index.to(device), rows.to(device), age.to(device)};
+  const std::int64_t all = model::filled_up(index.size(0));
+  return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all)};
 }
 
 PayloadRows make_payload_rows(const PayloadStatistics& statistics, const std::vector<PayloadOf>& payloads) {

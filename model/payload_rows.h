@@ -18,8 +18,20 @@ struct PayloadRows {
   torch::Tensor age;    ///< [n, kAgeColumns]
   static constexpr std::int64_t kAgeColumns = 2;
 
-  PayloadRows on(const torch::Device& device) const;
+  /// The same with rows of `example` added, up to one of a few sizes (filled_up()), which hold nothing. None stay none.
+  PayloadRows filled_up(std::int64_t example) const;
+  template <typename F>
+  void each(F&& f) {
+    f(index);
+    f(rows);
+    f(age);
+  }
 };
+
+/// The least power of 4 that is not below `count`, and at least 4: on a device, shapes that change from call to call are brought to a few.
+std::int64_t filled_up(std::int64_t count);
+/// `t` with rows of zeros added, up to `rows`.
+torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows);
 
 /// A row of a contiguous tensor on the host whose first dimension counts rows.
 std::span<float> row_of(torch::Tensor& t, std::int64_t row);

@@ -105,7 +105,6 @@ Chain Version::begin(const SampleQuery& asked, std::size_t sample) const {
 /// probability. The features of one posterior draw depend on each other only as far as that draw varies, which is too little: the
 /// objective makes the posterior narrow and leaves the spread to the decoder (docs/model.md has figures).
 void Version::sample_chunk(std::span<Chain> chains) const {
-  const auto device = p_.weights.device();
   const auto features = static_cast<std::size_t>(p_.encoder->layout().features);
   const auto size = static_cast<std::size_t>(kProposals * p_.options.latent_dim);
   for (std::size_t step = 0;; ++step) {
@@ -117,27 +116,22 @@ void Version::sample_chunk(std::span<Chain> chains) const {
       queries.push_back({&chain.snapshot, chain.time, {chain.order[step]}, {}, 0});
     }
     if (going.empty()) return;
-    const Rows rows = encode(queries);
+    Rows rows = encode(queries);
     Tensor noise = torch::empty({static_cast<std::int64_t>(going.size()), kProposals, p_.options.latent_dim});
     std::vector<HashRandom> random;
     for (std::size_t i = 0; i < going.size(); ++i) {
       random.emplace_back(mix64(going[i]->seed ^ mix64(going[i]->order[step])));
       random.back().normals({noise.data_ptr<float>() + i * size, size});
     }
-    const Tensor past = rows.past.to(device);
-    const Draws draws = draw(rows, past, rows.context.to(device), noise.to(device));
-    const Tensor weights = torch::softmax(draws.log_weight, 1).to(torch::kCPU).contiguous();
-    if (!torch::isfinite(weights).all().item<bool>()) throw std::runtime_error("not finite");
-    const HostOutputs unknown(draws.blind);
-    const HostOutputs known =
-        rows.any_known_wanted ? HostOutputs(network_.decode(draws.hidden, past)) : HostOutputs();
+    const Said said = say(rows, noise);
+    if (!torch::isfinite(said.weights).all().item<bool>()) throw std::runtime_error("not finite");
     for (std::size_t i = 0; i < going.size(); ++i) {
       Chain& chain = *going[i];
       const FeatureId f = chain.order[step];
-      const std::span w(weights.data_ptr<float>() + i * kProposals, kProposals);
-      const bool measured = rows.visible.data_ptr<float>()[i * features + f] > 0;
+      const std::span w(said.weights.data_ptr<float>() + i * kProposals, kProposals);
+      const bool measured = rows.inputs.visible.data_ptr<float>()[i * features + f] > 0;
       const std::int64_t at = static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit());
-      const double value = reader_.draw(measured ? known : unknown, at, f, random[i]);
+      const double value = reader_.draw(measured ? said.known : said.unknown, at, f, random[i]);
       for (std::size_t j = 0; j < chain.features->size(); ++j) {
         if ((*chain.features)[j] == f) chain.values[j] = value;
       }
@@ -172,7 +166,7 @@ void Version::sample_payloads(std::span<Chain> chains) const {
     }
     if (going.empty()) continue;
     const auto rows_count = static_cast<std::int64_t>(going.size());
-    const Rows rows = encode(queries);
+    Rows rows = encode(queries);
     Tensor noise = torch::empty({rows_count, kProposals, p_.options.latent_dim});
     std::vector<HashRandom> random;
     std::vector<std::uint64_t> seeds;
@@ -181,16 +175,15 @@ void Version::sample_payloads(std::span<Chain> chains) const {
       random.back().normals({noise.data_ptr<float>() + i * size, size});
       seeds.push_back(random.back().bits());
     }
-    const Draws draws = draw(rows, rows.past.to(device), rows.context.to(device), noise.to(device));
-    const Tensor weights = torch::softmax(draws.log_weight, 1).to(torch::kCPU).contiguous();
-    if (!torch::isfinite(weights).all().item<bool>()) throw std::runtime_error("not finite");
+    const Said said = say(rows, noise);
+    if (!torch::isfinite(said.weights).all().item<bool>()) throw std::runtime_error("not finite");
     std::vector<std::int64_t> chosen;
     for (std::size_t i = 0; i < going.size(); ++i) {
-      const std::span w(weights.data_ptr<float>() + i * kProposals, kProposals);
+      const std::span w(said.weights.data_ptr<float>() + i * kProposals, kProposals);
       chosen.push_back(static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit()));
     }
     const PayloadKind& kind = network_.kind(slot);
-    const Tensor state = draws.state.flatten(0, 1).index_select(0, torch::tensor(chosen).to(device)).unsqueeze(1);
+    const Tensor state = said.state.flatten(0, 1).index_select(0, torch::tensor(chosen).to(device)).unsqueeze(1);
     const Tensor drawn = kind.sample(kind.decode(state), seeds).to(torch::kCPU).contiguous();
     for (std::size_t i = 0; i < going.size(); ++i) {
       Payload payload = to_payload(slot, drawn.data_ptr<float>() + static_cast<std::int64_t>(i) * drawn.size(1), drawn.size(1));

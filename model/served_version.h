@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "model/feature_reader.h"
+#include "model/inference.h"
 #include "model/version.h"
 
 // The one ModelVersion there is. Private to version.cc and sampling.cc.
@@ -51,16 +52,8 @@ class Version final : public ModelVersion {
 
  private:
   struct Rows {
-    torch::Tensor past, visible, last, context, subset;
-    std::vector<PayloadRows> payloads;  ///< on the device
+    RowInputs inputs;  ///< on the host
     bool any_known_wanted = false;
-  };
-  /// Posterior draws [rows, draws, ...]: their hidden units, the reading as if nothing were known, and the logarithms of their
-  /// importance weights, up to a constant a row.
-  struct Draws {
-    torch::Tensor state, hidden, log_weight;
-    Outputs blind;
-    torch::Tensor shares;  ///< [rows, subsets, modalities]; when asked for
   };
 
   /// `each` fills the answers of a chunk.
@@ -70,8 +63,9 @@ class Version final : public ModelVersion {
       const torch::NoGradGuard no_gradients;
       prepare_thread();
       std::vector<Answer> answers(queries.size());
-      for (std::size_t at = 0; at < queries.size(); at += kChunk) {
-        const std::size_t size = std::min(kChunk, queries.size() - at);
+      const std::size_t most = p_.predictor ? kDeviceRows : kChunk;
+      for (std::size_t at = 0; at < queries.size(); at += most) {
+        const std::size_t size = std::min(most, queries.size() - at);
         each(queries.subspan(at, size), std::span(answers).subspan(at, size));
       }
       return answers;
@@ -83,8 +77,9 @@ class Version final : public ModelVersion {
 
   Rows encode(std::span<const Query> queries) const;
   torch::Tensor antithetic_noise(std::span<const Query> queries) const;
-  Draws draw(const Rows& rows, const torch::Tensor& past, const torch::Tensor& context, const torch::Tensor& noise, bool explain = false) const;
-  void predict_payloads(std::span<const Query> queries, const Draws& draws, const torch::Tensor& weights, std::span<Prediction> out) const;
+  /// What is known of `rows`, in as many draws as `noise` has; all on the host but Said::state.
+  Said say(Rows& rows, torch::Tensor noise, bool explain = false) const;
+  void predict_payloads(std::span<const Query> queries, const Said& said, std::span<Prediction> out) const;
   void sample_payloads(std::span<Chain> chains) const;
   PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const torch::Tensor& mean, const torch::Tensor& sd, const torch::Tensor& low,
                                        const torch::Tensor& high) const;

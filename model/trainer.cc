@@ -7,6 +7,8 @@
 
 #include "model/adam.h"
 #include "model/checkpoint.h"
+#include "model/device_graph.h"
+#include "model/objective.h"
 #include "model/training_batch.h"
 #include "model/version.h"
 #include "state/records/hash.h"
@@ -17,15 +19,7 @@ using torch::Tensor;
 
 namespace {
 
-/// Weight of a visible cell in the objective, against 1 for a hidden one and for one that arrives. To repeat
-/// what it was shown is the autoencoder's lesser task; at full weight it fills the latent state with each
-/// cell's own noise (docs/model.md has the figures).
-constexpr double kVisibleWeight = 0.1;
-
 enum Purpose : std::uint64_t { kDrawRows = 1, kDrawReplay, kHide, kNoise };
-
-/// Weight of the pull towards each modality's own posterior (Hwang et al. 2021, eq. 8: alpha).
-constexpr double kConditionalWeight = 0.9;
 
 std::size_t payload_bytes(const Example& example) {
   std::size_t bytes = 0;
@@ -50,7 +44,10 @@ class TorchTrainer final : public Trainer {
         standardiser_(schema),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
         adam_(network_.flat(), device.is_cpu()),
-        sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {}
+        graph_(device),
+        sums_(torch::zeros({4}, torch::TensorOptions().device(device))) {
+    if (!device.is_cpu()) predictor_ = std::make_shared<DevicePredictor>(encoder_->layout(), model, device);
+  }
 
   bool take(Example example, int pace) override {
     standardiser_.observe(example);
@@ -93,12 +90,7 @@ class TorchTrainer final : public Trainer {
     return mix64(options_.seed ^ mix64(static_cast<std::uint64_t>(stats_.steps) * 8 + purpose));
   }
   std::vector<const Example*> choose_rows(const std::vector<Example>& replayed) const;
-  struct Loss {
-    Tensor total;  ///< what is differentiated
-    Tensor nats;   ///< a cell, without any weighting
-    Tensor kl;     ///< nats an example
-  };
-  Loss loss(const TrainingBatch& batch) const;
+  void update(const TrainingBatch& batch);
   void read_sums();
 
   const Schema& schema_;
@@ -110,6 +102,9 @@ class TorchTrainer final : public Trainer {
   Standardiser standardiser_;
   Network network_;
   Adam adam_;
+  struct Nothing {};
+  DeviceGraph<TrainingBatch, Nothing> graph_;
+  std::shared_ptr<DevicePredictor> predictor_;  ///< the versions'; null on a processor
   Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
   std::deque<Example> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
@@ -133,84 +128,35 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
   return rows;
 }
 
-TorchTrainer::Loss TorchTrainer::loss(const TrainingBatch& b) const {
-  const InputLayout& layout = encoder_->layout();
-  const auto rows = static_cast<double>(b.past.size(0));
-  const Tensor codes = network_.codes(b.past, b.context, b.shown);
-  const Posterior q = network_.fuse_codes(codes, b.context, b.subset).posterior;
-  const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * b.noise;
-  const Tensor state = network_.state(latent, b.context);
-  Tensor kl = (kl_to_prior(q) * b.pass_weight).sum();
-  Tensor penalty = kl;
-  if (train_.objective == Objective::mvtcae) {
-    // Each modality by itself: the posterior of all is drawn towards theirs.
-    const Tensor alone = torch::diag_embed(b.subset.squeeze(1));
-    const Posterior own = network_.fuse_codes(codes, b.context, alone).posterior;
-    const Tensor gaps = kl_between(q, own) * b.subset.squeeze(1);
-    penalty = (1 - kConditionalWeight) * kl +
-              kConditionalWeight * (gaps.sum(1) / b.subset.squeeze(1).sum(1).clamp_min(1.0)).sum();
-  }
-  Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, cells = likelihood;
-  const Tensor pass = b.pass_weight.unsqueeze(-1);
-  if (layout.features > 0) {
-    const Tensor count_mean = torch::tensor(standardiser_.means()).to(device_);
-    const Tensor hidden = network_.expand(state);
-    const Outputs blind = network_.decode(hidden, {});
-    const Tensor now = network_.log_likelihood(blind, b.last, count_mean) * pass;
-    const Tensor next = network_.log_likelihood(network_.decode(hidden, b.past, b.visible), b.arrived, count_mean) * pass;
-    const Tensor observed = b.observed.unsqueeze(1);
-    const Tensor arrived = (next * b.arrived_mask.unsqueeze(1)).sum();
-    likelihood = (now * (observed - (1.0 - kVisibleWeight) * b.visible * observed)).sum() + arrived;
-    plain = (now * observed).sum() + arrived;
-    cells = b.observed.sum() + b.arrived_mask.sum();
-    if (options_.mnar) {
-      likelihood = likelihood + (network_.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.struck * pass).sum();
-    }
-  }
-  for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
-    const auto modality = static_cast<std::int64_t>(layout.payloads[slot].modality);
-    for (const bool came : {false, true}) {
-      const PayloadRows& p = came ? b.came[slot] : b.known[slot];
-      if (!p.index.defined()) continue;
-      const PayloadKind& kind = network_.kind(slot);
-      const Tensor counts_for = kind.size(p.rows).clamp(1.0, train_.payload_cells);
-      const Tensor said = counts_for.unsqueeze(-1) * b.pass_weight.index_select(0, p.index) *
-                          kind.log_likelihood(kind.decode(state.index_select(0, p.index)), p.rows);
-      const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality) * b.shown_share.index_select(0, p.index).unsqueeze(-1);
-      likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
-      plain = plain + said.sum();
-      cells = cells + counts_for.sum();
-    }
-  }
-  const double warm =
-      std::min(1.0, static_cast<double>(stats_.steps + 1) /
-                        static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
-  // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for
-  // being sparse.
-  const double shape = static_cast<double>(layout.features) + train_.payload_cells * static_cast<double>(layout.payloads.size());
-  return {(train_.beta * warm * penalty - likelihood) / (rows * shape),
-          ((train_.beta * penalty - plain) / cells.clamp_min(1.0)).detach(), (kl / rows).detach()};
-}
-
 void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const auto start = std::chrono::steady_clock::now();
-  const TrainingBatch batch = make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed),
-                                                  stream_seed(kHide), stream_seed(kNoise))
-                                  .on(device_);
-  network_.gradient().zero_();
-  const Loss loss = this->loss(batch);
-  loss.total.backward();
-
-  const torch::NoGradGuard no_gradients;
-  const Tensor fine = adam_.step(network_.gradient(), loss.total, static_cast<double>(stats_.steps + 1),
-                                 {train_.learning_rate, train_.weight_decay, train_.gradient_norm_max});
-  sums_ += torch::stack({loss.nats.nan_to_num(0, 0, 0) * fine, loss.kl.nan_to_num(0, 0, 0) * fine, fine, 1.0 - fine});
+  TrainingBatch batch = make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed), stream_seed(kHide),
+                                            stream_seed(kNoise));
+  const auto t = static_cast<double>(stats_.steps + 1);
+  const double warm = std::min(1.0, t / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
+  batch.kl_weight = torch::full({1}, train_.beta * warm);
+  batch.rates = Adam::numbers(t, {train_.learning_rate, train_.weight_decay, train_.gradient_norm_max});
+  graph_.run(device_.is_cpu() ? std::move(batch) : batch.filled_up(), [this](const TrainingBatch& b) {
+    update(b);
+    return Nothing();
+  });
   ++stats_.steps;
+  stats_.recorded_steps = graph_.replays();
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
   if (device_.is_cpu()) read_sums();
   const double ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
+}
+
+/// All of a step that the device does. On CUDA it is recorded: no value may come back to the host in between.
+void TorchTrainer::update(const TrainingBatch& batch) {
+  network_.gradient().zero_();
+  const Loss loss = objective(network_, encoder_->layout(), options_, train_, batch);
+  loss.total.backward();
+  const torch::NoGradGuard no_gradients;
+  const Tensor fine = adam_.step(network_.gradient(), loss.total, batch.rates);
+  sums_ += torch::stack({loss.nats.nan_to_num(0, 0, 0) * fine, loss.kl.nan_to_num(0, 0, 0) * fine, fine, 1.0 - fine});
 }
 
 /// Moves the sums kept on the device into the figures; on CUDA only once a version, since it waits for the
@@ -234,7 +180,7 @@ std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
   VersionParts parts{
       encoder_,         standardiser_,   options_,     predict_,
-      adam_.average().clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0};
+      adam_.average().clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0, predictor_};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;

@@ -216,17 +216,20 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     }
     b.came.push_back(make_payload_rows(statistics, came));
   }
+  b.count_mean = torch::tensor(standardiser.means());
   return b;
 }
 
-TrainingBatch TrainingBatch::on(const torch::Device& device) const {
+TrainingBatch TrainingBatch::filled_up() const {
   TrainingBatch out = *this;
+  if (known.empty()) return out;
+  const std::int64_t rows = past.size(0);
   for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.struck,
                     &out.pass_weight, &out.noise, &out.shown_share}) {
-    *t = t->to(device);
+    *t = with_rows(*t, rows + 1);
   }
   for (auto* payloads : {&out.known, &out.came, &out.shown}) {
-    for (PayloadRows& p : *payloads) p = p.on(device);
+    for (PayloadRows& p : *payloads) p = p.filled_up(rows);
   }
   return out;
 }

@@ -26,11 +26,28 @@ struct TrainingBatch {
   std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came
   std::vector<PayloadRows> shown;           ///< `known` without the values or words that a draw hid: what the encoder reads
   torch::Tensor shown_share;                ///< [B]: of a payload's values or words
+  torch::Tensor count_mean;                 ///< [F]: population means
+  torch::Tensor kl_weight;                  ///< [1]: of the KL divergence at this step
+  torch::Tensor rates;                      ///< Adam::numbers() of this step
 
-  TrainingBatch on(const torch::Device& device) const;
+  /// The same in one of a few shapes: payloads are added, which hold nothing and belong to an example without a pass. For devices, which
+  /// replay what they know the shape of.
+  TrainingBatch filled_up() const;
+  /// Calls `f` with every tensor, the undefined ones too.
+  template <typename F>
+  void each(F&& f) {
+    for (torch::Tensor* t : {&past, &context, &observed, &last, &arrived, &arrived_mask, &subset, &visible, &struck, &pass_weight, &noise,
+                             &shown_share, &count_mean, &kl_weight, &rates}) {
+      f(*t);
+    }
+    for (auto* payloads : {&known, &came, &shown}) {
+      for (PayloadRows& p : *payloads) p.each(f);
+    }
+  }
 };
 
-/// A batch of `examples`, hidden and drawn by `seed`: everything depends on the example, its place and the seed alone.
+/// A batch of `examples`, hidden and drawn by `seed`: everything depends on the example, its place and the seed alone. `kl_weight` and
+/// `rates` are the trainer's to set.
 TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
                                   std::uint64_t noise_seed);

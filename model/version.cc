@@ -11,14 +11,6 @@ namespace lacuna::model {
 
 using torch::Tensor;
 
-namespace {
-
-/// Exponent of the importance weights. With few draws their full variance costs more than their bias is
-/// worth: at 1 the effective sample size was 3.5 of 16 and the error 2 % higher (docs/model.md).
-constexpr double kWeightPower = 0.1;
-
-}  // namespace
-
 Version::Version(VersionParts parts)
     : p_(std::move(parts)),
       network_(p_.encoder->layout(), p_.options, p_.weights, false),
@@ -32,7 +24,7 @@ Version::Version(VersionParts parts)
   std::snprintf(text, sizeof text, "%06lld-%08x", static_cast<long long>(p_.number),
                 static_cast<unsigned>(hash >> 32));
   id_ = text;
-  count_mean_ = torch::tensor(p_.standardiser.means()).to(p_.weights.device());
+  count_mean_ = torch::tensor(p_.standardiser.means());
   if (p_.options.mnar) {
     const auto numbers = [](const Tensor& t) {
       const Tensor c = t.to(torch::kCPU).contiguous();
@@ -50,13 +42,14 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
   const std::int64_t f = layout.features;
   // A mixture of experts asks each observed modality in turn; the product asks all of them at once.
   const std::int64_t subsets = p_.options.fusion == Fusion::moe ? layout.modalities : 1;
-  Rows r{torch::empty({rows, f, layout.past}),
-         torch::empty({rows, f}),
-         torch::empty({rows, f}),
-         torch::empty({rows, layout.context}),
-         torch::zeros({rows, subsets, layout.modalities}),
-         {},
-         false};
+  Rows out;
+  RowInputs& r = out.inputs;
+  r.past = torch::empty({rows, f, layout.past});
+  r.visible = torch::empty({rows, f});
+  r.last = torch::empty({rows, f});
+  r.context = torch::empty({rows, layout.context});
+  r.subset = torch::zeros({rows, subsets, layout.modalities});
+  r.count_mean = count_mean_;
   const auto is_hidden = [](const Query& query, ModalityId m) {
     return std::find(query.hidden.begin(), query.hidden.end(), m) != query.hidden.end();
   };
@@ -71,7 +64,7 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
     }
     const std::vector<PayloadOf> newest = newest_payloads(modality, snapshots, times);
     for (const PayloadOf& p : newest) payload_seen[static_cast<std::size_t>(p.example)][modality] = true;
-    r.payloads.push_back(make_payload_rows(p_.standardiser.payload(slot), newest).on(p_.weights.device()));
+    r.payloads.push_back(make_payload_rows(p_.standardiser.payload(slot), newest));
   }
   for (std::int64_t i = 0; i < rows; ++i) {
     const Query& query = queries[static_cast<std::size_t>(i)];
@@ -98,9 +91,9 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
     for (std::size_t s = 0; subsets > 1 && !seen.empty() && s < static_cast<std::size_t>(subsets); ++s) {
       subset[s * static_cast<std::size_t>(layout.modalities) + seen[s % seen.size()]] = 1.0F;
     }
-    for (FeatureId wanted : query.wanted) r.any_known_wanted |= visible[wanted] > 0;
+    for (FeatureId wanted : query.wanted) out.any_known_wanted |= visible[wanted] > 0;
   }
-  return r;
+  return out;
 }
 
 /// Antithetic pairs: half the draws, and the mean over them free of odd-order error.
@@ -116,39 +109,16 @@ Tensor Version::antithetic_noise(std::span<const Query> queries) const {
   return noise;
 }
 
-/// A draw for each row of `noise`, [rows, draws, latent]. `past` and `context` are those of the rows, on the device.
-Version::Draws Version::draw(const Rows& rows, const Tensor& past, const Tensor& context, const Tensor& noise, bool explain) const {
-  const auto device = p_.weights.device();
-  Network::Encoded encoded =
-      network_.fuse_codes(network_.codes(past, context, rows.payloads), context, rows.subset.to(device), explain);
-  Posterior q = std::move(encoded.posterior);
-  if (q.mean.size(1) > 1) {
-    const Tensor turn = torch::arange(noise.size(1), torch::kLong).remainder(q.mean.size(1)).to(device);
-    q = {q.mean.index_select(1, turn), q.log_variance.index_select(1, turn)};
-  }
-  const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * noise;
-  Draws out;
-  out.shares = encoded.shares;
-  out.state = network_.state(latent, context);
-  // Importance weights: how well each draw explains the known features, against how readily it was drawn. Payloads are left out: to
-  // decode them for each draw halved the imputations a second of patients with films, and moved the error of half a film by 0.01 of
-  // 16 grey levels.
-  Tensor explained = torch::zeros({noise.size(0), noise.size(1)}, noise.options());
-  if (p_.encoder->layout().features > 0) {
-    out.hidden = network_.expand(out.state);
-    out.blind = network_.decode(out.hidden, {});
-    explained = (network_.log_likelihood(out.blind, rows.last.to(device), count_mean_) * rows.visible.to(device).unsqueeze(1)).sum(-1);
-  }
-  const Tensor log_prior = -0.5 * (latent * latent).sum(-1);
-  const Tensor log_proposal = (-0.5 * (noise * noise) - 0.5 * q.log_variance).sum(-1);
-  out.log_weight = (explained + log_prior - log_proposal) * kWeightPower;
-  return out;
+Said Version::say(Rows& rows, Tensor noise, bool explain) const {
+  rows.inputs.noise = std::move(noise);
+  if (p_.predictor) return p_.predictor->say(p_.weights, rows.inputs, explain);
+  return model::say(network_, p_.encoder->layout(), rows.inputs, rows.any_known_wanted, explain);
 }
 
 void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const {
-  const Rows rows = encode(queries);
-  const auto device = p_.weights.device();
-  const Posterior q = network_.encode(rows.past.to(device), rows.context.to(device), rows.subset.to(device), rows.payloads);
+  RowInputs in = encode(queries).inputs;
+  in.each([device = p_.weights.device()](Tensor& t) { t = t.defined() ? t.to(device) : t; });
+  const Posterior q = network_.encode(in.past, in.context, in.subset, in.payloads);
   // A mixture of experts has one posterior a modality: its mean is theirs.
   const Tensor mean = q.mean.mean(1).to(torch::kCPU).contiguous();
   if (!torch::isfinite(mean).all().item<bool>()) throw std::runtime_error("not finite");
@@ -159,21 +129,14 @@ void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector
 }
 
 void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const {
-  const Rows rows = encode(queries);
-  const auto device = p_.weights.device();
+  Rows rows = encode(queries);
   const std::int64_t k = p_.predict.samples;
-  const Tensor past = rows.past.to(device);
   const bool explain = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.explain; });
-  const Draws draws = draw(rows, past, rows.context.to(device), antithetic_noise(queries).to(device), explain);
-  const Tensor device_weights = torch::softmax(draws.log_weight, 1);
-  const Tensor weights = device_weights.to(torch::kCPU).contiguous();
-  const bool features = p_.encoder->layout().features > 0;
-  HostOutputs unknown = features ? HostOutputs(draws.blind) : HostOutputs();
-  HostOutputs known = rows.any_known_wanted ? HostOutputs(network_.decode(draws.hidden, past)) : HostOutputs();
-  unknown.missing = p_.options.mnar;
-  const float* visible = rows.visible.data_ptr<float>();
+  Said said = say(rows, antithetic_noise(queries), explain);
+  said.unknown.missing = p_.options.mnar;
+  const float* visible = rows.inputs.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    const float* w = weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
+    const float* w = said.weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
     double squares = 0;
     for (std::int64_t s = 0; s < k; ++s) squares += static_cast<double>(w[s]) * w[s];
     // Every weight depends on every output, so one look finds a network that has diverged anywhere.
@@ -183,12 +146,12 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
     out[i].predictive.reserve(queries[i].wanted.size());
     for (FeatureId f : queries[i].wanted) {
       const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
-      out[i].predictive.push_back(reader_.predictive(measured ? known : unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
+      out[i].predictive.push_back(reader_.predictive(measured ? said.known : said.unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
     }
   }
-  if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, draws, device_weights, out);
+  if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, said, out);
   if (!explain) return;
-  const Tensor shares = draws.shares.sum(1).to(torch::kCPU).contiguous(), subset = rows.subset.amax(1).contiguous();
+  const Tensor shares = said.shares.sum(1).contiguous(), subset = rows.inputs.subset.amax(1).contiguous();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (!queries[i].explain) continue;
     const std::int64_t m = shares.size(1), at = static_cast<std::int64_t>(i) * m;
@@ -201,8 +164,7 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   }
 }
 
-void Version::predict_payloads(std::span<const Query> queries, const Draws& draws, const Tensor& weights,
-                               std::span<Prediction> out) const {
+void Version::predict_payloads(std::span<const Query> queries, const Said& said, std::span<Prediction> out) const {
   const InputLayout& layout = p_.encoder->layout();
   for (std::size_t i = 0; i < queries.size(); ++i) out[i].payloads.resize(queries[i].wanted_payloads.size());
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
@@ -216,9 +178,10 @@ void Version::predict_payloads(std::span<const Query> queries, const Draws& draw
       }
     }
     if (index.empty()) continue;
-    const Tensor chosen = torch::tensor(index).to(weights.device());
+    const Tensor chosen = torch::tensor(index);
     const PayloadKind& kind = network_.kind(slot);
-    const Tensor decoded = kind.decode(draws.state.index_select(0, chosen)), w = weights.index_select(0, chosen);
+    const Tensor decoded = kind.decode(said.state.index_select(0, chosen.to(said.state.device()))),
+                 w = said.weights.index_select(0, chosen).to(said.state.device());
     const double half = (1 - p_.predict.level) / 2;
     const auto host = [](const Tensor& t) { return t.defined() ? t.to(torch::kCPU).contiguous() : t; };
     const Tensor mean = host(kind.mean(decoded, w)), sd = host(kind.sd(decoded, w)), low = host(kind.quantile(decoded, w, half)),

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "model/inference.h"
 #include "model/learner.h"
 #include "model/network.h"
 
@@ -18,6 +19,7 @@ struct VersionParts {
   torch::Tensor weights;
   std::int64_t number = 0, steps = 0;
   double loss = 0;
+  std::shared_ptr<DevicePredictor> predictor;  ///< where it shall predict; null on a processor
 };
 
 std::shared_ptr<const ModelVersion> make_version(VersionParts parts);

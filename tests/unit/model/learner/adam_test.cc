@@ -46,7 +46,7 @@ TEST_P(AdamTest, FollowsItsEquationsInDoublePrecision) {
     for (int i = 0; i < kWeights; ++i) squares += std::pow(g[i].item<double>(), 2);
     const double clip = std::min(1.0, kRates.gradient_norm_max / std::sqrt(squares));
     for (int i = 0; i < kWeights; ++i) reference[static_cast<std::size_t>(i)].step(clip * g[i].item<double>(), t);
-    EXPECT_EQ(adam.step(g, torch::zeros({}), t, kRates).item<float>(), 1);
+    EXPECT_EQ(adam.step(g, torch::zeros({}), Adam::numbers(t, kRates)).item<float>(), 1);
   }
   for (int i = 0; i < kWeights; ++i) {
     EXPECT_NEAR(weights[i].item<double>(), reference[static_cast<std::size_t>(i)].w, 2e-5);
@@ -57,15 +57,15 @@ TEST_P(AdamTest, FollowsItsEquationsInDoublePrecision) {
 TEST_P(AdamTest, WhatIsNotFiniteMovesNothing) {
   const torch::Tensor weights = torch::ones({kWeights});
   Adam adam(weights, GetParam());
-  adam.step(gradient_of(1), torch::zeros({}), 1, kRates);
+  adam.step(gradient_of(1), torch::zeros({}), Adam::numbers(1, kRates));
   std::vector<torch::Tensor> before;
   for (const torch::Tensor& t : adam.state()) before.push_back(t.clone());
   before.push_back(weights.clone());
   const torch::Tensor good = gradient_of(2), nan = torch::full({}, std::numeric_limits<float>::quiet_NaN());
   torch::Tensor bad = good.clone();
   bad[5] = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(adam.step(bad, torch::zeros({}), 2, kRates).item<float>(), 0);
-  EXPECT_EQ(adam.step(good, nan, 2, kRates).item<float>(), 0);
+  EXPECT_EQ(adam.step(bad, torch::zeros({}), Adam::numbers(2, kRates)).item<float>(), 0);
+  EXPECT_EQ(adam.step(good, nan, Adam::numbers(2, kRates)).item<float>(), 0);
   std::vector<torch::Tensor> after = adam.state();
   after.push_back(weights);
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(torch::equal(before[i], after[i])) << i;
