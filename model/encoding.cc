@@ -25,11 +25,10 @@ void Standardiser::Cell::add(double value) {
   const double before = value - mean;
   mean += before / count;
   squares += before * (value - mean);
+  settle();
 }
 
-double Standardiser::Cell::sd() const {
-  return count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin);
-}
+void Standardiser::Cell::settle() { sd = count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin); }
 
 Standardiser::Standardiser(const Schema& schema)
     : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
@@ -77,6 +76,7 @@ bool Standardiser::load(ByteReader& in) {
       c.count = in.get<double>();
       c.mean = in.get<double>();
       c.squares = in.get<double>();
+      c.settle();
     }
   }
   auto payloads = payloads_;

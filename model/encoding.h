@@ -24,11 +24,11 @@ class Standardiser {
   double mean(FeatureId feature) const { return features_[feature].mean; }
   std::vector<float> means() const;  ///< by feature
   /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
-  double sd(FeatureId feature) const { return features_[feature].sd(); }
+  double sd(FeatureId feature) const { return features_[feature].sd; }
   /// By the position in InputLayout::payloads.
   const PayloadStatistics& payload(std::size_t slot) const { return payloads_[slot]; }
   double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean; }
-  double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd(); }
+  double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd; }
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);  ///< false, and unchanged, when the sizes differ or bytes are missing
 
@@ -37,8 +37,9 @@ class Standardiser {
  private:
   struct Cell {
     double count = 0, mean = 0, squares = 0;
+    double sd = 1;  ///< of the three: every example reads it many times
     void add(double value);
-    double sd() const;
+    void settle();
   };
   std::vector<Likelihood> likelihoods_;
   std::vector<Cell> features_, attributes_;

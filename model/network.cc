@@ -239,7 +239,7 @@ Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vect
   for (std::size_t slot = 0; slot < payloads.size(); ++slot) {
     const PayloadRows& p = payloads[slot];
     if (!p.index.defined() || p.index.size(0) == 0) continue;
-    const Tensor said = kinds_[slot]->encode(p.rows) + torch::mm(p.age, w_.payload_age[static_cast<std::int64_t>(slot)]);
+    const Tensor said = kinds_[slot]->encode(p.standardised()) + torch::mm(p.age, w_.payload_age[static_cast<std::int64_t>(slot)]);
     Tensor all = torch::zeros({rows, embed_}, said.options()).index_copy(0, p.index, said);
     const auto modality = static_cast<std::int64_t>(layout_.payloads[slot].modality);
     Tensor at = torch::zeros({m, 1}, said.options());

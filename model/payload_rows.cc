@@ -25,7 +25,15 @@ torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows) {
 PayloadRows PayloadRows::filled_up(std::int64_t example) const {
   if (!index.defined()) return {};
   const std::int64_t all = model::filled_up(index.size(0));
-  return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all)};
+  return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all), mean, spread};
+}
+
+torch::Tensor PayloadRows::standardised() const {
+  if (!mean.defined()) return rows;
+  const std::int64_t n = rows.size(0), values = rows.size(1) / 2;
+  const torch::Tensor by_cell = rows.narrow(1, 0, values).reshape({n, mean.size(0), -1}), observed = rows.narrow(1, values, values);
+  const torch::Tensor z = ((by_cell - mean.unsqueeze(-1)) / spread.unsqueeze(-1)).clamp(-kValueClamp, kValueClamp).view({n, values});
+  return torch::cat({z * observed, observed}, 1);
 }
 
 PayloadRows make_payload_rows(const PayloadStatistics& statistics, const std::vector<PayloadOf>& payloads) {
@@ -35,6 +43,10 @@ PayloadRows make_payload_rows(const PayloadStatistics& statistics, const std::ve
   out.index = torch::empty({n}, torch::kLong);
   out.rows = torch::empty({n, static_cast<std::int64_t>(statistics.row_width())});
   out.age = torch::empty({n, PayloadRows::kAgeColumns});
+  if (const std::vector<float> means = statistics.means(); !means.empty()) {
+    out.mean = torch::tensor(means);
+    out.spread = torch::tensor(statistics.spreads());
+  }
   for (std::int64_t i = 0; i < n; ++i) {
     const PayloadOf& p = payloads[static_cast<std::size_t>(i)];
     out.index.data_ptr<std::int64_t>()[i] = p.example;

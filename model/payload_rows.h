@@ -16,7 +16,13 @@ struct PayloadRows {
   torch::Tensor index;  ///< [n], which examples; undefined: none
   torch::Tensor rows;   ///< [n, W] (PayloadStatistics::row)
   torch::Tensor age;    ///< [n, kAgeColumns]
+  torch::Tensor mean, spread;  ///< [channels or dimensions], of `rows`; undefined for text
   static constexpr std::int64_t kAgeColumns = 2;
+  /// Standardised values further out are read as being there.
+  static constexpr double kValueClamp = 10;
+
+  /// `rows` as the kinds read them (kinds/kind.h): values standardised, where they lie. There are many of them: the host only copies.
+  torch::Tensor standardised() const;
 
   /// The same with rows of `example` added, up to one of a few sizes (filled_up()), which hold nothing. None stay none.
   PayloadRows filled_up(std::int64_t example) const;
@@ -25,6 +31,8 @@ struct PayloadRows {
     f(index);
     f(rows);
     f(age);
+    f(mean);
+    f(spread);
   }
 };
 

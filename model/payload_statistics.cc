@@ -8,8 +8,6 @@ namespace lacuna::model {
 namespace {
 
 constexpr double kSdMin = 1e-6;
-/// Standardised values further out are read as being there.
-constexpr double kValueClamp = 10;
 /// Words that may wait for a number, for each number there can be.
 constexpr std::size_t kWaitingPerWord = 8;
 
@@ -135,13 +133,28 @@ std::size_t PayloadStatistics::row_width() const { return kind_ == ModalityKind:
 
 void PayloadStatistics::row(const Payload& payload, std::span<float> out) const {
   if (kind_ == ModalityKind::text) return vocabulary_.tokens(payload.text, out);
+  if (payload.values.size() == values_ && payload.observed.empty()) {
+    std::copy(payload.values.begin(), payload.values.end(), out.begin());
+    std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(values_), values_, 1.0F);
+    return;
+  }
   for (std::size_t i = 0; i < values_; ++i) {
     const bool observed = i < payload.values.size() && (payload.observed.empty() || payload.observed[i] != 0);
-    const Cell& cell = cells_[cell_of(i)];
-    const double z = observed ? (payload.values[i] - cell.mean) / cell.sd() : 0;
-    out[i] = static_cast<float>(std::clamp(z, -kValueClamp, kValueClamp));
+    out[i] = observed ? payload.values[i] : 0.0F;
     out[values_ + i] = observed ? 1.0F : 0.0F;
   }
+}
+
+std::vector<float> PayloadStatistics::means() const {
+  std::vector<float> out;
+  for (const Cell& c : cells_) out.push_back(static_cast<float>(c.mean));
+  return out;
+}
+
+std::vector<float> PayloadStatistics::spreads() const {
+  std::vector<float> out;
+  for (const Cell& c : cells_) out.push_back(static_cast<float>(c.sd()));
+  return out;
 }
 
 float PayloadStatistics::value(std::size_t position, float standardised) const {

@@ -57,9 +57,12 @@ class PayloadStatistics {
   PayloadStatistics(ModalityKind kind, const PayloadSpec& spec);
   void observe(const Payload& payload);
 
-  /// Numbers of one row. Values: all standardised (0 where not observed), then all observed masks; text: token numbers.
+  /// Numbers of one row. Values: all as they are (0 where not observed), then all observed masks; text: token numbers.
   std::size_t row_width() const;
   void row(const Payload& payload, std::span<float> out) const;
+  /// Mean and spread of each channel or dimension, which as many values of a row follow each other in; empty for text.
+  std::vector<float> means() const;
+  std::vector<float> spreads() const;
   /// Natural value of a standardised one, by position in the payload; and of a spread.
   float value(std::size_t position, float standardised) const;
   float spread(std::size_t position, float standardised) const;

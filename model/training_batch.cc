@@ -32,8 +32,12 @@ PayloadRows struck_rows(const PayloadRows& known, ModalityKind kind, const std::
     const auto there = [&](std::size_t v) { return text ? row[v] != kNoWord : row[values + v] != 0; };
     std::size_t left = 0;
     for (std::size_t v = 0; v < values; ++v) left += there(v) ? 1 : 0;
+    // Four values share a hash of 64 bits.
+    const auto limit = static_cast<std::uint64_t>(share[example] * 0x1p16);
+    std::uint64_t bits = 0;
     for (std::size_t v = 0; v < values; ++v) {
-      if (random.unit() >= share[example] || left <= 1 || !there(v)) continue;
+      bits = v % 4 == 0 ? random.bits() : bits >> 16;
+      if ((bits & 0xffff) >= limit || left <= 1 || !there(v)) continue;
       row[v] = text ? kNoWord : 0.0F;
       if (!text) row[values + v] = 0.0F;
       --left;
@@ -135,7 +139,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   for (std::int64_t i = 0; i < rows; ++i) {
     const Example& example = *examples[static_cast<std::size_t>(i)];
     HashRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
-    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), cell = row_of(cells, i);
+    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), cell = row_of(cells, i), struck_here = row_of(struck, i);
     encoder.encode(standardiser, example.before, example.after.get(), example.time,
                    {past, observed, row_of(b.last, i), row_of(b.context, i)});
     const double kept_as_is = random.unit();
@@ -157,7 +161,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
     for (std::size_t f = 0; f < features; ++f) {
       const bool hide = (random.unit() < share && !whole) || blank;
-      row_of(struck, i)[f] = hide ? 1.0F : 0.0F;
+      struck_here[f] = hide ? 1.0F : 0.0F;
       if (l.known(past, f) && !hide) {
         cell[f] = 1.0F;
         left[l.modality_of[f]] = true;
@@ -181,7 +185,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.pass_weight = torch::zeros({rows, s});
   for (std::int64_t i = 0; i < rows; ++i) {
     const auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
-    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), cell = row_of(cells, i), struck_in = row_of(b.struck, i);
+    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), cell = row_of(cells, i), struck_here = row_of(struck, i), struck_in = row_of(b.struck, i);
     for (std::size_t p = 0; p < passes_of.size(); ++p) {
       const std::vector<bool>& kept = passes_of[p];
       row_of(b.pass_weight, i)[p] = 1.0F / static_cast<float>(passes_of.size());
@@ -189,7 +193,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
       for (std::size_t f = 0; f < features; ++f) {
         const ModalityId m = l.modality_of[f];
         visible[p * features + f] = kept[m] ? cell[f] : 0.0F;
-        struck_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : row_of(struck, i)[f];
+        struck_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : struck_here[f];
       }
     }
   }

@@ -10,8 +10,8 @@
 #include "state/records/payload.h"
 
 // What the network needs of a kind of payload (image, text, signal, embedding). Each kind is one file that implements PayloadKind
-// and a line in make_kind(); features of tabular modalities are read and written together, in tabular.h. B: examples, K: posterior
-// samples, W: numbers of a row (PayloadStatistics::row), V: values of a payload, E: width of a code, H: width of the decoder's
+// and a line in make_kind(); features of tabular modalities are read and written together, in network.h. B: examples, K: posterior
+// samples, W: numbers of a row (PayloadRows::standardised), V: values of a payload, E: width of a code, H: width of the decoder's
 // state, D: numbers that a decoder says of a payload.
 
 namespace lacuna::model {

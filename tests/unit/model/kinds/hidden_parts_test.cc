@@ -1,5 +1,7 @@
-// Protects what a training example's payloads lose before the encoder reads them: the share that was drawn, of what was there only,
-// never all of it, and nothing of what is to be explained.
+// Protects what the encoder reads of a training example's payloads: standardised values; without the share that was drawn, of what was there
+// only, never all of it, and nothing of what is to be explained.
+
+#include <cmath>
 
 #include <gtest/gtest.h>
 
@@ -62,6 +64,53 @@ TEST(HiddenParts, NeverAllOfIt) {
 TEST(HiddenParts, NothingWhenNothingIsAskedFor) {
   const TrainingBatch b = batch(0, 0, 12);
   for (std::size_t slot = 0; slot < 2; ++slot) EXPECT_TRUE(torch::equal(b.shown[slot].rows, b.known[slot].rows));
+}
+
+TEST(PayloadRows, ValuesAreStandardisedWhereTheyLie) {
+  PayloadSpec spec;
+  spec.channels = 2;
+  spec.length = 5;
+  PayloadStatistics statistics(ModalityKind::signal, spec);
+  HashRandom random(8);
+  std::vector<Payload> payloads(20);
+  for (Payload& p : payloads) {
+    std::vector<float> noise(10);
+    random.normals(noise);
+    for (std::size_t v = 0; v < 10; ++v) {
+      p.observed.push_back(random.unit() < 0.8 ? 1 : 0);
+      p.values.push_back(p.observed[v] == 0 ? 0 : v < 5 ? 1000 + 20 * noise[v] : noise[v] / 100);
+    }
+    statistics.observe(p);
+  }
+  payloads[0].values = {1e6F, -1e6F, 1000, 1000, 1000, 0, 0, 0, 0, 0};
+  payloads[0].observed.clear();
+  std::vector<PayloadOf> of;
+  for (std::size_t i = 0; i < payloads.size(); ++i) of.push_back({static_cast<std::int64_t>(i), &payloads[i], 1.0});
+  const torch::Tensor rows = make_payload_rows(statistics, of).standardised();
+  double moments[2][3] = {};
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    for (std::int64_t v = 0; v < 10; ++v) {
+      const Payload& p = payloads[static_cast<std::size_t>(i)];
+      const auto at = static_cast<std::size_t>(v);
+      const bool observed = p.observed.empty() || p.observed[at] != 0;
+      const float z = rows[i][v].item<float>();
+      EXPECT_EQ(rows[i][v + 10].item<float>(), observed ? 1 : 0);
+      if (!observed) {
+        EXPECT_EQ(z, 0);
+      } else if (std::abs(z) < PayloadRows::kValueClamp) {
+        EXPECT_NEAR(statistics.value(at, z), p.values[at], 1e-4 * std::abs(p.values[at]) + 1e-6);
+      }
+      if (!observed || i == 0) continue;
+      double* const m = moments[v / 5];
+      m[0] += 1, m[1] += z, m[2] += z * z;
+    }
+  }
+  EXPECT_EQ(rows[0][0].item<float>(), PayloadRows::kValueClamp);
+  EXPECT_EQ(rows[0][1].item<float>(), -PayloadRows::kValueClamp);
+  for (const double* m : {moments[0], moments[1]}) {
+    EXPECT_NEAR(m[1] / m[0], 0, 0.1);
+    EXPECT_NEAR(m[2] / m[0], 1, 0.15);
+  }
 }
 
 }  // namespace

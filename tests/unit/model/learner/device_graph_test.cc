@@ -308,8 +308,7 @@ class Strays {
 /// Tensors without values: whoever asks for one gets an exception.
 const torch::Device kNoValues(torch::kMeta);
 
-#if TORCH_VERSION_MAJOR < 2
-/// LibTorch 1.13 lacks the shapes of some operations: they are asked of the processor, with zeros.
+/// LibTorch lacks the shapes of some operations: they are asked of the processor, with zeros.
 void shapes_from_zeros(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const at::RecordFunctionGuard unobserved(false);
   const auto& schema = op.schema();
@@ -340,11 +339,15 @@ void shapes_from_zeros(const c10::OperatorHandle& op, torch::jit::Stack* stack) 
     }
   }
 }
+#if TORCH_VERSION_MAJOR < 2
 TORCH_LIBRARY_IMPL(_, Meta, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>()); }
-TORCH_LIBRARY_IMPL(aten, Meta, library) {
-  for (const char* name : {"convolution", "convolution_backward"}) library.impl(name, torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>());
-}
+constexpr const char* kWithoutShapes[] = {"convolution", "convolution_backward"};
+#else
+constexpr const char* kWithoutShapes[] = {"convolution", "convolution_backward", "index_select", "native_batch_norm", "log_sigmoid_forward", "abs.out", "where.self", "logical_and.out", "native_group_norm_backward", "embedding_dense_backward"};
 #endif
+TORCH_LIBRARY_IMPL(aten, Meta, library) {
+  for (const char* name : kWithoutShapes) library.impl(name, torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>());
+}
 
 TEST_P(RecordedWork, AGradientStepAsksTheHostNothing) {
   const Network net = network(kNoValues, true);
