@@ -53,10 +53,9 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
       const PayloadRows& p = came ? b.came[slot] : b.known[slot];
       if (!p.index.defined()) continue;
       const PayloadKind& kind = network.kind(slot);
-      const Tensor rows_said = p.standardised();
-      const Tensor counts_for = kind.size(rows_said).clamp(1.0, train.payload_cells);
-      const Tensor said = counts_for.unsqueeze(-1) * b.pass_weight.index_select(0, p.index) *
-                          kind.log_likelihood(kind.decode(state.index_select(0, p.index)), rows_said);
+      const Tensor payloads = p.standardised(), pass_of = b.pass_weight.index_select(0, p.index);
+      const Tensor counts_for = kind.size(payloads).clamp(1.0, train.payload_cells).unsqueeze(-1) * pass_of;  // [n, S]
+      const Tensor said = counts_for * kind.log_likelihood(kind.decode(state.index_select(0, p.index)), payloads);
       const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality) * b.shown_share.index_select(0, p.index).unsqueeze(-1);
       likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
       plain = plain + said.sum();
