@@ -1,10 +1,13 @@
 #include "model/device_graph.h"
 
+#include <chrono>
 #include <cstring>
+#include <thread>
+
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #ifdef LACUNA_CUDA
 #include <ATen/cuda/CUDAGraph.h>
-#include <c10/core/Event.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 #endif
@@ -17,6 +20,7 @@ namespace {
 
 /// Of a tensor in a block: what any kernel may read at once.
 constexpr std::int64_t kAlignment = 256;
+constexpr std::chrono::microseconds kFetchWait(20);
 
 #ifdef LACUNA_CUDA
 /// On a stream of its own: the one that all threads use cannot be recorded.
@@ -112,8 +116,9 @@ InputPlaces::InputPlaces(const std::vector<Tensor*>& like, torch::Device device)
 }
 
 void InputPlaces::fill(const std::vector<Tensor*>& tensors) {
-  // Fresh each time: the device may still be fetching the block before. The allocator takes it back when it has.
-  const Tensor staged = torch::empty({bytes_}, torch::TensorOptions(torch::kByte).pinned_memory(device_.is_cuda()));
+  auto& [staged, fetched] = staged_[next_++ % 2];
+  while (fetched && !fetched->query()) std::this_thread::sleep_for(kFetchWait);
+  if (!staged.defined()) staged = torch::empty({bytes_}, torch::TensorOptions(torch::kByte).pinned_memory(device_.is_cuda()));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!place_[i].defined()) continue;
     if (at_[i] < 0) {
@@ -125,6 +130,9 @@ void InputPlaces::fill(const std::vector<Tensor*>& tensors) {
     *tensors[i] = place_[i];
   }
   block_.copy_(staged, true);
+  if (!device_.is_cuda()) return;
+  fetched = std::make_unique<c10::Event>(device_.type());
+  fetched->record(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
 }
 
 }  // namespace lacuna::model

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <c10/core/Event.h>
 #include <torch/torch.h>
 
 // Work that a device repeats with other inputs. On a GPU each operation of a small network costs more to launch than to do; recorded once
@@ -31,7 +32,7 @@ std::unique_ptr<GraphRecorder> make_graph_recorder(torch::Device device);
 void to_host(const std::vector<torch::Tensor*>& tensors);
 
 /// Fixed places on a device for a list of tensors. What comes from the host crosses in one block of page-locked memory, which the device
-/// fetches by itself.
+/// fetches by itself. There are two: the host fills one while the device fetches the other, and so is never more than two calls ahead.
 class InputPlaces {
  public:
   /// Places for tensors of these shapes; undefined ones have none.
@@ -45,6 +46,12 @@ class InputPlaces {
   std::vector<std::int64_t> at_;     ///< where each begins in the block; -1: it has a place of its own, or none
   std::vector<torch::Tensor> place_;
   torch::Tensor block_;
+  struct Staged {
+    torch::Tensor block;                 ///< on the host; undefined before its first use
+    std::unique_ptr<c10::Event> fetched; ///< null: nobody fetches it by himself
+  };
+  Staged staged_[2];
+  std::size_t next_ = 0;
 };
 
 /// `body`, from tensors on the host to tensors on the device. In and Out are structs of tensors; In has each(f), which calls f with every

@@ -3,11 +3,12 @@
 #include <ostream>
 #include <set>
 #include <tuple>
+#include <utility>
 
+#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include "model/adam.h"
 #include "model/inference.h"
@@ -309,7 +310,7 @@ class Strays {
 /// Tensors without values: whoever asks for one gets an exception.
 const torch::Device kNoValues(torch::kMeta);
 
-/// LibTorch lacks the shapes of some operations: they are asked of the processor, with zeros.
+/// The shape of what an operation returns, where LibTorch lacks it: asked of the processor, with zeros.
 void shapes_from_zeros(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const at::RecordFunctionGuard unobserved(false);
   const auto& schema = op.schema();
@@ -340,21 +341,28 @@ void shapes_from_zeros(const c10::OperatorHandle& op, torch::jit::Stack* stack) 
     }
   }
 }
-#if TORCH_VERSION_MAJOR < 2
-TORCH_LIBRARY_IMPL(_, Meta, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>()); }
-constexpr const char* kWithoutShapes[] = {"convolution", "convolution_backward"};
-#else
-constexpr const char* kWithoutShapes[] = {"convolution", "convolution_backward", "index_select", "native_batch_norm",
-                                          "log_sigmoid_forward", "abs.out", "where.self", "logical_and.out",
-                                          "native_group_norm_backward", "embedding_dense_backward",
-                                          "log_sigmoid_backward", "flip", "native_layer_norm_backward",
-                                          "nan_to_num.out"};
-#endif
-TORCH_LIBRARY_IMPL(aten, Meta, library) {
-  for (const char* name : kWithoutShapes) library.impl(name, torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>());
+/// Gives shapes to all operations that have none of their own, which differ from one LibTorch to the next.
+void learn_shapes() {
+  static torch::Library library(torch::Library::IMPL, "aten", c10::DispatchKey::Meta, __FILE__, __LINE__);
+  static bool done = false;
+  if (std::exchange(done, true)) return;
+  const std::set<std::string> chosen_by_device{"aten::convolution", "aten::convolution_backward"};
+  c10::Dispatcher& all = c10::Dispatcher::singleton();
+  for (const c10::OperatorName& name : all.getAllOpNames()) {
+    if (name.name.rfind("aten::", 0) != 0) continue;
+    const auto op = all.findSchema(name);
+    if (!op) continue;
+    const auto has = [&](c10::DispatchKey key) { return op->hasKernelForDispatchKey(key); };
+    const bool shaped = has(c10::DispatchKey::Meta) || has(c10::DispatchKey::CompositeExplicitAutograd) || has(c10::DispatchKey::CompositeImplicitAutograd) ||
+                        has(c10::DispatchKey::CompositeExplicitAutogradNonFunctional);
+    if (chosen_by_device.count(name.name) == 0 && (shaped || !has(c10::DispatchKey::CPU))) continue;
+    const std::string full = name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
+    library.impl(full.c_str(), torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>());
+  }
 }
 
 TEST_P(RecordedWork, AGradientStepAsksTheHostNothing) {
+  learn_shapes();
   const Network net = network(kNoValues, true);
   Adam adam(net.flat(), false);
   TrainingBatch b = batch().filled_up();
@@ -370,6 +378,7 @@ TEST_P(RecordedWork, AGradientStepAsksTheHostNothing) {
 }
 
 TEST_P(RecordedWork, APredictionAsksTheHostNothing) {
+  learn_shapes();
   const torch::NoGradGuard no_gradients;
   const Network net = network(kNoValues, false);
   RowInputs in = inputs();
