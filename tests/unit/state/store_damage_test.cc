@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "state/rocks.h"
 #include "tests/unit/state/workload.h"
@@ -43,6 +44,23 @@ std::vector<fs::path> files_with(const std::string& folder, const std::string& e
 void copy_afresh(const std::string& from, const std::string& to) {
   fs::remove_all(to);
   fs::copy(from, to, fs::copy_options::recursive);
+}
+
+/// The same of a folder that a store has open: as it was at one moment, though tables are written and dropped in the background.
+void copy_at_once(const std::string& from, const std::string& to) {
+  const auto listing = [&] {
+    std::map<std::string, std::uintmax_t> sizes;
+    for (const auto& entry : fs::recursive_directory_iterator(from)) sizes[entry.path()] = entry.is_regular_file() ? entry.file_size() : 0;
+    return sizes;
+  };
+  for (;;) {
+    try {
+      const auto before = listing();
+      copy_afresh(from, to);
+      if (listing() == before) return;
+    } catch (const fs::filesystem_error&) {  // a file went meanwhile
+    }
+  }
 }
 
 /// What a store answers, or why it does not: damage shows when it is opened, or when what was hit is read.
@@ -110,7 +128,7 @@ class CrashedStore {
       apply(**store, work);
       states_.push_back(contents(**store));
     }
-    fs::copy(live, path(), fs::copy_options::recursive);
+    copy_at_once(live, path());
   }
   /// Small memory, so that tables are written early.
   static StoreOptions small(const std::string& path) {
