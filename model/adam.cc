@@ -14,7 +14,7 @@ constexpr double kRateWarmupSteps = 100;
 constexpr double kAverageDecay = 0.998;
 
 /// Of what a step moves by.
-enum Number : std::int64_t { kRate, kDecay, kCorrection1, kCorrection2, kKeep, kNormMax, kNumbers };
+enum Number : std::int64_t { kRate, kDecay, kCorrection1, kCorrection2, kKeep, kNormMax };
 
 /// Tensor operations would read and write all of it a dozen times.
 void step_in_one_pass(std::int64_t n, const float* gradient, float clip, const float* number, float* weights, float* first, float* second,

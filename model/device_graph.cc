@@ -99,19 +99,13 @@ void to_host(const std::vector<Tensor*>& tensors) {
 
 InputPlaces::InputPlaces(const std::vector<Tensor*>& like, torch::Device device) : device_(device) {
   for (const Tensor* const t : like) {
-    at_.push_back(t->defined() && t->is_cpu() ? bytes_ : -1);
-    if (at_.back() >= 0) bytes_ += (static_cast<std::int64_t>(t->nbytes()) + kAlignment - 1) / kAlignment * kAlignment;
+    at_.push_back(bytes_);
+    if (t->defined()) bytes_ += (static_cast<std::int64_t>(t->nbytes()) + kAlignment - 1) / kAlignment * kAlignment;
   }
   block_ = torch::empty({bytes_}, torch::TensorOptions(torch::kByte).device(device));
   for (std::size_t i = 0; i < like.size(); ++i) {
     const Tensor& t = *like[i];
-    if (!t.defined()) {
-      place_.emplace_back();
-    } else if (at_[i] < 0) {
-      place_.push_back(torch::empty_like(t));
-    } else {
-      place_.push_back(block_.narrow(0, at_[i], static_cast<std::int64_t>(t.nbytes())).view(t.scalar_type()).view(t.sizes()));
-    }
+    place_.push_back(t.defined() ? block_.narrow(0, at_[i], static_cast<std::int64_t>(t.nbytes())).view(t.scalar_type()).view(t.sizes()) : t);
   }
 }
 
@@ -121,12 +115,8 @@ void InputPlaces::fill(const std::vector<Tensor*>& tensors) {
   if (!staged.defined()) staged = torch::empty({bytes_}, torch::TensorOptions(torch::kByte).pinned_memory(device_.is_cuda()));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     if (!place_[i].defined()) continue;
-    if (at_[i] < 0) {
-      place_[i].copy_(*tensors[i], true);
-    } else {
-      const Tensor whole = tensors[i]->contiguous();
-      std::memcpy(static_cast<char*>(staged.data_ptr()) + at_[i], whole.data_ptr(), whole.nbytes());
-    }
+    const Tensor whole = tensors[i]->contiguous();
+    std::memcpy(static_cast<char*>(staged.data_ptr()) + at_[i], whole.data_ptr(), whole.nbytes());
     *tensors[i] = place_[i];
   }
   block_.copy_(staged, true);

@@ -31,8 +31,8 @@ std::unique_ptr<GraphRecorder> make_graph_recorder(torch::Device device);
 /// Host copies: all are under way at once, and waited for together. Undefined tensors stay so.
 void to_host(const std::vector<torch::Tensor*>& tensors);
 
-/// Fixed places on a device for a list of tensors. What comes from the host crosses in one block of page-locked memory, which the device
-/// fetches by itself. There are two: the host fills one while the device fetches the other, and so is never more than two calls ahead.
+/// Fixed places on a device for a list of the host's tensors. They cross in one block of page-locked memory, which the device fetches by
+/// itself. There are two: the host fills one while the device fetches the other, and so is never more than two calls ahead.
 class InputPlaces {
  public:
   /// Places for tensors of these shapes; undefined ones have none.
@@ -42,8 +42,8 @@ class InputPlaces {
 
  private:
   torch::Device device_;
-  std::int64_t bytes_ = 0;           ///< of those that come from the host
-  std::vector<std::int64_t> at_;     ///< where each begins in the block; -1: it has a place of its own, or none
+  std::int64_t bytes_ = 0;           ///< of the block
+  std::vector<std::int64_t> at_;     ///< where each begins in the block
   std::vector<torch::Tensor> place_;
   torch::Tensor block_;
   struct Staged {
@@ -86,7 +86,8 @@ class DeviceGraph {
     Kept& kept = at->second;
     kept.places.fill(tensors);
     if (!kept.recorder || !able_) return body(in);
-    if (kept.runs <= kWarmUps && kept.runs++ < kWarmUps) {
+    if (kept.runs < kWarmUps) {
+      ++kept.runs;
       Out out;
       kept.recorder->warm_up([&] { out = body(in); });
       return out;

@@ -105,7 +105,7 @@ class TorchTrainer final : public Trainer {
   struct Nothing {};
   DeviceGraph<TrainingBatch, Nothing> graph_;
   std::shared_ptr<DevicePredictor> predictor_;  ///< the versions'; null on a processor
-  Tensor sums_;  ///< since the last version, on the device: loss, KL, cells, skipped steps
+  Tensor sums_;  ///< since the last version, on the device: loss, KL, steps, skipped steps
   std::deque<Example> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
   std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at

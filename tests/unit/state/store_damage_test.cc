@@ -9,7 +9,6 @@
 
 #include <fstream>
 #include <functional>
-#include <map>
 
 #include "state/rocks.h"
 #include "tests/unit/state/workload.h"
@@ -20,6 +19,8 @@ namespace {
 namespace fs = std::filesystem;
 using testing::Contents;
 using testing::contents;
+using testing::copy_afresh;
+using testing::copy_at_once;
 using testing::Random;
 using testing::Workload;
 
@@ -39,28 +40,6 @@ std::vector<fs::path> files_with(const std::string& folder, const std::string& e
   }
   std::sort(out.begin(), out.end());
   return out;
-}
-
-void copy_afresh(const std::string& from, const std::string& to) {
-  fs::remove_all(to);
-  fs::copy(from, to, fs::copy_options::recursive);
-}
-
-/// The same of a folder that a store has open: as it was at one moment, though tables are written and dropped in the background.
-void copy_at_once(const std::string& from, const std::string& to) {
-  const auto listing = [&] {
-    std::map<std::string, std::uintmax_t> sizes;
-    for (const auto& entry : fs::recursive_directory_iterator(from)) sizes[entry.path()] = entry.is_regular_file() ? entry.file_size() : 0;
-    return sizes;
-  };
-  for (;;) {
-    try {
-      const auto before = listing();
-      copy_afresh(from, to);
-      if (listing() == before) return;
-    } catch (const fs::filesystem_error&) {  // a file went meanwhile
-    }
-  }
 }
 
 /// What a store answers, or why it does not: damage shows when it is opened, or when what was hit is read.

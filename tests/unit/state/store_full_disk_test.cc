@@ -84,7 +84,7 @@ TEST(FullDisk, ABatchIsRefusedWholeAndAppliedWhenThereIsRoom) {
     ASSERT_EQ(contents(*store), expected);
 
     // What a crash at this moment would leave.
-    fs::copy(disk + "/state", scratch.path() + "/crashed", fs::copy_options::recursive);
+    testing::copy_at_once(disk + "/state", scratch.path() + "/crashed");
     ASSERT_EQ(contents(*open(schema, scratch.path() + "/crashed")), expected);
     fs::remove_all(scratch.path() + "/crashed");
     const bool restart = random.chance(0.5);

@@ -115,8 +115,7 @@ TEST(StoreWipe, InterruptedItIsDoneAgain) {
   const std::uintmax_t end = fs::file_size(log_of(live));
   std::set<std::uint64_t> counts;  // of patients left at the cut
   for (int i = 0; i <= 12; ++i) {
-    fs::remove_all(copy);
-    fs::copy(live, copy, fs::copy_options::recursive);
+    testing::copy_afresh(live, copy);
     fs::resize_file(log_of(copy), begun + (end - begun) * static_cast<std::uintmax_t>(i) / 12);
     const auto store = open(schema, copy);
     const Contents cut = contents(*store);

@@ -221,4 +221,26 @@ class ScratchFolder {
   std::string path_;
 };
 
+inline void copy_afresh(const std::string& from, const std::string& to) {
+  std::filesystem::remove_all(to);
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+}
+
+/// The same of a folder that a store has open: as it was at one moment, though tables are written and dropped in the background.
+inline void copy_at_once(const std::string& from, const std::string& to) {
+  const auto listing = [&] {
+    std::map<std::string, std::uintmax_t> sizes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) sizes[entry.path()] = entry.is_regular_file() ? entry.file_size() : 0;
+    return sizes;
+  };
+  for (;;) {
+    try {
+      const auto before = listing();
+      copy_afresh(from, to);
+      if (listing() == before) return;
+    } catch (const std::filesystem::filesystem_error&) {  // a file went meanwhile
+    }
+  }
+}
+
 }  // namespace lacuna::state::testing
