@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/config.h"
-#include "daemon/protocols.h"
+#include "daemon/config/config.h"
+#include "daemon/evaluation/protocols.h"
 #include "model/encoding.h"
 #include "model/trainer.h"
 #include "state/patient.h"
 #include "state/replay_buffer.h"
-#include "streaming/input_files.h"
+#include "streaming/files/input_files.h"
 
 // One option changed at a time, on real stays: one pass over a folder of them, interleaved as their clinical times say, then the
 // protocols on another folder. The daemon without its log, store and threads, so that a run is its options and its seed alone.

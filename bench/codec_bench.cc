@@ -4,7 +4,7 @@
 #include <string>
 #include <utility>
 
-#include "streaming/message_codec.h"
+#include "streaming/messages/message_codec.h"
 
 // Messages a second on one core: events of six values in, events and imputations of thirty values out.
 

@@ -9,10 +9,10 @@
 #include <thread>
 #include <vector>
 
-#include "daemon/config.h"
-#include "daemon/pipeline.h"
-#include "daemon/ward.h"
-#include "streaming/message_codec.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/simulator/ward.h"
+#include "streaming/messages/message_codec.h"
 #include "tests/support/scratch_folder.h"
 
 namespace lacuna::daemon {

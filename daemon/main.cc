@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <exception>
 
-#include "daemon/commands.h"
-#include "daemon/session.h"
+#include "daemon/commands/commands.h"
+#include "daemon/commands/session.h"
 
 int main(int argc, char** argv) {
   using namespace lacuna::daemon;

@@ -9,7 +9,7 @@
 
 #include <torch/version.h>
 
-#include "model/version.h"
+#include "model/version_parts.h"
 
 namespace lacuna::model {
 

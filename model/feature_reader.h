@@ -6,7 +6,7 @@
 #include <torch/torch.h>
 
 #include "model/network.h"
-#include "model/predictive.h"
+#include "model/predictive/predictive.h"
 
 // From what the decoder says, standardised and for many draws at once, to one feature's distribution or value on its own scale.
 

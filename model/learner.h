@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "model/options.h"
-#include "model/predictive.h"
+#include "model/predictive/predictive.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
 

@@ -1,4 +1,4 @@
-#include "model/served_version.h"
+#include "model/torch_model_version.h"
 
 #include <algorithm>
 

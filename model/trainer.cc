@@ -10,7 +10,7 @@
 #include "model/device_graph.h"
 #include "model/objective.h"
 #include "model/training_batch.h"
-#include "model/version.h"
+#include "model/version_parts.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "state/formats.h"
+#include "state/stored_records.h"
 
 namespace lacuna::state {
 

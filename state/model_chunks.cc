@@ -4,7 +4,7 @@
 #include <map>
 #include <tuple>
 
-#include "state/formats.h"
+#include "state/stored_records.h"
 
 namespace lacuna::state {
 

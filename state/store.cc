@@ -13,9 +13,9 @@
 #include <shared_mutex>
 
 #include "state/checkpoints.h"
-#include "state/formats.h"
+#include "state/stored_records.h"
 #include "state/replay_buffer.h"
-#include "state/rocks.h"
+#include "state/rocksdb_handles.h"
 
 namespace lacuna::state {
 

@@ -139,7 +139,7 @@ Result<ModelCheckpoint> decode_model_checkpoint(std::string_view bytes);
 std::string encode_model_chunk(const ModelChunk& chunk);
 Result<ModelChunk> decode_model_chunk(std::string_view bytes);
 
-/// Snapshot and Example as Protocol Buffers (state/formats.proto; docs/formats.md), with a format version: what the
+/// Snapshot and Example as Protocol Buffers (state/stored_records.proto; docs/formats.md), with a format version: what the
 /// changelog and the store hold.
 std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot);
 Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view bytes);

@@ -85,8 +85,8 @@ def check(path, text, revealing=frozenset()):
 
 def self_test():
     cases = [
-        ("state/x.cc", '#include "streaming/event_log.h"'), ("streaming/x.cc", '#include "state/store.h"'),
-        ("model/x.cc", '#include "daemon/config.h"'), ("state/records/x.cc", '#include "state/store.h"'),
+        ("state/x.cc", '#include "streaming/log/event_log.h"'), ("streaming/x.cc", '#include "state/store.h"'),
+        ("model/x.cc", '#include "daemon/config/config.h"'), ("state/records/x.cc", '#include "state/store.h"'),
         ("daemon/x.cc", "#include <torch/torch.h>"), 
         ("daemon/x.cc", "// FIXME later"), ("state/x.h", "int x;"), ("state/x.cc", "\n" * (LINES_MAX + 1)),
         ("daemon/x.cc", '#include "model/outer.h"'),

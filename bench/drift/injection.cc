@@ -22,11 +22,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/batch.h"
-#include "daemon/config.h"
-#include "daemon/replay.h"
+#include "daemon/pipeline/batch.h"
+#include "daemon/config/config.h"
+#include "daemon/commands/replay.h"
 #include "state/records/hash.h"
-#include "streaming/message_codec.h"
+#include "streaming/messages/message_codec.h"
 
 namespace lacuna::daemon {
 namespace {

@@ -11,7 +11,7 @@
 #include "model/drift/pattern_subject.h"
 #include "model/drift/rate_subject.h"
 #include "model/drift/score_subject.h"
-#include "model/drift/watched.h"
+#include "model/drift/subject_registry.h"
 #include "state/records/bytes.h"
 
 namespace lacuna::drift {

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 
 // Any bytes as a configuration: it must never crash or throw, and must keep what config.h promises of an outcome.
 

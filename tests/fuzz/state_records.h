@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "state/formats.h"
+#include "state/stored_records.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state::fuzz {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 #include "tests/integration/kafka_broker.h"
 
 namespace lacuna::streaming {

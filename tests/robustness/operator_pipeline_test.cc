@@ -11,11 +11,11 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
-#include "daemon/damaged_store.h"
-#include "daemon/pipeline.h"
+#include "daemon/pipeline/store_quarantine.h"
+#include "daemon/pipeline/pipeline.h"
 #include "model/drift/monitor.h"
 #include "state/store.h"
-#include "streaming/message_codec.h"
+#include "streaming/messages/message_codec.h"
 #include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "daemon/config.h"
-#include "daemon/ward.h"
-#include "streaming/event_log.h"
+#include "daemon/config/config.h"
+#include "daemon/simulator/ward.h"
+#include "streaming/log/event_log.h"
 
 // What the tests of the whole loop share: a small configuration of the ward in a folder of its own, and its log.
 

@@ -14,12 +14,12 @@
 #include <random>
 #include <set>
 
-#include "daemon/config.h"
-#include "daemon/pipeline.h"
-#include "daemon/ward.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/simulator/ward.h"
 #include "state/patient.h"
 #include "state/store.h"
-#include "streaming/message_codec.h"
+#include "streaming/messages/message_codec.h"
 #include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {

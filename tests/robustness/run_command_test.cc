@@ -15,7 +15,7 @@
 #include <regex>
 #include <thread>
 
-#include "daemon/ward.h"
+#include "daemon/simulator/ward.h"
 #include "state/store.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/scratch_folder.h"

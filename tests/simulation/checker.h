@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "state/store.h"
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 
 // Decides whether a run was exactly once, from the input alone: what a plain fold over the input says should have come out is
 // compared with what a read_committed consumer sees and what the stores hold. Uses nothing of the daemon.

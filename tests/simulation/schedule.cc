@@ -9,8 +9,8 @@
 #include <set>
 #include <stdexcept>
 
-#include "daemon/config.h"
-#include "daemon/pipeline.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/pipeline.h"
 #include "state/records/hash.h"
 #include "tests/simulation/stream.h"
 

@@ -13,8 +13,8 @@
 #include <iostream>
 #include <string>
 
-#include "daemon/logging.h"
-#include "daemon/pipeline.h"
+#include "daemon/commands/logging.h"
+#include "daemon/pipeline/pipeline.h"
 #include "tests/simulation/schedule.h"
 
 namespace lacuna::simulation {

@@ -10,7 +10,7 @@
 
 #include "state/records/schema.h"
 #include "state/records/time.h"
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 
 // What is sent in a simulation. The daemon orders the events of a batch by clinical time before it applies them, so what comes
 // out could depend on where a batch ends. This stream leaves no room for that:

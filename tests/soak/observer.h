@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 #include "tests/soak/traffic.h"
 
 namespace lacuna::soak {

@@ -4,7 +4,7 @@
 #include <stop_token>
 
 #include "state/records/status.h"
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 #include "tests/soak/traffic.h"
 
 namespace lacuna::soak {

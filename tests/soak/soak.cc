@@ -14,8 +14,8 @@
 #include <mutex>
 #include <thread>
 
-#include "daemon/config.h"
-#include "streaming/log_sink.h"
+#include "daemon/config/config.h"
+#include "streaming/log/log_sink.h"
 #include "tests/soak/broker.h"
 #include "tests/soak/faults.h"
 #include "tests/soak/fleet.h"

@@ -12,8 +12,8 @@
 
 #include "state/records/schema.h"
 #include "state/records/time.h"
-#include "streaming/event_log.h"
-#include "streaming/message_codec.h"
+#include "streaming/log/event_log.h"
+#include "streaming/messages/message_codec.h"
 
 namespace lacuna::soak {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <set>
 
-#include "daemon/config.h"
+#include "daemon/config/config.h"
 #include "state/patient.h"
 
 // The soak is worth what its verifier sees. Goal: it finds nothing in what an undisturbed daemon would write,

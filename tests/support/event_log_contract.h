@@ -13,7 +13,7 @@
 #include <tuple>
 #include <vector>
 
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 
 // What every EventLog promises, as one suite. A test binary includes this file once and instantiates EventLogContract with
 // a function that makes a LogUnderTest of its implementation.

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <string>
 
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 
 namespace lacuna::streaming {
 

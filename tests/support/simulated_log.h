@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "streaming/event_log.h"
+#include "streaming/log/event_log.h"
 
 // An event log in memory that behaves as Kafka does for a read_committed consumer, and fails as Kafka does.
 //

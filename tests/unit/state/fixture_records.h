@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "state/formats.h"
+#include "state/stored_records.h"
 #include "tests/unit/state/workload.h"
 
 // One record of each stored form. tests/fixtures/formats-v1 holds them as the first version wrote them; the values here never

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <functional>
 
-#include "state/rocks.h"
+#include "state/rocksdb_handles.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {

@@ -12,8 +12,8 @@
 #include <filesystem>
 #include <thread>
 
-#include "state/formats.h"
-#include "state/rocks.h"
+#include "state/stored_records.h"
+#include "state/rocksdb_handles.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {

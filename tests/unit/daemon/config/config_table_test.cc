@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/config_keys.h"
+#include "daemon/config/keys.h"
 #include "tests/unit/daemon/config/config_helpers.h"
 
 // Properties that hold for each key of the table, whatever keys there will be.

@@ -1,11 +1,11 @@
-#include "daemon/config_values.h"
+#include "daemon/config/values.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 #include <string>
 
-#include "daemon/config_keys.h"
+#include "daemon/config/keys.h"
 
 namespace lacuna::daemon {
 namespace {

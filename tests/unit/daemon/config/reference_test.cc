@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "daemon/config_keys.h"
-#include "daemon/ward.h"
+#include "daemon/config/keys.h"
+#include "daemon/simulator/ward.h"
 #include "tests/unit/daemon/config/config_helpers.h"
 
 // Holds the files of configs/ against the code, so that neither gains, loses or changes a key alone.

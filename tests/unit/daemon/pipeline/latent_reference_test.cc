@@ -1,8 +1,8 @@
-#include "daemon/latent_reference.h"
+#include "daemon/pipeline/latent_reference.h"
 
 #include <gtest/gtest.h>
 
-#include "daemon/ward.h"
+#include "daemon/simulator/ward.h"
 #include "state/patient.h"
 #include "tests/support/scratch_folder.h"
 

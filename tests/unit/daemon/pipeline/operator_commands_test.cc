@@ -1,4 +1,4 @@
-#include "daemon/operator_commands.h"
+#include "daemon/pipeline/operator_commands.h"
 
 #include <gtest/gtest.h>
 

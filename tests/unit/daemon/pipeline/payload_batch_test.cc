@@ -8,8 +8,8 @@
 #include <map>
 #include <random>
 
-#include "daemon/batch.h"
-#include "daemon/imputation.h"
+#include "daemon/pipeline/batch.h"
+#include "daemon/pipeline/imputation.h"
 #include "state/patient.h"
 #include "tests/support/scratch_folder.h"
 

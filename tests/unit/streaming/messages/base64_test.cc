@@ -1,7 +1,7 @@
 // Protects: payload bytes. What was encoded comes back; a text that is not exactly what an encoder writes is refused, so no damaged
 // payload passes for another one. Against the vectors of RFC 4648 section 10, and on random bytes and random texts.
 
-#include "streaming/base64.h"
+#include "streaming/messages/base64.h"
 
 #include <gtest/gtest.h>
 

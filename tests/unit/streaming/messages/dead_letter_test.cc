@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "streaming/message_codec.h"
+#include "streaming/messages/message_codec.h"
 
 namespace lacuna::streaming {
 namespace {

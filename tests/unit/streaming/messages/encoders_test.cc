@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "streaming/json_writer.h"
+#include "streaming/messages/json_writer.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

@@ -12,8 +12,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "streaming/base64.h"
-#include "streaming/input_files.h"
+#include "streaming/messages/base64.h"
+#include "streaming/files/input_files.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

@@ -1,0 +1,88 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "daemon/commands/commands.h"
+#include "daemon/commands/daemon_options.h"
+#include "daemon/commands/session.h"
+#include "state/records/time.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+struct Arguments {
+  DaemonOptions daemon;
+  std::string subject, duration = "24h";
+};
+
+int refuse(const std::string& message) {
+  std::fprintf(stderr, "lacuna alerts: %s\n", message.c_str());
+  return kExitConfiguration;
+}
+
+/// The subject's state after it, in a line.
+std::string told(const std::string& verb, const std::string& subject, const std::string& answer) {
+  const auto json = nlohmann::json::parse(answer, nullptr, false);
+  std::string out = verb + ": " + subject;
+  if (!json.is_object()) return out;
+  out += " is now " + json.value("state", std::string("?"));
+  if (json.contains("muted_until")) out += ", muted until " + json.value("muted_until", std::string("?")) + " (clinical time)";
+  return out;
+}
+
+int decide(const std::string& verb, const Arguments& arguments) {
+  const std::size_t slash = arguments.subject.find('/');
+  if (slash == 0 || slash == std::string::npos || slash + 1 == arguments.subject.size()) {
+    return refuse("expected KIND/SUBJECT, such as missingness/blood_gas: `lacuna inspect drift` lists them");
+  }
+  nlohmann::json body{{"kind", arguments.subject.substr(0, slash)}, {"subject", arguments.subject.substr(slash + 1)}};
+  if (verb == "mute") {
+    if (!parse_duration(arguments.duration)) return refuse("--for: expected a duration such as 24h");
+    body["for"] = arguments.duration;
+  }
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->post("/v1/drift/" + verb, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (!answer.ok()) return explain_answer(answer.status());
+  std::printf("%s\n", told(verb, arguments.subject, *answer).c_str());
+  return kExitOk;
+}
+
+void add_decision(CLI::App& alerts, const std::string& verb, const std::string& what, const std::string& footer, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = alerts.add_subcommand(verb, what);
+  command->footer(footer);
+  command->add_option("subject", arguments->subject, "KIND/SUBJECT, as in an alert's id before the @")->required();
+  if (verb == "mute") {
+    command->add_option("--for", arguments->duration, "How long, of clinical time; at most 365d")->capture_default_str();
+  }
+  arguments->daemon.add_to(*command, true);
+  command->callback([arguments, verb, &exit_code] { exit_code = decide(verb, *arguments); });
+}
+
+}  // namespace
+
+void add_alerts(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("alerts", "Decide about alerts of a running daemon: accept, mute, unmute");
+  command->require_subcommand(1);
+  command->footer(
+      "Each is done between two batches, published on the alerts topic and kept before the command returns. It needs the token in\n"
+      "http.token_file, which the daemon and this command read. To see what is open: lacuna inspect drift, lacuna tail alerts.");
+  add_decision(*command, "accept", "What is seen now is the new normal",
+               "An open alert is closed (resolution: accepted), and what is normal is learned anew: until then the subject cannot\n"
+               "raise another.\n\n"
+               "Example:\n  lacuna alerts accept missingness/blood_gas --config ward.yaml",
+               exit_code);
+  add_decision(*command, "mute", "Say nothing of a subject for a while",
+               "Evidence is gathered all the same; when the time is over and it is still beyond its threshold, the alert is raised\n"
+               "then.\n\n"
+               "Example:\n  lacuna alerts mute coverage/vitals.temp --for 12h --config ward.yaml",
+               exit_code);
+  add_decision(*command, "unmute", "Let a muted subject speak again",
+               "Example:\n  lacuna alerts unmute coverage/vitals.temp --config ward.yaml", exit_code);
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,46 @@
+#include "daemon/commands/daemon_options.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "daemon/commands/session.h"
+
+namespace lacuna::daemon {
+
+void DaemonOptions::add_to(CLI::App& command, bool token) {
+  command.add_option("-c,--config", config, "Configuration of the running daemon: http.address, http.port, http.token_file")
+      ->check(CLI::ExistingFile);
+  command.add_option("-s,--set", overrides, "Override a key of the configuration (repeatable)")->allow_extra_args(false);
+  command.add_option("--url", url, "Where the daemon is instead: http://host:port");
+  if (token) command.add_option("--token-file", token_file, "The token's file, instead of http.token_file");
+}
+
+std::optional<DaemonClient> DaemonOptions::client() const {
+  if (config.empty() && url.empty()) {
+    std::fprintf(stderr, "lacuna: which daemon? Give the --config it runs with, or its --url\n");
+    return {};
+  }
+  std::string where = url, token = token_file;
+  if (!config.empty()) {
+    const std::optional<Config> loaded = load_or_explain(config, overrides);
+    if (!loaded) return {};
+    if (token.empty()) token = loaded->http.token_file;
+    if (where.empty()) {
+      const auto found = daemon_url(*loaded);
+      if (!found.ok()) {
+        std::fprintf(stderr, "lacuna: %s\n", found.status().message().c_str());
+        return {};
+      }
+      where = *found;
+    }
+  }
+  while (where.ends_with('/')) where.pop_back();
+  return std::optional<DaemonClient>(std::in_place, where, token);
+}
+
+int explain_answer(const Status& status) {
+  std::fprintf(stderr, "lacuna: %s\n", status.message().c_str());
+  return kExitFailed;
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,241 @@
+#include "daemon/commands/demo_report.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "state/patient.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kTerminalEvery{250};
+constexpr std::chrono::milliseconds kPlainEvery{5000};
+
+// What the summary promises.
+constexpr double kErrorAgainstMean = 0.90;    ///< imputed values never measured before: error at most this share of the mean's
+constexpr double kCoverageMin = 0.84, kCoverageMax = 0.96;  ///< of the true values by the 90 % intervals
+constexpr double kOutageDelayHours = 4;
+constexpr double kShiftDelayHours = 6;
+constexpr std::size_t kFalseAlertsMax = 1;
+
+double seconds_since(steady_clock::time_point t) {
+  return std::chrono::duration<double>(steady_clock::now() - t).count();
+}
+
+}  // namespace
+
+DemoReport::DemoReport(const Config& config, const WardOptions& ward)
+    : config_(config),
+      ward_(ward),
+      terminal_(isatty(STDOUT_FILENO) != 0),
+      sum_(config.schema->feature_count()),
+      square_(config.schema->feature_count()),
+      seen_(config.schema->feature_count()),
+      class_counts_(config.schema->feature_count()) {
+  for (const WardOptions::Outage& o : ward_.outages) {
+    faults_.push_back({"missingness", o.modality, o.modality + " stops", ward_.start + o.from, ward_.start + o.until});
+  }
+  for (const WardOptions::Shift& s : ward_.shifts) {
+    faults_.push_back({"coverage", s.modality + "." + s.feature, fmt::format("{}.{} reads {:+g}", s.modality, s.feature, s.amount),
+                       ward_.start + s.from, ward_.start + s.until});
+  }
+}
+
+void DemoReport::expect(const Event& event, const WardTruth& truth) {
+  events_ += 1;
+  values_ += event.values.size();
+  for (const FeatureValue& v : event.values) {
+    const Likelihood likelihood = config_.schema->features()[v.feature].likelihood;
+    const double y = state::to_scale(likelihood, v.value);
+    sum_[v.feature] += y;
+    square_[v.feature] += y * y;
+    seen_[v.feature] += 1;
+    if (is_discrete(likelihood)) class_counts_[v.feature][static_cast<int>(v.value)] += 1;
+    measured_[event.patient_id].emplace_back(event.time, v);
+  }
+  truth_[event.patient_id][event.time] = truth.truth;
+}
+
+std::string DemoReport::opening() const {
+  std::string out = fmt::format("Wrote {} events with {} values of {} patients. What will go wrong:\n", events_, values_, truth_.size());
+  for (const Fault& f : faults_) {
+    out += fmt::format("  {}  {} until {}\n", format_rfc3339(f.from), f.description, format_rfc3339(f.until));
+  }
+  return out + "\n";
+}
+
+std::string DemoReport::table(const Progress& p) const {
+  const double rate = static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_));
+  const auto& r = p.recent;
+  std::string out;
+  out += fmt::format("  clinical time    {}   ({:.0f} % of the stream)\n", format_rfc3339(p.event_time),
+                     100.0 * static_cast<double>(p.counts.consumed) / std::max<double>(1, static_cast<double>(events_)));
+  out += fmt::format("  events           {:>9}   {:>7.0f}/s   lag {:>7}   imputations {}\n", p.counts.consumed, rate, p.lag, p.counts.imputations);
+  out += fmt::format("  model            {:>16}   steps {:>6}   loss {:>7.3f}   step {:.1f} ms\n", p.model_version, p.learner.steps,
+                     p.learner.loss, p.learner.step_ms);
+  out += fmt::format("  next value       error {:.3f}   last value's {:.3f}   mean's {:.3f}   (standard deviations)\n", r.error_model,
+                     r.error_last, r.error_mean);
+  out += fmt::format("  {:.0f} % intervals   hold {:.1f} %   CRPS {:.3f}\n", 100 * config_.predict.level, 100 * r.coverage, r.crps);
+  out += fmt::format("  alerts           {} open\n", p.open_alerts.size());
+  for (const Alert& a : alerts_) out += fmt::format("    {:<9} {}\n", to_string(a.state), a.summary);
+  return out;
+}
+
+void DemoReport::show(const Progress& p) {
+  if (p.counts.consumed == 0) return;
+  if (seconds_since(shown_) * 1000 < static_cast<double>((terminal_ ? kTerminalEvery : kPlainEvery).count())) return;
+  shown_ = steady_clock::now();
+  if (!terminal_) {
+    fmt::print("{} {:>7} events {:>6.0f}/s lag {:>6} model {} steps {} loss {:.3f} error {:.3f} (last {:.3f} mean {:.3f}) coverage {:.1f} % alerts open {}\n",
+               format_rfc3339(p.event_time), p.counts.consumed,
+               static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_)), p.lag, p.model_version, p.learner.steps,
+               p.learner.loss, p.recent.error_model, p.recent.error_last, p.recent.error_mean, 100 * p.recent.coverage, p.open_alerts.size());
+    std::fflush(stdout);
+    return;
+  }
+  const std::string text = table(p);
+  if (lines_ > 0) fmt::print("\x1b[{}A\x1b[J", lines_);
+  fmt::print("{}", text);
+  std::fflush(stdout);
+  lines_ = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+void DemoReport::note(const Alert& alert) {
+  const auto same = std::find_if(alerts_.begin(), alerts_.end(), [&](const Alert& a) { return a.alert_id == alert.alert_id; });
+  if (same == alerts_.end()) {
+    alerts_.push_back(alert);
+  } else {
+    const Time first = same->detected;
+    *same = alert;
+    same->detected = first;
+  }
+  if (!terminal_) fmt::print("{} alert {}: {}\n", format_rfc3339(alert.detected), to_string(alert.state), alert.summary);
+}
+
+void DemoReport::compare(const std::vector<Imputation>& imputations) {
+  // The first half is for learning; what is published from then on is held against the truth.
+  const Time from = ward_.start + ward_.duration / 2;
+  for (const Imputation& imputation : imputations) {
+    if (imputation.time < from) continue;
+    const auto patient = truth_.find(imputation.patient_id);
+    if (patient == truth_.end()) continue;
+    const auto moment = patient->second.find(imputation.time);
+    if (moment == patient->second.end()) continue;
+    for (const ImputedValue& v : imputation.values) {
+      const Feature& feature = config_.schema->features()[v.feature];
+      const double truth = moment->second[v.feature];
+      // Where the instrument is off, what is imputed is what it would read: that says nothing of the interval.
+      Tally& tally = reads_wrong(v.feature, imputation.time)               ? shifted_
+                     : v.reason == ImputationReason::never_measured ? never_
+                                                                    : stale_;
+      if (is_discrete(feature.likelihood)) {
+        const auto best = std::max_element(v.probabilities.begin(), v.probabilities.end()) - v.probabilities.begin();
+        const auto& counts = class_counts_[v.feature];
+        const auto mode = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+        tally.classes += 1;
+        tally.classes_right += best == static_cast<std::ptrdiff_t>(truth) ? 1 : 0;
+        tally.classes_right_by_mode += mode != counts.end() && mode->first == static_cast<int>(truth) ? 1 : 0;
+        continue;
+      }
+      const double n = static_cast<double>(std::max<std::uint64_t>(1, seen_[v.feature]));
+      const double mean = sum_[v.feature] / n;
+      const double sd = std::sqrt(std::max(1e-9, square_[v.feature] / n - mean * mean));
+      const double y = state::to_scale(feature.likelihood, truth);
+      tally.count += 1;
+      tally.covered += truth >= v.low && truth <= v.high ? 1 : 0;
+      tally.error_model += std::abs(state::to_scale(feature.likelihood, v.median) - y) / sd;
+      tally.error_mean += std::abs(mean - y) / sd;
+      if (v.reason == ImputationReason::stale) {
+        // What somebody would use who has no model: the last value measured until then.
+        double last = mean;
+        for (const auto& [time, value] : measured_[imputation.patient_id]) {
+          if (time > imputation.time) break;
+          if (value.feature == v.feature) last = state::to_scale(feature.likelihood, value.value);
+        }
+        tally.error_last += std::abs(last - y) / sd;
+      }
+    }
+  }
+}
+
+bool DemoReport::reads_wrong(FeatureId feature, Time time) const {
+  return std::any_of(ward_.shifts.begin(), ward_.shifts.end(), [&](const WardOptions::Shift& s) {
+    return config_.schema->qualified_name(feature) == s.modality + "." + s.feature && time >= ward_.start + s.from &&
+           time < ward_.start + s.until;
+  });
+}
+
+/// An alert is true when it names the fault's own subject while the fault is on. Values that are off show in several ways.
+bool DemoReport::tells_of(const Alert& a, const Fault& fault) {
+  const bool kind = fault.kind == "missingness" ? a.kind == fault.kind : a.kind != "missingness";
+  return kind && a.subject == fault.subject && a.detected >= fault.from && a.detected <= fault.until;
+}
+
+std::optional<Time> DemoReport::detected(const Fault& fault) const {
+  for (const Alert& a : alerts_) {
+    if (tells_of(a, fault)) return a.detected;
+  }
+  return std::nullopt;
+}
+
+bool DemoReport::summary(const Progress& p) const {
+  bool all = true;
+  const auto promise = [&all](bool held, const std::string& text) {
+    fmt::print("  {}  {}\n", held ? "kept  " : "BROKEN", text);
+    all = all && held;
+  };
+  if (terminal_ && lines_ > 0) fmt::print("\x1b[{}A\x1b[J{}", lines_, table(p));
+  const Counts& c = p.counts;
+  fmt::print("\nSummary: {} events in {:.1f} s, {} imputations with {} values, model {} after {} steps\n", c.consumed,
+             seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps);
+  promise(c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused && c.dead_letters == 0,
+          fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {}", c.consumed, c.applied, c.duplicate,
+                      c.late, c.refused));
+  const auto part = [](double a, std::uint64_t n) { return n == 0 ? 0.0 : a / static_cast<double>(n); };
+  const double ratio = never_.error_mean > 0 ? never_.error_model / never_.error_mean : 1;
+  promise(never_.count > 0 && ratio <= kErrorAgainstMean,
+          fmt::format("never measured: error {:.3f} against the truth, the mean's {:.3f} ({} values; promised at most {:.0f} % of the mean's, is {:.0f} %)",
+                      part(never_.error_model, never_.count), part(never_.error_mean, never_.count), never_.count,
+                      100 * kErrorAgainstMean, 100 * ratio));
+  promise(stale_.count > 0 && stale_.error_model <= stale_.error_last,
+          fmt::format("stale: error {:.3f}, the last value's {:.3f}, the mean's {:.3f} ({} values)", part(stale_.error_model, stale_.count),
+                      part(stale_.error_last, stale_.count), part(stale_.error_mean, stale_.count), stale_.count));
+  const double coverage = part(static_cast<double>(never_.covered + stale_.covered), never_.count + stale_.count);
+  promise(coverage >= kCoverageMin && coverage <= kCoverageMax,
+          fmt::format("{:.0f} % intervals hold the true value in {:.1f} % ({:.1f} % never measured, {:.1f} % stale)",
+                      100 * config_.predict.level, 100 * coverage, 100 * part(static_cast<double>(never_.covered), never_.count),
+                      100 * part(static_cast<double>(stale_.covered), stale_.count)));
+  if (shifted_.count > 0) {
+    fmt::print("          and in {:.1f} % while the instrument is off, since they are about what it reads ({} values)\n",
+               100 * part(static_cast<double>(shifted_.covered), shifted_.count), shifted_.count);
+  }
+  const std::uint64_t classes = never_.classes + stale_.classes;
+  if (classes > 0) {
+    fmt::print("          classes: {:.1f} % right, {:.1f} % by always saying the commonest ({} values)\n",
+               100 * part(static_cast<double>(never_.classes_right + stale_.classes_right), classes),
+               100 * part(static_cast<double>(never_.classes_right_by_mode + stale_.classes_right_by_mode), classes), classes);
+  }
+  for (const Fault& f : faults_) {
+    const std::optional<Time> found = detected(f);
+    const double limit = f.kind == "missingness" ? kOutageDelayHours : kShiftDelayHours;
+    const double delay = found ? hours_between(f.from, *found) : 0;
+    promise(found && delay <= limit,
+            found ? fmt::format("{}: alert after {:.1f} h (promised {:.0f} h)", f.description, delay, limit)
+                  : fmt::format("{}: no alert", f.description));
+  }
+  std::size_t false_alerts = 0;
+  for (const Alert& a : alerts_) {
+    if (std::none_of(faults_.begin(), faults_.end(), [&a](const Fault& f) { return tells_of(a, f); })) ++false_alerts;
+  }
+  promise(false_alerts <= kFalseAlertsMax, fmt::format("false alerts: {} (of {})", false_alerts, alerts_.size()));
+  return all;
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,229 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "daemon/commands/commands.h"
+#include "daemon/pipeline/store_quarantine.h"
+#include "daemon/generation/generation.h"
+#include "daemon/generation/output.h"
+#include "daemon/commands/logging.h"
+#include "daemon/tables/progress_bar.h"
+#include "daemon/registry/newest_checkpoint.h"
+#include "daemon/commands/session.h"
+#include "state/store.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+struct Arguments {
+  std::string config;
+  std::vector<std::string> overrides, patients, attributes, hide, features, set;
+  std::string given, later = "0s", format = "ndjson", output;
+  std::optional<std::size_t> count;
+  std::optional<std::uint64_t> seed;
+  bool summary = false;
+};
+
+/// What is generated for one patient.
+struct Order {
+  Generation what;
+  std::size_t count = 1;
+};
+
+Result<std::string> read_all(const std::string& path) {
+  std::ostringstream out;
+  if (path == "-") {
+    out << std::cin.rdbuf();
+    return out.str();
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return Status(Code::invalid, path + " cannot be read");
+  out << file.rdbuf();
+  return out.str();
+}
+
+Result<std::vector<streaming::ImputeRequest>> patients(const Config& config, const Arguments& arguments) {
+  std::vector<streaming::ImputeRequest> out;
+  if (!arguments.given.empty()) {
+    const auto text = read_all(arguments.given);
+    if (!text.ok()) return text.status();
+    return parse_given(*config.schema, *text, arguments.given == "-" ? "standard input" : arguments.given, config.limits, system_clock()());
+  }
+  for (std::size_t i = 0; i < arguments.patients.size(); ++i) {
+    auto snapshot = state::read_snapshot(*config.schema, store_folder(config), arguments.patients[i]);
+    if (!snapshot.ok()) return Status(snapshot.code(), "--patient, number " + std::to_string(i + 1) + ": " + snapshot.status().message());
+    out.push_back({std::move(*snapshot), 0, 0});
+  }
+  if (out.empty()) out.push_back({unknown_patient(*config.schema), 0, 0});
+  return out;
+}
+
+/// Every option that is wrong is told before anything is opened.
+Result<GenerationPlan> plan_of(const Schema& schema, const Arguments& arguments) {
+  GenerationPlan plan;
+  std::string wrong;
+  const auto take = [&wrong](const char* option, auto result, auto& out) {
+    if (result.ok()) out = std::move(*result);
+    else wrong += (wrong.empty() ? "" : "; ") + std::string(option) + ": " + result.status().message();
+  };
+  take("--set", parse_assignments(schema, arguments.set, false), plan.set);
+  take("--attribute", parse_assignments(schema, arguments.attributes, true), plan.attributes);
+  take("--hide", parse_modalities(schema, arguments.hide), plan.hidden);
+  if (!arguments.features.empty()) take("--features", parse_features(schema, arguments.features), plan.features);
+  const auto later = parse_duration(arguments.later);
+  take("--later", later ? Result<Millis>(*later) : Status(Code::invalid, "not a duration such as 90m or 24h"), plan.later);
+  if (!wrong.empty()) return Status(Code::invalid, wrong);
+  return plan;
+}
+
+Result<std::vector<Order>> orders_of(const Config& config, const Arguments& arguments, GenerationPlan plan) {
+  auto asked = patients(config, arguments);
+  if (!asked.ok()) return asked.status();
+  std::vector<Order> out;
+  for (std::size_t i = 0; i < asked->size(); ++i) {
+    streaming::ImputeRequest& request = (*asked)[i];
+    plan.seed = arguments.seed.value_or(request.samples > 0 ? request.seed : 1);
+    auto what = prepare(*config.schema, plan, std::move(request.snapshot), i);
+    if (!what.ok()) {
+      const std::string where = asked->size() > 1 ? "patient number " + std::to_string(i + 1) + ": " : "";
+      return Status(what.code(), where + what.status().message());
+    }
+    out.push_back({std::move(*what), arguments.count.value_or(std::max<std::size_t>(1, request.samples))});
+  }
+  return out;
+}
+
+/// Silent unless somebody watches and it takes long.
+class Watched {
+ public:
+  explicit Watched(std::uint64_t total) : total_(total), bar_("generate", "samples") {}
+  void add(std::uint64_t samples) {
+    done_ += samples;
+    const bool is_long = std::chrono::steady_clock::now() - start_ > std::chrono::seconds(2);
+    if (is_long && isatty(STDERR_FILENO) == 1) bar_.update(done_, total_);
+  }
+
+ private:
+  const std::uint64_t total_;
+  std::uint64_t done_ = 0;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  ProgressBar bar_;
+};
+
+Status write(const Config& config, const Arguments& arguments, const model::ModelVersion& version, const std::vector<Order>& orders,
+             std::ostream& out) {
+  const GenerationFormat format = arguments.format == "csv" ? GenerationFormat::csv : GenerationFormat::ndjson;
+  const GenerationRows rows(*config.schema, format, version.id());
+  GenerationSummary summary(*config.schema);
+  std::uint64_t total = 0;
+  for (const Order& order : orders) total += order.count;
+  Watched progress(total);
+  const auto check = [&out, &arguments]() -> Status {
+    if (out) return {};
+    return {Code::unavailable, (arguments.output.empty() ? "standard output" : arguments.output) + " cannot be written"};
+  };
+  if (!arguments.summary) out << rows.header();
+  for (const Order& order : orders) {
+    LACUNA_RETURN_IF_ERROR(generate(version, order.what, order.count, [&](const GeneratedPiece& piece) {
+      if (arguments.summary) summary.add(order.what, piece);
+      else out << rows.rows(order.what, piece);
+      progress.add(piece.observed.count());
+      return check();
+    }));
+    summary.end_patient();
+  }
+  if (arguments.summary) out << summary.text(format, version.id(), orders.front().what.two_arms);
+  out.flush();
+  return check();
+}
+
+int fail(const Status& status) {
+  std::fprintf(stderr, "lacuna generate: %s\n", status.message().c_str());
+  return status.code() == Code::invalid ? kExitConfiguration : kExitFailed;
+}
+
+int run(const Arguments& arguments) {
+  const std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  if (!config) return kExitConfiguration;
+  if (!set_up_logging(*config)) return kExitConfiguration;
+  auto plan = plan_of(*config->schema, arguments);
+  if (!plan.ok()) return fail(plan.status());
+  auto orders = orders_of(*config, arguments, std::move(*plan));
+  if (!orders.ok()) return fail(orders.status());
+  const auto version = open_published_model(*config);
+  if (!version.ok()) return fail(version.status());
+  if ((*version)->steps() == 0) std::fprintf(stderr, "lacuna generate: this model has learned nothing yet: what it draws means nothing\n");
+  if (arguments.output.empty()) {
+    const Status done = write(*config, arguments, **version, *orders, std::cout);
+    return done.ok() ? kExitOk : fail(done);
+  }
+  std::ofstream file(arguments.output, std::ios::binary | std::ios::trunc);
+  const Status done = write(*config, arguments, **version, *orders, file);
+  return done.ok() ? kExitOk : fail(done);
+}
+
+}  // namespace
+
+void add_generate(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      app.add_subcommand("generate", "Draw synthetic patients, the missing of a patient, or what would be if a value were another");
+  command->footer(
+      "Draws jointly from the newest model in data_dir: what depends on each other stays so. Works beside a running daemon and writes\n"
+      "nothing into data_dir. Without --given and --patient nothing is known: synthetic patients, which are the more like real ones the\n"
+      "more attributes they are given. A given patient's values are kept, and what is not known is drawn, once a sample.\n\n"
+      "--set asks what the others become: each sample is drawn twice under the same noise, with the patient as it is (arm `observed`)\n"
+      "and with the value set now (arm `set`), so that the arms differ by the intervention alone. It shows what the model has learned\n"
+      "goes together; that is not what a treatment would do.\n\n"
+      "NDJSON: one object a sample and arm, what was drawn under `values`, what was given under `known`, the\n"
+      "number of the patient among those given under `given`. CSV: a column a feature, known ones named in the column `known`, without\n"
+      "images, texts, signals and embeddings. Each row\n"
+      "says imputed and generated, and is refused as an event. What is drawn for a patient is patient data.\n\n"
+      "Examples:\n"
+      "  lacuna generate --config ward.yaml --count 1000 --later 24h --attribute age=63 --format csv -o synthetic.csv\n"
+      "  lacuna generate --config ward.yaml --count 20 --attribute sex=female --features vitals,blood_gas.ph\n"
+      "  lacuna generate --config ward.yaml --patient 132539 --hide blood_gas --count 100\n"
+      "  lacuna generate --config ward.yaml --given patient.json --set vitals.map=50 --features blood_gas --count 200 --summary\n"
+      "  lacuna generate --config ward.yaml --given - --set 'chemistry.creatinine=300 umol/L' --set attribute.age=80 < patients.ndjson");
+  command->add_option("-c,--config", arguments->config, "Configuration file (YAML)")->required()->check(CLI::ExistingFile);
+  // --set is the intervention here; the short form stays what it is everywhere.
+  command->add_option("-s,--override", arguments->overrides, "Override a key of the configuration (repeatable)")->allow_extra_args(false);
+  command->add_option("-n,--count", arguments->count, "Samples a patient (default 1)")->check(CLI::Range(1, 100'000'000));
+  CLI::Option* given = command->add_option(
+      "--given", arguments->given, "Patients as POST /v1/impute takes them: one JSON object, or one a line; - for standard input");
+  command->add_option("--patient", arguments->patients, "A patient of the store in data_dir, by id (repeatable)")
+      ->allow_extra_args(false)
+      ->excludes(given);
+  command->add_option("--set", arguments->set, "The intervention: modality.feature=value or attribute.name=value (repeatable)")
+      ->allow_extra_args(false);
+  command->add_option("--attribute", arguments->attributes, "An attribute of every patient, in both arms: name=value (repeatable)")
+      ->allow_extra_args(false);
+  command->add_option("--hide", arguments->hide, "Modalities to treat as never measured, by commas")->delimiter(',')->allow_extra_args(false);
+  command
+      ->add_option("--features", arguments->features,
+                   "Draw these only, known or not: features, modalities, all, by commas (default: what is not known); images,\n"
+                   "texts, signals and embeddings only where they are not known")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  command->add_option("--later", arguments->later, "So long after the patient's newest time; of synthetic ones, after their first")
+      ->capture_default_str();
+  command->add_flag("--summary", arguments->summary,
+                    "Instead of samples, per feature: mean of each arm, and of the difference with its standard error");
+  command->add_option("--format", arguments->format, "ndjson | csv")->check(CLI::IsMember({"ndjson", "csv"}))->capture_default_str();
+  command->add_option("-o,--output", arguments->output, "File to write (default: standard output)");
+  command->add_option("--seed", arguments->seed, "The same seed, model and patient give the same samples (default 1)");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,106 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "daemon/commands/commands.h"
+#include "daemon/commands/daemon_options.h"
+#include "daemon/tables/drift_table.h"
+#include "daemon/commands/session.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+struct Arguments {
+  DaemonOptions daemon;
+  DriftTableOptions drift;
+  bool json = false;
+  std::string svg, site, modality;
+  std::size_t weeks = 8;
+};
+
+int show(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+}
+
+int inspect_drift(const Arguments& arguments) {
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->get("/v1/drift");
+  if (!answer.ok()) return explain_answer(answer.status());
+  if (arguments.json) return show(*answer + "\n");
+  const auto table = drift_table(*answer, arguments.drift);
+  return table.ok() ? show(*table) : explain_answer(table.status());
+}
+
+int inspect_missingness(const Arguments& arguments) {
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->get("/v1/missingness");
+  if (!answer.ok()) return explain_answer(answer.status());
+  if (arguments.json) return show(*answer + "\n");
+  auto rows = read_missingness(*answer);
+  if (!rows.ok()) return explain_answer(rows.status());
+  std::erase_if(*rows, [&](const auto& row) {
+    return (!arguments.site.empty() && row.site != arguments.site) ||
+           (!arguments.modality.empty() && row.modality != arguments.modality);
+  });
+  if (!arguments.svg.empty()) {
+    std::ofstream file(arguments.svg, std::ios::binary | std::ios::trunc);
+    file << missingness_svg(*rows);
+    file.close();
+    if (!file) return explain_answer({Code::unavailable, arguments.svg + " cannot be written"});
+  }
+  return show(missingness_table(*rows, arguments.weeks));
+}
+
+void add_inspect_drift(CLI::App& inspect, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = inspect.add_subcommand("drift", "Every subject that is watched, and how near it is to an alarm");
+  command->footer(
+      "A subject learns what is normal, is then armed, and alarmed while its alert is open. `expected` and `recent` are what is\n"
+      "normal now and what is seen; the evidence alarms where its logarithm passes the threshold's. Without --all: those that are\n"
+      "alarmed or muted, and the ten nearest to an alarm.\n\n"
+      "Examples:\n"
+      "  lacuna inspect drift --config ward.yaml\n"
+      "  lacuna inspect drift --config ward.yaml --kind coverage --state alarmed\n"
+      "  lacuna inspect drift --url http://10.0.0.7:9464 --json | jq '.families'");
+  arguments->daemon.add_to(*command, false);
+  command->add_option("--kind", arguments->drift.kind, "Only this family: missingness, coverage, ...");
+  command->add_option("--state", arguments->drift.state, "Only those in this state")
+      ->check(CLI::IsMember({"learning", "armed", "alarmed", "muted"}));
+  command->add_flag("--all", arguments->drift.all, "Every one");
+  command->add_flag("--json", arguments->json, "What /v1/drift gives, as it is");
+  command->callback([arguments, &exit_code] { exit_code = inspect_drift(*arguments); });
+}
+
+void add_inspect_missingness(CLI::App& inspect, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command =
+      inspect.add_subcommand("missingness", "Which modality arrives in how many patient-hours, by site and week");
+  command->footer(
+      "A patient-hour is an hour in which the patient was certainly there. 26 weeks are kept, 256 sites by name.\n\n"
+      "Examples:\n"
+      "  lacuna inspect missingness --config ward.yaml --modality blood_gas\n"
+      "  lacuna inspect missingness --config ward.yaml --svg missingness.svg");
+  arguments->daemon.add_to(*command, false);
+  command->add_option("--modality", arguments->modality, "Only this modality");
+  command->add_option("--site", arguments->site, "Only this site");
+  command->add_option("--weeks", arguments->weeks, "The newest so many in the table")->check(CLI::Range(1, 26))->capture_default_str();
+  command->add_option("--svg", arguments->svg, "Write a heat map of all weeks to this file as well");
+  command->add_flag("--json", arguments->json, "What /v1/missingness gives, as it is");
+  command->callback([arguments, &exit_code] { exit_code = inspect_missingness(*arguments); });
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app, int& exit_code) {
+  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, missingness");
+  command->require_subcommand(1);
+  add_inspect_drift(*command, exit_code);
+  add_inspect_missingness(*command, exit_code);
+}
+
+}  // namespace lacuna::daemon

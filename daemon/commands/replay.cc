@@ -1,0 +1,294 @@
+#include "daemon/commands/replay.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+#include <unordered_set>
+
+#include "state/records/hash.h"
+#include "streaming/messages/message_codec.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+using Seconds = ReplayWorld::Seconds;
+
+/// Ahead of the schedule by less than this, events go out at once: sleeping for each would cost more than it
+/// paces.
+constexpr Seconds kSlack{0.005};
+/// A sleep is cut into pieces, so that Ctrl-C is heard.
+constexpr Seconds kSleepMax{0.1};
+constexpr std::uint64_t kProgressEvery = 256;  ///< events
+
+struct Message {
+  Time time{};
+  std::string key, value;
+  std::size_t bytes() const {
+    return sizeof(Message) + value.capacity() + (key.capacity() > 15 ? key.capacity() : 0);
+  }
+};
+
+/// The stop request on its way through readers that know only Status.
+const Status kStopped(Code::aborted, "stopped");
+
+/// Puts messages to the log no sooner than they are due.
+class Sender {
+ public:
+  Sender(const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world,
+         ReplayReport& report)
+      : options_(options), appender_(appender), world_(world), report_(report) {}
+
+  Status send(Message message, std::uint64_t total) {
+    if (world_.stopped()) return kStopped;
+    if (appender_ == nullptr) return {};
+    LACUNA_RETURN_IF_ERROR(wait_until_due(message.time));
+    LACUNA_RETURN_IF_ERROR(appender_->append(
+        {options_.topic, std::nullopt, std::move(message.key), std::move(message.value), {}}));
+    report_.sent += 1;
+    if (report_.sent % kProgressEvery == 0 && total > 0) world_.progress("sending", report_.sent, total);
+    return {};
+  }
+
+  Status flush() { return appender_ == nullptr ? Status() : appender_->flush(); }
+
+ private:
+  Status wait_until_due(Time time) {
+    if (options_.rate <= 0 && options_.speed_up <= 0) return {};
+    const Seconds now = world_.now();
+    if (!started_) {
+      started_ = now;
+      first_ = time;
+    }
+    Seconds due = *started_;
+    if (options_.rate > 0) due += Seconds(static_cast<double>(report_.sent) / options_.rate);
+    if (options_.speed_up > 0 && time != Time{}) {
+      if (first_ == Time{}) first_ = time;
+      due = std::max(due, *started_ + std::chrono::duration_cast<Seconds>(time - first_) / options_.speed_up);
+    }
+    if (due - now <= kSlack) return {};
+    // What was sent so far must not wait with us.
+    LACUNA_RETURN_IF_ERROR(appender_->flush());
+    for (Seconds left = due - world_.now(); left > Seconds(0); left = due - world_.now()) {
+      if (world_.stopped()) return kStopped;
+      world_.sleep(std::min(left, kSleepMax));
+      world_.progress("sending", report_.sent, 0);
+    }
+    return {};
+  }
+
+  const ReplayOptions& options_;
+  streaming::Appender* appender_;
+  const ReplayWorld& world_;
+  ReplayReport& report_;
+  std::optional<Seconds> started_;
+  Time first_{};
+};
+
+bool is_ndjson(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension();
+  return extension == ".ndjson" || extension == ".jsonl";
+}
+
+void add(streaming::FileReport& total, const streaming::FileReport& part) {
+  total.rows += part.rows;
+  total.values += part.values;
+  total.out_of_range += part.out_of_range;
+  total.missing += part.missing;
+  total.unreadable += part.unreadable;
+  for (const auto& [name, rows] : part.unmapped) total.unmapped[name] += rows;
+  if (total.first_problem.empty()) total.first_problem = part.first_problem;
+}
+
+/// Reads all paths; a patient limit holds over all of them only when each patient is in one path, as file
+/// readers give them.
+Status read_all(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world,
+                const std::function<Status(std::vector<Event>)>& sink, streaming::FileReport& total) {
+  std::unordered_set<std::uint64_t> patients;
+  for (const std::string& path : options.paths) {
+    streaming::FileMapping mapping = options.mapping;
+    if (is_ndjson(path)) mapping.format = streaming::FileFormat::ndjson;
+    std::size_t left = 0;
+    if (options.patients_max > 0) {
+      if (patients.size() >= options.patients_max) break;
+      left = options.patients_max - patients.size();
+    }
+    streaming::FileReport report;
+    const Status read = streaming::read_patients(
+        schema, mapping, path, left,
+        [&](std::vector<Event> events) -> Status {
+          if (world.stopped()) return kStopped;
+          for (const Event& e : events) patients.insert(hash64(e.patient_id));
+          return sink(std::move(events));
+        },
+        [&](std::uint64_t done, std::uint64_t all) { world.progress("reading", done, all); }, report);
+    add(total, report);
+    LACUNA_RETURN_IF_ERROR(read);
+  }
+  return {};
+}
+
+/// How far clinical times have to move for the newest to be now.
+Result<Millis> shift_of(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world) {
+  Time newest = Time::min();
+  streaming::FileReport ignored;  // the second pass meets the same and counts it
+  const Status read = read_all(
+      schema, options, world,
+      [&](std::vector<Event> events) -> Status {
+        for (const Event& e : events) newest = std::max(newest, e.time);
+        return {};
+      },
+      ignored);
+  if (!read.ok()) return read;
+  return newest == Time::min() ? Millis(0) : world.clock() - newest;
+}
+
+Status replay_events(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world,
+                     Sender& sender, ReplayReport& report) {
+  Millis shift{0};
+  if (options.shift_to_now) {
+    const Result<Millis> found = shift_of(schema, options, world);
+    if (!found.ok()) return found.status();
+    shift = *found;
+  }
+  std::unordered_set<std::uint64_t> patients;
+  std::vector<Message> held;
+  std::size_t bytes = 0;
+  const Status read = read_all(
+      schema, options, world,
+      [&](std::vector<Event> events) -> Status {
+        for (Event& event : events) {
+          event.time += shift;
+          patients.insert(hash64(event.patient_id));
+          report.patients = patients.size();
+          report.events += 1;
+          Message message{event.time, std::move(event.patient_id), {}};
+          event.patient_id = message.key;
+          message.value = streaming::encode_event(schema, event);
+          if (options.by_patient) {
+            LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), 0));
+            continue;
+          }
+          bytes += message.bytes();
+          if (bytes > options.memory_max) {
+            return {Code::invalid,
+                    fmt::format("more than {} MB of events for --order time: use --order patient, or "
+                                "--limit-patients",
+                                options.memory_max >> 20)};
+          }
+          held.push_back(std::move(message));
+        }
+        return {};
+      },
+      report.files);
+  LACUNA_RETURN_IF_ERROR(read);
+  // Stable: a patient's events of one time keep the file's order.
+  std::stable_sort(held.begin(), held.end(),
+                   [](const Message& a, const Message& b) { return a.time < b.time; });
+  for (Message& message : held) LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), held.size()));
+  return {};
+}
+
+/// Lines as they are, wrong ones too: what reads the topic decides. Only key and time are looked at.
+Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender& sender,
+                  ReplayReport& report) {
+  std::unordered_set<std::uint64_t> patients;
+  for (const std::string& path : options.paths) {
+    std::error_code error;
+    const std::uint64_t size = std::filesystem::file_size(path, error);
+    std::ifstream in(path, std::ios::binary);
+    if (error || !in) return {Code::not_found, "cannot read " + path};
+    std::uint64_t done = 0;
+    std::string line;
+    while (std::getline(in, line)) {
+      done += line.size() + 1;
+      if (line.empty()) continue;
+      const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
+      const auto text = [&parsed](const char* name) -> std::string {
+        const auto found = parsed.is_object() ? parsed.find(name) : parsed.end();
+        return found != parsed.end() && found->is_string() ? found->get<std::string>() : std::string();
+      };
+      Message message{parse_rfc3339(text("time")).value_or(Time{}), text("patient_id"), std::move(line)};
+      if (message.key.empty()) {
+        report.keyless += 1;
+      } else {
+        const std::uint64_t patient = hash64(message.key);
+        if (options.patients_max > 0 && patients.size() >= options.patients_max &&
+            !patients.contains(patient))
+          continue;
+        patients.insert(patient);
+      }
+      report.patients = patients.size();
+      report.events += 1;
+      LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), 0));
+      if (report.events % kProgressEvery == 0) world.progress("reading", done, size);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+ReplayWorld real_replay_world() {
+  ReplayWorld world;
+  world.now = [] {
+    return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch());
+  };
+  world.sleep = [](Seconds duration) { std::this_thread::sleep_for(duration); };
+  world.clock = system_clock();
+  world.stopped = [] { return false; };
+  world.progress = [](const char*, std::uint64_t, std::uint64_t) {};
+  return world;
+}
+
+Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender,
+              const ReplayWorld& world, ReplayReport& report) {
+  if (options.speed_up > 0 && options.by_patient) {
+    return {Code::invalid, "--speed-up needs --order time: patient after patient, clinical time jumps back"};
+  }
+  if (options.raw && options.shift_to_now)
+    return {Code::invalid, "--raw sends lines as they are: no --shift-to-now"};
+  const Seconds start = world.now();
+  Sender sender(options, options.dry_run ? nullptr : appender, world, report);
+  Status outcome = options.raw ? replay_raw(options, world, sender, report)
+                               : replay_events(schema, options, world, sender, report);
+  if (outcome.code() == kStopped.code() && outcome.message() == kStopped.message()) outcome = Status();
+  // Also after a failure: what was taken should arrive, and the first reason is the one to tell.
+  const Status flushed = sender.flush();
+  report.seconds = (world.now() - start).count();
+  return outcome.ok() ? flushed : outcome;
+}
+
+std::string format_report(const ReplayReport& report, const std::string& topic) {
+  const streaming::FileReport& f = report.files;
+  std::string out;
+  if (topic.empty()) {
+    out += fmt::format("{} patients, {} events; nothing was sent (dry run)", report.patients, report.events);
+  } else {
+    out += fmt::format("{} patients, {} events, {} sent to {} in {:.1f} s", report.patients, report.events,
+                       report.sent, topic, report.seconds);
+    if (report.seconds > 0)
+      out += fmt::format(": {:.0f} events/s", static_cast<double>(report.sent) / report.seconds);
+  }
+  out += "\n";
+  if (f.rows > 0) out += fmt::format("  {} rows with {} values read\n", f.rows, f.values);
+  if (f.missing > 0) out += fmt::format("  {} cells said \"not measured\"\n", f.missing);
+  if (f.out_of_range > 0)
+    out += fmt::format("  {} values left out: not in the schema's range or classes, or a payload of another shape\n", f.out_of_range);
+  if (f.unreadable > 0) {
+    out +=
+        fmt::format("  {} rows or cells could not be read; the first: {}\n", f.unreadable, f.first_problem);
+  }
+  for (const auto& [name, rows] : f.unmapped) {
+    out += fmt::format("  {} rows left out: no mapping for \"{}\"\n", rows, name);
+  }
+  if (report.keyless > 0)
+    out += fmt::format("  {} lines have no readable patient_id: sent without a key\n", report.keyless);
+  return out;
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,135 @@
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "daemon/commands/commands.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/store_quarantine.h"
+#include "daemon/http/server.h"
+#include "daemon/commands/logging.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/commands/service_manager.h"
+#include "daemon/commands/session.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+/// Damaged stores set aside in one life of the process.
+constexpr int kDamagesMax = 2;
+
+struct RunOptions {
+  std::string config;
+  std::vector<std::string> overrides;
+  bool until_idle = false;
+};
+
+/// Ends the process when a stop takes longer than shutdown.timeout: what was not committed is read again.
+class StopLimit {
+ public:
+  explicit StopLimit(Millis limit) : limit_(limit) {}
+  ~StopLimit() {
+    {
+      const std::lock_guard lock(mutex_);
+      done_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+  }
+  void start() {
+    thread_ = std::thread([this] {
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock, limit_, [this] { return done_; })) return;
+      spdlog::error("the stop took longer than shutdown.timeout: leaving; what was not committed is read again");
+      spdlog::shutdown();
+      _exit(kExitFailed);
+    });
+  }
+
+ private:
+  const Millis limit_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+void tell_counts(const Progress& last) {
+  const Counts& c = last.counts;
+  spdlog::info("stopped: consumed {} = applied {} + duplicate {} + late {} + refused {}; {} imputations, {} alerts, {} dead letters; model {}",
+               c.consumed, c.applied, c.duplicate, c.late, c.refused, c.imputations, c.alerts, c.dead_letters,
+               last.model_version);
+  std::string stages;
+  for (const auto& [stage, seconds] : last.stage_seconds) stages += fmt::format(" {} {:.1f} s", stage, seconds);
+  spdlog::info("time went to:{}", stages);
+}
+
+/// `corrupt`: the local store is damaged; everything that has it open is gone when this returns.
+Status run_once(const Config& config, streaming::LogFactory& log, Signals& signals, StopLimit& limit, bool until_idle) {
+  ServiceManager manager;
+  Pipeline::Hooks hooks;
+  hooks.alive = [&manager](const Status& ready) { manager.alive(ready); };
+  auto pipeline = Pipeline::make(config, log, system_clock(), std::move(hooks));
+  if (!pipeline.ok()) return pipeline.status();
+  signals.on_stop([&] {
+    limit.start();
+    manager.stopping();
+    (*pipeline)->stop();
+  });
+  std::unique_ptr<HttpServer> http;
+  if (config.http.enabled) {
+    auto started = HttpServer::start(config, **pipeline, system_clock());
+    if (!started.ok()) return started.status();
+    http = std::move(*started);
+    spdlog::info("http://{}:{}/ serves /metrics, /livez, /readyz and /v1", config.http.address, http->port());
+  }
+  const Status outcome = (*pipeline)->run(until_idle);
+  signals.on_stop([] {});
+  tell_counts((*pipeline)->progress());
+  return outcome;
+}
+
+int run(const RunOptions& options) {
+  const std::optional<Config> config = load_or_explain(options.config, options.overrides);
+  if (!config) return kExitConfiguration;
+  if (!set_up_logging(*config)) return kExitConfiguration;
+  // SIGTERM drains and commits; a second one leaves at once (what is not committed is read again).
+  Signals signals;
+  warn_of_slow_products(config->model);
+  auto log = open_event_log(*config, false);
+  if (!log.ok()) return explain(log.status());
+  StopLimit limit(config->shutdown_timeout);
+  for (int damages = 0;; ++damages) {
+    const Status outcome = run_once(*config, **log, signals, limit, options.until_idle);
+    if (outcome.ok()) return kExitOk;
+    // A store that is damaged again and again has a disk beneath it that should not be written to.
+    if (outcome.code() != Code::corrupt || damages == kDamagesMax || signals.stopped()) return explain(outcome);
+    if (const Status aside = set_store_aside(*config, outcome); !aside.ok()) return explain(aside);
+  }
+}
+
+}  // namespace
+
+void add_run(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<RunOptions>();
+  CLI::App* command = app.add_subcommand("run", "Consume events, learn, impute and watch for drift until told to stop");
+  command->footer(
+      "Stops on SIGTERM or Ctrl-C: the batch at hand is committed, the model checkpointed, the group left. A second signal\n"
+      "leaves at once, and so does a stop that takes longer than shutdown.timeout; what was not committed is read again at the next\n"
+      "start.\n\n"
+      "Example:\n  lacuna run --config configs/physionet2012.yaml --set http.port=9500");
+  command->add_option("-c,--config", options->config, "Configuration file (YAML)")->required()->check(CLI::ExistingFile);
+  command->add_option("-s,--set", options->overrides, "Override a key: --set batch.max_events=500 (repeatable)");
+  command->add_flag("--until-idle", options->until_idle, "Leave once everything there is has been consumed and learned");
+  command->callback([options, &exit_code] { exit_code = run(*options); });
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,107 @@
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/commands/commands.h"
+#include "daemon/commands/logging.h"
+#include "daemon/commands/session.h"
+#include "daemon/commands/tail.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+struct Arguments {
+  std::string config, topic = "imputations", from, format = "pretty";
+  std::vector<std::string> overrides;
+  TailOptions tail;
+};
+
+/// A short name stands for the configured topic; anything else is a topic itself.
+std::string topic_of(const Config& config, const std::string& name) {
+  const Config::Topics& t = config.topics;
+  if (name == "events") return t.events.front();
+  if (name == "imputations") return t.imputations;
+  if (name == "alerts") return t.alerts;
+  if (name == "dead-letters") return t.dead_letters;
+  if (name == "state") return t.state;
+  if (name == "model") return t.model;
+  return name;
+}
+
+int run(Arguments& arguments) {
+  std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  if (!config) return kExitConfiguration;
+  if (!set_up_logging(*config)) return kExitConfiguration;
+  TailOptions& options = arguments.tail;
+  options.topic = topic_of(*config, arguments.topic);
+  if (options.topic.starts_with('^')) {
+    std::fprintf(stderr, "lacuna tail: topics.events begins with a pattern: name one of its topics\n");
+    return kExitConfiguration;
+  }
+  options.json = arguments.format == "json";
+  if (arguments.from == "beginning") {
+    options.from = TailOptions::From::beginning;
+  } else if (arguments.from == "end") {
+    options.from = TailOptions::From::end;
+  } else if (!arguments.from.empty()) {
+    options.from = TailOptions::From::offset;
+    if (!CLI::detail::lexical_cast(arguments.from, options.offset) || options.offset < 0) {
+      std::fprintf(stderr, "lacuna tail: --from: expected an offset, beginning or end\n");
+      return kExitConfiguration;
+    }
+  }
+  Signals signals;
+  const auto log = open_event_log(*config, true);
+  if (!log.ok()) return explain(log.status());
+  const auto reader = (*log)->reader();
+  if (!reader.ok()) return explain(reader.status());
+  const Status outcome = tail(
+      *config, options, **reader, [&signals] { return signals.stopped(); }, std::cout);
+  return outcome.ok() ? kExitOk : explain(outcome);
+}
+
+}  // namespace
+
+void add_tail(CLI::App& app, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  TailOptions& tail = arguments->tail;
+  CLI::App* command =
+      app.add_subcommand("tail", "Show the records of a topic: imputations, alerts, dead letters, any other");
+  command->footer(
+      "Without --from: the newest 10 (or -n) records over all partitions, by time. With --follow: then "
+      "whatever comes, until\n"
+      "Ctrl-C. Works beside a running daemon, on the embedded log too. What is shown is patient data: mind "
+      "the terminal.\n"
+      "The values of state and model are binary: only what they are is shown.\n\n"
+      "Examples:\n"
+      "  lacuna tail --config ward.yaml alerts --follow\n"
+      "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
+      "  lacuna tail --config ward.yaml dead-letters --from beginning --format json > repaired.ndjson");
+  command->add_option("-c,--config", arguments->config, "Configuration file (YAML)")
+      ->required()
+      ->check(CLI::ExistingFile);
+  // One value each: what follows is the path or topic.
+  command->add_option("-s,--set", arguments->overrides, "Override a key of the configuration (repeatable)")
+      ->allow_extra_args(false);
+  command
+      ->add_option("topic", arguments->topic,
+                   "events, imputations, alerts, dead-letters, state, model, or a topic's name")
+      ->capture_default_str();
+  command->add_flag("-f,--follow", tail.follow, "Go on with what comes");
+  command->add_option("-n,--count", tail.count,
+                      "The newest so many records; with --from: stop after so many");
+  command->add_option("--partition", tail.partition, "This partition only");
+  command->add_option("--from", arguments->from, "An offset, beginning, or end");
+  command
+      ->add_option("--format", arguments->format, "pretty: for people; json: each value as it is, one a line")
+      ->check(CLI::IsMember({"pretty", "json"}))
+      ->capture_default_str();
+  command->add_option("--key", tail.key, "Only records with this key (a patient id; alerts: kind/subject)");
+  command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
+}
+
+}  // namespace lacuna::daemon

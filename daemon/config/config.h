@@ -1,0 +1,143 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/drift/monitor.h"
+#include "model/options.h"
+#include "state/records/schema.h"
+#include "state/records/status.h"
+#include "state/store.h"
+#include "streaming/log/event_log.h"
+#include "streaming/files/input_files.h"
+#include "streaming/messages/message_codec.h"
+
+// The whole configuration of a deployment, read from YAML and validated before anything starts. configs/reference.yaml
+// documents every key with unit, range and default; a test holds the two against each other.
+
+namespace lacuna::daemon {
+
+enum class LogKind : std::uint8_t { embedded, kafka };
+/// How much of the predictive distribution of a missing payload is published.
+enum class PayloadDetail : std::uint8_t { none, summary, whole };
+enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
+
+struct Config {
+  std::string instance = "lacuna-0";   ///< stable name: transactional.id, changelog of models
+  std::string data_dir = "lacuna-data";
+
+  struct Log {
+    LogKind kind = LogKind::embedded;
+    std::string group = "lacuna";
+    streaming::KafkaOptions kafka;
+    streaming::EmbeddedOptions embedded;  ///< path empty: <data_dir>/log
+    std::int32_t partitions = 4;          ///< of topics that have to be made
+    std::int32_t replication = 1;         ///< kafka only
+    bool create_topics = true;
+  } log;
+
+  struct Topics {
+    std::vector<std::string> events{"lacuna.events"};
+    std::string imputations = "lacuna.imputations";
+    std::string alerts = "lacuna.alerts";
+    std::string dead_letters = "lacuna.dead-letters";
+    std::string state = "lacuna.state";
+    std::string model = "lacuna.model";
+  } topics;
+
+  struct Batch {
+    std::size_t max_events = 2000;
+    Millis max_delay{200};
+  } batch;
+
+  streaming::CodecLimits limits;
+  Millis late_max{std::chrono::hours(72)};   ///< lateness.max: older than the patient's newest event by more: dead letter
+
+  model::ModelOptions model;
+  model::TrainOptions train;
+  model::PredictOptions predict;
+  std::string imputation_features = "missing_or_stale";  ///< which are published: missing_or_stale | never_measured
+  PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
+  bool imputation_explain = false;                             ///< imputation.explain
+  double score_share = 1.0;            ///< scores.share: share of arriving values that are predicted before, by patient hash
+  /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
+  double hidden_share = 0.02;
+  double score_window = 5000;          ///< scores.window: values per feature in the recent columns
+  Millis checkpoint_every{std::chrono::minutes(5)};
+  std::size_t checkpoints_kept = 3;
+  Millis checkpoint_publish_every{std::chrono::hours(1)};  ///< to topics.model, and at a stop
+
+  Millis rebuild_after{std::chrono::hours(24)};  ///< store.rebuild_after: see Restore::Wiped::too_old
+
+  state::StoreOptions store;           ///< path is <data_dir>/state
+  drift::MonitorOptions alerts;
+  struct Reaction {                    ///< while a critical alert is open
+    OnCritical on_critical = OnCritical::nothing;
+    int adapt_factor = 4;              ///< of the gradient steps an example pays for
+  } reaction;
+
+  struct Http {
+    bool enabled = true;
+    std::string address = "127.0.0.1";
+    int port = 9464;                   ///< 0: any free one, printed at start
+    std::size_t body_bytes_max = 1 << 20;
+    std::string token_file;            ///< of calls that change anything; empty: there are none
+  } http;
+
+  struct Logging {
+    std::string level = "info";        ///< trace debug info warn error
+    std::string format = "text";       ///< text | json
+  } logging;
+
+  Millis shutdown_timeout{std::chrono::seconds(30)};
+
+  std::shared_ptr<const Schema> schema;
+  std::optional<streaming::FileMapping> mapping;   ///< "input": how replay and evaluate read files of this deployment
+};
+
+/// One thing that is wrong, where it stands, 1-based.
+struct ConfigProblem {
+  std::string file;
+  int line = 0;
+  int column = 0;
+  std::string key;      ///< dotted path: "train.batch_size"
+  std::string message;  ///< what is wrong and what would be right
+};
+
+struct ConfigOutcome {
+  std::optional<Config> config;         ///< set exactly when `problems` is empty
+  std::vector<ConfigProblem> problems;  ///< all of them, in file order
+};
+
+/// The topics that a deployment reads and writes, as they are made where they are missing; patterns are left out.
+std::vector<streaming::TopicSpec> topics_to_make(const Config& config);
+
+/// Never throws. `overrides` are "key.path=value" from the command line, applied after the file.
+ConfigOutcome load_config(const std::string& path, const std::vector<std::string>& overrides = {});
+ConfigOutcome parse_config(const std::string& text, const std::string& name, const std::vector<std::string>& overrides = {});
+
+/// A file mapping alone (`replay --mapping FILE`): the same keys as under "input".
+struct MappingOutcome {
+  std::optional<streaming::FileMapping> mapping;
+  std::vector<ConfigProblem> problems;
+};
+MappingOutcome load_mapping(const std::string& path, const Schema& schema);
+
+/// "configs/x.yaml:12:3: train.batch_sise: unknown key; did you mean batch_size?"
+std::string format_problem(const ConfigProblem& problem);
+
+/// Every documented key with its unit, range, default: for `lacuna check --keys` and the test of configs/reference.yaml.
+struct KeyInfo {
+  std::string key;
+  std::string type;
+  std::string range;
+  std::string default_value;
+  std::string doc;
+};
+std::vector<KeyInfo> config_keys();
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,195 @@
+#include "daemon/config/schema_keys.h"
+
+#include <algorithm>
+
+#include "daemon/config/values.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+using std::chrono::hours;
+using namespace values;
+using streaming::FileFormat;
+using TimeForm = streaming::FileMapping::TimeForm;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+template <typename T>
+T& find_or_add(std::vector<Draft::Named<T>>& all, const Capture& capture) {
+  auto it = std::find_if(all.begin(), all.end(), [&](const auto& named) { return named.capture.name == capture.name; });
+  if (it == all.end()) it = all.insert(all.end(), {capture, {}});
+  return it->value;
+}
+
+bool is_any(std::string_view) { return true; }
+bool is_not_empty(std::string_view text) { return !text.empty(); }
+
+/// "[low, high]" into a feature or an attribute.
+template <typename At>
+Key plausible_range(std::string path, std::string doc, At at) {
+  Key key;
+  key.path = std::move(path);
+  key.type = "[low, high]";
+  key.range = "low < high; -.inf and .inf leave a side open";
+  key.doc = std::move(doc);
+  key.default_value = "[-.inf, .inf]";
+  key.takes_list = true;
+  key.set = [at](Draft& draft, const Captures& names, const YamlNode& node, const Complain& complain) {
+    std::vector<double> ends;
+    for (const YamlNode& item : node.items) {
+      const std::optional<double> v = item.kind == YamlNode::Kind::scalar ? parse_number(item.text) : std::nullopt;
+      if (v) ends.push_back(*v);
+    }
+    if (node.kind != YamlNode::Kind::list || ends.size() != 2 || node.items.size() != 2) {
+      return complain(node.place, "expected [low, high] with two numbers, got " + got(node));
+    }
+    if (!(ends[0] < ends[1])) {
+      return complain(node.place, "the range is empty: low (" + format_number(ends[0]) + ") must be below high (" +
+                                      format_number(ends[1]) + ")");
+    }
+    at(draft, names).low = ends[0];
+    at(draft, names).high = ends[1];
+  };
+  return key;
+}
+
+template <typename E>
+std::vector<std::pair<std::string, E>> all_names(std::initializer_list<E> values) {
+  std::vector<std::pair<std::string, E>> out;
+  for (const E value : values) out.emplace_back(std::string(to_string(value)), value);
+  return out;
+}
+
+bool is_separator(std::string_view text) { return text.size() == 1 && text != "\"" && text != "."; }
+
+#define MODALITY(member) [](Draft & d, const Captures& names) -> auto& { return d.modality(names).member; }
+#define FEATURE(member) [](Draft & d, const Captures& names) -> auto& { return d.feature(names).member; }
+#define ATTRIBUTE(member) [](Draft & d, const Captures& names) -> auto& { return d.attribute(names).member; }
+#define MAPPING(member) [](Draft & d, const Captures&) -> auto& { return d.mapping.member; }
+#define COLUMN(member) [](Draft & d, const Captures& names) -> auto& { return d.column(names).member; }
+
+}  // namespace
+
+Modality& Draft::modality(const Captures& names) { return find_or_add(modalities, names[0]).modality; }
+Feature& Draft::feature(const Captures& names) {
+  return find_or_add(find_or_add(modalities, names[0]).features, names[1]);
+}
+Attribute& Draft::attribute(const Captures& names) { return find_or_add(attributes, names[0]); }
+Draft::ColumnDraft& Draft::column(const Captures& names) { return find_or_add(columns, names[0]); }
+
+void add_schema_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
+  const std::string modality = "schema.modalities.<modality>.";
+  add(choice(modality + "kind",
+             all_names({ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal,
+                        ModalityKind::embedding}),
+             "What its events hold.", MODALITY(kind)));
+  // A size has no sensible default: Schema::make says which of them a kind needs.
+  const auto add_size = [&](const char* name, std::int64_t high, const char* help, auto at) {
+    Key key = integer(modality + name, 1, high, help, at);
+    key.default_value.clear();
+    add(std::move(key));
+  };
+  add(integer(modality + "channels", 1, kPayloadValuesMax, "Of an image (grey: 1, colour: 3) or a signal (its leads).",
+              MODALITY(payload.channels)));
+  add_size("height", kPayloadValuesMax, "Of an image, in pixels.", MODALITY(payload.height));
+  add_size("width", kPayloadValuesMax, "Of an image, in pixels.", MODALITY(payload.width));
+  add_size("length", kPayloadValuesMax,
+           "Samples of a channel of a signal; dimensions of an embedding; tokens of a text that are read (at most 4096).",
+           MODALITY(payload.length));
+  add(choice(modality + "text_model", all_names({TextModel::bag, TextModel::sequence}),
+             "How a text is modelled: as counts of its words, or word after word.", MODALITY(payload.text_model)));
+  add(texts(modality + "vocabulary", "each once", is_not_empty,
+            "The words of a text modality that are told apart; without it they are taken from the stream.",
+            MODALITY(payload.vocabulary)));
+  add(integer(modality + "vocabulary_size", 1, kVocabularyMax, "How many words are taken from the stream.",
+              MODALITY(payload.vocabulary_size)));
+  add(duration(modality + "stale_after", Millis(1), hours(24 * 3650),
+               "A value older than this no longer counts as known and is imputed again.", MODALITY(stale_after)));
+
+  const std::string feature = modality + "features.<feature>.";
+  add(text(feature + "unit", "a UCUM code", is_any, "Unit of the values; absent for a pure number.", FEATURE(unit)));
+  add(choice(feature + "likelihood",
+             all_names({Likelihood::normal, Likelihood::log_normal, Likelihood::bernoulli, Likelihood::categorical,
+                        Likelihood::negative_binomial, Likelihood::ordinal, Likelihood::student_t}),
+             "How the values are distributed: log_normal for positive and skewed ones, negative_binomial for counts, ordinal for "
+             "classes whose order means something, student_t for values with outliers.",
+             FEATURE(likelihood)));
+  add(plausible_range(feature + "range", "Plausible range, inclusive; a value outside it is refused.",
+                      [](Draft& d, const Captures& names) -> auto& { return d.feature(names); }));
+  add(texts(feature + "categories", "at least two, each once", is_not_empty, "The classes of a categorical or ordinal feature, in order.",
+            FEATURE(categories)));
+  add(duration(feature + "stale_after", Millis(0), hours(24 * 3650), "Overrides the modality's limit; 0s: the modality's.",
+               FEATURE(stale_after)));
+
+  const std::string attribute = "schema.attributes.<attribute>.";
+  add(text(attribute + "unit", "a UCUM code", is_any, "Unit of a numeric attribute.", ATTRIBUTE(unit)));
+  add(texts(attribute + "categories", "each once", is_not_empty, "Its classes; absent: a number.", ATTRIBUTE(categories)));
+  add(plausible_range(attribute + "range", "Plausible range of a numeric attribute, inclusive.",
+                      [](Draft& d, const Captures& names) -> auto& { return d.attribute(names); }));
+  add(boolean(attribute + "subgroup", "Errors and coverage are reported for each of its values.", ATTRIBUTE(subgroup)));
+}
+
+void add_input_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
+  add(choice("input.format",
+             {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
+             "ndjson: one event message a line; long_csv: one value a row; wide_csv: one column per feature.",
+             MAPPING(format)));
+  Key separator;
+  separator.path = "input.separator";
+  separator.type = "text";
+  separator.range = "one character";
+  separator.doc = "Between the cells of a CSV.";
+  separator.default_value = ",";
+  separator.set = [](Draft& d, const Captures&, const YamlNode& node, const Complain& complain) {
+    if (node.kind != YamlNode::Kind::scalar || !is_separator(node.text)) {
+      return complain(node.place, "expected one character, got " + got(node));
+    }
+    d.mapping.separator = node.text.front();
+  };
+  add(std::move(separator));
+  add(text("input.patient_column", "a column", is_any,
+           "Column with the patient's id; absent: each file is one patient and its name the id.", MAPPING(patient_column)));
+  add(text("input.time_column", "a column", is_not_empty, "Column with the time; needed for CSV.", MAPPING(time_column)));
+  add(text("input.parameter_column", "a column", is_not_empty, "long_csv: column with the parameter's name.",
+           MAPPING(parameter_column)));
+  add(text("input.value_column", "a column", is_not_empty, "long_csv: column with the value.", MAPPING(value_column)));
+  add(text("input.site_column", "a column", is_not_empty, "Column with the site; may be absent.", MAPPING(site_column)));
+  add(choice("input.time_form",
+             {{"rfc3339", TimeForm::rfc3339},
+              {"hours_minutes", TimeForm::hours_minutes},
+              {"minutes", TimeForm::minutes},
+              {"hours", TimeForm::hours},
+              {"days", TimeForm::days}},
+             "How times are written: absolute, or since the start of the stay (hours_minutes: 37:05).", MAPPING(time_form)));
+  add(texts("input.missing", "", is_any, "Cells that mean: not measured.", MAPPING(missing_texts)));
+  add(texts("input.ignored", "", is_any, "Columns or parameters left out on purpose; any other unknown one is reported.",
+            MAPPING(ignored)));
+  add(time("input.start", "Clinical time of minute 0 of the first stay; needed for relative times.", MAPPING(start)));
+  add(duration("input.stagger", Millis(0), hours(24 * 365), "Each further stay starts this much later; relative times only.",
+               MAPPING(stagger)));
+
+  const std::string column = "input.columns.<column>.";
+  add(text(column + "to", "modality.feature, or an attribute", is_not_empty,
+           "Where the values of this column or parameter go.", COLUMN(to)));
+  add(number(column + "scale", -kInfinity, kInfinity, "value = scale * number + offset.", COLUMN(target.scale)));
+  add(number(column + "offset", -kInfinity, kInfinity, "See scale.", COLUMN(target.offset)));
+  add(text(column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
+           [](Draft& d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
+}
+#undef MODALITY
+#undef FEATURE
+#undef ATTRIBUTE
+#undef MAPPING
+#undef COLUMN
+
+std::vector<std::pair<std::string, std::function<void(Draft&, const Captures&)>>> named_sections() {
+  return {{"schema.modalities.<modality>", [](Draft& d, const Captures& names) { d.modality(names); }},
+          {"schema.modalities.<modality>.features.<feature>", [](Draft& d, const Captures& names) { d.feature(names); }},
+          {"schema.attributes.<attribute>", [](Draft& d, const Captures& names) { d.attribute(names); }},
+          {"input.columns.<column>", [](Draft& d, const Captures& names) { d.column(names); }}};
+}
+
+}  // namespace lacuna::daemon

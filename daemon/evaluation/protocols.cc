@@ -1,0 +1,318 @@
+#include "daemon/evaluation/protocols.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+#include "state/patient.h"
+#include "state/records/hash.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+/// Queries put to the model at once; bounds what is held besides the stays.
+constexpr std::size_t kQueriesMax = 512;
+
+/// One question with what it is scored against. `before` is the patient as the model may see it.
+struct Question {
+  Snapshot before;
+  Time time{};
+  std::vector<FeatureValue> truth;
+  std::vector<ModalityId> hidden;
+  std::uint64_t seed = 0;
+};
+
+struct Sums {
+  double absolute = 0, squared = 0, width = 0, crps = 0, last = 0, mean = 0;
+  std::uint64_t count = 0;
+  model::Coverage intervals;
+};
+
+/// Sums per feature for one protocol.
+class Board {
+ public:
+  Board(std::string name, std::size_t features) : name_(std::move(name)), sums_(features) {}
+  Sums& of(FeatureId feature) { return sums_[feature]; }
+  ProtocolResult result(std::size_t stays, double level) const {
+    ProtocolResult result{name_, stays, level, {}};
+    for (FeatureId f = 0; f < sums_.size(); ++f) {
+      const Sums& s = sums_[f];
+      if (s.count == 0) continue;
+      const auto n = static_cast<double>(s.count);
+      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.intervals.ratio(),
+                                 s.width / n, s.crps / n, s.last / n, s.mean / n, s.intervals});
+    }
+    return result;
+  }
+
+ private:
+  std::string name_;
+  std::vector<Sums> sums_;
+};
+
+/// The predictive mean on the feature's scale: of a log-normal the mean of the logarithm.
+double mean_on_scale(const model::Predictive& p) {
+  if (p.likelihood != Likelihood::normal && p.likelihood != Likelihood::log_normal) return p.mean();
+  double mean = 0;
+  for (std::size_t k = 0; k < p.weights.size(); ++k)
+    mean += static_cast<double>(p.weights[k]) * p.location[k];
+  return mean;
+}
+
+/// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
+class Examiner {
+ public:
+  Examiner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+           const Moments& moments)
+      : schema_(schema), version_(version), calibrator_(calibrator), moments_(moments) {
+    for (FeatureId f = 0; moments_.mean.size() < schema.feature_count(); ++f) {
+      const auto [mean, sd] = version.moments(f);
+      moments_.mean.push_back(mean);
+      moments_.sd.push_back(sd);
+    }
+  }
+
+  /// `all` takes every value, `unseen` (when given) those never measured before in the stay.
+  Status ask(Question question, Board& all, Board* unseen) {
+    questions_.push_back(std::move(question));
+    return questions_.size() < kQueriesMax ? Status() : flush(all, unseen);
+  }
+
+  Status flush(Board& all, Board* unseen) {
+    std::vector<model::Query> queries;
+    for (const Question& q : questions_) {
+      model::Query query{&q.before, q.time, {}, q.hidden, q.seed};
+      for (const FeatureValue& v : q.truth) query.wanted.push_back(v.feature);
+      queries.push_back(std::move(query));
+    }
+    auto predictions = version_.predict(queries);
+    if (!predictions.ok()) return predictions.status();
+    for (std::size_t i = 0; i < questions_.size(); ++i) {
+      for (std::size_t j = 0; j < questions_[i].truth.size(); ++j) {
+        score(questions_[i], questions_[i].truth[j], (*predictions)[i].predictive[j], all, unseen);
+      }
+    }
+    questions_.clear();
+    return {};
+  }
+
+ private:
+  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive,
+             Board& all, Board* unseen) {
+    const FeatureId f = truth.feature;
+    const Feature& feature = schema_.features()[f];
+    const FeatureState& state = question.before.features[f];
+    const bool hidden =
+        std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
+    const bool known = state.count > 0 && !hidden;
+    const bool stale = known && question.time - state.time > schema_.stale_after(f);
+    const auto stratum = !known  ? model::Stratum::never_measured
+                         : stale ? model::Stratum::stale
+                                 : model::Stratum::fresh;
+    const auto scaled = [&](double value) { return state::to_scale(feature.likelihood, value); };
+    const double mean = moments_.mean[f], sd = moments_.sd[f], value = scaled(truth.value);
+
+    const model::Interval interval = calibrator_.interval(f, stratum, predictive);
+    const double u = to_unit(mix64(question.seed ^ f));
+    Sums one;
+    const bool covered = calibrator_.update(f, stratum, predictive, truth.value, u);
+    const bool central = std::abs(predictive.normal_score(truth.value, u)) <= model::normal_quantile((1 + calibrator_.level()) / 2);
+    one.absolute = std::abs(scaled(predictive.median()) - value) / sd;
+    const double off = (mean_on_scale(predictive) - value) / sd;
+    one.squared = off * off;
+    one.width = (scaled(interval.high) - scaled(interval.low)) / sd;
+    one.crps = predictive.crps(truth.value) / sd;
+    one.mean = std::abs(value - mean) / sd;
+    one.last = known ? std::abs(value - scaled(state.last)) / sd : one.mean;
+    for (Board* board : {&all, known ? nullptr : unseen}) {
+      if (board == nullptr) continue;
+      Sums& s = board->of(f);
+      s.absolute += one.absolute;
+      s.squared += one.squared;
+      s.width += one.width;
+      s.crps += one.crps;
+      s.last += one.last;
+      s.mean += one.mean;
+      ++s.count;
+      s.intervals.add(covered, central, value);
+    }
+  }
+
+  const Schema& schema_;
+  const model::ModelVersion& version_;
+  model::Calibrator& calibrator_;
+  Moments moments_;
+  std::vector<Question> questions_;
+};
+
+/// A stay's events are in time order already, so nothing is late.
+void advance(const Schema& schema, Snapshot& snapshot, const Event& event) {
+  (void)state::apply(schema, snapshot, event, {}, Millis::max());
+}
+
+}  // namespace
+
+Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version,
+                                                  model::Calibrator& calibrator, const Moments& moments,
+                                                  const std::vector<Stay>& stays, int every,
+                                                  const std::function<void(std::size_t)>& progress) {
+  Board all("next", schema.feature_count()), unseen("next, never seen before", schema.feature_count());
+  Examiner examiner(schema, version, calibrator, moments);
+  for (std::size_t i = 0; i < stays.size(); ++i) {
+    const Stay& stay = stays[i];
+    if (progress) progress(i);
+    if (stay.empty()) continue;
+    Snapshot snapshot = state::new_snapshot(schema, stay.front().patient_id);
+    for (std::size_t from = 0, to = 0; from < stay.size(); from = to) {
+      const Time time = stay[from].time;
+      std::map<FeatureId, double>
+          arrived;  // what is measured twice in a moment counts once, as the store keeps it
+      for (to = from; to < stay.size() && stay[to].time == time; ++to) {
+        for (const FeatureValue& v : stay[to].values) arrived[v.feature] = v.value;
+      }
+      const auto minute = static_cast<std::uint64_t>((time - stay.front().time) / std::chrono::minutes(1));
+      const bool scored = every <= 1 || (minute * 7919 + i) % static_cast<std::uint64_t>(every) == 0;
+      if (time > stay.front().time && scored && !arrived.empty()) {
+        Question question{snapshot, time, {}, {}, mix64(i * 1'000'003 + minute)};
+        for (const auto& [feature, value] : arrived) question.truth.push_back({feature, value});
+        LACUNA_RETURN_IF_ERROR(examiner.ask(std::move(question), all, &unseen));
+      }
+      for (std::size_t e = from; e < to; ++e) advance(schema, snapshot, stay[e]);
+    }
+  }
+  LACUNA_RETURN_IF_ERROR(examiner.flush(all, &unseen));
+  return std::vector<ProtocolResult>{all.result(stays.size(), calibrator.level()),
+                                     unseen.result(stays.size(), calibrator.level())};
+}
+
+Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version,
+                                      model::Calibrator& calibrator, const Moments& moments,
+                                      const std::vector<Stay>& stays,
+                                      const std::function<void(std::size_t)>& progress) {
+  Board all("cross", schema.feature_count());
+  Examiner examiner(schema, version, calibrator, moments);
+  for (std::size_t i = 0; i < stays.size(); ++i) {
+    if (progress) progress(i);
+    if (stays[i].empty()) continue;
+    Snapshot snapshot = state::new_snapshot(schema, stays[i].front().patient_id);
+    for (const Event& event : stays[i]) advance(schema, snapshot, event);
+    for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+      const Modality& modality = schema.modalities()[m];
+      Question question{snapshot, snapshot.last_time, {}, {m}, mix64(i * 1'000'003 + m)};
+      for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
+        if (snapshot.features[f].count > 0) question.truth.push_back({f, snapshot.features[f].last});
+      }
+      if (question.truth.empty()) continue;
+      LACUNA_RETURN_IF_ERROR(examiner.ask(std::move(question), all, nullptr));
+    }
+  }
+  LACUNA_RETURN_IF_ERROR(examiner.flush(all, nullptr));
+  return all.result(stays.size(), calibrator.level());
+}
+
+Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
+  const std::size_t n = schema.feature_count();
+  std::vector<double> count(n), mean(n), squares(n);
+  for (const Stay& stay : stays) {
+    for (const Event& event : stay) {
+      for (const FeatureValue& v : event.values) {
+        const double x = state::to_scale(schema.features()[v.feature].likelihood, v.value);
+        const double before = x - mean[v.feature];
+        mean[v.feature] += before / ++count[v.feature];
+        squares[v.feature] += before * (x - mean[v.feature]);
+      }
+    }
+  }
+  Moments moments{mean, std::vector<double>(n, 1.0)};
+  for (std::size_t f = 0; f < n; ++f) {
+    if (count[f] > 0) moments.sd[f] = std::sqrt(std::max(squares[f] / count[f], 1e-12));
+  }
+  return moments;
+}
+
+namespace {
+
+/// Means over features with equal weight; counts are added up.
+FeatureResult average(const std::vector<const FeatureResult*>& features) {
+  FeatureResult a;
+  for (const FeatureResult* f : features) {
+    a.count += f->count;
+    a.mae += f->mae;
+    a.rmse += f->rmse;
+    a.coverage += f->coverage;
+    a.width += f->width;
+    a.crps += f->crps;
+    a.mae_last += f->mae_last;
+    a.mae_mean += f->mae_mean;
+  }
+  const double n = std::max<double>(static_cast<double>(features.size()), 1);
+  for (double* v : {&a.mae, &a.rmse, &a.coverage, &a.width, &a.crps, &a.mae_last, &a.mae_mean}) *v /= n;
+  return a;
+}
+
+std::string row(const std::string& name, const FeatureResult& r) {
+  char text[200];
+  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n",
+                name.c_str(), static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage,
+                r.width, r.mae_last, r.mae_mean);
+  return text;
+}
+
+}  // namespace
+
+std::vector<CoverageRow> coverage_rows(const ProtocolResult& result) {
+  std::vector<CoverageRow> rows;
+  for (const FeatureResult& r : result.features) rows.push_back({r.feature, r.intervals, r.width, r.crps});
+  return rows;
+}
+
+std::string format_table(const Schema& schema, const ProtocolResult& result) {
+  std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " +
+                     std::to_string(result.features.size()) +
+                     " features of equal weight, standardised units\n";
+  char head[200];
+  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values",
+                "MAE", "RMSE", "CRPS", "cover90", "width", "last", "mean");
+  text += head;
+  std::vector<const FeatureResult*> all;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    std::vector<const FeatureResult*> own;
+    for (const FeatureResult& r : result.features) {
+      if (schema.features()[r.feature].modality == m) own.push_back(&r);
+    }
+    if (!own.empty()) text += row(schema.modalities()[m].name, average(own));
+    all.insert(all.end(), own.begin(), own.end());
+  }
+  return text + row("all", average(all));
+}
+
+std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
+  const auto figures = [](const FeatureResult& r) {
+    return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},           {"rmse", r.rmse},
+                                  {"crps", r.crps},         {"coverage", r.coverage}, {"width", r.width},
+                                  {"mae_last", r.mae_last}, {"mae_mean", r.mae_mean}};
+  };
+  nlohmann::ordered_json out = nlohmann::ordered_json::array();
+  for (const ProtocolResult& result : results) {
+    nlohmann::ordered_json features = nlohmann::ordered_json::object();
+    std::vector<const FeatureResult*> all;
+    for (const FeatureResult& r : result.features) {
+      nlohmann::ordered_json& feature = features[schema.qualified_name(r.feature)] = figures(r);
+      add_coverage(feature, r.intervals);
+      all.push_back(&r);
+    }
+    out.push_back({{"protocol", result.protocol},
+                   {"stays", result.stays},
+                   {"level", result.level},
+                   {"all", figures(average(all))},
+                   {"coverage", coverage_json(schema, coverage_rows(result), result.level)},
+                   {"features", features}});
+  }
+  return out.dump(2);
+}
+
+}  // namespace lacuna::daemon

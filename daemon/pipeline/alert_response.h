@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "state/records/records.h"
+#include "streaming/log/event_log.h"
+
+namespace lacuna::daemon {
+
+/// What an open critical alert does to learning (alerts.on_critical). It remembers nothing: what is open decides, and that is
+/// stored with each batch, so that a restart changes nothing.
+class Reaction {
+ public:
+  explicit Reaction(const Config::Reaction& config) : config_(config) {}
+
+  bool reacts() const { return config_.on_critical != OnCritical::nothing; }
+  /// How many times as many gradient steps as usual the examples of a batch pay for that left `open` alerts; 0: none.
+  int pace(std::span<const Alert> open) const;
+  /// Completes messages: what was done, and under which model version. `open`: what is open after them.
+  void tell(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const;
+
+ private:
+  const Config::Reaction config_;
+};
+
+/// As it goes to topics.alerts.
+streaming::OutputRecord alert_record(const Config& config, const Alert& alert);
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,439 @@
+#include "daemon/pipeline/batch.h"
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+
+#include "daemon/pipeline/imputation.h"
+#include "daemon/pipeline/alert_response.h"
+#include "state/patient.h"
+#include "state/records/hash.h"
+#include "streaming/messages/message_codec.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+/// Randomness that depends on the input position and the configured seed alone: the same input gives the same output.
+std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) {
+  return hash64(position.topic,
+                mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^
+                                   (static_cast<std::uint64_t>(position.partition) << 48))));
+}
+
+/// Apart from every other use of a position's seed.
+constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
+
+constexpr const char* kScoresMeta = "scores";
+constexpr const char* kMonitorMeta = "monitor";
+constexpr const char* kNewestMeta = "newest";
+
+}  // namespace
+
+StreamState::StreamState(const Config& config)
+    : calibrator(*config.schema, config.predict.level),
+      scores(config.schema->feature_count(), config.score_window),
+      monitor(*config.schema, config.alerts) {}
+
+std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
+  std::map<std::string, std::string> out = reference.save_new(schema);
+  out.merge(save());
+  return out;
+}
+
+std::map<std::string, std::string> StreamState::save() const {
+  return {{kCalibrationMeta, calibrator.save()},
+          {kScoresMeta, scores.save()},
+          {kMonitorMeta, monitor.save()},
+          {kNewestMeta, format_rfc3339(newest)}};
+}
+
+Status StreamState::load(const Config& config, const state::Store& store) {
+  const auto restore = [&store](const char* name, auto& part, auto fresh) -> Status {
+    part = std::move(fresh);
+    Result<std::string> bytes = store.meta(name);
+    if (bytes.code() == Code::not_found) return {};
+    if (!bytes.ok()) return bytes.status();
+    return part.load(*bytes);
+  };
+  const Schema& schema = *config.schema;
+  LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level)));
+  LACUNA_RETURN_IF_ERROR(
+      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
+  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts)));
+  const Result<std::string> time = store.meta(kNewestMeta);
+  if (!time.ok() && time.code() != Code::not_found) return time.status();
+  newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
+  return reference.load(schema, store);
+}
+
+void StreamState::report(Progress& progress) const {
+  progress.event_time = newest;
+  progress.scores = scores.summary();
+  progress.recent = scores.recent();
+  for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
+  progress.subjects = monitor.subjects();
+  progress.open_alerts = monitor.open_alerts();
+}
+
+state::RecordCounts& Batch::tally(std::size_t record) {
+  const SourcePosition& at = records_[record].position;
+  return tallies_[{at.topic, at.partition}];
+}
+
+void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message,
+                   bool whole) {
+  counts_.refused_by[static_cast<std::size_t>(reason)] += 1;
+  if (whole) tally(record).refused += 1;
+  dead_letter(record, reason, stage, message);
+}
+
+/// One for a record: what is found later about it is more than what was found before.
+void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message) {
+  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message);
+  const auto [at, first] = letters_.try_emplace(record, dead_letters_.size());
+  if (first) dead_letters_.push_back(std::move(letter));
+  else dead_letters_[at->second] = std::move(letter);
+}
+
+void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison) {
+  events_.reserve(records_.size());
+  for (std::size_t i = 0; i < records_.size(); ++i) {
+    tally(i).consumed += 1;
+    if (const auto found = poison.find(records_[i].position); found != poison.end()) {
+      refuse(i, streaming::Refusal::poison, found->second.stage, "this record alone makes the stage fail", true);
+      if (found->second.without_value) {
+        dead_letters_.back().value = std::nullopt;
+        dead_letters_.back().headers.emplace_back("lacuna.value.omitted", "the topic does not take so large a record");
+      }
+      continue;
+    }
+    if (!records_[i].value) {
+      refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone)", true);
+      continue;
+    }
+    streaming::EventDecoder::Outcome outcome = decoder.decode(*records_[i].value, now);
+    if (outcome.refused) {
+      refuse(i, outcome.refused->reason, "decode", outcome.refused->message, true);
+      continue;
+    }
+    // One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
+    if (const auto& parts = outcome.decoded->refused; !parts.empty()) {
+      std::string message;
+      for (const streaming::RefusedPart& part : parts) {
+        message += (message.empty() ? "" : "; ") + part.what + ": " + part.message;
+        if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
+      }
+      refuse(i, parts.front().reason, "decode", message, false);
+    }
+    events_.push_back({std::move(outcome.decoded->event), i, false});
+  }
+}
+
+Status Batch::load(const state::Store& store, const state::StateChange* before) {
+  std::unordered_map<std::string_view, const Snapshot*> newer;
+  if (before) {
+    for (const Snapshot& s : before->snapshots) newer.emplace(s.patient_id, &s);
+  }
+  std::vector<std::string> ids;
+  for (const Arrived& a : events_) {
+    const auto [at, fresh] = snapshots_.try_emplace(a.event.patient_id);
+    if (!fresh) continue;
+    if (const auto found = newer.find(a.event.patient_id); found != newer.end()) at->second = *found->second;
+    else ids.push_back(a.event.patient_id);
+  }
+  Result<std::vector<std::optional<Snapshot>>> stored = store.snapshots(ids);
+  if (!stored.ok()) return stored.status();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    std::optional<Snapshot>& found = (*stored)[i];
+    snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
+  }
+  return {};
+}
+
+void Batch::advance(drift::Monitor& monitor) {
+  const Schema& schema = *config_.schema;
+  for (std::size_t i = events_.size(); i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
+  std::stable_sort(events_.begin(), events_.end(), [](const Arrived& a, const Arrived& b) {
+    return std::tie(a.event.time, a.event.patient_id) < std::tie(b.event.time, b.event.patient_id);
+  });
+  for (std::size_t begin = 0; begin < events_.size();) {
+    const std::string& patient = events_[begin].event.patient_id;
+    const Time time = events_[begin].event.time;
+    Snapshot& now = snapshots_[patient];
+    Moment moment{now, time, {}, {}, 0};
+    std::size_t end = begin;
+    for (; end < events_.size() && events_[end].event.time == time && events_[end].event.patient_id == patient; ++end) {
+      Arrived& arrived = events_[end];
+      const SourcePosition& source = records_[arrived.record].position;
+      switch (state::apply(schema, now, arrived.event, source, config_.late_max)) {
+        case state::Applied::duplicate:
+          tally(arrived.record).duplicate += 1;
+          monitor.observe(drift::RecordFate::duplicate);
+          continue;
+        case state::Applied::late:
+          monitor.observe(drift::RecordFate::late);
+          tally(arrived.record).late += 1;
+          counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
+          dead_letter(arrived.record, streaming::Refusal::late, "apply",
+                      "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
+          continue;
+        case state::Applied::applied: break;
+      }
+      tally(arrived.record).applied += 1;
+      monitor.observe(drift::RecordFate::applied);
+      if (letters_.contains(arrived.record)) tally(arrived.record).partial += 1;
+      changed_[patient] = arrived.record;
+      newest_ = std::max(newest_, time);
+      moment.record = arrived.record;
+      monitor.observe(drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, arrived.event.values,
+                                     arrived.event.attributes});
+      for (const FeatureValue& v : arrived.event.values) {
+        auto same = std::find_if(moment.values.begin(), moment.values.end(),
+                                 [&v](const FeatureValue& w) { return w.feature == v.feature; });
+        if (same == moment.values.end()) moment.values.push_back(v);
+        else same->value = v.value;
+      }
+      if (arrived.event.payload) moment.take({arrived.event.modality, std::move(arrived.event.payload)});
+    }
+    // A late moment would be predicted from its future, and the first moment from nothing: neither is scored nor learned
+    // from as a prediction.
+    const bool in_order = moment.before.event_count > 0 && time >= moment.before.last_time;
+    if ((!moment.values.empty() || !moment.payloads.empty()) && in_order) {
+      std::sort(moment.values.begin(), moment.values.end(),
+                [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });
+      moments_.push_back(std::move(moment));
+    }
+    begin = end;
+  }
+}
+
+/// Of two at one time the one that came later counts, as in the snapshot.
+void Batch::Moment::take(PayloadValue payload) {
+  const auto same = std::find_if(payloads.begin(), payloads.end(), [&](const PayloadValue& p) { return p.modality == payload.modality; });
+  if (same == payloads.end()) payloads.push_back(std::move(payload));
+  else *same = std::move(payload);
+}
+
+std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
+  std::map<streaming::TopicPartition, Time> out;
+  for (const streaming::Record& r : records_) out.try_emplace({r.position.topic, r.position.partition}, Time::min());
+  for (const Arrived& a : events_) {
+    const SourcePosition& p = records_[a.record].position;
+    Time& newest = out[{p.topic, p.partition}];
+    newest = std::max(newest, a.event.time);
+  }
+  return out;
+}
+
+std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version,
+                                                             std::span<const model::Query> queries) {
+  std::vector<std::optional<model::Prediction>> out;
+  out.reserve(queries.size());
+  if (queries.empty()) return out;
+  Result<std::vector<model::Prediction>> all = version.predict(queries);
+  if (all.ok()) {
+    for (model::Prediction& p : *all) out.emplace_back(std::move(p));
+  } else if (queries.size() == 1) {
+    out.emplace_back(std::nullopt);
+  } else {
+    out = predict(version, queries.first(queries.size() / 2));
+    for (auto& p : predict(version, queries.subspan(queries.size() / 2))) out.push_back(std::move(p));
+  }
+  return out;
+}
+
+void Batch::score(const model::ModelVersion& version, StreamState& state) {
+  state.newest = std::max(state.newest, newest_);
+  const Schema& schema = *config_.schema;
+  std::vector<model::Query> queries;
+  std::vector<const Moment*> asked;
+  for (const Moment& m : moments_) {
+    // Before the first step there are no moments to standardise by and nothing was learned: nothing to hold it against.
+    if (version.steps() == 0) break;
+    if (m.values.empty()) continue;  // payloads are learned from; what is scored are values
+    if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
+    model::Query query;
+    query.snapshot = &m.before;
+    query.time = m.time;
+    for (const FeatureValue& v : m.values) query.wanted.push_back(v.feature);
+    query.seed = position_seed(config_.model.seed, records_[m.record].position);
+    queries.push_back(std::move(query));
+    asked.push_back(&m);
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  const double widest = model::normal_quantile(0.5 + config_.predict.level / 2);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const Moment& m = *asked[i];
+    if (!predictions[i]) {
+      refuse(m.record, streaming::Refusal::poison, "score", "the model could not predict from this patient's state", false);
+      continue;
+    }
+    for (std::size_t k = 0; k < m.values.size(); ++k) {
+      const auto [feature, value] = m.values[k];
+      const model::Predictive& p = predictions[i]->predictive[k];
+      const FeatureState& known = m.before.features[feature];
+      const model::Stratum stratum = stratum_of(schema, m.before, feature, m.time);
+      const model::Interval interval = state.calibrator.interval(feature, stratum, p);
+      const auto [mean, sd] = version.moments(feature);
+      const Likelihood likelihood = schema.features()[feature].likelihood;
+      const double y = state::to_scale(likelihood, value);
+      const double middle = state::to_scale(likelihood, p.median());
+      model::Score s;
+      s.feature = feature;
+      s.seen_before = known.count > 0;
+      s.error_model = std::abs(middle - y) / sd;
+      s.error_mean = std::abs(mean - y) / sd;
+      s.error_last = s.seen_before ? std::abs(state::to_scale(likelihood, known.last) - y) / sd : s.error_mean;
+      const double error = (state::to_scale(likelihood, p.mean()) - y) / sd;
+      s.squared_model = error * error;
+      s.crps = p.crps(value) / sd;
+      s.width = (state::to_scale(likelihood, interval.high) - state::to_scale(likelihood, interval.low)) / sd;
+      const double u = to_unit(mix64(queries[i].seed + feature));
+      const double z = p.normal_score(value, u);
+      s.covered = state.calibrator.update(feature, stratum, p, value, u);
+      s.central = std::abs(z) <= widest;
+      s.value = y;
+      state.scores.add(s);
+      if (!is_discrete(likelihood)) {
+        // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
+        // adapts to.
+        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, z, std::abs(z) > widest, s.error_model, m.before.attributes});
+      }
+    }
+  }
+  score_hidden(version, asked, state);
+  std::vector<const Snapshot*> due;
+  for (const Moment& m : moments_) {
+    if (state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
+  }
+  state.reference.observe(version, state.monitor, due);
+  examples_.reserve(moments_.size());
+  for (Moment& m : moments_) {
+    m.before.recent_ids.clear();
+    examples_.push_back({std::move(m.before), m.time, std::move(m.values), std::move(m.payloads)});
+  }
+  moments_.clear();
+}
+
+// What was measured together is hidden together: it is together that they are missing in patients in whom nobody measures them. The
+// first values of a stay are feedback too, but they come early in it, before the rest is known.
+void Batch::score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state) {
+  const Schema& schema = *config_.schema;
+  std::vector<model::Query> queries;
+  std::vector<const Moment*> hidden;
+  std::deque<Snapshot> masked;
+  for (const Moment* m : asked) {
+    const std::uint64_t seed = mix64(position_seed(config_.model.seed, records_[m->record].position) ^ kHiddenSalt);
+    if (to_unit(seed) >= config_.hidden_share) continue;
+    model::Query query;
+    for (const FeatureValue& v : m->values) {
+      if (m->before.features[v.feature].count > 0) query.wanted.push_back(v.feature);
+    }
+    if (query.wanted.empty()) continue;
+    Snapshot& snapshot = masked.emplace_back(m->before);
+    for (const FeatureId f : query.wanted) snapshot.features[f] = {};
+    query.snapshot = &snapshot;
+    query.time = m->time;
+    query.seed = mix64(seed);
+    queries.push_back(std::move(query));
+    hidden.push_back(m);
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  for (std::size_t i = 0; i < hidden.size(); ++i) {
+    if (!predictions[i]) continue;
+    for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
+      const FeatureId feature = queries[i].wanted[k];
+      const auto arrived = std::find_if(hidden[i]->values.begin(), hidden[i]->values.end(),
+                                        [feature](const FeatureValue& v) { return v.feature == feature; });
+      const model::Predictive& p = predictions[i]->predictive[k];
+      const Likelihood likelihood = schema.features()[feature].likelihood;
+      const auto scaled = [likelihood](double value) { return state::to_scale(likelihood, value); };
+      const double sd = version.moments(feature).second;
+      const model::Interval interval = state.calibrator.interval(feature, model::Stratum::never_measured, p);
+      const double u = to_unit(mix64(queries[i].seed + feature));
+      state.scores.add(model::HiddenScore{
+          feature, std::abs(scaled(p.median()) - scaled(arrived->value)) / sd, (scaled(interval.high) - scaled(interval.low)) / sd,
+          state.calibrator.update(feature, model::Stratum::never_measured, p, arrived->value, u)});
+    }
+  }
+}
+
+void Batch::impute(const model::ModelVersion& version, const model::Calibrator& calibrator) {
+  std::vector<model::Query> queries;
+  for (const auto& [patient, record] : changed_) {
+    const Snapshot& s = snapshots_[patient];
+    queries.push_back({&s, s.last_time, features_to_impute(config_, s, s.last_time), {},
+                       position_seed(config_.model.seed, s.source), payloads_to_impute(config_, s, s.last_time),
+                       config_.imputation_explain});
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  std::size_t i = 0;
+  for (const auto& [patient, record] : changed_) {
+    const Snapshot& s = snapshots_[patient];
+    if (predictions[i]) {
+      imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version.id()));
+      counts_.imputed_values += imputations_.back().values.size();
+    } else {
+      refuse(record, streaming::Refusal::poison, "impute", "the model could not impute this patient's state", false);
+    }
+    ++i;
+  }
+  counts_.imputations = imputations_.size();
+}
+
+streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& tallies) {
+  streaming::Transaction out;
+  out.changelog_topic = config_.topics.state;
+  for (const Imputation& imputation : imputations_) {
+    out.outputs.push_back({config_.topics.imputations, std::nullopt, imputation.patient_id,
+                           streaming::encode_imputation(*config_.schema, imputation), {}});
+  }
+  for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
+  counts_.alerts = alerts.size();
+  for (const auto& [patient, record] : changed_) {
+    // All modalities of a patient share one changelog record, payloads too; the partition is the input's.
+    out.outputs.push_back({config_.topics.state, records_[record].position.partition, patient + "/tabular",
+                           state::encode_snapshot(*config_.schema, snapshots_[patient]), {}});
+  }
+  counts_.dead_letters = dead_letters_.size();
+  for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
+  dead_letters_.clear();
+  for (const streaming::Record& r : records_) {
+    std::int64_t& next = out.next_offsets[{r.position.topic, r.position.partition}];
+    next = std::max(next, r.position.offset + 1);
+  }
+  // Last in the changelog: where "chg" points behind is always a record that compaction keeps.
+  for (const auto& [partition, counts] : tallies_) {
+    state::RecordCounts& total = tallies[partition];
+    total += counts;
+    counts_.consumed += counts.consumed;
+    counts_.applied += counts.applied;
+    counts_.duplicate += counts.duplicate;
+    counts_.late += counts.late;
+    counts_.refused += counts.refused;
+    counts_.partial += counts.partial;
+    state::StoredPosition position;
+    position.input_next = out.next_offsets[partition];
+    position.counts = total;
+    out.outputs.push_back({config_.topics.state, partition.partition, partition.topic + std::string(kPartitionKeySuffix),
+                           state::encode_position({partition.topic, partition.partition, position}), {}});
+  }
+  return out;
+}
+
+state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Time now) {
+  state::StateChange change;
+  for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
+  change.examples = examples_;
+  for (const streaming::Record& r : records_) {
+    auto& position = change.positions[{r.position.topic, r.position.partition}];
+    position.input_next = std::max(position.input_next, r.position.offset + 1);
+    position.counts = tallies.at({r.position.topic, r.position.partition});
+    position.written = now;
+  }
+  change.meta = state.save_new(*config_.schema);
+  return change;
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "daemon/pipeline/latent_reference.h"
+#include "daemon/pipeline/poison_search.h"
+#include "daemon/pipeline/progress.h"
+#include "model/predictive/calibration.h"
+#include "model/drift/monitor.h"
+#include "model/learner.h"
+#include "model/predictive/scores.h"
+#include "state/store.h"
+#include "streaming/messages/message_codec.h"
+
+// One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode -> change. Nothing durable
+// happens here; the pipeline commits what encode() gives, then writes what change() gave into the store.
+
+namespace lacuna::daemon {
+
+/// Under this name the store keeps the calibration: the one part of the state that says something of the model and not of the
+/// stream that this instance saw.
+inline constexpr const char* kCalibrationMeta = "calibration";
+
+/// What follows the stream and is checkpointed with each batch.
+struct StreamState {
+  model::Calibrator calibrator;
+  model::ScoreBoard scores;
+  drift::Monitor monitor;
+  LatentReference reference;
+  Time newest{};  ///< clinical time applied; the epoch: nothing yet
+
+  StreamState(const Config& config);
+  /// All but the reference of the codes: snapshots stay in the store.
+  std::map<std::string, std::string> save() const;
+  /// What the store does not have yet.
+  std::map<std::string, std::string> save_new(const Schema& schema);
+  /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
+  Status load(const Config& config, const state::Store& store);
+  void report(Progress& progress) const;
+};
+
+/// By input partition, since its first record.
+using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
+
+class Batch {
+ public:
+  Batch(const Config& config, std::vector<streaming::Record> records)
+      : config_(config), records_(std::move(records)) {}
+
+  const std::vector<streaming::Record>& records() const { return records_; }
+
+  /// Bytes to events; what cannot be read becomes a dead letter.
+  void decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison);
+  /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
+  /// from the store.
+  Status load(const state::Store& store, const state::StateChange* before);
+  /// Applies the events in event-time order, tells the monitor of arrivals and of what became of each record, keeps what was known before each moment.
+  void advance(drift::Monitor& monitor);
+  /// Test-then-train: predicts the arrived values from what was known before them.
+  void score(const model::ModelVersion& version, StreamState& state);
+  /// Imputes what is missing or stale in each changed patient.
+  void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
+  /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`.
+  streaming::Transaction encode(const std::vector<Alert>& alerts, Tallies& tallies);
+  /// What the store has to write once the transaction is durable, but for the changelog positions, which the commit tells.
+  /// `tallies` as encode() left them. Takes the snapshots.
+  state::StateChange change(StreamState& state, const Tallies& tallies, Time now);
+
+  const Counts& counts() const { return counts_; }
+  const std::vector<Imputation>& imputations() const { return imputations_; }
+  std::map<streaming::TopicPartition, Time> newest_by_partition() const;
+  std::vector<Example> take_examples() { return std::move(examples_); }
+
+ private:
+  struct Arrived {
+    Event event;
+    std::size_t record = 0;
+    bool applied = false;
+  };
+  struct Moment {  ///< what arrived for one patient at one clinical time
+    Snapshot before;
+    Time time{};
+    std::vector<FeatureValue> values;
+    std::vector<PayloadValue> payloads;  ///< each modality once
+    void take(PayloadValue payload);
+    std::size_t record = 0;  ///< of its newest event
+  };
+  state::RecordCounts& tally(std::size_t record);
+  void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
+  void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
+  /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
+  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
+                                                        std::span<const model::Query> queries);
+  /// Feedback for what was never measured, from a share of `asked`.
+  void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
+
+  const Config& config_;
+  const std::vector<streaming::Record> records_;
+  Tallies tallies_;  ///< of this batch
+  std::vector<Arrived> events_;
+  std::unordered_map<std::string, Snapshot> snapshots_;
+  std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
+  std::vector<Moment> moments_;
+  std::vector<Example> examples_;
+  std::vector<Imputation> imputations_;
+  std::vector<streaming::OutputRecord> dead_letters_;
+  std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
+  Counts counts_;
+  Time newest_{};
+};
+
+/// The key of an input partition's record in the changelog. Patients' keys end in "/" and a kind of modality, so never in this.
+inline constexpr std::string_view kPartitionKeySuffix = "#partition";
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/drift/monitor.h"
+#include "model/learner.h"
+#include "model/predictive/scores.h"
+#include "state/records/records.h"
+#include "state/store.h"
+#include "streaming/log/event_log.h"
+#include "streaming/messages/message_codec.h"
+
+// What the loop tells of itself: plain values, made on its thread and read on any.
+
+namespace lacuna::daemon {
+
+/// Where an event went. consumed == applied + duplicate + late + refused, always; an event with some bad features is
+/// applied and counted once in `partial` as well.
+struct Counts {
+  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
+  std::array<std::uint64_t, streaming::kRefusalCount> refused_by{};  ///< whole events and parts
+  std::uint64_t imputations = 0, imputed_values = 0, alerts = 0, dead_letters = 0;
+  Counts& operator+=(const Counts& batch);
+};
+
+/// How long batches took. counts[i]: those of at most kBounds[i] seconds and more than the bound before; the last
+/// entry: all longer ones.
+struct BatchDurations {
+  static constexpr std::array<double, 11> kBounds{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+  std::array<std::uint64_t, kBounds.size() + 1> counts{};
+  double sum = 0;
+  void add(double seconds) {
+    std::size_t i = 0;
+    while (i < kBounds.size() && seconds > kBounds[i]) ++i;
+    counts[i] += 1;
+    sum += seconds;
+  }
+};
+
+/// What went wrong outside, and what is being done about it. Sums since the process started.
+struct Recovery {
+  std::size_t restoring_partitions = 0;
+  std::int64_t records_left = 0;              ///< of the changelog, for the partition being restored
+  std::uint64_t records_restored = 0;
+  double restore_seconds = 0;
+  std::uint64_t wiped_ahead = 0, wiped_too_old = 0;  ///< partitions, see Restore::Wiped
+  std::size_t damaged_stores = 0;             ///< set aside beside data_dir/state, for somebody to look at and delete
+  std::uint64_t rejoins = 0;                  ///< made a new client after being fenced or an unknown outcome
+  double unavailable_seconds = 0;             ///< waited for something out of reach: the log, room on the disk
+};
+
+/// A consistent copy of what an operator wants to see; made after each batch.
+struct Progress {
+  Counts counts;                 ///< since the process started
+  std::uint64_t batches = 0;
+  std::uint64_t aborted_batches = 0;
+  double batch_seconds = 0;      ///< the last one, whole
+  BatchDurations batch_durations;
+  std::map<std::string, double> stage_seconds;  ///< sums since start, by stage; commit: what it was waited for
+  std::int64_t lag = 0;
+  Time event_time{};             ///< newest clinical time applied, in this life or an earlier one
+  std::string model_version;
+  model::LearnerStats learner;
+  model::ScoreBoard::Summary scores, recent;
+  std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
+  std::vector<drift::SubjectView> subjects;
+  std::vector<Alert> open_alerts;
+  int pace = 1;                  ///< of learning: 0 frozen, more than 1 sped up (Reaction)
+  std::size_t assigned_partitions = 0;
+  std::map<streaming::TopicPartition, state::RecordCounts> partitions;  ///< assigned and restored ones, since their first record
+  Recovery recovery;
+  bool ready = false;
+  std::size_t replay_size = 0;
+  std::uint64_t patients = 0;
+  std::map<std::string, std::uint64_t> store_bytes;
+};
+
+}  // namespace lacuna::daemon

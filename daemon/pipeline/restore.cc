@@ -1,0 +1,244 @@
+#include "daemon/pipeline/restore.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "daemon/pipeline/batch.h"
+
+namespace lacuna::daemon {
+
+namespace {
+/// Bounds one step: how long the other partitions wait, and the size of one write batch.
+constexpr std::size_t kRecordsPerStep = 1000;
+constexpr Millis kReadWait{100};
+}  // namespace
+
+std::string_view to_string(Restore::Wiped wiped) {
+  switch (wiped) {
+    case Restore::Wiped::no: return "no";
+    case Restore::Wiped::ahead: return "ahead";
+    case Restore::Wiped::too_old: return "too_old";
+  }
+  return "unknown";
+}
+
+Result<Restore> Restore::begin(const Config& config, const streaming::TopicPartition& partition,
+                               const streaming::Committed& committed, state::Store& store, Time now) {
+  Restore out(config, partition);
+  const auto positions = store.positions();
+  if (!positions.ok()) return positions.status();
+  const auto found = positions->find({partition.topic, partition.partition});
+  state::StoredPosition stored = found == positions->end() ? state::StoredPosition{} : found->second;
+  const std::int64_t end = committed.changelog_next.value_or(0);
+  const bool behind = stored.input_next < committed.next_offset || stored.changelog_next < end;
+  if (stored.input_next > committed.next_offset || stored.changelog_next > end) {
+    out.wiped_ = Wiped::ahead;
+  } else if (behind && stored.written != Time{} && now - stored.written > config.rebuild_after) {
+    out.wiped_ = Wiped::too_old;
+  }
+  if (out.wiped_ != Wiped::no) {
+    LACUNA_RETURN_IF_ERROR(store.wipe(partition.topic, partition.partition));
+    stored = {};
+  }
+  out.input_next_ = committed.next_offset;
+  out.stored_next_ = stored.input_next;
+  out.begin_ = out.next_ = stored.changelog_next;
+  out.end_ = end;
+  out.counts_ = stored.counts;
+  out.from_nothing_ = stored == state::StoredPosition{};
+  out.done_ = stored.input_next == committed.next_offset && stored.changelog_next == end;
+  return out;
+}
+
+Status Restore::take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
+  // Of each key the newest record is enough.
+  std::unordered_map<std::string_view, const streaming::Record*> newest;
+  for (const streaming::Record& record : records) {
+    if (record.position.offset < end_) newest[record.key] = &record;
+  }
+  std::vector<std::string> ids;
+  std::vector<Snapshot> snapshots;
+  const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
+  for (const auto& [key, record] : newest) {
+    if (!record->value) continue;
+    // The local store is not to blame, and setting it aside would not help.
+    const auto explain = [at = record->position](const Status& why) -> Status {
+      return {why.code() == Code::corrupt ? Code::internal : why.code(), "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) +
+                              ": " + why.message()};
+    };
+    if (key.ends_with(kPartitionKeySuffix)) {
+      if (key != own_key) continue;
+      const auto position = state::decode_position(*record->value);
+      if (!position.ok()) return explain(position.status());
+      counts_ = position->position.counts;
+      continue;
+    }
+    Result<Snapshot> snapshot = state::decode_snapshot(*config_->schema, *record->value);
+    if (!snapshot.ok()) return explain(snapshot.status());
+    ids.push_back(snapshot->patient_id);
+    snapshots.push_back(std::move(*snapshot));
+  }
+  // A patient whose events come through two topics was perhaps restored further already, on account of the other one.
+  const auto stored = store.snapshots(ids);
+  if (!stored.ok()) return stored.status();
+  for (std::size_t i = 0; i < snapshots.size(); ++i) {
+    if ((*stored)[i] && (*stored)[i]->event_count >= snapshots[i].event_count) continue;
+    if (from_nothing_) {
+      Example example{snapshots[i], snapshots[i].last_time, {}};
+      example.before.recent_ids.clear();
+      change.examples.push_back(std::move(example));
+    }
+    change.snapshots.push_back(std::move(snapshots[i]));
+  }
+  return {};
+}
+
+/// The record before `end_` is a partition's, the newest of its key, so compaction keeps it: silence means a slow broker,
+/// unless the log itself ends earlier.
+Status Restore::nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog) {
+  const auto bounds = reader.bounds(changelog);
+  if (!bounds.ok()) return bounds.status();
+  if (bounds->second > next_) return {};
+  spdlog::error("changelog {}/{} ends at {} although {} was committed: it has lost data, and the states since are lost with it",
+                changelog.topic, changelog.partition, bounds->second, end_);
+  next_ = end_;
+  return {};
+}
+
+Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time now) {
+  if (done_) return {};
+  const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
+  state::StateChange change;
+  std::int64_t next = next_;
+  const state::RecordCounts counts_before = counts_;
+  if (next_ < end_) {
+    auto records = reader.read(changelog, next_, kRecordsPerStep, kReadWait);
+    if (!records.ok()) return records.status();
+    if (records->empty()) {
+      LACUNA_RETURN_IF_ERROR(nothing_came(reader, changelog));
+      if (next_ < end_) return {};
+    }
+    LACUNA_RETURN_IF_ERROR(take(*records, store, change));
+    next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
+  }
+  const bool finished = next >= end_;
+  change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, next, counts_, now};
+  if (const Status s = store.apply(change); !s.ok()) {
+    counts_ = counts_before;
+    return s;
+  }
+  snapshots_ += static_cast<std::int64_t>(change.snapshots.size());
+  next_ = next;
+  done_ = finished;
+  return {};
+}
+
+void RestoreQueue::add(const streaming::TopicPartition& partition) {
+  remove(partition);
+  queue_.push_back(partition);
+}
+
+void RestoreQueue::remove(const streaming::TopicPartition& partition) {
+  std::erase(queue_, partition);
+  if (current_ && current_->partition() == partition) current_.reset();
+}
+
+void RestoreQueue::clear() {
+  queue_.clear();
+  current_.reset();
+}
+
+/// The changelog has room for the partition, and topics that are read together fit together.
+Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader) {
+  if (inputs_.contains(partition.topic)) return {};
+  const auto changelog = reader.partition_count(config_.topics.state);
+  if (!changelog.ok()) return changelog.status();
+  const auto input = reader.partition_count(partition.topic);
+  if (!input.ok()) return input.status();
+  if (*input > *changelog) {
+    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " +
+                               partition.topic + " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
+  }
+  for (const auto& [topic, count] : inputs_) {
+    if (count == *input) continue;
+    spdlog::warn("topic {} has {} partitions, {} has {}: a patient whose events come through both is split in two", topic, count,
+                 partition.topic, *input);
+  }
+  inputs_[partition.topic] = *input;
+  return {};
+}
+
+Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
+  const streaming::TopicPartition& p = queue_.front();
+  LACUNA_RETURN_IF_ERROR(check_partitions(p, reader));
+  const auto committed = log.committed(p, committed_wait_);
+  if (!committed.ok()) {
+    committed_wait_ = std::min(2 * committed_wait_, kCommittedWaitMax);
+    return committed.status();
+  }
+  committed_wait_ = kCommittedWaitMin;
+  auto begun = Restore::begin(config_, p, *committed, store_, now);
+  if (!begun.ok()) return begun.status();
+  current_.emplace(std::move(*begun));
+  if (current_->wiped() == Restore::Wiped::no) return {};
+  (current_->wiped() == Restore::Wiped::ahead ? wiped_ahead_ : wiped_too_old_) += 1;
+  spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog",
+               p.topic, p.partition, to_string(current_->wiped()));
+  return {};
+}
+
+Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone) {
+  if (queue_.empty()) return std::optional<Restore>();
+  const auto start = std::chrono::steady_clock::now();
+  if (alone) rest_ = 0;
+  if (waiting()) {
+    rest_ -= 1;
+    return Status(Code::unavailable, describe());
+  }
+  if (!current_) current_seconds_ = 0;
+  Status outcome = current_ ? Status() : begin(log, reader, now);
+  if (outcome.ok()) {
+    const std::int64_t before = current_->read();
+    outcome = current_->step(reader, store_, now);
+    records_ += static_cast<std::uint64_t>(current_->read() - before);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  seconds_ += seconds;
+  current_seconds_ += seconds;
+  if (!outcome.ok()) {
+    current_.reset();
+    std::rotate(queue_.begin(), queue_.begin() + 1, queue_.end());
+    rest_ = kRest;
+    return outcome;
+  }
+  if (!current_->done()) return std::optional<Restore>();
+  if (current_->read() > 0) {
+    const streaming::TopicPartition& p = queue_.front();
+    spdlog::info("restored {}/{}: {} patient states from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
+                 current_->read(), current_seconds_);
+  }
+  queue_.pop_front();
+  return std::exchange(current_, std::nullopt);
+}
+
+std::string RestoreQueue::describe() const {
+  if (queue_.empty()) return "nothing to restore";
+  const streaming::TopicPartition& p = queue_.front();
+  return "restoring " + p.topic + "/" + std::to_string(p.partition) + ": " +
+         (current_ ? std::to_string(current_->left()) + " changelog records left, " : "about to begin, ") +
+         std::to_string(queue_.size()) + " partitions to restore";
+}
+
+void RestoreQueue::report(Recovery& recovery) const {
+  recovery.restoring_partitions = queue_.size();
+  recovery.records_left = current_ ? current_->left() : 0;
+  recovery.records_restored = records_;
+  recovery.restore_seconds = seconds_;
+  recovery.wiped_ahead = wiped_ahead_;
+  recovery.wiped_too_old = wiped_too_old_;
+}
+
+}  // namespace lacuna::daemon

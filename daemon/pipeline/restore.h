@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "daemon/pipeline/progress.h"
+#include "state/store.h"
+#include "streaming/log/event_log.h"
+
+namespace lacuna::daemon {
+
+/// Brings the store up to what an input partition has committed, from the changelog (docs/exactly-once.md), in steps, so that
+/// other partitions can be worked on in between. One thread. Interrupted at any moment, the next one goes on from what the
+/// store holds.
+class Restore {
+ public:
+  /// What had to be forgotten before: the changelog tells the rest.
+  enum class Wiped : std::uint8_t {
+    no,
+    ahead,    ///< the store had applied what the log does not know: another group, a topic made anew, a log that lost data
+    too_old,  ///< untouched for longer than store.rebuild_after: deletions may have left the changelog since
+  };
+
+  /// Compares the store with `committed`, and wipes the partition where they cannot be reconciled. `now`: wall clock.
+  static Result<Restore> begin(const Config& config, const streaming::TopicPartition& partition,
+                               const streaming::Committed& committed, state::Store& store, Time now);
+
+  /// Reads and applies the next part of the changelog. `unavailable` and the like: nothing happened, call it again.
+  Status step(streaming::TopicReader& reader, state::Store& store, Time now);
+
+  const streaming::TopicPartition& partition() const { return partition_; }
+  bool done() const { return done_; }
+  Wiped wiped() const { return wiped_; }
+  std::int64_t changelog_next() const { return next_; }
+  /// Changelog records read so far, and left to be read (offsets: markers and compacted records count too).
+  std::int64_t read() const { return next_ - begin_; }
+  std::int64_t left() const { return done_ ? 0 : end_ - next_; }
+  std::int64_t snapshots() const { return snapshots_; }  ///< written into the store
+  /// What became of the partition's records up to the committed position; as far as read.
+  const state::RecordCounts& counts() const { return counts_; }
+
+ private:
+  Restore(const Config& config, streaming::TopicPartition partition) : config_(&config), partition_(std::move(partition)) {}
+  Status take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
+  Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
+
+  const Config* config_;
+  streaming::TopicPartition partition_;
+  std::int64_t input_next_ = 0;    ///< committed
+  std::int64_t stored_next_ = 0;   ///< input position that the store's snapshots stand for, until done
+  std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
+  std::int64_t snapshots_ = 0;
+  state::RecordCounts counts_;
+  bool from_nothing_ = false;      ///< the store knew nothing of the partition: its replay examples are made anew too
+  bool done_ = false;
+  Wiped wiped_ = Wiped::no;
+};
+
+std::string_view to_string(Restore::Wiped wiped);
+
+/// The assigned partitions whose state is not here yet. They stay paused until it is; one is restored at a time, and one that
+/// cannot be reached makes room for the next. One thread.
+class RestoreQueue {
+ public:
+  RestoreQueue(const Config& config, state::Store& store) : config_(config), store_(store) {}
+
+  void add(const streaming::TopicPartition& partition);
+  void remove(const streaming::TopicPartition& partition);
+  void clear();
+  bool empty() const { return queue_.empty(); }
+  /// Something was out of reach a moment ago: step() would only say so again.
+  bool waiting() const { return rest_ > 0; }
+  std::size_t size() const { return queue_.size(); }
+
+  /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:
+  /// something is out of reach (or was a moment ago), and the next partition has the next turn. `invalid`: the changelog does not fit the input.
+  /// `alone`: no other partition has use for the time, so it is tried again at once.
+  Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone);
+  /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
+  std::string describe() const;
+  /// Adds what is known of the restores to `recovery`.
+  void report(Recovery& recovery) const;
+
+ private:
+  Status begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+  Status check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader);
+
+  /// How long the group is asked for a committed position before the next partition has its turn.
+  static constexpr Millis kCommittedWaitMin{200}, kCommittedWaitMax{5'000};
+  static constexpr int kRest = 10;
+
+  const Config& config_;
+  state::Store& store_;
+  std::deque<streaming::TopicPartition> queue_;
+  std::map<std::string, std::int32_t> inputs_;  ///< topics met, and how many partitions they have
+  Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
+  int rest_ = 0;                                ///< turns left to the partitions that are here, after something was out of reach
+  std::optional<Restore> current_;  ///< of the first in the queue
+  std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
+  double seconds_ = 0, current_seconds_ = 0;
+};
+
+}  // namespace lacuna::daemon

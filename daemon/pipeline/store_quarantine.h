@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "daemon/config/config.h"
+#include "state/records/status.h"
+
+namespace lacuna::daemon {
+
+/// Where the local store lies.
+std::string store_folder(const Config& config);
+/// Renames a damaged store, so that an empty one takes its place. Nobody may have it open.
+Status set_store_aside(const Config& config, const Status& why);
+/// Those that were renamed, now or in earlier lives, and not yet deleted by somebody.
+std::size_t damaged_stores(const Config& config);
+
+}  // namespace lacuna::daemon

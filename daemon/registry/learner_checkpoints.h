@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/config/config.h"
+#include "model/learner.h"
+#include "state/store.h"
+#include "streaming/log/event_log.h"
+
+namespace lacuna::daemon {
+
+/// What the names of learners' checkpoints in the store begin with; a number of fixed width follows.
+inline constexpr std::string_view kLearnerCheckpointPrefix = "learner-";
+
+/// Keeps the learner's checkpoints: often in the store, now and then in topics.model as well, for an instance whose disk is
+/// lost and for new ones. One thread.
+class LearnerCheckpoints {
+ public:
+  LearnerCheckpoints(const Config& config, state::Store& store) : config_(config), store_(store) {}
+
+  /// From the newest checkpoint in the store that can be read; else, on a new disk, from what was published: this instance's
+  /// newest with all its state, which goes into the store if nothing is there yet, or another's, whose detectors and scores
+  /// stay its own; else anew. The store must outlive the learner.
+  Result<std::unique_ptr<model::Learner>> start(streaming::TopicReader& reader);
+  /// Writes one more, and drops the oldest beyond checkpoint.keep.
+  Status save(model::Learner& learner);
+
+  /// Records for topics.model, to be written in one transaction.
+  std::vector<streaming::OutputRecord> publish(model::Learner& learner, std::map<std::string, std::string> meta);
+
+ private:
+  struct Published {
+    std::string instance;
+    state::ModelCheckpoint checkpoint;
+  };
+  /// This instance's newest complete one in topics.model, else the newest of another; not_found when there is none.
+  Result<Published> find(streaming::TopicReader& reader);
+  Result<std::vector<std::string>> names() const;
+  Result<std::unique_ptr<model::Learner>> make(std::string_view bytes);  ///< anew when empty
+  Result<std::unique_ptr<model::Learner>> from_store();                  ///< null when there is none
+  Status adopt(Published& published);
+
+  const Config& config_;
+  state::Store& store_;
+  std::int64_t number_ = 0;     ///< of the newest
+  std::int64_t published_ = 0;  ///< of the newest in the topic
+};
+
+}  // namespace lacuna::daemon

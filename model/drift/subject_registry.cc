@@ -1,0 +1,268 @@
+#include "model/drift/subject_registry.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lacuna::drift {
+namespace {
+
+constexpr std::size_t kSubjectsMax = 10'000;
+// First values that settle how a feature is standardised; where they err, the subject's own baseline makes up for it.
+constexpr double kMomentsUpdates = 100;
+constexpr std::array<std::uint8_t, kRecencies> kRecencyGroup = {0, 1, 1, 2, 2, 3, 3};
+constexpr std::array<const char*, kStreamSubjects> kStream = {"late", "duplicate", "refused"};
+constexpr double kGroupShare = 0.8;  // of a gap: it is told by the sites that have alerts of their own
+
+// Design effects: outcomes of one patient are alike, those of different stays are nearly independent.
+constexpr double kHourly = 2, kScored = 3, kByStay = 1.2;
+// Log odds within which a rate may wander and still be normal. Arrivals: 0.67 to 2.2 times the odds; a fall is what an outage
+// looks like, while busier hours and sicker patients are daily life. Misses and errors: up to 1.35 times.
+constexpr Baseline::Slack kArrivalSlack = {0.25, 0.5}, kMeasuredSlack = {0.3, 0.5}, kMissSlack = {0, 0.2}, kStreamSlack = {0, 0.7};
+
+Baseline::Options arrivals_baseline() {
+  Baseline::Options o;
+  o.groups.clear();
+  for (std::size_t r = 0; r < kRecencies; ++r) o.groups.insert(o.groups.end(), kFrequencies, kRecencyGroup[r]);
+  o.slack = kArrivalSlack;
+  o.deff = kHourly;
+  return o;
+}
+
+Baseline::Options cells(std::size_t count, Baseline::Slack slack, double floor, double deff) {
+  return {std::vector<std::uint8_t>(count, 0), slack, floor, deff, false};
+}
+
+}  // namespace
+
+Watched::Watched(const Schema& schema, Shared& shared)
+    : everybody_misses(cells(kMissCells, kMissSlack, 1 - shared.options.coverage_level, kHourly)),
+      everybody_errors(cells(kErrorCells, kMissSlack, 0, kHourly)),
+      schema_(schema),
+      shared_(shared),
+      moments_(schema.feature_count()) {
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) arrivals_.push_back(make_arrivals(m, schema.modalities()[m].name));
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) make_feature_subjects(f);
+  make_population_subjects();
+  shared_.explained = [this](const Subject& s) { return explained(s); };
+}
+
+template <typename T, typename... Arguments>
+T* Watched::make(SubjectSpec spec, Arguments&&... arguments) {
+  if (all_.size() >= kSubjectsMax || shared_.options.weights[static_cast<std::size_t>(spec.kind)] <= 0) return nullptr;
+  auto subject = std::make_unique<T>(std::move(spec), shared_, std::forward<Arguments>(arguments)...);
+  T* const raw = subject.get();
+  all_.push_back(std::move(subject));
+  return raw;
+}
+
+RateSubject* Watched::make_arrivals(ModalityId modality, const std::string& name) {
+  auto* const s = make<RateSubject>({Kind::missingness, name, Severity::info, kHourly}, Direction::both,
+                                    RateSubject::Wording{"arrivals", "patient-hour"}, arrivals_baseline());
+  if (s != nullptr) owners_[s] = {modality, 0, {}};
+  return s;
+}
+
+RateSubject* Watched::arrivals(ModalityId modality, std::uint16_t site) {
+  if (site == 0 || site > kSiteSubjectsMax || shared_.sites.size() < 3) return nullptr;  // one is "no site"
+  const auto [found, fresh] = by_site_.try_emplace({site, modality}, nullptr);
+  if (fresh) {
+    found->second = make_arrivals(modality, schema_.modalities()[modality].name + "@" + shared_.site_name(site));
+    if (found->second != nullptr) owners_[found->second].site = site;
+  }
+  return found->second;
+}
+
+void Watched::make_feature_subjects(FeatureId f) {
+  const Feature& feature = schema_.features()[f];
+  const std::string name = schema_.qualified_name(f);
+  const auto own = [&](Subject* s) {
+    if (s != nullptr) owners_[s] = {feature.modality, f, {}};
+  };
+  measured_.push_back(schema_.modality_of(f).feature_count < 2
+                          ? nullptr
+                          : make<RateSubject>({Kind::measured, name, Severity::info, kHourly}, Direction::both,
+                                              RateSubject::Wording{"measured", "panel of its modality"},
+                                              cells(4, kMeasuredSlack, 0, kHourly)));
+  coverage_.push_back(nullptr), error_.push_back(nullptr), value_.push_back(nullptr), distribution_.push_back(nullptr);
+  classes_.push_back(nullptr);
+  if (is_discrete(feature.likelihood)) {
+    std::vector<std::string> classes = feature.categories;
+    if (classes.empty()) classes = {"0", "1"};
+    classes_.back() = make<MixSubject>({Kind::mix, name, Severity::info, kByStay}, "first values of a stay", std::move(classes));
+  } else {
+    coverage_.back() = make<RateSubject>({Kind::coverage, name, Severity::critical, kHourly, 0, true}, Direction::rise,
+                                         RateSubject::Wording{"interval misses", "value"},
+                                         cells(4, kMissSlack, 1 - shared_.options.coverage_level, kHourly));
+    error_.back() = make<RateSubject>({Kind::error, name, Severity::critical, kHourly, 0, true}, Direction::rise,
+                                      RateSubject::Wording{"error (of 3 standard deviations)", "value"},
+                                      cells(kErrorCells, kMissSlack, 0, kHourly));
+    value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kScored, 0, true}, "given the rest of the patient", kScoreCells);
+    distribution_.back() = make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true},
+                                            "at first sight of a stay", std::size_t{1});
+  }
+  for (Subject* s : std::initializer_list<Subject*>{measured_.back(), coverage_.back(), error_.back(), value_.back(), distribution_.back(),
+                                                    classes_.back()}) {
+    own(s);
+  }
+}
+
+void Watched::make_population_subjects() {
+  std::vector<std::string> names;
+  for (const Modality& m : schema_.modalities()) names.push_back(m.name);
+  if (names.size() > 1) pattern_ = make<PatternSubject>({Kind::pattern, "together", Severity::info, kHourly}, std::move(names));
+  for (const Attribute& a : schema_.attributes()) {
+    admissions_.push_back(a.categories.empty() ? nullptr
+                                               : make<MixSubject>({Kind::mix, a.name, Severity::info, kByStay}, "stays", a.categories));
+    auto& groups = groups_.emplace_back();
+    if (!a.subgroup) continue;
+    for (const std::string& category : a.categories) {
+      const std::string group = a.name + "=" + category;
+      auto* const coverage = make<RateSubject>({Kind::subgroup, "coverage " + group, Severity::critical, kHourly}, Direction::rise,
+                                               RateSubject::Wording{"interval misses", "value, against all patients'"},
+                                               Baseline::Options{}, &everybody_misses);
+      auto* const error = make<RateSubject>({Kind::subgroup, "error " + group, Severity::critical, kHourly}, Direction::rise,
+                                            RateSubject::Wording{"error (of 3 standard deviations)", "value, against all patients'"},
+                                            Baseline::Options{}, &everybody_errors);
+      if (coverage != nullptr && error != nullptr) groups.emplace_back(coverage, error);
+    }
+  }
+  for (const char* name : kStream) {
+    stream_.push_back(make<RateSubject>({Kind::stream, name, Severity::info, kByStay}, Direction::rise,
+                                        RateSubject::Wording{"share", "64 records"}, cells(1, kStreamSlack, 0.002, kHourly)));
+  }
+  if (shared_.options.latent_dimensions > 0) {
+    latent_ = make<LatentSubject>({Kind::latent, "codes", Severity::info, kByStay, LatentSubject::kReference, true},
+                                  shared_.options.latent_dimensions);
+  }
+}
+
+void Watched::first_value(FeatureId feature, double value, Time at, Time now, std::uint16_t site) {
+  ScoreSubject* const subject = distribution_[feature];
+  if (subject == nullptr) return;
+  Moments& m = moments_[feature];
+  if (m.count < kMomentsUpdates) {
+    m.count += 1;
+    const double from = value - m.mean;
+    m.mean += from / m.count;
+    m.squares += from * (value - m.mean);
+    return;
+  }
+  const double sd = std::sqrt(std::max(m.squares / (m.count - 1), 1e-12));
+  subject->update((value - m.mean) / sd, 0, at, now, site);
+}
+
+void Watched::each_group(std::span<const std::optional<float>> attributes,
+                         const std::function<void(RateSubject&, RateSubject&)>& visit) {
+  for (std::size_t a = 0; a < std::min(attributes.size(), groups_.size()); ++a) {
+    if (!attributes[a] || *attributes[a] < 0) continue;
+    const auto category = static_cast<std::size_t>(*attributes[a]);
+    if (category < groups_[a].size()) visit(*groups_[a][category].first, *groups_[a][category].second);
+  }
+}
+
+/// One change, one alert: what a narrower or graver alert says already is not said again.
+bool Watched::explained(const Subject& subject) const {
+  const auto owned = owners_.find(&subject);
+  if (owned == owners_.end()) {
+    // Codes and the errors of groups are made of values: where one is off so are they; and other patients have other codes.
+    const bool of_values = any_alarmed(value_) || any_alarmed(error_) || any_alarmed(coverage_);
+    if (subject.spec().kind == Kind::subgroup) return of_values;
+    return &subject == latent_ && (of_values || any_alarmed(distribution_) || any_alarmed(admissions_));
+  }
+  const auto& [modality, f, site] = owned->second;
+  switch (subject.spec().kind) {
+    case Kind::missingness: {
+      if (site) return alarmed(arrivals_[modality]);
+      double total = 0, told = 0;
+      for (const auto& [index, gap] : subject.gap_by_site()) {
+        const auto narrow = by_site_.find({index, modality});
+        total += std::abs(gap);
+        told += narrow != by_site_.end() && alarmed(narrow->second) ? std::abs(gap) : 0;
+      }
+      return told > kGroupShare * total;
+    }
+    case Kind::coverage: return alarmed(error_[f]);
+    case Kind::error: return alarmed(coverage_[f]);
+    case Kind::value: return alarmed(error_[f]) || alarmed(coverage_[f]);
+    case Kind::distribution:
+      return alarmed(error_[f]) || alarmed(coverage_[f]) || alarmed(value_[f]) || alarmed(latent_) || any_alarmed(admissions_);
+    default: return false;
+  }
+}
+
+Subject* Watched::find(std::string_view kind, std::string_view subject) {
+  for (const auto& s : all_) {
+    if (to_string(s->spec().kind) == kind && s->spec().subject == subject) return s.get();
+  }
+  return nullptr;
+}
+
+bool Watched::accept(std::string_view kind, std::string_view subject, Time now) {
+  Subject* const s = find(kind, subject);
+  if (s == nullptr) return false;
+  s->accept(now);
+  if (s->spec().kind == Kind::distribution) moments_[owners_.at(s).feature] = {};
+  return true;
+}
+
+void Watched::each(const std::function<void(const Subject&)>& visit) const {
+  for (const auto& s : all_) visit(*s);
+}
+
+void Watched::save(ByteWriter& out) const {
+  everybody_misses.save(out);
+  everybody_errors.save(out);
+  for (const Moments& m : moments_) {
+    for (const double v : {m.count, m.mean, m.squares}) out.put(v);
+  }
+  // Which sites have subjects, so that they are made again.
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(by_site_.size()));
+  for (const auto& [key, s] : by_site_) {
+    out.put(key.first);
+    out.put(key.second);
+  }
+  const std::map<Name, Subject*> by_name = names();  // in an order that does not depend on which site came first
+  out.put<std::uint32_t>(static_cast<std::uint32_t>(by_name.size()));
+  for (const auto& [name, s] : by_name) {
+    out.put_text(name.first);
+    out.put_text(name.second);
+    ByteWriter own;
+    s->save(own);
+    out.put_text(own.take());
+  }
+}
+
+std::map<Watched::Name, Subject*> Watched::names() const {
+  std::map<Name, Subject*> out;
+  for (const auto& s : all_) out[{std::string(to_string(s->spec().kind)), s->spec().subject}] = s.get();
+  return out;
+}
+
+bool Watched::load(ByteReader& in) {
+  everybody_misses.load(in);
+  everybody_errors.load(in);
+  for (Moments& m : moments_) {
+    for (double* v : {&m.count, &m.mean, &m.squares}) *v = in.get<double>();
+  }
+  const auto sites = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < sites && in.ok(); ++i) {
+    const auto site = in.get<std::uint16_t>();
+    const auto modality = in.get<ModalityId>();
+    if (modality >= schema_.modality_count()) return false;
+    arrivals(modality, site);
+  }
+  const std::map<Name, Subject*> by_name = names();
+  const auto count = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
+    std::string kind = in.get_text(), subject = in.get_text();
+    const std::string bytes = in.get_text();
+    const auto found = by_name.find({std::move(kind), std::move(subject)});
+    if (found == by_name.end()) continue;
+    ByteReader own(bytes);
+    found->second->load(own);
+    if (!own.ok() || !own.at_end()) return false;
+  }
+  return in.ok();
+}
+
+}  // namespace lacuna::drift

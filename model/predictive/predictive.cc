@@ -1,0 +1,293 @@
+#include "model/predictive/predictive.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numbers>
+
+#include "model/predictive/negative_binomial.h"
+#include "model/predictive/student_t.h"
+
+namespace lacuna::model {
+namespace {
+
+constexpr double kInvSqrt2Pi = 0.3989422804014327;
+constexpr double kProbabilityMin = 1e-300;
+// exp() of twice this is still finite: a log-normal component this wide has no useful mean, but must not become infinite.
+constexpr double kExponentMax = 300;
+constexpr int kNewtonStepsMax = 80;
+
+double normal_density(double z) { return kInvSqrt2Pi * std::exp(-0.5 * z * z); }
+
+// P. J. Acklam's rational approximation, relative error 1.2e-9, for p <= 0.5; refined by the caller.
+double rough_quantile(double p) {
+  if (p < 0.02425) {
+    const double q = std::sqrt(-2 * std::log(p));
+    return (((((-7.784894002430293e-03 * q - 3.223964580411365e-01) * q - 2.400758277161838e+00) * q -
+              2.549732539343734e+00) * q + 4.374664141464968e+00) * q + 2.938163982698783e+00) /
+           ((((7.784695709041462e-03 * q + 3.224671290700398e-01) * q + 2.445134137142996e+00) * q +
+             3.754408661907416e+00) * q + 1);
+  }
+  const double q = p - 0.5, r = q * q;
+  return (((((-3.969683028665376e+01 * r + 2.209460984245205e+02) * r - 2.759285104469687e+02) * r +
+            1.383577518672690e+02) * r - 3.066479806614716e+01) * r + 2.506628277459239e+00) * q /
+         (((((-5.447609879822406e+01 * r + 1.615858368580409e+02) * r - 1.556989798598866e+02) * r +
+            6.680131188771972e+01) * r - 1.328068155288572e+01) * r + 1);
+}
+
+// p in (0, 0.5].
+double lower_quantile(double p) {
+  const double z = rough_quantile(p);
+  if (z < -37) return z;  // the density underflows: the rational approximation has to do
+  const double u = (normal_cdf(z) - p) / normal_density(z);
+  return z - u / (1 + 0.5 * z * u);  // Halley
+}
+
+// E|Z + t| for a standard normal Z, the building block of the CRPS of normal mixtures: cubic Hermite interpolation (value and
+// slope are known exactly), since a mixture of 32 needs 528 of them. Error below 3e-9.
+class AbsoluteMean {
+ public:
+  AbsoluteMean() {
+    for (std::size_t i = 0; i < table_.size(); ++i) {
+      const double t = static_cast<double>(i) / kPerUnit;
+      const double slope = 1 - 2 * normal_cdf(-t);
+      table_[i] = {2 * normal_density(t) + t * slope, slope / kPerUnit};
+    }
+  }
+  double operator()(double t) const {
+    const double at = std::abs(t) * kPerUnit;
+    if (!(at < kUnits * kPerUnit)) return std::abs(t);
+    const auto i = static_cast<std::size_t>(at);
+    const double x = at - static_cast<double>(i);
+    const Node &a = table_[i], &b = table_[i + 1];
+    const double rise = b.value - a.value;
+    return a.value + x * (a.slope + x * (3 * rise - 2 * a.slope - b.slope + x * (a.slope + b.slope - 2 * rise)));
+  }
+
+ private:
+  static constexpr int kUnits = 7, kPerUnit = 32;
+  struct Node {
+    double value, slope;
+  };
+  std::array<Node, kUnits * kPerUnit + 1> table_;
+};
+
+const AbsoluteMean kAbsoluteMean;
+
+double to_scale(Likelihood likelihood, double value) {
+  return likelihood == Likelihood::log_normal ? std::log1p(std::max(value, 0.0)) : value;
+}
+
+struct Tails {
+  double lower = 0, upper = 0, density = 0;
+  double score() const { return lower <= upper ? normal_quantile(lower) : -normal_quantile(upper); }
+};
+
+// Mass at or below y and above it, each with full relative accuracy when it is the small one.
+template <bool with_density>
+Tails tails(const Predictive& p, double y) {
+  Tails out;
+  for (std::size_t k = 0; k < p.location.size(); ++k) {
+    const double t = (y - p.location[k]) / p.scale[k];
+    const double tail = 0.5 * std::erfc(std::abs(t) * std::numbers::sqrt2 / 2);
+    out.lower += p.weights[k] * (t < 0 ? tail : 1 - tail);
+    out.upper += p.weights[k] * (t < 0 ? 1 - tail : tail);
+    if constexpr (with_density) out.density += p.weights[k] * normal_density(t) / p.scale[k];
+  }
+  return out;
+}
+
+// The y at which the mixture's score is z: Newton on the score, which is nearly linear in y also far out in the tails, within
+// the bracket that the components' own quantiles give.
+double solve(const Predictive& p, double z) {
+  double low = INFINITY, high = -INFINITY, mean = 0, spread = 0, square = 0;
+  for (std::size_t k = 0; k < p.location.size(); ++k) {
+    const double m = p.location[k], s = p.scale[k];
+    low = std::min(low, m + z * s);
+    high = std::max(high, m + z * s);
+    mean += p.weights[k] * m;
+    spread += p.weights[k] * s;
+    square += p.weights[k] * (m * m + s * s);
+  }
+  // Newton squares its error: after a step this short, what is left is far below 1e-4 sd.
+  const double short_step = 2e-4 * spread, close = 1e-7 * spread;
+  double y = std::clamp(mean + z * std::sqrt(std::max(square - mean * mean, 0.0)), low, high);
+  for (int i = 0; i < kNewtonStepsMax && high - low > close; ++i) {
+    const Tails t = tails<true>(p, y);
+    const double score = t.score();
+    const double gap = score - z;
+    (gap > 0 ? high : low) = y;
+    const double slope = t.density / normal_density(score);
+    double next = y - gap / slope;
+    const bool newton = next > low && next < high;  // false also when the slope is 0 or not a number
+    if (!newton) next = low + (high - low) / 2;
+    const double step = std::abs(next - y);
+    y = next;
+    if (newton && step < short_step) break;
+  }
+  return y;
+}
+
+// Of class index: P(X < index) and P(X = index).
+std::pair<double, double> class_mass(const std::vector<float>& probabilities, double index) {
+  double below = 0, at = 0;
+  for (std::size_t c = 0; c < probabilities.size(); ++c) {
+    if (static_cast<double>(c) < index) below += probabilities[c];
+    else if (static_cast<double>(c) == index) at = probabilities[c];
+  }
+  return {below, at};
+}
+
+double component_mean(const Predictive& p, std::size_t k) {
+  const double m = p.location[k], s = p.scale[k];
+  return p.likelihood == Likelihood::log_normal ? std::expm1(std::min(m + 0.5 * s * s, kExponentMax)) : m;
+}
+
+double component_variance(const Predictive& p, std::size_t k) {
+  const double m = p.location[k], s = p.scale[k];
+  switch (p.likelihood) {
+    case Likelihood::log_normal:
+      return std::exp(std::min(2 * m + s * s + std::log(std::expm1(std::min(s * s, kExponentMax))), 2 * kExponentMax));
+    case Likelihood::negative_binomial: return m + m * m / s;
+    case Likelihood::student_t: return s * s * student::variance(p.freedom[k]);
+    default: return s * s;
+  }
+}
+
+}  // namespace
+
+double from_scale(Likelihood likelihood, double y) {
+  return likelihood == Likelihood::log_normal ? std::max(0.0, std::expm1(std::min(y, kExponentMax))) : y;
+}
+
+double normal_cdf(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
+
+double normal_quantile(double p) {
+  if (p <= 0.5) return lower_quantile(std::max(p, kProbabilityMin));
+  return -lower_quantile(std::max(1 - p, kProbabilityMin));
+}
+
+double Predictive::mean() const {
+  double sum = 0;
+  if (is_discrete(likelihood)) {
+    for (std::size_t c = 0; c < class_probabilities.size(); ++c) sum += static_cast<double>(c) * class_probabilities[c];
+    return sum;
+  }
+  for (std::size_t k = 0; k < weights.size(); ++k) sum += weights[k] * component_mean(*this, k);
+  return likelihood == Likelihood::normal || likelihood == Likelihood::student_t ? sum : std::max(0.0, sum);
+}
+
+double Predictive::sd() const {
+  double centre = 0, variance = 0;
+  if (is_discrete(likelihood)) {
+    centre = mean();
+    for (std::size_t c = 0; c < class_probabilities.size(); ++c) {
+      const double d = static_cast<double>(c) - centre;
+      variance += class_probabilities[c] * d * d;
+    }
+    return std::sqrt(variance);
+  }
+  for (std::size_t k = 0; k < weights.size(); ++k) centre += weights[k] * component_mean(*this, k);
+  for (std::size_t k = 0; k < weights.size(); ++k) {
+    const double d = component_mean(*this, k) - centre;
+    variance += weights[k] * (component_variance(*this, k) + d * d);
+  }
+  return std::sqrt(variance);
+}
+
+double Predictive::quantile(double p) const {
+  if (is_discrete(likelihood)) {
+    double reached = 0;
+    for (std::size_t c = 0; c + 1 < class_probabilities.size(); ++c) {
+      reached += class_probabilities[c];
+      if (reached >= p) return static_cast<double>(c);
+    }
+    return class_probabilities.empty() ? 0 : static_cast<double>(class_probabilities.size() - 1);
+  }
+  if (likelihood == Likelihood::negative_binomial) return counts::mixture_quantile(*this, p);
+  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, normal_quantile(p));
+  return from_scale(likelihood, solve(*this, normal_quantile(p)));
+}
+
+double Predictive::quantile_at(double z) const {
+  if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return quantile(normal_cdf(z));
+  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, z);
+  return from_scale(likelihood, solve(*this, z));
+}
+
+double Predictive::cdf(double value) const {
+  if (is_discrete(likelihood)) {
+    const auto [below, at] = class_mass(class_probabilities, std::floor(value));
+    return below + at;
+  }
+  if (likelihood == Likelihood::negative_binomial) return counts::mixture_distribution(*this, value);
+  if (likelihood == Likelihood::student_t) return student::mixture_distribution(*this, value);
+  if (likelihood == Likelihood::log_normal && value < 0) return 0;
+  return tails<false>(*this, to_scale(likelihood, value)).lower;
+}
+
+double Predictive::pit(double value, double u) const {
+  if (is_discrete(likelihood)) {
+    const auto [below, at] = class_mass(class_probabilities, value);
+    return below + u * at;
+  }
+  if (likelihood == Likelihood::negative_binomial) {
+    return counts::mixture_distribution(*this, value - 1) + u * counts::mixture_probability(*this, value);
+  }
+  return cdf(value);
+}
+
+double Predictive::normal_score(double value, double u) const {
+  if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return normal_quantile(pit(value, u));
+  if (likelihood == Likelihood::student_t) return student::mixture_score(*this, value);
+  return tails<false>(*this, to_scale(likelihood, value)).score();
+}
+
+double Predictive::log_density(double value) const {
+  if (is_discrete(likelihood)) {
+    return std::log(std::max(class_mass(class_probabilities, value).second, kProbabilityMin));
+  }
+  if (likelihood == Likelihood::negative_binomial) {
+    return std::log(std::max(counts::mixture_probability(*this, value), kProbabilityMin));
+  }
+  if (likelihood == Likelihood::student_t) return student::mixture_log_density(*this, value);
+  const double y = to_scale(likelihood, value);
+  double largest = -INFINITY, sum = 0;
+  const auto term = [&](std::size_t k) {
+    const double t = (y - location[k]) / scale[k];
+    return std::log(std::max<double>(weights[k], kProbabilityMin)) - 0.5 * t * t - std::log(static_cast<double>(scale[k]));
+  };
+  for (std::size_t k = 0; k < weights.size(); ++k) largest = std::max(largest, term(k));
+  for (std::size_t k = 0; k < weights.size(); ++k) sum += std::exp(term(k) - largest);
+  return largest + std::log(sum) + std::log(kInvSqrt2Pi);
+}
+
+double Predictive::crps(double value) const {
+  if (is_discrete(likelihood)) {
+    double below = 0, sum = 0;
+    for (std::size_t c = 0; c + 1 < class_probabilities.size(); ++c) {
+      below += class_probabilities[c];
+      const double gap = below - (static_cast<double>(c) >= value ? 1 : 0);
+      sum += gap * gap;
+    }
+    return sum;
+  }
+  if (likelihood == Likelihood::negative_binomial) return counts::mixture_crps(*this, value);
+  if (likelihood == Likelihood::student_t) return student::mixture_crps(*this, value);
+  const double y = to_scale(likelihood, value);
+  double to_value = 0, to_each_other = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    const double m = location[i], s = scale[i];
+    to_value += weights[i] * s * kAbsoluteMean((y - m) / s);
+    // Of a component with itself: half of the distances that the pairs below count once.
+    double row = 0.5 * weights[i] * std::numbers::sqrt2 * s * kAbsoluteMean(0);
+    for (std::size_t j = 0; j < i; ++j) {
+      const double joint = std::sqrt(s * s + static_cast<double>(scale[j]) * scale[j]);
+      row += weights[j] * joint * kAbsoluteMean((m - location[j]) / joint);
+    }
+    to_each_other += weights[i] * row;
+  }
+  return to_value - to_each_other;
+}
+
+}  // namespace lacuna::model

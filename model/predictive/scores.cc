@@ -1,0 +1,145 @@
+#include "model/predictive/scores.h"
+
+#include <cmath>
+
+#include "state/records/bytes.h"
+
+namespace lacuna::model {
+namespace {
+
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kVersionWithoutCoverage = 1;
+
+// Every field of a row in stored order, for writing and reading alike.
+template <typename Row, typename Visit>
+void each_field(Row& r, Visit&& visit) {
+  visit(r.count), visit(r.covered), visit(r.unseen_count);
+  visit(r.error_model), visit(r.error_last), visit(r.error_mean), visit(r.squared_model), visit(r.crps), visit(r.width);
+  visit(r.unseen_error_model), visit(r.unseen_error_mean);
+  visit(r.recent_weight), visit(r.recent_error_model), visit(r.recent_error_last), visit(r.recent_error_mean);
+  visit(r.recent_covered), visit(r.recent_crps);
+}
+
+template <typename Row, typename Visit>
+void each_later_field(Row& r, Visit&& visit) {
+  each_coverage_field(r.intervals, visit);
+  visit(r.hidden_count), visit(r.hidden_covered), visit(r.hidden_error_model), visit(r.hidden_width);
+}
+
+}  // namespace
+
+ScoreBoard::ScoreBoard(std::size_t feature_count, double window)
+    : decay_(std::exp(-1.0 / std::max(window, 1.0))), rows_(feature_count) {}
+
+void ScoreBoard::add(const Score& s) {
+  Row& r = rows_[s.feature];
+  r.count += 1;
+  r.covered += s.covered ? 1 : 0;
+  r.error_model += s.error_model;
+  r.error_last += s.error_last;
+  r.error_mean += s.error_mean;
+  r.squared_model += s.squared_model;
+  r.crps += s.crps;
+  r.width += s.width;
+  if (!s.seen_before) {
+    r.unseen_count += 1;
+    r.unseen_error_model += s.error_model;
+    r.unseen_error_mean += s.error_mean;
+  }
+  const auto fade = [this](double& sum, double value) { sum = sum * decay_ + value; };
+  fade(r.recent_weight, 1);
+  fade(r.recent_error_model, s.error_model);
+  fade(r.recent_error_last, s.error_last);
+  fade(r.recent_error_mean, s.error_mean);
+  fade(r.recent_covered, s.covered ? 1 : 0);
+  fade(r.recent_crps, s.crps);
+  r.intervals.add(s.covered, s.central, s.value);
+}
+
+void ScoreBoard::add(const HiddenScore& s) {
+  Row& r = rows_[s.feature];
+  r.hidden_count += 1;
+  r.hidden_covered += s.covered ? 1 : 0;
+  r.hidden_error_model += s.error_model;
+  r.hidden_width += s.width;
+}
+
+ScoreBoard::Summary ScoreBoard::summary(std::uint64_t minimum) const {
+  Summary out;
+  double unseen_features = 0;
+  for (const Row& r : rows_) {
+    if (r.count == 0 || r.count < minimum) continue;
+    const auto n = static_cast<double>(r.count);
+    out.features += 1;
+    out.count += r.count;
+    out.error_model += r.error_model / n;
+    out.error_last += r.error_last / n;
+    out.error_mean += r.error_mean / n;
+    out.rmse += std::sqrt(r.squared_model / n);
+    out.crps += r.crps / n;
+    out.coverage += static_cast<double>(r.covered) / n;
+    out.width += r.width / n;
+    if (r.unseen_count == 0) continue;
+    const auto unseen = static_cast<double>(r.unseen_count);
+    unseen_features += 1;
+    out.unseen_error_model += r.unseen_error_model / unseen;
+    out.unseen_error_mean += r.unseen_error_mean / unseen;
+  }
+  if (out.features == 0) return out;
+  const auto features = static_cast<double>(out.features);
+  for (double* mean : {&out.error_model, &out.error_last, &out.error_mean, &out.rmse, &out.crps, &out.coverage, &out.width})
+    *mean /= features;
+  if (unseen_features > 0) {
+    out.unseen_error_model /= unseen_features;
+    out.unseen_error_mean /= unseen_features;
+  }
+  return out;
+}
+
+ScoreBoard::Summary ScoreBoard::recent() const {
+  Summary out;
+  for (const Row& r : rows_) {
+    if (r.count == 0) continue;
+    out.features += 1;
+    out.count += r.count;
+    out.error_model += r.recent_error_model / r.recent_weight;
+    out.error_last += r.recent_error_last / r.recent_weight;
+    out.error_mean += r.recent_error_mean / r.recent_weight;
+    out.coverage += r.recent_covered / r.recent_weight;
+    out.crps += r.recent_crps / r.recent_weight;
+  }
+  if (out.features == 0) return out;
+  const auto features = static_cast<double>(out.features);
+  for (double* mean : {&out.error_model, &out.error_last, &out.error_mean, &out.coverage, &out.crps}) *mean /= features;
+  return out;
+}
+
+std::string ScoreBoard::save() const {
+  ByteWriter out;
+  out.put(kVersion);
+  out.put<std::uint64_t>(rows_.size());
+  const auto put = [&out](const auto& field) { out.put(field); };
+  for (const Row& row : rows_) {
+    each_field(row, put);
+    each_later_field(row, put);
+  }
+  return out.take();
+}
+
+Status ScoreBoard::load(std::string_view bytes) {
+  ByteReader in(bytes);
+  const auto version = in.get<std::uint32_t>();
+  if (version != kVersion && version != kVersionWithoutCoverage) return {Code::unsupported, "scores: unknown format"};
+  if (in.get<std::uint64_t>() != rows_.size()) return {Code::unsupported, "scores: made for another schema"};
+  std::vector<Row> rows(rows_.size());
+  const auto get = [&in]<typename T>(T& field) { field = in.get<T>(); };
+  for (Row& row : rows) {
+    each_field(row, get);
+    if (version == kVersion) each_later_field(row, get);
+  }
+  if (!in.ok() || !in.at_end()) return {Code::corrupt, "scores: wrong length"};
+  rows_ = std::move(rows);
+  return {};
+}
+
+}  // namespace lacuna::model

@@ -1,0 +1,195 @@
+#include "state/rocksdb_handles.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+#include <rocksdb/write_buffer_manager.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdarg>
+
+namespace lacuna::state {
+
+namespace {
+
+constexpr int kColumnFamilies = 3;
+constexpr int kMemtablesMax = 2;  // per column family: one that fills, one that is being written out
+constexpr std::uint64_t kWalBytesMin = 16u << 20;
+
+rocksdb::CompressionType compression() {
+  const auto supported = rocksdb::GetSupportedCompressions();
+  const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
+  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+}
+
+}  // namespace
+
+struct RocksListener final : rocksdb::EventListener {
+  // The next write goes to a new log. The kernel may write that one out first, and after power loss RocksDB would apply it
+  // across the gap that the lost end of the old one leaves; so the old one is synced before, which RocksDB notes too.
+  void OnMemTableSealed(const rocksdb::MemTableInfo&) override {
+    rocksdb::DB* const opened = db;
+    if (opened != nullptr && !full) opened->SyncWAL().PermitUncheckedError();  // a failure comes to OnBackgroundError too
+  }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
+    if (status->IsNoSpace()) full = true;
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+  std::atomic<rocksdb::DB*> db = nullptr;
+  std::atomic<bool> full = false;
+};
+
+namespace {
+
+// RocksDB 7's own log file ends the process (an assertion, which Debian builds in) with the second line that a full disk does
+// not take. What went wrong is in the statuses too.
+struct NoInfoLog final : rocksdb::Logger {
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+rocksdb::DBOptions database_options(const Rocks& rocks, std::size_t buffer_bytes) {
+  rocksdb::DBOptions options;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  // Otherwise a list of files that lost its end passes for one that was not yet written, its logs being gone.
+  options.track_and_verify_wals_in_manifest = true;
+  options.write_buffer_manager = rocks.write_buffers;
+  // Old logs are freed by writing memtables out, so that a restart replays little.
+  options.max_total_wal_size = std::max<std::uint64_t>(kWalBytesMin, 2 * buffer_bytes);
+  options.listeners = {rocks.listener};
+  options.max_background_jobs = 2;
+  options.max_open_files = 512;
+  options.info_log = std::make_shared<NoInfoLog>();
+  options.stats_dump_period_sec = 0;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions family_options(const Rocks& rocks, std::size_t buffer_bytes) {
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocks.cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  // Indices and filters count towards the one bound too.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+
+  rocksdb::ColumnFamilyOptions options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  options.write_buffer_size = buffer_bytes / (kColumnFamilies * kMemtablesMax);
+  options.max_write_buffer_number = kMemtablesMax;
+  options.level_compaction_dynamic_level_bytes = true;
+  options.compression = compression();
+  return options;
+}
+
+/// The parts that the options refer to.
+std::unique_ptr<Rocks> make_rocks(std::size_t memory_bytes_max, std::size_t buffer_bytes) {
+  auto rocks = std::make_unique<Rocks>();
+  rocks->cache = rocksdb::NewLRUCache(memory_bytes_max);
+  rocks->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, rocks->cache);
+  rocks->listener = std::make_shared<RocksListener>();
+  return rocks;
+}
+
+std::vector<rocksdb::ColumnFamilyDescriptor> column_families(const rocksdb::ColumnFamilyOptions& family) {
+  return {{rocksdb::kDefaultColumnFamilyName, family}, {"snapshots", family}, {"replay", family}, {"meta", family}};
+}
+
+void take(Rocks& rocks, rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
+  rocks.db.reset(db);
+  rocks.defaults = handles[0];
+  rocks.snapshots = handles[1];
+  rocks.replay = handles[2];
+  rocks.meta = handles[3];
+}
+
+}  // namespace
+
+Rocks::~Rocks() {
+  if (!db) return;
+  for (rocksdb::ColumnFamilyHandle* handle : {defaults, snapshots, replay, meta}) {
+    if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
+  }
+  // Waits for work in the background; the log already holds whatever was not written out.
+  db->Close();
+}
+
+Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max) {
+  if (memory_bytes_max < kMemoryBytesMin) {
+    return Status(Code::invalid, "the store needs at least " + std::to_string(kMemoryBytesMin >> 20) + " MiB of memory");
+  }
+  // A quarter for what is being written, charged to the cache, so that both together stay within the one figure.
+  const std::size_t buffer_bytes = memory_bytes_max / 4;
+  auto rocks = make_rocks(memory_bytes_max, buffer_bytes);
+  const auto families = column_families(family_options(*rocks, buffer_bytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(database_options(*rocks, buffer_bytes), path, families, &handles, &db);
+  if (!opened.ok()) return to_status(opened, "opening the store in " + path);
+  rocks->listener->db = db;
+  take(*rocks, db, handles);
+  return rocks;
+}
+
+Result<std::unique_ptr<Rocks>> open_rocks_beside(const std::string& path, const std::string& scratch) {
+  const std::size_t buffer_bytes = kMemoryBytesMin / 4;
+  auto rocks = make_rocks(kMemoryBytesMin, buffer_bytes);
+  rocksdb::DBOptions options = database_options(*rocks, buffer_bytes);
+  options.create_if_missing = options.create_missing_column_families = false;
+  options.listeners.clear();
+  options.max_open_files = -1;  // keeps files readable that the other process has since compacted away
+  const auto families = column_families(family_options(*rocks, buffer_bytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::OpenAsSecondary(options, path, scratch, families, &handles, &db);
+  if (!opened.ok()) return to_status(opened, "reading the store in " + path);
+  take(*rocks, db, handles);
+  return rocks;
+}
+
+bool met_full_disk(const Rocks& rocks) { return rocks.listener->full; }
+
+Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what) {
+  const rocksdb::Status status = rocks.db->Write(rocksdb::WriteOptions(), &batch);
+  // Incomplete: memtables are full and could not be written out.
+  if (status.IsNoSpace() || status.IsIncomplete()) rocks.listener->full = true;
+  return to_status(status, what);
+}
+
+std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks) {
+  std::map<std::string, std::uint64_t> out;
+  // Memtables are charged to the cache; here they are shown apart.
+  const std::uint64_t charged = rocks.write_buffers->dummy_entries_in_cache_usage();
+  const std::uint64_t cached = rocks.cache->GetUsage();
+  out["block_cache"] = cached > charged ? cached - charged : 0;
+  rocks.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &out["memtables"]);
+  rocks.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &out["sst"]);
+  return out;
+}
+
+Status to_status(const rocksdb::Status& status, const std::string& what) {
+  if (status.ok()) return {};
+  const std::string text = what + ": " + status.ToString();
+  if (status.IsNotFound()) return {Code::not_found, text};
+  // A file that another one names is gone, or the name was damaged.
+  if (status.IsCorruption() || status.IsPathNotFound()) return {Code::corrupt, text};
+  if (status.IsNotSupported()) return {Code::unsupported, text};
+  if (status.IsNoSpace() || status.IsIncomplete() || status.IsBusy() || status.IsTryAgain() || status.IsTimedOut()) return {Code::unavailable, text};
+  // RocksDB says this of the LOCK file, with the cause in words only.
+  if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
+    return {Code::unavailable, what + ": another process has it open (" + status.ToString() + ")"};
+  }
+  return {Code::internal, text};
+}
+
+}  // namespace lacuna::state

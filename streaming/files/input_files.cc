@@ -1,0 +1,157 @@
+#include "streaming/files/input_files.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <unordered_set>
+
+#include "state/records/hash.h"
+#include "streaming/files/csv_files.h"
+
+namespace lacuna::streaming {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kChunkEvents = 1000;  // of ndjson, per call of the sink
+
+struct InputFile {
+  std::string path;
+  std::string stem;  // the patient id where no column names one
+  std::uint64_t bytes = 0;
+};
+
+// The file, or the folder's files by name; hidden ones and subfolders are left alone.
+Result<std::vector<InputFile>> list_files(const std::string& path) {
+  std::vector<InputFile> files;
+  std::error_code error;
+  const auto add = [&](const fs::path& file) {
+    std::error_code size_error;
+    const auto bytes = fs::file_size(file, size_error);
+    files.push_back({file.string(), file.stem().string(), size_error ? 0 : bytes});
+  };
+  if (!fs::is_directory(path, error)) {
+    if (!fs::exists(path, error)) return {Code::not_found, "no such file or folder: " + path};
+    add(path);
+    return files;
+  }
+  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
+    if (it->is_regular_file(error) && !it->path().filename().string().starts_with(".")) add(it->path());
+  }
+  if (error) return {Code::unavailable, "cannot list " + path + ": " + error.message()};
+  if (files.empty()) return {Code::not_found, "no files in " + path};
+  std::sort(files.begin(), files.end(), [](const InputFile& a, const InputFile& b) { return a.path < b.path; });
+  return files;
+}
+
+class NdjsonFiles {
+ public:
+  NdjsonFiles(const Schema& schema, std::size_t limit_patients, const std::function<Status(std::vector<Event>)>& sink,
+              FileReport& report)
+      : decoder_(schema, CodecLimits{}), limit_(limit_patients), sink_(sink), report_(report) {}
+
+  Status read_file(const std::string& path, const std::function<void(std::uint64_t)>& progress) {
+    auto lines = LineReader::open(path);
+    if (!lines.ok()) return lines.status();
+    std::string_view line;
+    std::uint64_t told = 0;
+    for (;;) {
+      const LineReader::Outcome outcome = lines->next(line);
+      if (lines->bytes_read() != told) progress(told = lines->bytes_read());
+      if (outcome == LineReader::Outcome::end) return {};
+      if (outcome == LineReader::Outcome::failed) return {Code::internal, "cannot read " + path};
+      if (outcome == LineReader::Outcome::too_long) {
+        ++report_.rows;
+        unreadable(path, lines->line_number(), "the line is too long");
+      } else if (line.find_first_not_of(" \t") != std::string_view::npos) {
+        ++report_.rows;
+        LACUNA_RETURN_IF_ERROR(take_line(line, path, lines->line_number()));
+      }
+    }
+  }
+  Status finish() {
+    if (chunk_.empty()) return {};
+    std::vector<Event> events;
+    events.swap(chunk_);
+    return sink_(std::move(events));
+  }
+
+ private:
+  // What lies in a file has happened: reading must not depend on the day, so no time is in the future.
+  static constexpr Time kEndOfTime = std::chrono::sys_days(std::chrono::year(2300) / 1 / 1);
+
+  void unreadable(const std::string& path, std::uint64_t line, const std::string& what) {
+    ++report_.unreadable;
+    if (report_.first_problem.empty()) report_.first_problem = path + ":" + std::to_string(line) + ": " + what;
+  }
+  void count(const std::string& path, std::uint64_t line, Refusal reason, const std::string& what, const std::string& message) {
+    if (reason == Refusal::out_of_range) {
+      ++report_.out_of_range;
+    } else if (reason == Refusal::unknown_feature) {
+      ++report_.unmapped[what];
+    } else {
+      unreadable(path, line, what.empty() ? message : what + ": " + message);
+    }
+  }
+
+  Status take_line(std::string_view line, const std::string& path, std::uint64_t number) {
+    EventDecoder::Outcome outcome = decoder_.decode(line, kEndOfTime);
+    if (outcome.refused) {
+      count(path, number, outcome.refused->reason == Refusal::unknown_feature ? Refusal::malformed : outcome.refused->reason, "",
+            outcome.refused->message);
+      return {};
+    }
+    Event& event = outcome.decoded->event;
+    if (limit_ > 0) {
+      const std::uint64_t patient = hash64(event.patient_id);
+      if (!patients_.contains(patient)) {
+        if (patients_.size() >= limit_) return {};
+        patients_.insert(patient);
+      }
+    }
+    for (const RefusedPart& part : outcome.decoded->refused) count(path, number, part.reason, part.what, part.message);
+    report_.values += event.values.size() + event.attributes.size() + (event.payload ? 1 : 0);
+    chunk_.push_back(std::move(event));
+    return chunk_.size() < kChunkEvents ? Status() : finish();
+  }
+
+  EventDecoder decoder_;
+  const std::size_t limit_;
+  const std::function<Status(std::vector<Event>)>& sink_;
+  FileReport& report_;
+  std::unordered_set<std::uint64_t> patients_;  // at most limit_
+  std::vector<Event> chunk_;
+};
+
+}  // namespace
+
+Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
+                     const std::function<Status(std::vector<Event>)>& sink,
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
+  auto files = list_files(path);
+  if (!files.ok()) return files.status();
+  std::uint64_t total = 0;
+  for (const InputFile& file : *files) total += file.bytes;
+  std::uint64_t before = 0;
+  const auto tell = [&](std::uint64_t bytes) {
+    if (progress) progress(std::min(before + bytes, total), total);
+  };
+  if (mapping.format == FileFormat::ndjson) {
+    NdjsonFiles reader(schema, limit_patients, sink, report);
+    for (const InputFile& file : *files) {
+      LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, tell));
+      before += file.bytes;
+    }
+    return reader.finish();
+  }
+  CsvPatients reader(schema, mapping, limit_patients, sink, report);
+  LACUNA_RETURN_IF_ERROR(reader.check());
+  for (const InputFile& file : *files) {
+    if (reader.done()) break;
+    LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, file.stem, tell));
+    before += file.bytes;
+  }
+  return reader.finish();
+}
+
+}  // namespace lacuna::streaming

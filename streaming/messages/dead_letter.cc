@@ -1,0 +1,51 @@
+#include <string>
+
+#include "streaming/messages/message_codec.h"
+
+namespace lacuna::streaming {
+
+namespace {
+
+/// Longer reasons are cut: a message with thousands of bad features must not make a header that a broker refuses.
+constexpr std::size_t kDeadLetterMessageBytesMax = 1024;
+
+std::string cut(std::string_view text) {
+  if (text.size() <= kDeadLetterMessageBytesMax) return std::string(text);
+  constexpr std::string_view kMark = "...";
+  std::size_t size = kDeadLetterMessageBytesMax - kMark.size();
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xC0U) == 0x80U) --size;  // not inside a character
+  return std::string(text.substr(0, size)) + std::string(kMark);
+}
+
+}  // namespace
+
+std::string_view to_string(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::malformed: return "malformed";
+    case Refusal::too_large: return "too_large";
+    case Refusal::unknown_modality: return "unknown_modality";
+    case Refusal::unknown_feature: return "unknown_feature";
+    case Refusal::out_of_range: return "out_of_range";
+    case Refusal::unit: return "unit";
+    case Refusal::time: return "time";
+    case Refusal::imputed: return "imputed";
+    case Refusal::late: return "late";
+    case Refusal::poison: return "poison";
+  }
+  return "unknown";
+}
+
+OutputRecord make_dead_letter(const std::string& topic, const Record& original, Refusal reason, std::string_view stage,
+                              std::string_view message) {
+  OutputRecord letter{topic, std::nullopt, original.key, original.value, original.headers};
+  // Appended, also where a letter comes back a second time: readers of Kafka headers take the last of a name.
+  letter.headers.emplace_back("__connect.errors.topic", original.position.topic);
+  letter.headers.emplace_back("__connect.errors.partition", std::to_string(original.position.partition));
+  letter.headers.emplace_back("__connect.errors.offset", std::to_string(original.position.offset));
+  letter.headers.emplace_back("__connect.errors.stage", stage);
+  letter.headers.emplace_back("__connect.errors.exception.class.name", to_string(reason));
+  letter.headers.emplace_back("__connect.errors.exception.message", cut(message));
+  return letter;
+}
+
+}  // namespace lacuna::streaming

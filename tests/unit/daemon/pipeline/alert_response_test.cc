@@ -1,0 +1,47 @@
+#include "daemon/pipeline/alert_response.h"
+
+#include <gtest/gtest.h>
+
+// Protects: what is said to have been done about an alert is what is done, and only critical ones do anything.
+
+namespace lacuna::daemon {
+namespace {
+
+Alert alert(Severity severity, AlertState state = AlertState::raised) {
+  Alert out;
+  out.severity = severity;
+  out.state = state;
+  return out;
+}
+
+Reaction make(OnCritical on_critical) { return Reaction({on_critical, 4}); }
+
+std::string action(const Reaction& reaction, Alert message, const std::vector<Alert>& open) {
+  reaction.tell({&message, 1}, open, "000001-aa");
+  EXPECT_EQ(message.model_version, "000001-aa");
+  return message.action;
+}
+
+TEST(Reaction, OnlyAnOpenCriticalAlertChangesThePace) {
+  const std::vector<Alert> none, info{alert(Severity::info)}, critical{alert(Severity::info), alert(Severity::critical)};
+  const std::pair<OnCritical, int> cases[] = {{OnCritical::nothing, 1}, {OnCritical::freeze, 0}, {OnCritical::adapt, 4}};
+  for (const auto& [on_critical, pace] : cases) {
+    EXPECT_EQ(make(on_critical).pace(none), 1);
+    EXPECT_EQ(make(on_critical).pace(info), 1);
+    EXPECT_EQ(make(on_critical).pace(critical), pace);
+  }
+}
+
+TEST(Reaction, MessagesTellWhatWasDone) {
+  const Alert raised = alert(Severity::critical), resolved = alert(Severity::critical, AlertState::resolved);
+  const std::vector<Alert> open{raised};
+  EXPECT_EQ(action(make(OnCritical::freeze), raised, open), "learning frozen");
+  EXPECT_EQ(action(make(OnCritical::adapt), raised, open), "learning sped up 4 times");
+  EXPECT_EQ(action(make(OnCritical::freeze), resolved, {}), "learning resumed");
+  EXPECT_EQ(action(make(OnCritical::freeze), resolved, open), "learning stays frozen: other critical alerts are open");
+  EXPECT_EQ(action(make(OnCritical::nothing), raised, open), "");
+  EXPECT_EQ(action(make(OnCritical::freeze), alert(Severity::info), open), "");
+}
+
+}  // namespace
+}  // namespace lacuna::daemon

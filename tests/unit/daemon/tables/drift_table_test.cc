@@ -1,0 +1,164 @@
+#include "daemon/tables/drift_table.h"
+
+#include <gmock/gmock.h>
+
+#include <random>
+#include <sstream>
+
+#include "daemon/http/drift_json.h"
+#include "daemon/tables/text_table.h"
+#include "tests/unit/daemon/http/fixtures.h"
+
+// What people read of the detectors: what rings comes first, nothing is left out without a word, and whatever a daemon (or
+// something else at its address) answers, the terminal and the picture stay whole.
+
+namespace lacuna::daemon {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Row = drift::MissingnessMatrix::Row;
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) out.push_back(line);
+  return out;
+}
+
+/// Forty armed subjects, one alarmed, one muted, one learning.
+Progress many() {
+  Progress p;
+  p.event_time = testing::at("2026-01-05T00:00:00Z");
+  for (int i = 0; i < 40; ++i) {
+    p.subjects.push_back(testing::subject("value", "vitals.f" + std::to_string(i), drift::SubjectState::armed, 100, 0.5, 0.5, i / 10.0, 12));
+  }
+  p.subjects.push_back(testing::subject("missingness", "labs", drift::SubjectState::learning, 7, 0.5, 0.5, 0, 0));
+  p.subjects.push_back(testing::subject("missingness", "blood_gas", drift::SubjectState::alarmed, 900, 0.21, 0.005, 574.26, 14.64));
+  p.subjects.back().since = testing::at("2026-01-04T11:00:00Z");
+  p.subjects.back().effects = {{"missing_share", 0.98}};
+  p.subjects.push_back(testing::subject("coverage", "liver.alt", drift::SubjectState::armed, 50, 0.1, 0.1, 1, 12));
+  p.subjects.back().muted_until = testing::at("2026-01-06T12:30:00Z");
+  return p;
+}
+
+std::string table(const DriftTableOptions& options, const Progress& progress = many()) {
+  const auto out = drift_table(drift_json(testing::small_config(), progress), options);
+  EXPECT_TRUE(out.ok()) << out.status().to_string();
+  return out.ok() ? *out : "";
+}
+
+TEST(DriftTable, WhatRingsComesFirstThenWhatIsNearest) {
+  const auto lines = lines_of(table({}));
+  EXPECT_THAT(lines[0], ::testing::StartsWith("state"));
+  EXPECT_EQ(lines[1],
+            "alarmed  missingness  blood_gas       900      0.21   0.005              574.3/14.6  2026-01-04T11:00Z  missing share 0.98");
+  EXPECT_THAT(lines[2], HasSubstr("muted until 2026-01-06T12:30Z"));
+  EXPECT_THAT(lines[3], HasSubstr("vitals.f39"));
+  EXPECT_THAT(lines[12], HasSubstr("vitals.f30"));
+  EXPECT_EQ(lines[13], "(12 of 43: --all shows every one)");
+  EXPECT_EQ(lines.back(), "value: 40 subjects, 0 learning, 40 armed, 0 alarmed, 0 muted");
+}
+
+TEST(DriftTable, IsNarrowedByKindAndState) {
+  EXPECT_EQ(lines_of(table({"", "", true})).size(), 1 + 43 + 1 + 3);
+  EXPECT_EQ(lines_of(table({"missingness", "", false})).size(), 1 + 2 + 1 + 3);
+  const std::string learning = table({"", "learning", false});
+  EXPECT_THAT(learning, HasSubstr("labs"));
+  EXPECT_THAT(learning, Not(HasSubstr("blood_gas")));
+  EXPECT_EQ(lines_of(table({"", "armed", false})).size(), 1 + 41 + 1 + 3) << "asked for, so all of them";
+  EXPECT_THAT(table({"", "muted", false}), HasSubstr("liver.alt"));
+  EXPECT_THAT(table({"nothing", "", false}), HasSubstr("no such subject"));
+}
+
+TEST(DriftTable, TellsWhatIsDoneToLearning) {
+  Progress p = many();
+  EXPECT_THAT(table({}, p), Not(HasSubstr("learning is")));
+  p.pace = 0;
+  EXPECT_THAT(table({}, p), HasSubstr("learning is frozen"));
+  p.pace = 4;
+  EXPECT_THAT(table({}, p), HasSubstr("sped up 4 times"));
+}
+
+TEST(DriftTable, OtherAnswersAreRefused) {
+  for (const char* answer : {"", "{}", "[]", "null", "<html>", R"({"subjects":[{}],"families":[]})",
+                             R"({"subjects":[{"state":1,"kind":"a","subject":"b","effects":{}}],"families":[]})",
+                             R"({"subjects":7,"families":7})"}) {
+    EXPECT_EQ(drift_table(answer, {}).code(), Code::invalid) << answer;
+    EXPECT_EQ(read_missingness(answer).code(), Code::invalid) << answer;
+  }
+  EXPECT_EQ(read_missingness(R"({"rows":[{"site":"a","modality":"b","week":"soon","patient_hours":1,"share":1}]})").code(),
+            Code::invalid);
+}
+
+TEST(TextTable, ColumnsStandUnderEachOther) {
+  EXPECT_EQ(text_table({{"name", "n", "x"}, {"a", "100", "1"}, {"Z\xC3\xBCrich", "7"}}, "lr"),
+            "name      n  x\na       100  1\nZ\xC3\xBCrich    7\n");
+  EXPECT_THAT(text_table({{"\x1b[2J\n"}}, "l"), Not(HasSubstr("\x1b")));
+}
+
+std::vector<Row> some_rows() {
+  const Time week = testing::at("2026-01-05T00:00:00Z");
+  std::vector<Row> rows;
+  for (int w = 0; w < 12; ++w) {
+    const Time at = week + w * std::chrono::days(7);
+    rows.push_back({"icu-1", "vitals", at, 100, 0.9});
+    rows.push_back({"icu-1", "blood_gas", at, 100, w < 6 ? 0.2 : 0.004});
+    if (w == 3) continue;  // nobody was there
+    rows.push_back({"<b>&", "vitals", at, 300, 0.5});
+    rows.push_back({"<b>&", "blood_gas", at, 300, 0.2});
+  }
+  return rows;
+}
+
+TEST(Missingness, TheAnswerReadsBack) {
+  const auto rows = some_rows();
+  const auto again = read_missingness(missingness_json(rows));
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(*again, rows);
+}
+
+TEST(Missingness, TheTableHasALinePerModalityAndSite) {
+  const auto lines = lines_of(missingness_table(some_rows(), 2));
+  EXPECT_EQ(lines[2], "modality       site   2026-03-16  2026-03-23");
+  EXPECT_EQ(lines[3], "vitals         (all)        60 %        60 %") << "weighted by patient-hours";
+  EXPECT_EQ(lines[7], "blood_gas      <b>&         20 %        20 %");
+  EXPECT_EQ(lines[8], "blood_gas      icu-1       0.4 %       0.4 %");
+  EXPECT_EQ(lines[9], "patient-hours  (all)         400         400");
+  EXPECT_THAT(missingness_table(some_rows(), 12), HasSubstr("-")) << "where nobody was there";
+  EXPECT_THAT(missingness_table({}, 8), HasSubstr("nothing was counted"));
+}
+
+// Well-formed by the rules that matter here: each tag is closed in order, and no text opens another.
+void expect_well_formed(const std::string& svg) {
+  std::vector<std::string> open;
+  for (std::size_t at = svg.find('<'); at != std::string::npos; at = svg.find('<', at + 1)) {
+    const std::size_t end = svg.find('>', at);
+    ASSERT_NE(end, std::string::npos);
+    const std::string tag = svg.substr(at + 1, end - at - 1);
+    const std::string name = tag.substr(tag.starts_with('/') ? 1 : 0, tag.find_first_of(" /", 1) - (tag.starts_with('/') ? 1 : 0));
+    if (tag.ends_with('/')) continue;
+    if (!tag.starts_with('/')) {
+      open.push_back(name);
+    } else {
+      ASSERT_FALSE(open.empty());
+      ASSERT_EQ(open.back(), tag.substr(1));
+      open.pop_back();
+    }
+  }
+  EXPECT_TRUE(open.empty());
+}
+
+TEST(Missingness, ThePictureIsWellFormedWhateverSitesAreCalled) {
+  const std::string svg = missingness_svg(some_rows());
+  expect_well_formed(svg);
+  EXPECT_THAT(svg, HasSubstr("&lt;b&gt;&amp;"));
+  EXPECT_THAT(svg, HasSubstr("no patient-hours"));
+  std::size_t cells = 0;
+  for (std::size_t at = svg.find("<title>"); at != std::string::npos; at = svg.find("<title>", at + 1)) ++cells;
+  EXPECT_EQ(cells, 2 * 3 * 12u) << "two modalities, two sites and all, twelve weeks";
+  expect_well_formed(missingness_svg({}));
+}
+
+}  // namespace
+}  // namespace lacuna::daemon

@@ -1,0 +1,201 @@
+#include "model/learner.h"
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/model/synthetic.h"
+
+// Protects the thread around the trainer: steps at fixed positions of the stream however it is cut, a bounded
+// queue, versions that never vanish, restarts without a seam.
+
+namespace lacuna::model {
+namespace {
+
+using testing::SyntheticWard;
+
+ModelOptions small() {
+  ModelOptions options;
+  options.latent_dim = 4;
+  options.hidden_dim = 16;
+  options.device = Device::cpu;
+  return options;
+}
+
+TrainOptions quick() {
+  TrainOptions options;
+  options.batch_size = 32;
+  options.examples_per_step = 16;
+  options.publish_every_steps = 4;
+  options.queue_examples_max = 50;
+  return options;
+}
+
+std::vector<Example> replay(std::size_t count, std::uint64_t seed) {
+  return SyntheticWard(seed % 5).take(count);
+}
+
+std::unique_ptr<Learner> make(const Schema& schema, ReplaySource source, std::string_view checkpoint = {}) {
+  auto learner = Learner::make(schema, small(), quick(), {}, std::move(source), checkpoint);
+  EXPECT_TRUE(learner.ok()) << learner.status().to_string();
+  return std::move(learner).value();
+}
+
+TEST(Learner, HowTheStreamIsCutDoesNotMatter) {
+  SyntheticWard ward(31);
+  const auto examples = ward.take(16 * 12 + 5);
+  std::vector<std::string> hashes;
+  for (std::size_t piece : {1, 7, 50, 500}) {
+    auto learner = make(ward.schema(), replay);
+    for (std::size_t at = 0; at < examples.size(); at += piece) {
+      const auto from = examples.begin() + static_cast<std::ptrdiff_t>(at);
+      learner->submit({from, from + static_cast<std::ptrdiff_t>(std::min(piece, examples.size() - at))});
+    }
+    const auto version = learner->drain();
+    EXPECT_EQ(version->steps(), 12);
+    EXPECT_EQ(learner->stats().examples, static_cast<std::int64_t>(examples.size()));
+    hashes.push_back(version->id());
+  }
+  for (const std::string& hash : hashes) EXPECT_EQ(hash, hashes.front());
+}
+
+// The replay source runs on the learner's thread, in the middle of a step, while the submitter pushes on.
+TEST(Learner, QueueIsBounded) {
+  SyntheticWard ward(32);
+  std::atomic<Learner*> learner{nullptr};
+  std::atomic<std::size_t> longest{0};
+  auto made = make(ward.schema(), [&](std::size_t count, std::uint64_t seed) {
+    if (Learner* l = learner.load()) longest = std::max(longest.load(), l->stats().queued);
+    return replay(count, seed);
+  });
+  learner = made.get();
+  made->submit(ward.take(600));
+  made->drain();
+  EXPECT_GT(longest.load(), 0U);
+  EXPECT_LE(longest.load(), quick().queue_examples_max);
+  EXPECT_EQ(made->stats().queued, 0U);
+  EXPECT_EQ(made->stats().replayed, made->stats().steps * 16);
+}
+
+TEST(Learner, VersionsMoveOnAndOldOnesStayUsable) {
+  SyntheticWard ward(33);
+  auto learner = make(ward.schema(), nullptr);
+  const auto first = learner->current();
+  ASSERT_NE(first, nullptr);
+  const Example example = ward.next();
+  const Query query{&example.before, example.time, {testing::kHr}, {}, 1};
+  const double before = first->predict(std::span(&query, 1)).value()[0].predictive[0].mean();
+  learner->submit(ward.take(16 * 40));
+  const auto last = learner->drain();
+  EXPECT_NE(last->id(), first->id());
+  EXPECT_EQ(last, learner->current());
+  EXPECT_GE(learner->stats().versions, 10);
+  EXPECT_EQ(first->steps(), 0);
+  EXPECT_EQ(first->predict(std::span(&query, 1)).value()[0].predictive[0].mean(), before)
+      << "a version is immutable";
+}
+
+TEST(Learner, RestartGoesOnWhereItStopped) {
+  SyntheticWard ward(34);
+  const auto first = ward.take(16 * 5 + 9), second = ward.take(16 * 5);
+  auto through = make(ward.schema(), replay);
+  through->submit(first);
+  through->drain();
+  auto restarted = make(ward.schema(), replay, through->checkpoint());
+  through->submit(second);
+  restarted->submit(second);
+  // The number before the dash counts published versions, of which a restart makes one more; the hash is of
+  // the weights.
+  EXPECT_EQ(through->drain()->id().substr(7), restarted->drain()->id().substr(7));
+  EXPECT_EQ(through->stats().steps, restarted->stats().steps);
+}
+
+// Frozen: neither weights nor standardisation move, however much comes; then learning goes on as if nothing had been.
+TEST(Learner, PaceZeroLeavesEverythingAsItWas) {
+  SyntheticWard ward(37);
+  const auto first = ward.take(16 * 5 + 9), ignored = ward.take(16 * 20), second = ward.take(16 * 3);
+  auto frozen = make(ward.schema(), replay), never = make(ward.schema(), replay);
+  for (Learner* learner : {frozen.get(), never.get()}) {
+    learner->submit(first);
+    learner->drain();
+  }
+  const std::string before = frozen->checkpoint();
+  frozen->submit(ignored, 0);
+  EXPECT_EQ(frozen->stats().queued, 0U);
+  EXPECT_EQ(frozen->checkpoint(), before) << "bit for bit";
+  for (Learner* learner : {frozen.get(), never.get()}) learner->submit(second);
+  EXPECT_EQ(frozen->drain()->id(), never->drain()->id());
+}
+
+TEST(Learner, AHigherPaceTakesAsManyTimesTheSteps) {
+  SyntheticWard ward(38);
+  const auto examples = ward.take(16 * 10);
+  for (const int pace : {1, 4, 40}) {  // 40: each example pays for more than two steps
+    std::vector<std::string> hashes;
+    for (std::size_t piece : {7, 160}) {
+      auto learner = make(ward.schema(), replay);
+      for (std::size_t at = 0; at < examples.size(); at += piece) {
+        const auto from = examples.begin() + static_cast<std::ptrdiff_t>(at);
+        learner->submit({from, from + static_cast<std::ptrdiff_t>(std::min(piece, examples.size() - at))}, pace);
+      }
+      const auto version = learner->drain();
+      EXPECT_EQ(version->steps(), 10 * pace);
+      EXPECT_EQ(learner->stats().examples, 160);
+      hashes.push_back(version->id());
+    }
+    EXPECT_EQ(hashes[0], hashes[1]) << "how the stream is cut does not matter";
+  }
+}
+
+TEST(Learner, ManyThreadsReadOneVersion) {
+  SyntheticWard ward(35);
+  auto learner = make(ward.schema(), replay);
+  learner->submit(ward.take(160));
+  const auto version = learner->drain();
+  const auto examples = ward.take(60);
+  std::vector<Query> queries;
+  for (const Example& example : examples) queries.push_back({&example.before, example.time, {0, 2}, {}, 3});
+  const auto expected = version->predict(queries).value();
+  std::atomic<int> different{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 3; ++t) {
+    readers.emplace_back([&] {
+      for (int round = 0; round < 5; ++round) {
+        const auto got = version->predict(queries).value();
+        for (std::size_t i = 0; i < got.size(); ++i)
+          different += got[i].predictive[1].location != expected[i].predictive[1].location;
+      }
+    });
+  }
+  learner->submit(ward.take(160));  // training goes on meanwhile
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(different.load(), 0);
+}
+
+TEST(Learner, StopsWhileExamplesWait) {
+  SyntheticWard ward(36);
+  auto learner = make(ward.schema(), replay);
+  learner->submit(ward.take(45));
+  learner.reset();  // must return: what waits is not lost, it is still in the log
+  SUCCEED();
+}
+
+TEST(Learner, AskedForCudaWithoutOneSaysSo) {
+  ModelOptions model = small();
+  model.device = Device::cuda;
+  const auto learner = Learner::make(testing::synthetic_schema(), model, quick(), {}, nullptr, {});
+  if (learner.ok()) GTEST_SKIP() << "this machine has a CUDA device";
+  EXPECT_EQ(learner.code(), Code::unavailable);
+  EXPECT_NE(describe_device(model).find("none"), std::string::npos);
+}
+
+TEST(Learner, MatrixProductSpeedIsMeasured) {
+  const double speed = measure_products({}).gflops;
+  EXPECT_GT(speed, 0.1);
+  EXPECT_LT(speed, 1e5);
+}
+
+}  // namespace
+}  // namespace lacuna::model

@@ -1,0 +1,112 @@
+#include "model/predictive/scores.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "state/records/bytes.h"
+
+namespace lacuna::model {
+namespace {
+
+Score score(FeatureId feature, double model, double last, bool seen = true, bool covered = true) {
+  Score s;
+  s.feature = feature;
+  s.seen_before = seen;
+  s.error_model = model;
+  s.error_last = last;
+  s.error_mean = 3;
+  s.squared_model = model * model;
+  s.crps = model / 2;
+  s.width = 4;
+  s.covered = covered;
+  s.central = !covered;
+  s.value = last;
+  return s;
+}
+
+// A feature measured a thousand times as often must not decide the summary alone: features weigh the same.
+TEST(ScoreBoard, FeaturesWeighTheSame) {
+  ScoreBoard board(3, 100);
+  for (int i = 0; i < 999; ++i) board.add(score(0, 1, 2));
+  board.add(score(2, 3, 4, false, false));
+  const ScoreBoard::Summary all = board.summary();
+  EXPECT_EQ(all.features, 2u);
+  EXPECT_EQ(all.count, 1000u);
+  EXPECT_DOUBLE_EQ(all.error_model, 2);
+  EXPECT_DOUBLE_EQ(all.error_last, 3);
+  EXPECT_DOUBLE_EQ(all.error_mean, 3);
+  EXPECT_DOUBLE_EQ(all.rmse, 2);
+  EXPECT_DOUBLE_EQ(all.crps, 1);
+  EXPECT_DOUBLE_EQ(all.coverage, 0.5);
+  EXPECT_DOUBLE_EQ(all.width, 4);
+  EXPECT_DOUBLE_EQ(all.unseen_error_model, 3);  // over the one feature that has any
+  EXPECT_EQ(board.summary(2).features, 1u);
+  EXPECT_DOUBLE_EQ(board.summary(2).error_model, 1);
+  EXPECT_EQ(ScoreBoard(3, 100).summary().features, 0u);
+  EXPECT_EQ(ScoreBoard(3, 100).recent().features, 0u);
+}
+
+TEST(ScoreBoard, RecentColumnsForgetAtTheStatedPace) {
+  constexpr double kWindow = 200;
+  ScoreBoard board(1, kWindow);
+  for (int i = 0; i < 5000; ++i) board.add(score(0, 1, 1, true, true));
+  for (int i = 0; i < kWindow; ++i) board.add(score(0, 2, 5, true, false));
+  const ScoreBoard::Summary recent = board.recent();
+  EXPECT_NEAR(recent.error_model, 2 - std::exp(-1.0), 1e-6);
+  EXPECT_NEAR(recent.error_last, 5 - 4 * std::exp(-1.0), 1e-6);
+  EXPECT_NEAR(recent.coverage, std::exp(-1.0), 1e-6);
+  EXPECT_NEAR(board.row(0).recent_weight, kWindow, 1);
+}
+
+TEST(ScoreBoard, GoesOnExactlyAfterALoad) {
+  ScoreBoard one(4, 50), two(4, 50);
+  for (int i = 0; i < 100; ++i) one.add(score(static_cast<FeatureId>(i % 3), i * 0.01, i * 0.02, i % 5 != 0, i % 7 != 0));
+  one.add(HiddenScore{2, 0.7, 3.1, true});
+  const std::string saved = one.save();
+  ASSERT_TRUE(two.load(saved).ok());
+  EXPECT_EQ(two.row(1).intervals.count, 33u);
+  EXPECT_EQ(two.row(2).hidden_covered, 1u);
+  one.add(score(1, 0.3, 0.1));
+  two.add(score(1, 0.3, 0.1));
+  EXPECT_EQ(one.save(), two.save());
+
+  const std::string held = two.save();
+  for (std::size_t cut = 0; cut < saved.size(); cut += 11) EXPECT_FALSE(two.load(saved.substr(0, cut)).ok()) << cut;
+  EXPECT_FALSE(two.load(saved + "x").ok());
+  EXPECT_EQ(ScoreBoard(5, 50).load(saved).code(), Code::unsupported);
+  EXPECT_EQ(two.save(), held);
+}
+
+// Scores that were saved before coverage was followed go on; what they do not know begins anew.
+TEST(ScoreBoard, ReadsWhatWasSavedBeforeCoverageWasFollowed) {
+  ByteWriter old;
+  old.put<std::uint32_t>(1);
+  old.put<std::uint64_t>(1);
+  for (const std::uint64_t count : {7, 6, 2}) old.put(count);
+  for (int i = 0; i < 14; ++i) old.put<double>(i);
+  ScoreBoard board(1, 50);
+  ASSERT_TRUE(board.load(old.take()).ok());
+  EXPECT_EQ(board.row(0).count, 7u);
+  EXPECT_EQ(board.row(0).covered, 6u);
+  EXPECT_DOUBLE_EQ(board.row(0).recent_crps, 13);
+  EXPECT_EQ(board.row(0).intervals.count, 0u);
+  EXPECT_EQ(board.row(0).hidden_count, 0u);
+  ScoreBoard again(1, 50);
+  ASSERT_TRUE(again.load(board.save()).ok());
+  EXPECT_EQ(again.row(0).unseen_count, 2u);
+}
+
+// A cell that was hidden on purpose is not one that arrived: it must not move what is said of those.
+TEST(ScoreBoard, HiddenCellsAreCountedApart) {
+  ScoreBoard board(1, 50);
+  board.add(score(0, 1, 2));
+  board.add(HiddenScore{0, 9, 9, false});
+  EXPECT_EQ(board.row(0).count, 1u);
+  EXPECT_DOUBLE_EQ(board.summary().error_model, 1);
+  EXPECT_EQ(board.row(0).hidden_count, 1u);
+  EXPECT_DOUBLE_EQ(board.row(0).hidden_error_model, 9);
+}
+
+}  // namespace
+}  // namespace lacuna::model

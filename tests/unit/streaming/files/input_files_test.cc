@@ -1,0 +1,330 @@
+// Goal: every cell of a file ends in an event or in a count, and the events are the same each time. Method: a random ward
+// is written as long CSV, as a folder of files and as wide CSV, and must read as the same events; examples for the rest.
+#include "streaming/files/input_files.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <set>
+
+#include "tests/unit/streaming/messages/message_fixture.h"
+
+namespace lacuna::streaming {
+namespace {
+
+using namespace lacuna::streaming::testing;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Pair;
+namespace fs = std::filesystem;
+
+class InputFiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+    root_ = fs::temp_directory_path() / ("lacuna_files_" + std::string(info->name()) + std::to_string(::getpid()));
+    fs::create_directories(root_);
+    mapping_.format = FileFormat::long_csv;
+    mapping_.patient_column = "patient";
+    mapping_.time_column = "time";
+    mapping_.parameter_column = "what";
+    mapping_.value_column = "value";
+    mapping_.time_form = FileMapping::TimeForm::hours_minutes;
+    mapping_.start = at("2026-01-01T00:00:00Z");
+    mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+    mapping_.columns["TempF"] = {"vitals", "temp", 5.0 / 9, -160.0 / 9, {}};
+    mapping_.columns["Vent"] = {"vitals", "ventilated", 1, 0, {{"yes", "true"}, {"no", "false"}}};
+    mapping_.columns["Rhythm"] = {"laboratory", "rhythm", 1, 0, {{"AF", "atrial fibrillation"}}};
+    mapping_.columns["Edema"] = {"laboratory", "edema", 1, 0, {{"0", "none"}, {"2+", "severe"}}};
+    mapping_.columns["Glucose"] = {"laboratory", "glucose", 1, 0, {}};
+    mapping_.columns["Age"] = {"", "age", 1, 0, {}};
+    mapping_.columns["Gender"] = {"", "sex", 1, 0, {{"0", "female"}, {"1", "male"}}};
+    mapping_.missing_texts = {"-1", "NA"};
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  std::string write(const std::string& name, const std::string& text) {
+    fs::create_directories((root_ / name).parent_path());
+    std::ofstream(root_ / name, std::ios::binary) << text;
+    return (root_ / name).string();
+  }
+  std::vector<Event> read(const std::string& path, std::size_t limit = 0) {
+    std::vector<Event> events;
+    report_ = {};
+    status_ = read_patients(schema_, mapping_, path, limit, [&](std::vector<Event> some) {
+      EXPECT_FALSE(some.empty());
+      if (mapping_.format != FileFormat::ndjson) {
+        for (const Event& event : some) EXPECT_EQ(event.patient_id, some.front().patient_id) << "one patient at a time";
+        EXPECT_TRUE(std::is_sorted(some.begin(), some.end(), [](const Event& a, const Event& b) { return a.time < b.time; }));
+      }
+      for (Event& event : some) events.push_back(std::move(event));
+      return Status();
+    }, {}, report_);
+    return events;
+  }
+  std::vector<Event> read_ok(const std::string& path, std::size_t limit = 0) {
+    std::vector<Event> events = read(path, limit);
+    EXPECT_TRUE(status_.ok()) << status_.message();
+    return events;
+  }
+
+  const Schema schema_ = make_schema();
+  FileMapping mapping_;
+  FileReport report_;
+  Status status_;
+  fs::path root_;
+};
+
+TEST_F(InputFiles, LongRowsBecomeEvents) {
+  const auto events = read_ok(write("a.csv",
+      "patient,time,what,value\n"
+      "7,00:00,Age,54\n"
+      "7,00:00,Gender,1\n"
+      "7,25:07,Glucose,99\n"
+      "7,00:07,HR,73\n"
+      "7,00:07,TempF,98.6\n"
+      "7,00:07,Rhythm,AF\n"
+      "7,00:07,HR,74\n"
+      "8,00:00,Age,60\n"));
+  ASSERT_EQ(events.size(), 4U);
+  EXPECT_EQ(events[0].event_id, "7-7-vitals");
+  EXPECT_EQ(events[0].time, at("2026-01-01T00:07:00Z"));
+  ASSERT_EQ(events[0].values.size(), 2U);
+  EXPECT_EQ(events[0].values[0], (FeatureValue{kHr, 74})) << "the last in the file";
+  EXPECT_NEAR(events[0].values[1].value, 37, 1e-12);
+  EXPECT_EQ(events[0].attributes, (std::vector<AttributeValue>{{0, 54}, {1, 1}})) << "ride on the first event";
+  EXPECT_EQ(events[1].event_id, "7-7-laboratory");
+  EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kRhythm, 1}}));
+  EXPECT_EQ(events[2].event_id, "7-1507-laboratory");
+  EXPECT_EQ(events[2].time, at("2026-01-02T01:07:00Z"));
+  EXPECT_EQ(events[3].event_id, "8-0-attributes");
+  EXPECT_EQ(events[3].modality, kNoModality);
+  EXPECT_EQ(report_.rows, 8U);
+  EXPECT_EQ(report_.values, 7U);
+  EXPECT_EQ(report_.duplicates, 1U);
+}
+
+// Protects: cells of an ordinal are names, after translation; a bare number is nobody's category.
+TEST_F(InputFiles, OrdinalsAreTranslatedToTheirNames) {
+  const auto events = read_ok(write("a.csv",
+      "patient,time,what,value\n"
+      "7,00:00,Edema,2+\n"
+      "7,01:00,Edema,mild\n"
+      "7,02:00,Edema,0\n"
+      "7,03:00,Edema,1\n"));
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kEdema, 2}}));
+  EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kEdema, 1}}));
+  EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kEdema, 0}}));
+  EXPECT_EQ(report_.out_of_range, 1U);
+}
+
+TEST_F(InputFiles, EveryRowIsAccountedFor) {
+  const std::string path = write("a.csv",
+      "patient,time,what,value\r\n"
+      "7,00:00,Age,-1\r\n"        // missing
+      "7,00:00,HR,\r\n"           // missing
+      "7,00:00,HR,4711\r\n"       // out of range
+      "7,00:00,Rhythm,VF\r\n"     // out of range: no such category
+      "7,00:00,Vent,yes\r\n"
+      "7,00:00,Vent,1\r\n"        // the same again
+      "7,00:00,Pulse,3\r\n"       // unmapped
+      "7,00:00,Pulse,4\r\n"
+      "7,00:00,,4\r\n"
+      "7,00:00,RecordID,7\r\n"    // left out on purpose
+      "7,00:00,HR,fast\r\n"       // unreadable
+      "7,0:60,HR,70\r\n"
+      "7,noon,HR,70\r\n"
+      "7,00:00,HR\r\n"
+      ",00:00,HR,70\r\n"
+      "7,00:00,\"HR\"x,70\r\n");
+  mapping_.ignored = {"RecordID"};
+  const auto events = read_ok(path);
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kVentilated, 1}}));
+  EXPECT_EQ(report_.rows, 16U);
+  EXPECT_EQ(report_.missing, 2U);
+  EXPECT_EQ(report_.out_of_range, 2U);
+  EXPECT_EQ(report_.values, 1U);
+  EXPECT_EQ(report_.duplicates, 1U);
+  EXPECT_THAT(report_.unmapped, ElementsAre(Pair("(empty)", 1U), Pair("Pulse", 2U)));
+  EXPECT_EQ(report_.unreadable, 6U);
+  EXPECT_THAT(report_.first_problem, HasSubstr("a.csv:12: vitals.hr"));
+  EXPECT_EQ(report_.rows, report_.missing + report_.out_of_range + report_.values + report_.duplicates + 3U + report_.unreadable + 1U);
+}
+
+TEST_F(InputFiles, OneWardInThreeForms) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937 random(seed);
+  const auto below = [&](unsigned n) { return std::uniform_int_distribution<unsigned>(0, n - 1)(random); };
+  const std::vector<std::string> names{"HR", "Vent", "Glucose", "Rhythm"};
+  std::string long_text = "value,time,patient,what\n";
+  std::string wide_text = "patient,time,HR,Vent,Glucose,Rhythm\n";
+  std::size_t written = 0;
+  for (int p = 0; p < 20; ++p) {
+    const std::string patient = "p" + std::to_string(100 + p);
+    std::string file_text = "time,what,value\n";
+    for (unsigned minute = below(5); minute < 300; minute += 1 + below(60)) {
+      char time[16];
+      std::snprintf(time, sizeof time, "%02u:%02u", minute / 60, minute % 60);
+      std::vector<std::string> cells(4);
+      cells[below(4)] = "x";
+      for (std::string& cell : cells) {
+        if (cell.empty() && below(2) == 0) continue;
+        const auto i = static_cast<std::size_t>(&cell - cells.data());
+        cell = i == 0 ? std::to_string(40 + below(100)) : i == 1 ? (below(2) == 0 ? "yes" : "0") : i == 2 ? std::to_string(below(900)) + ".5" : "AF";
+        long_text += cell + "," + time + "," + patient + "," + names[i] + "\n";
+        file_text += std::string(time) + "," + names[i] + "," + cell + "\n";
+        ++written;
+      }
+      wide_text += patient + "," + time;
+      for (const std::string& cell : cells) wide_text += "," + (below(2) == 0 ? "\"" + cell + "\"" : cell);
+      wide_text += "\n";
+    }
+    write("folder/" + patient + ".txt", file_text);
+  }
+  mapping_.stagger = std::chrono::hours(5);
+  const auto from_long = read_ok(write("long.csv", long_text));
+  EXPECT_EQ(report_.values, written);
+  EXPECT_EQ(report_.unreadable + report_.out_of_range + report_.missing, 0U) << report_.first_problem;
+  mapping_.format = FileFormat::wide_csv;
+  const auto from_wide = read_ok(write("wide.csv", wide_text));
+  EXPECT_EQ(report_.values, written);
+  EXPECT_EQ(from_long, from_wide);
+  mapping_.format = FileFormat::long_csv;
+  mapping_.patient_column.clear();
+  write("folder/.hidden", "nonsense");
+  const auto from_folder = read_ok((root_ / "folder").string());
+  EXPECT_EQ(from_long, from_folder);
+
+  std::set<std::string> ids;
+  for (const Event& event : from_long) EXPECT_TRUE(ids.insert(event.event_id).second) << event.event_id;
+  // What a file gives, a log can carry.
+  EventDecoder decoder(schema_, {});
+  for (const Event& event : from_long) {
+    const auto outcome = decoder.decode(encode_event(schema_, event), at("2027-01-01T00:00:00Z"));
+    ASSERT_TRUE(outcome.decoded && outcome.decoded->refused.empty() && outcome.decoded->event == event);
+  }
+  // The same events as messages, one a line.
+  std::string lines;
+  for (const Event& event : from_long) lines += encode_event(schema_, event) + "\n\n";
+  mapping_ = {};
+  EXPECT_EQ(read_ok(write("events.ndjson", lines)), from_long);
+  EXPECT_EQ(report_.rows, from_long.size());
+  const auto three = read_ok((root_ / "events.ndjson").string(), 3);
+  EXPECT_EQ(three, (std::vector<Event>(from_long.begin(), from_long.begin() + static_cast<std::ptrdiff_t>(three.size()))));
+  EXPECT_EQ(three.back().patient_id, "p102");
+  EXPECT_NE(from_long[three.size()].patient_id, "p102");
+}
+
+TEST_F(InputFiles, TimeForms) {
+  using TimeForm = FileMapping::TimeForm;
+  const auto time_of = [&](TimeForm form, const std::string& text) {
+    mapping_.time_form = form;
+    const auto events = read_ok(write("a.csv", "patient,time,what,value\n7," + text + ",HR,70\n"));
+    return events.empty() ? std::string() : events[0].event_id + " " + format_rfc3339(events[0].time);
+  };
+  EXPECT_EQ(time_of(TimeForm::minutes, "7"), "7-7-vitals 2026-01-01T00:07:00Z");
+  EXPECT_EQ(time_of(TimeForm::minutes, "7.5"), "7-450000ms-vitals 2026-01-01T00:07:30Z");
+  EXPECT_EQ(time_of(TimeForm::hours, "1.5"), "7-90-vitals 2026-01-01T01:30:00Z");
+  EXPECT_EQ(time_of(TimeForm::days, "-1"), "7--1440-vitals 2025-12-31T00:00:00Z");
+  EXPECT_EQ(time_of(TimeForm::rfc3339, "1970-01-01T01:00:00+00:00"), "7-60-vitals 1970-01-01T01:00:00Z");
+  EXPECT_EQ(time_of(TimeForm::hours, "nan"), "");
+  EXPECT_EQ(time_of(TimeForm::hours, "1e300"), "");
+  EXPECT_EQ(time_of(TimeForm::rfc3339, "2026-01-01T00:00:00"), "");
+}
+
+TEST_F(InputFiles, SitesAndLongPatientNames) {
+  mapping_.site_column = "ward";
+  const std::string name(120, 'n');
+  const auto events = read_ok(write("a.csv", "patient,time,what,value,ward\n" + name + ",0:01,HR,70,icu-4\n"));
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].site, "icu-4");
+  EXPECT_EQ(events[0].patient_id, name);
+  EXPECT_LE(events[0].event_id.size(), CodecLimits{}.id_bytes_max);
+}
+
+TEST_F(InputFiles, PatientsAreLimitedAndStaggered) {
+  mapping_.stagger = std::chrono::hours(2);
+  const std::string path = write("a.csv", "patient,time,what,value\na,0:00,HR,70\nb,0:00,HR,71\nc,0:00,HR,72\n");
+  EXPECT_EQ(read_ok(path).size(), 3U);
+  const auto two = read_ok(path, 2);
+  ASSERT_EQ(two.size(), 2U);
+  EXPECT_EQ(two[1].time - two[0].time, std::chrono::hours(2));
+}
+
+TEST_F(InputFiles, WhatCannotBeReadAtAll) {
+  read((root_ / "nothing").string());
+  EXPECT_EQ(status_.code(), Code::not_found);
+  read(root_.string());
+  EXPECT_EQ(status_.code(), Code::not_found) << "an empty folder";
+  read(write("columns.csv", "patient,zeit,what,value\n"));
+  EXPECT_EQ(status_.code(), Code::invalid);
+  EXPECT_THAT(status_.message(), HasSubstr("no column 'time'"));
+  read(write("empty.csv", ""));
+  EXPECT_EQ(status_.code(), Code::invalid);
+  read(write("order.csv", "patient,time,what,value\na,0:00,HR,70\nb,0:00,HR,71\na,0:01,HR,72\n"));
+  EXPECT_EQ(status_.code(), Code::invalid);
+  EXPECT_THAT(status_.message(), HasSubstr("order.csv:4"));
+  mapping_.columns["Pulse"] = {"vitals", "pulse", 1, 0, {}};
+  mapping_.columns["Height"] = {"", "height", 1, 0, {}};
+  read((root_ / "order.csv").string());
+  EXPECT_EQ(status_.code(), Code::invalid);
+  EXPECT_THAT(status_.message(), HasSubstr("vitals.pulse"));
+  EXPECT_THAT(status_.message(), HasSubstr("height"));
+}
+
+TEST_F(InputFiles, ASinkThatFailsEndsTheReading) {
+  const std::string path = write("a.csv", "patient,time,what,value\na,0:00,HR,70\nb,0:00,HR,71\n");
+  int calls = 0;
+  const Status status = read_patients(schema_, mapping_, path, 0, [&](std::vector<Event>) {
+    ++calls;
+    return Status(Code::unavailable, "full");
+  }, {}, report_);
+  EXPECT_EQ(status.code(), Code::unavailable);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST_F(InputFiles, ProgressEndsAtAll) {
+  std::string text = "patient,time,what,value\n";
+  for (int i = 0; i < 20'000; ++i) text += std::to_string(i) + ",0:00,HR,70\n";
+  std::uint64_t done = 0, total = 0;
+  int calls = 0;
+  const Status status = read_patients(schema_, mapping_, write("a.csv", text), 0, [](std::vector<Event>) { return Status(); },
+                                      [&](std::uint64_t bytes, std::uint64_t all) {
+                                        EXPECT_GE(bytes, done);
+                                        done = bytes;
+                                        total = all;
+                                        ++calls;
+                                      }, report_);
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(done, text.size());
+  EXPECT_EQ(total, text.size());
+  EXPECT_GT(calls, 2);
+}
+
+TEST_F(InputFiles, BadMessagesAreCounted) {
+  const std::string good = R"({"schema_version":1,"event_id":"e","patient_id":"p","modality":"vitals","time":"2999-01-01T00:00:00Z",)";
+  mapping_ = {};
+  std::string text = good + "\"values\":{\"hr\":70,\"temp\":99,\"pulse\":1}}\n" + "nonsense\n" + good + "\"values\":{\"hr\":0}}\n" +
+                     std::string(2 * (1 << 20), 'x') + "\n";
+  text.replace(text.find("2999"), 4, "2199");
+  text.replace(text.find("2999"), 4, "2199");
+  const auto events = read_ok(write("a.ndjson", text));
+  EXPECT_EQ(events.size(), 1U);
+  EXPECT_EQ(report_.rows, 4U);
+  EXPECT_EQ(report_.out_of_range, 2U);
+  EXPECT_THAT(report_.unmapped, ElementsAre(Pair("vitals.pulse", 1U)));
+  EXPECT_EQ(report_.unreadable, 2U);
+  EXPECT_THAT(report_.first_problem, HasSubstr("a.ndjson:2: "));
+}
+
+}  // namespace
+}  // namespace lacuna::streaming
