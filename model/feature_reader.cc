@@ -34,7 +34,7 @@ Component given_missing(const Component& c, double base, double slope) {
 
 }  // namespace
 
-Readings::Readings(const Outputs& o) {
+PosteriorReadings::PosteriorReadings(const Outputs& o) {
   first_share = torch::sigmoid(o.first_logit).contiguous();
   for (int i = 0; i < 2; ++i) {
     location[i] = o.location[i].contiguous();
@@ -49,7 +49,7 @@ Readings::Readings(const Outputs& o) {
   if (o.freedom.defined()) freedom = o.freedom.contiguous();
 }
 
-double FeatureReader::draw(const Readings& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
+double FeatureReader::draw(const PosteriorReadings& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
   const std::int64_t at = draw * layout.features + feature;
   const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
   const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
@@ -93,7 +93,7 @@ double FeatureReader::draw(const Readings& o, std::int64_t draw, FeatureId featu
   return 0;
 }
 
-Predictive FeatureReader::predictive(const Readings& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
+Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
   const auto k = static_cast<std::int64_t>(draw_weights.size()), f = layout.features;
   const float* const weights = draw_weights.data();
   const auto at = [&](const Tensor& t, std::int64_t s) { return t.data_ptr<float>()[(row * k + s) * f + feature]; };

@@ -13,12 +13,12 @@
 namespace lacuna::model {
 
 /// Outputs as probabilities and numbers, [rows, draws, features] each, on their device. FeatureReader takes them on the host.
-struct Readings {
+struct PosteriorReadings {
   torch::Tensor first_share, location[2], scale[2], probability, classes, log_ratio, dispersion, freedom;
   bool missing = false;  ///< of what is missing, where there is a missingness model
 
-  Readings() = default;
-  explicit Readings(const Outputs& outputs);
+  PosteriorReadings() = default;
+  explicit PosteriorReadings(const Outputs& outputs);
   template <typename F>
   void each(F&& f) {
     for (torch::Tensor* t : {&first_share, &location[0], &location[1], &scale[0], &scale[1], &probability, &classes, &log_ratio, &dispersion, &freedom}) {
@@ -33,9 +33,9 @@ struct FeatureReader {
   std::vector<float> missing_base, missing_slope;  ///< of the missingness model, by feature; empty without one
 
   /// The mixture of a row's draws with `weights`.
-  Predictive predictive(const Readings& outputs, std::int64_t row, std::span<const float> weights, FeatureId feature) const;
+  Predictive predictive(const PosteriorReadings& outputs, std::int64_t row, std::span<const float> weights, FeatureId feature) const;
   /// One value of a feature, given one posterior draw (row times draws, plus draw), within the plausible range.
-  double draw(const Readings& outputs, std::int64_t draw, FeatureId feature, HashRandom& random) const;
+  double draw(const PosteriorReadings& outputs, std::int64_t draw, FeatureId feature, HashRandom& random) const;
 };
 
 }  // namespace lacuna::model

@@ -14,7 +14,7 @@ constexpr double kWeightPower = 0.1;
 
 }  // namespace
 
-Said say(const Network& network, const InputLayout& layout, const RowInputs& in, bool known, bool explain) {
+DecodedOutputs infer(const Network& network, const InputLayout& layout, const RowInputs& in, bool known, bool explain) {
   Network::Encoded encoded = network.fuse_codes(network.codes(in.past, in.context, in.payloads), in.context, in.subset, explain);
   Posterior q = std::move(encoded.posterior);
   if (q.mean.size(1) > 1) {
@@ -22,7 +22,7 @@ Said say(const Network& network, const InputLayout& layout, const RowInputs& in,
     q = {q.mean.index_select(1, turn), q.log_variance.index_select(1, turn)};
   }
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * in.noise;
-  Said out;
+  DecodedOutputs out;
   out.shares = encoded.shares;
   out.state = network.state(latent, in.context);
   // Importance weights: how well each draw explains the known features, against how readily it was drawn. Payloads are left out: to
@@ -33,8 +33,8 @@ Said say(const Network& network, const InputLayout& layout, const RowInputs& in,
     const Tensor hidden = network.expand(out.state);
     const Outputs blind = network.decode(hidden, {});
     explained = (network.log_likelihood(blind, in.last, in.count_mean) * in.visible.unsqueeze(1)).sum(-1);
-    out.unknown = Readings(blind);
-    if (known) out.known = Readings(network.decode(hidden, in.past));
+    out.unknown = PosteriorReadings(blind);
+    if (known) out.known = PosteriorReadings(network.decode(hidden, in.past));
   }
   const Tensor log_prior = -0.5 * (latent * latent).sum(-1);
   const Tensor log_proposal = (-0.5 * (in.noise * in.noise) - 0.5 * q.log_variance).sum(-1);
@@ -47,24 +47,24 @@ DevicePredictor::DevicePredictor(const InputLayout& layout, const ModelOptions& 
       network_(layout, options, torch::zeros({Network::parameter_count(layout, options)}, torch::TensorOptions().device(device)), false),
       graph_(device) {}
 
-Said DevicePredictor::say(const Tensor& weights, RowInputs inputs, bool explain) {
-  const std::int64_t rows = inputs.past.size(0), all = filled_up(rows + (inputs.payloads.empty() ? 0 : 1));
+DecodedOutputs DevicePredictor::infer(const Tensor& weights, RowInputs inputs, bool explain) {
+  const std::int64_t rows = inputs.past.size(0), all = padded(rows + (inputs.payloads.empty() ? 0 : 1));
   if (all > rows) {
     for (Tensor* t : {&inputs.past, &inputs.visible, &inputs.last, &inputs.context, &inputs.subset, &inputs.noise}) *t = with_rows(*t, all);
   }
-  for (PayloadRows& p : inputs.payloads) p = p.filled_up(all - 1);
+  for (PayloadRows& p : inputs.payloads) p = p.padded(all - 1);
 
   const torch::NoGradGuard no_gradients;
   const std::lock_guard lock(mutex_);
   network_.flat().copy_(weights);
-  Said said = graph_.run(
-      std::move(inputs), [&](const RowInputs& in) { return model::say(network_, layout_, in, true, explain); }, explain ? 1 : 0);
-  said.state = said.state.clone();
-  std::vector<Tensor*> away{&said.weights, &said.shares};
-  said.unknown.each([&](Tensor& t) { away.push_back(&t); });
-  said.known.each([&](Tensor& t) { away.push_back(&t); });
+  DecodedOutputs decoded = graph_.run(
+      std::move(inputs), [&](const RowInputs& in) { return model::infer(network_, layout_, in, true, explain); }, explain ? 1 : 0);
+  decoded.state = decoded.state.clone();
+  std::vector<Tensor*> away{&decoded.weights, &decoded.shares};
+  decoded.unknown.each([&](Tensor& t) { away.push_back(&t); });
+  decoded.known.each([&](Tensor& t) { away.push_back(&t); });
   to_host(away);
-  return said;
+  return decoded;
 }
 
 }  // namespace lacuna::model

@@ -32,16 +32,16 @@ struct RowInputs {
 };
 
 /// What `inputs` say, in draws of the posterior.
-struct Said {
+struct DecodedOutputs {
   torch::Tensor state;    ///< [R, K, H], the decoder's: what payloads are decoded from
   torch::Tensor weights;  ///< [R, K], sum to 1: importance weights, dampened
-  Readings unknown;       ///< of each feature as if nothing of it were known; empty without features
-  Readings known;         ///< given its own past as well; empty unless asked for
+  PosteriorReadings unknown;       ///< of each feature as if nothing of it were known; empty without features
+  PosteriorReadings known;         ///< given its own past as well; empty unless asked for
   torch::Tensor shares;   ///< [R, S, M] (Network::Encoded); when asked for
 };
-Said say(const Network& network, const InputLayout& layout, const RowInputs& inputs, bool known, bool explain);
+DecodedOutputs infer(const Network& network, const InputLayout& layout, const RowInputs& inputs, bool known, bool explain);
 
-/// Queries that a device answers together: with one row that only fills the shape, a shape of its own (filled_up()).
+/// Queries that a device answers together: with one row that only fills the shape, a shape of its own (padded()).
 inline constexpr std::size_t kDeviceRows = 63;
 
 /// Where the versions of one trainer predict on a device, one after the other: a recorded graph refers to weights by their place. Any
@@ -49,15 +49,15 @@ inline constexpr std::size_t kDeviceRows = 63;
 class DevicePredictor {
  public:
   DevicePredictor(const InputLayout& layout, const ModelOptions& options, torch::Device device);
-  /// say() with `weights` of `inputs`, which are on the host. Both readings, and the rest, on the host but `state`;
+  /// infer() with `weights` of `inputs`, which are on the host. Both readings, and the rest, on the host but `state`;
   /// rows may have been added at the end.
-  Said say(const torch::Tensor& weights, RowInputs inputs, bool explain);
+  DecodedOutputs infer(const torch::Tensor& weights, RowInputs inputs, bool explain);
 
  private:
   InputLayout layout_;
   std::mutex mutex_;  ///< guards all below
   Network network_;
-  DeviceGraph<RowInputs, Said> graph_;
+  DeviceGraph<RowInputs, DecodedOutputs> graph_;
 };
 
 }  // namespace lacuna::model

@@ -38,13 +38,13 @@ class ThreadedLearner final : public Learner {
     return {};
   }
 
-  void submit(std::vector<Example> examples, int pace) override {
-    if (pace <= 0) return;
+  void submit(std::vector<Example> examples, int steps_multiplier) override {
+    if (steps_multiplier <= 0) return;
     std::unique_lock lock(mutex_);
     for (Example& example : examples) {
       changed_.wait(lock, [&] { return stopping_ || queue_.size() < train_.queue_examples_max; });
       if (stopping_) return;
-      queue_.push_back({std::move(example), pace});
+      queue_.push_back({std::move(example), steps_multiplier});
       if (queue_.size() == 1) changed_.notify_all();
     }
   }
@@ -76,13 +76,13 @@ class ThreadedLearner final : public Learner {
   }
 
  private:
-  struct Paced {
+  struct Queued {
     Example example;
-    int pace = 1;
+    int steps_multiplier = 1;
   };
   void run();
   /// Takes what fits up to the next step, and makes that step. trainer_mutex_ is held. False: there is nothing more to do.
-  bool learn(std::deque<Paced>& work);
+  bool learn(std::deque<Queued>& work);
 
   const Schema schema_;
   const TrainOptions train_;
@@ -93,17 +93,17 @@ class ThreadedLearner final : public Learner {
 
   mutable std::mutex mutex_;  ///< guards all below
   std::condition_variable changed_;
-  std::deque<Paced> queue_;
+  std::deque<Queued> queue_;
   std::shared_ptr<const ModelVersion> current_;
   LearnerStats stats_;
   bool busy_ = false, stopping_ = false;
   std::thread thread_;
 };
 
-bool ThreadedLearner::learn(std::deque<Paced>& work) {
+bool ThreadedLearner::learn(std::deque<Queued>& work) {
   while (!trainer_->step_due()) {
     if (work.empty()) return false;
-    trainer_->take(std::move(work.front().example), work.front().pace);
+    trainer_->take(std::move(work.front().example), work.front().steps_multiplier);
     work.pop_front();
   }
   const auto [count, seed] = trainer_->replay_wanted();
@@ -113,7 +113,7 @@ bool ThreadedLearner::learn(std::deque<Paced>& work) {
 
 void ThreadedLearner::run() {
   const auto chunk = static_cast<std::size_t>(std::max<std::int64_t>(train_.examples_per_step, 1));
-  std::deque<Paced> work;
+  std::deque<Queued> work;
   while (true) {
     {
       std::unique_lock lock(mutex_);

@@ -113,7 +113,7 @@ class Learner {
   /// Fresh examples in stream order. Blocks while the queue is full (back-pressure). One gradient step is taken for every
   /// TrainOptions::examples_per_step of them, at fixed positions in the stream: the same examples give the same weights.
   /// `pace`: each of these pays for as many times of that; 0: none is taken notice of, weights and standardisation stay as they are.
-  virtual void submit(std::vector<Example> examples, int pace = 1) = 0;
+  virtual void submit(std::vector<Example> examples, int steps_multiplier = 1) = 0;
   /// The newest version; never null.
   virtual std::shared_ptr<const ModelVersion> current() const = 0;
   virtual LearnerStats stats() const = 0;

@@ -72,7 +72,7 @@ Tensor kl_to_prior(const Posterior& q) {
   return 0.5 * (q.log_variance.exp() + q.mean * q.mean - 1.0 - q.log_variance).sum(-1);
 }
 
-Tensor value_acts(const InputLayout& layout) {
+Tensor self_masking_features(const InputLayout& layout) {
   std::vector<float> acts;
   for (const Likelihood l : layout.likelihoods) acts.push_back(l == Likelihood::normal || l == Likelihood::log_normal ? 1.0F : 0.0F);
   return torch::tensor(acts);
@@ -215,7 +215,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
   const auto device = flat_.device();
   place_ = torch::tensor(places).to(device);
   filled_ = torch::tensor(filled).view({-1, 1}).to(device);
-  value_acts_ = value_acts(layout).to(device);
+  self_masking_features_ = self_masking_features(layout).to(device);
   if (!kinds[0].empty()) bernoulli_ = torch::tensor(kinds[0]).to(device);
   if (!kinds[1].empty()) categorical_ = torch::tensor(kinds[1]).to(device);
   if (!kinds[2].empty()) counts_ = torch::tensor(kinds[2]).to(device);
@@ -327,7 +327,7 @@ Tensor Network::expand(const Tensor& state) const {
 
 Tensor Network::measured_base() const { return kMeasuredGain * w_.measured_base; }
 
-Tensor Network::measured_slope() const { return kSlopeMax * torch::tanh(kMeasuredGain / kSlopeMax * w_.measured_slope) * value_acts_; }
+Tensor Network::measured_slope() const { return kSlopeMax * torch::tanh(kMeasuredGain / kSlopeMax * w_.measured_slope) * self_masking_features_; }
 
 Tensor Network::measured_log_likelihood(const Outputs& blind, const Tensor& observed, const Tensor& value) const {
   const Tensor base = measured_base(), slope = measured_slope();

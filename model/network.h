@@ -46,7 +46,7 @@ struct Outputs {
 };
 
 /// [F]: 1 for features on whose value their being measured may depend (continuous ones), else 0.
-torch::Tensor value_acts(const InputLayout& layout);
+torch::Tensor self_masking_features(const InputLayout& layout);
 
 class Network {
  public:
@@ -116,7 +116,7 @@ class Network {
   torch::Tensor flat_, gradient_;
   torch::Tensor place_, filled_;  ///< [M * widest] the feature at each place of a modality's encoder; [M * widest, 1]: 0 where there is none
   torch::Tensor bernoulli_, categorical_, counts_, ordinal_, heavy_;  ///< feature indices; undefined when there are none
-  torch::Tensor value_acts_;                        ///< [F]: value_acts()
+  torch::Tensor self_masking_features_;                        ///< [F]: self_masking_features()
   torch::Tensor last_cut_;    ///< [ordinal features, C]: 1 from a feature's last class on, below which everything lies
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
   std::vector<std::unique_ptr<PayloadKind>> kinds_;

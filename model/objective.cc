@@ -31,7 +31,7 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
     penalty = (1 - kConditionalWeight) * kl +
               kConditionalWeight * (gaps.sum(1) / b.subset.squeeze(1).sum(1).clamp_min(1.0)).sum();
   }
-  Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, cells = likelihood;
+  Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, values = likelihood;
   const Tensor pass = b.pass_weight.unsqueeze(-1);
   if (layout.features > 0) {
     const Tensor hidden = network.expand(state);
@@ -42,9 +42,9 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
     const Tensor arrived = (next * b.arrived_mask.unsqueeze(1)).sum();
     likelihood = (now * (observed - (1.0 - kVisibleWeight) * b.visible * observed)).sum() + arrived;
     plain = (now * observed).sum() + arrived;
-    cells = b.observed.sum() + b.arrived_mask.sum();
+    values = b.observed.sum() + b.arrived_mask.sum();
     if (model.mnar) {
-      likelihood = likelihood + (network.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.struck * pass).sum();
+      likelihood = likelihood + (network.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.masked * pass).sum();
     }
   }
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
@@ -54,19 +54,19 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
       if (!p.index.defined()) continue;
       const PayloadKind& kind = network.kind(slot);
       const Tensor payloads = p.standardised(), pass_of = b.pass_weight.index_select(0, p.index);
-      const Tensor counts_for = kind.size(payloads).clamp(1.0, train.payload_cells).unsqueeze(-1) * pass_of;  // [n, S]
+      const Tensor counts_for = kind.size(payloads).clamp(1.0, train.payload_values).unsqueeze(-1) * pass_of;  // [n, S]
       const Tensor said = counts_for * kind.log_likelihood(kind.decode(state.index_select(0, p.index)), payloads);
       const Tensor seen = b.subset.index_select(0, p.index).select(-1, modality) * b.shown_share.index_select(0, p.index).unsqueeze(-1);
       likelihood = likelihood + (came ? said : said * (1.0 - (1.0 - kVisibleWeight) * seen)).sum();
       plain = plain + said.sum();
-      cells = cells + counts_for.sum();
+      values = values + counts_for.sum();
     }
   }
-  // Divided by a constant of the shape, not by the cells of the batch: a sparse row shall not weigh more for
+  // Divided by a constant of the shape, not by the values of the batch: a sparse row shall not weigh more for
   // being sparse.
-  const double shape = static_cast<double>(layout.features) + train.payload_cells * static_cast<double>(layout.payloads.size());
+  const double shape = static_cast<double>(layout.features) + train.payload_values * static_cast<double>(layout.payloads.size());
   return {(b.kl_weight.squeeze(0) * penalty - likelihood) / (rows * shape),
-          ((train.beta * penalty - plain) / cells.clamp_min(1.0)).detach(), (kl / rows).detach()};
+          ((train.beta * penalty - plain) / values.clamp_min(1.0)).detach(), (kl / rows).detach()};
 }
 
 }  // namespace lacuna::model

@@ -33,12 +33,12 @@ struct TrainOptions {
   double beta = 0.02;              ///< weight of the KL term after warm-up
   std::int64_t kl_warmup_steps = 500;
   double gradient_norm_max = 5.0;
-  double hide_cells_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between
-  double hide_cells_max = 0.5;
+  double hide_values_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between
+  double hide_values_max = 0.5;
   double hide_modalities = 0.5;    ///< probability that whole modalities are hidden as well
   Objective objective = Objective::stratified;
   int passes = 1;                  ///< subsets of an example's modalities that a step encodes; all of them where they are not more
-  double payload_cells = 16;       ///< a payload counts for as many observed cells as it has values or words, and for no more than this
+  double payload_values = 16;       ///< a payload counts for as many observed cells as it has values or words, and for no more than this
   double replay_ratio = 0.5;       ///< share of a batch that is replayed
   std::int64_t examples_per_step = 64;  ///< fresh examples that pay for one gradient step
   std::int64_t publish_every_steps = 50;  ///< a new immutable version after this many steps

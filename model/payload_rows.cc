@@ -10,7 +10,7 @@ std::span<float> row_of(torch::Tensor& t, std::int64_t row) {
   return {t.data_ptr<float>() + row * width, static_cast<std::size_t>(width)};
 }
 
-std::int64_t filled_up(std::int64_t count) {
+std::int64_t padded(std::int64_t count) {
   std::int64_t size = 4;
   while (size < count) size *= 4;
   return size;
@@ -22,9 +22,9 @@ torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows) {
   return torch::cat({t, torch::zeros(size, t.options())});
 }
 
-PayloadRows PayloadRows::filled_up(std::int64_t example) const {
+PayloadRows PayloadRows::padded(std::int64_t example) const {
   if (!index.defined()) return {};
-  const std::int64_t all = model::filled_up(index.size(0));
+  const std::int64_t all = model::padded(index.size(0));
   return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all), mean, spread};
 }
 

@@ -24,8 +24,8 @@ struct PayloadRows {
   /// `rows` as the kinds read them (kinds/kind.h): values standardised, where they lie. There are many of them: the host only copies.
   torch::Tensor standardised() const;
 
-  /// The same with rows of `example` added, up to one of a few sizes (filled_up()), which hold nothing. None stay none.
-  PayloadRows filled_up(std::int64_t example) const;
+  /// The same with rows of `example` added, up to one of a few sizes (padded()), which hold nothing. None stay none.
+  PayloadRows padded(std::int64_t example) const;
   template <typename F>
   void each(F&& f) {
     f(index);
@@ -37,7 +37,7 @@ struct PayloadRows {
 };
 
 /// The least power of 4 that is not below `count`, and at least 4: on a device, shapes that change from call to call are brought to a few.
-std::int64_t filled_up(std::int64_t count);
+std::int64_t padded(std::int64_t count);
 /// `t` with rows of zeros added, up to `rows`.
 torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows);
 

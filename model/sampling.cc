@@ -31,16 +31,16 @@ std::int64_t choose(std::span<const float> weights, double u) {
 
 }  // namespace
 
-Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> queries) const {
+Result<std::vector<Samples>> TorchModelVersion::sample(std::span<const SampleQuery> queries) const {
   std::vector<Samples> out(queries.size());
-  std::vector<Chain> chains;
+  std::vector<SamplingState> samples;
   const auto flush = [&] {
     const Query none;
     auto done = in_chunks<char>({&none, 1}, [&](auto, auto) {
-      sample_chunk(chains);
-      sample_payloads(chains);
+      sample_chunk(samples);
+      sample_payloads(samples);
     });
-    chains.clear();
+    samples.clear();
     return done.status();
   };
   for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -51,17 +51,17 @@ Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> querie
     const std::size_t payloads = out[i].modalities.size();
     out[i].payloads.resize(queries[i].count * payloads);
     for (std::size_t n = 0; n < queries[i].count; ++n) {
-      chains.push_back(begin(queries[i], n));
-      Chain& chain = chains.back();
-      chain.features = &out[i].features;
-      chain.values = out[i].values.data() + n * width;
-      for (std::size_t j = 0; j < width; ++j) chain.values[j] = chain.snapshot.features[out[i].features[j]].last;
-      chain.payloads = out[i].payloads.data() + n * payloads;
+      samples.push_back(begin(queries[i], n));
+      SamplingState& sample = samples.back();
+      sample.features = &out[i].features;
+      sample.values = out[i].values.data() + n * width;
+      for (std::size_t j = 0; j < width; ++j) sample.values[j] = sample.snapshot.features[out[i].features[j]].last;
+      sample.payloads = out[i].payloads.data() + n * payloads;
       for (std::size_t j = 0; j < payloads; ++j) {
-        const PayloadRef& there = chain.snapshot.modalities[out[i].modalities[j]].payload;
-        if (there) chain.payloads[j] = *there;
+        const PayloadRef& there = sample.snapshot.modalities[out[i].modalities[j]].payload;
+        if (there) sample.payloads[j] = *there;
       }
-      if (chains.size() == kSampleRows) LACUNA_RETURN_IF_ERROR(flush());
+      if (samples.size() == kSampleRows) LACUNA_RETURN_IF_ERROR(flush());
     }
   }
   LACUNA_RETURN_IF_ERROR(flush());
@@ -69,136 +69,136 @@ Result<std::vector<Samples>> Version::sample(std::span<const SampleQuery> querie
 }
 
 /// A sample before anything of it is drawn.
-Chain Version::begin(const SampleQuery& asked, std::size_t sample) const {
+SamplingState TorchModelVersion::begin(const SampleQuery& asked, std::size_t sample) const {
   const InputLayout& layout = p_.encoder->layout();
-  Chain chain;
-  chain.snapshot = *asked.query.snapshot;
-  chain.snapshot.recent_ids.clear();
-  chain.snapshot.features.resize(static_cast<std::size_t>(layout.features));
-  chain.snapshot.modalities.resize(static_cast<std::size_t>(layout.modalities));
-  for (ModalityId m : asked.query.hidden) chain.snapshot.modalities[m].payload = {};
+  SamplingState state;
+  state.snapshot = *asked.query.snapshot;
+  state.snapshot.recent_ids.clear();
+  state.snapshot.features.resize(static_cast<std::size_t>(layout.features));
+  state.snapshot.modalities.resize(static_cast<std::size_t>(layout.modalities));
+  for (ModalityId m : asked.query.hidden) state.snapshot.modalities[m].payload = {};
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
     const ModalityId modality = layout.payloads[slot].modality;
     for (std::size_t j = 0; j < asked.query.wanted_payloads.size(); ++j) {
-      if (asked.query.wanted_payloads[j] != modality || chain.snapshot.modalities[modality].payload) continue;
-      chain.slots.push_back(slot);
-      chain.places.push_back(j);
+      if (asked.query.wanted_payloads[j] != modality || state.snapshot.modalities[modality].payload) continue;
+      state.slots.push_back(slot);
+      state.places.push_back(j);
     }
   }
-  chain.time = asked.query.time;
-  chain.seed = mix64(mix64(asked.query.seed ^ kSampleStream) + sample);
-  for (FeatureId f = 0; f < chain.snapshot.features.size(); ++f) {
+  state.time = asked.query.time;
+  state.seed = mix64(mix64(asked.query.seed ^ kSampleStream) + sample);
+  for (FeatureId f = 0; f < state.snapshot.features.size(); ++f) {
     const auto& hidden = asked.query.hidden;
-    if (std::find(hidden.begin(), hidden.end(), layout.modality_of[f]) != hidden.end()) chain.snapshot.features[f] = {};
+    if (std::find(hidden.begin(), hidden.end(), layout.modality_of[f]) != hidden.end()) state.snapshot.features[f] = {};
   }
   for (const FeatureId f : asked.query.wanted) {
     const bool kept = std::find(asked.kept.begin(), asked.kept.end(), f) != asked.kept.end();
-    if (!kept || chain.snapshot.features[f].count == 0) chain.order.push_back(f);
+    if (!kept || state.snapshot.features[f].count == 0) state.order.push_back(f);
   }
   // Each sample in an order of its own, which does not depend on what else is wanted.
-  const auto place = [&](FeatureId f) { return mix64(chain.seed + mix64(f)); };
-  std::sort(chain.order.begin(), chain.order.end(), [&](FeatureId a, FeatureId b) { return place(a) < place(b); });
-  return chain;
+  const auto place = [&](FeatureId f) { return mix64(state.seed + mix64(f)); };
+  std::sort(state.order.begin(), state.order.end(), [&](FeatureId a, FeatureId b) { return place(a) < place(b); });
+  return state;
 }
 
 /// Draws one feature after the other, each from its distribution given what is known and what was drawn before: the chain rule of
 /// probability. The features of one posterior draw depend on each other only as far as that draw varies, which is too little: the
 /// objective makes the posterior narrow and leaves the spread to the decoder (docs/model.md has figures).
-void Version::sample_chunk(std::span<Chain> chains) const {
+void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
   const auto features = static_cast<std::size_t>(p_.encoder->layout().features);
   const auto size = static_cast<std::size_t>(kProposals * p_.options.latent_dim);
   for (std::size_t step = 0;; ++step) {
-    std::vector<Chain*> going;
+    std::vector<SamplingState*> active;
     std::vector<Query> queries;
-    for (Chain& chain : chains) {
-      if (step >= chain.order.size()) continue;
-      going.push_back(&chain);
-      queries.push_back({&chain.snapshot, chain.time, {chain.order[step]}, {}, 0});
+    for (SamplingState& sample : samples) {
+      if (step >= sample.order.size()) continue;
+      active.push_back(&sample);
+      queries.push_back({&sample.snapshot, sample.time, {sample.order[step]}, {}, 0});
     }
-    if (going.empty()) return;
+    if (active.empty()) return;
     Rows rows = encode(queries);
-    Tensor noise = torch::empty({static_cast<std::int64_t>(going.size()), kProposals, p_.options.latent_dim});
+    Tensor noise = torch::empty({static_cast<std::int64_t>(active.size()), kProposals, p_.options.latent_dim});
     std::vector<HashRandom> random;
-    for (std::size_t i = 0; i < going.size(); ++i) {
-      random.emplace_back(mix64(going[i]->seed ^ mix64(going[i]->order[step])));
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      random.emplace_back(mix64(active[i]->seed ^ mix64(active[i]->order[step])));
       random.back().normals({noise.data_ptr<float>() + i * size, size});
     }
-    const Said said = say(rows, noise);
-    if (!torch::isfinite(said.weights).all().item<bool>()) throw std::runtime_error("not finite");
-    for (std::size_t i = 0; i < going.size(); ++i) {
-      Chain& chain = *going[i];
-      const FeatureId f = chain.order[step];
-      const std::span w(said.weights.data_ptr<float>() + i * kProposals, kProposals);
+    const DecodedOutputs decoded = infer(rows, noise);
+    if (!torch::isfinite(decoded.weights).all().item<bool>()) throw std::runtime_error("not finite");
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      SamplingState& sample = *active[i];
+      const FeatureId f = sample.order[step];
+      const std::span w(decoded.weights.data_ptr<float>() + i * kProposals, kProposals);
       const bool measured = rows.inputs.visible.data_ptr<float>()[i * features + f] > 0;
       const std::int64_t at = static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit());
-      const double value = reader_.draw(measured ? said.known : said.unknown, at, f, random[i]);
-      for (std::size_t j = 0; j < chain.features->size(); ++j) {
-        if ((*chain.features)[j] == f) chain.values[j] = value;
+      const double value = reader_.draw(measured ? decoded.known : decoded.unknown, at, f, random[i]);
+      for (std::size_t j = 0; j < sample.features->size(); ++j) {
+        if ((*sample.features)[j] == f) sample.values[j] = value;
       }
       // From here on it counts as measured now.
-      FeatureState& state = chain.snapshot.features[f];
+      FeatureState& state = sample.snapshot.features[f];
       const Likelihood likelihood = p_.encoder->layout().likelihoods[f];
       const auto scaled = static_cast<float>(to_scale(likelihood, value));
       state.previous = state.count == 0 ? scaled : static_cast<float>(to_scale(likelihood, state.last));
       if (state.count == 0) state.mean_short = state.mean_long = scaled;
       state.last = value;
-      state.time = chain.time;
+      state.time = sample.time;
       ++state.count;
     }
   }
 }
 
 /// Payloads, each given the features, what is known and the payloads before it.
-void Version::sample_payloads(std::span<Chain> chains) const {
+void TorchModelVersion::sample_payloads(std::span<SamplingState> samples) const {
   const InputLayout& layout = p_.encoder->layout();
   const auto device = p_.weights.device();
   const auto size = static_cast<std::size_t>(kProposals * p_.options.latent_dim);
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
-    std::vector<Chain*> going;
+    std::vector<SamplingState*> active;
     std::vector<std::size_t> places;
     std::vector<Query> queries;
-    for (Chain& chain : chains) {
-      const auto it = std::find(chain.slots.begin(), chain.slots.end(), slot);
-      if (it == chain.slots.end()) continue;
-      going.push_back(&chain);
-      places.push_back(chain.places[static_cast<std::size_t>(it - chain.slots.begin())]);
-      queries.push_back({&chain.snapshot, chain.time, {}, {}, 0});
+    for (SamplingState& sample : samples) {
+      const auto it = std::find(sample.slots.begin(), sample.slots.end(), slot);
+      if (it == sample.slots.end()) continue;
+      active.push_back(&sample);
+      places.push_back(sample.places[static_cast<std::size_t>(it - sample.slots.begin())]);
+      queries.push_back({&sample.snapshot, sample.time, {}, {}, 0});
     }
-    if (going.empty()) continue;
-    const auto rows_count = static_cast<std::int64_t>(going.size());
+    if (active.empty()) continue;
+    const auto rows_count = static_cast<std::int64_t>(active.size());
     Rows rows = encode(queries);
     Tensor noise = torch::empty({rows_count, kProposals, p_.options.latent_dim});
     std::vector<HashRandom> random;
     std::vector<std::uint64_t> seeds;
-    for (std::size_t i = 0; i < going.size(); ++i) {
-      random.emplace_back(mix64(going[i]->seed ^ mix64(static_cast<std::uint64_t>(layout.features) + slot)));
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      random.emplace_back(mix64(active[i]->seed ^ mix64(static_cast<std::uint64_t>(layout.features) + slot)));
       random.back().normals({noise.data_ptr<float>() + i * size, size});
       seeds.push_back(random.back().bits());
     }
-    const Said said = say(rows, noise);
-    if (!torch::isfinite(said.weights).all().item<bool>()) throw std::runtime_error("not finite");
+    const DecodedOutputs decoded = infer(rows, noise);
+    if (!torch::isfinite(decoded.weights).all().item<bool>()) throw std::runtime_error("not finite");
     std::vector<std::int64_t> chosen;
-    for (std::size_t i = 0; i < going.size(); ++i) {
-      const std::span w(said.weights.data_ptr<float>() + i * kProposals, kProposals);
+    for (std::size_t i = 0; i < active.size(); ++i) {
+      const std::span w(decoded.weights.data_ptr<float>() + i * kProposals, kProposals);
       chosen.push_back(static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit()));
     }
     const PayloadKind& kind = network_.kind(slot);
-    const Tensor state = said.state.flatten(0, 1).index_select(0, torch::tensor(chosen).to(device)).unsqueeze(1);
+    const Tensor state = decoded.state.flatten(0, 1).index_select(0, torch::tensor(chosen).to(device)).unsqueeze(1);
     const Tensor drawn = kind.sample(kind.decode(state), seeds).to(torch::kCPU).contiguous();
-    for (std::size_t i = 0; i < going.size(); ++i) {
+    for (std::size_t i = 0; i < active.size(); ++i) {
       Payload payload = to_payload(slot, drawn.data_ptr<float>() + static_cast<std::int64_t>(i) * drawn.size(1), drawn.size(1));
-      Chain& chain = *going[i];
-      chain.payloads[places[i]] = payload;
-      ModalityState& known = chain.snapshot.modalities[layout.payloads[slot].modality];
+      SamplingState& sample = *active[i];
+      sample.payloads[places[i]] = payload;
+      ModalityState& known = sample.snapshot.modalities[layout.payloads[slot].modality];
       known.payload = PayloadRef(std::move(payload));
-      known.last_time = chain.time;
+      known.last_time = sample.time;
       ++known.count;
     }
   }
 }
 
 /// Drawn numbers as a payload: natural values, or the words of a text.
-Payload Version::to_payload(std::size_t slot, const float* drawn, std::int64_t count) const {
+Payload TorchModelVersion::to_payload(std::size_t slot, const float* drawn, std::int64_t count) const {
   const PayloadStatistics& statistics = p_.standardiser.payload(slot);
   Payload out;
   if (p_.encoder->layout().payloads[slot].kind != ModalityKind::text) {

@@ -11,7 +11,7 @@ namespace lacuna::model {
 
 using torch::Tensor;
 
-Version::Version(VersionParts parts)
+TorchModelVersion::TorchModelVersion(VersionParts parts)
     : p_(std::move(parts)),
       network_(p_.encoder->layout(), p_.options, p_.weights, false),
       reader_{p_.encoder->layout(), p_.standardiser, {}, {}} {
@@ -36,7 +36,7 @@ Version::Version(VersionParts parts)
   }
 }
 
-Version::Rows Version::encode(std::span<const Query> queries) const {
+TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries) const {
   const InputLayout& layout = p_.encoder->layout();
   const auto rows = static_cast<std::int64_t>(queries.size());
   const std::int64_t f = layout.features;
@@ -97,7 +97,7 @@ Version::Rows Version::encode(std::span<const Query> queries) const {
 }
 
 /// Antithetic pairs: half the draws, and the mean over them free of odd-order error.
-Tensor Version::antithetic_noise(std::span<const Query> queries) const {
+Tensor TorchModelVersion::antithetic_noise(std::span<const Query> queries) const {
   const std::int64_t k = p_.predict.samples, d = p_.options.latent_dim;
   Tensor noise = torch::empty({static_cast<std::int64_t>(queries.size()), k, d});
   const auto size = static_cast<std::size_t>(k * d), half = static_cast<std::size_t>((k + 1) / 2 * d);
@@ -109,13 +109,13 @@ Tensor Version::antithetic_noise(std::span<const Query> queries) const {
   return noise;
 }
 
-Said Version::say(Rows& rows, Tensor noise, bool explain) const {
+DecodedOutputs TorchModelVersion::infer(Rows& rows, Tensor noise, bool explain) const {
   rows.inputs.noise = std::move(noise);
-  if (p_.predictor) return p_.predictor->say(p_.weights, rows.inputs, explain);
-  return model::say(network_, p_.encoder->layout(), rows.inputs, rows.any_known_wanted, explain);
+  if (p_.predictor) return p_.predictor->infer(p_.weights, rows.inputs, explain);
+  return model::infer(network_, p_.encoder->layout(), rows.inputs, rows.any_known_wanted, explain);
 }
 
-void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const {
+void TorchModelVersion::encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const {
   RowInputs in = encode(queries).inputs;
   in.each([device = p_.weights.device()](Tensor& t) { t = t.defined() ? t.to(device) : t; });
   const Posterior q = network_.encode(in.past, in.context, in.subset, in.payloads);
@@ -128,15 +128,15 @@ void Version::encode_chunk(std::span<const Query> queries, std::span<std::vector
   }
 }
 
-void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const {
+void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const {
   Rows rows = encode(queries);
   const std::int64_t k = p_.predict.samples;
   const bool explain = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.explain; });
-  Said said = say(rows, antithetic_noise(queries), explain);
-  said.unknown.missing = p_.options.mnar;
+  DecodedOutputs decoded = infer(rows, antithetic_noise(queries), explain);
+  decoded.unknown.missing = p_.options.mnar;
   const float* visible = rows.inputs.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
-    const float* w = said.weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
+    const float* w = decoded.weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
     double squares = 0;
     for (std::int64_t s = 0; s < k; ++s) squares += static_cast<double>(w[s]) * w[s];
     // Every weight depends on every output, so one look finds a network that has diverged anywhere.
@@ -146,12 +146,12 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
     out[i].predictive.reserve(queries[i].wanted.size());
     for (FeatureId f : queries[i].wanted) {
       const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
-      out[i].predictive.push_back(reader_.predictive(measured ? said.known : said.unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
+      out[i].predictive.push_back(reader_.predictive(measured ? decoded.known : decoded.unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
     }
   }
-  if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, said, out);
+  if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, decoded, out);
   if (!explain) return;
-  const Tensor shares = said.shares.sum(1).contiguous(), subset = rows.inputs.subset.amax(1).contiguous();
+  const Tensor shares = decoded.shares.sum(1).contiguous(), subset = rows.inputs.subset.amax(1).contiguous();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     if (!queries[i].explain) continue;
     const std::int64_t m = shares.size(1), at = static_cast<std::int64_t>(i) * m;
@@ -164,7 +164,7 @@ void Version::predict_chunk(std::span<const Query> queries, std::span<Prediction
   }
 }
 
-void Version::predict_payloads(std::span<const Query> queries, const Said& said, std::span<Prediction> out) const {
+void TorchModelVersion::predict_payloads(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out) const {
   const InputLayout& layout = p_.encoder->layout();
   for (std::size_t i = 0; i < queries.size(); ++i) out[i].payloads.resize(queries[i].wanted_payloads.size());
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
@@ -180,19 +180,19 @@ void Version::predict_payloads(std::span<const Query> queries, const Said& said,
     if (index.empty()) continue;
     const Tensor chosen = torch::tensor(index);
     const PayloadKind& kind = network_.kind(slot);
-    const Tensor decoded = kind.decode(said.state.index_select(0, chosen.to(said.state.device()))),
-                 w = said.weights.index_select(0, chosen).to(said.state.device());
+    const Tensor payload = kind.decode(decoded.state.index_select(0, chosen.to(decoded.state.device()))),
+                 w = decoded.weights.index_select(0, chosen).to(decoded.state.device());
     const double half = (1 - p_.predict.level) / 2;
     const auto host = [](const Tensor& t) { return t.defined() ? t.to(torch::kCPU).contiguous() : t; };
-    const Tensor mean = host(kind.mean(decoded, w)), sd = host(kind.sd(decoded, w)), low = host(kind.quantile(decoded, w, half)),
-                 high = host(kind.quantile(decoded, w, 1 - half));
+    const Tensor mean = host(kind.mean(payload, w)), sd = host(kind.sd(payload, w)), low = host(kind.quantile(payload, w, half)),
+                 high = host(kind.quantile(payload, w, 1 - half));
     for (std::size_t n = 0; n < where.size(); ++n) {
       *where[n] = payload_prediction(slot, static_cast<std::int64_t>(n), mean, sd, low, high);
     }
   }
 }
 
-PayloadPrediction Version::payload_prediction(std::size_t slot, std::int64_t row, const Tensor& mean, const Tensor& sd,
+PayloadPrediction TorchModelVersion::payload_prediction(std::size_t slot, std::int64_t row, const Tensor& mean, const Tensor& sd,
                                               const Tensor& low, const Tensor& high) const {
   const PayloadSlot& what = p_.encoder->layout().payloads[slot];
   const PayloadStatistics& statistics = p_.standardiser.payload(slot);
@@ -216,7 +216,7 @@ PayloadPrediction Version::payload_prediction(std::size_t slot, std::int64_t row
 }
 
 std::shared_ptr<const ModelVersion> make_version(VersionParts parts) {
-  return std::make_shared<const Version>(std::move(parts));
+  return std::make_shared<const TorchModelVersion>(std::move(parts));
 }
 
 }  // namespace lacuna::model

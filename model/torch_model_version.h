@@ -17,7 +17,7 @@ namespace lacuna::model {
 inline constexpr std::size_t kChunk = 48;
 
 /// One sample on its way: the patient as known so far, what is still to be drawn, in the order of drawing.
-struct Chain {
+struct SamplingState {
   Snapshot snapshot;
   Time time{};
   std::uint64_t seed = 0;
@@ -30,9 +30,9 @@ struct Chain {
 };
 
 /// Weights that predict (version.cc) and draw (sampling.cc).
-class Version final : public ModelVersion {
+class TorchModelVersion final : public ModelVersion {
  public:
-  explicit Version(VersionParts parts);
+  explicit TorchModelVersion(VersionParts parts);
 
   const std::string& id() const override { return id_; }
   std::int64_t steps() const override { return p_.steps; }
@@ -77,17 +77,17 @@ class Version final : public ModelVersion {
 
   Rows encode(std::span<const Query> queries) const;
   torch::Tensor antithetic_noise(std::span<const Query> queries) const;
-  /// What is known of `rows`, in as many draws as `noise` has; all on the host but Said::state.
-  Said say(Rows& rows, torch::Tensor noise, bool explain = false) const;
-  void predict_payloads(std::span<const Query> queries, const Said& said, std::span<Prediction> out) const;
-  void sample_payloads(std::span<Chain> chains) const;
+  /// What is known of `rows`, in as many draws as `noise` has; all on the host but DecodedOutputs::state.
+  DecodedOutputs infer(Rows& rows, torch::Tensor noise, bool explain = false) const;
+  void predict_payloads(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out) const;
+  void sample_payloads(std::span<SamplingState> samples) const;
   PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const torch::Tensor& mean, const torch::Tensor& sd, const torch::Tensor& low,
                                        const torch::Tensor& high) const;
   void encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const;
   void predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const;
   Payload to_payload(std::size_t slot, const float* drawn, std::int64_t count) const;
-  Chain begin(const SampleQuery& query, std::size_t sample) const;
-  void sample_chunk(std::span<Chain> chains) const;
+  SamplingState begin(const SampleQuery& query, std::size_t sample) const;
+  void sample_chunk(std::span<SamplingState> samples) const;
 
   VersionParts p_;
   Network network_;

@@ -6,7 +6,7 @@
 #include <deque>
 
 #include "model/adam.h"
-#include "model/checkpoint.h"
+#include "model/learner_checkpoint.h"
 #include "model/device_graph.h"
 #include "model/objective.h"
 #include "model/training_batch.h"
@@ -49,7 +49,7 @@ class TorchTrainer final : public Trainer {
     if (!device.is_cpu()) predictor_ = std::make_shared<DevicePredictor>(encoder_->layout(), model, device);
   }
 
-  bool take(Example example, int pace) override {
+  bool take(Example example, int steps_multiplier) override {
     standardiser_.observe(example);
     recent_bytes_ += payload_bytes(example);
     recent_.push_back(std::move(example));
@@ -58,7 +58,7 @@ class TorchTrainer final : public Trainer {
       recent_.pop_front();
     }
     ++stats_.examples;
-    since_step_ += pace;
+    since_step_ += steps_multiplier;
     return step_due();
   }
   bool step_due() const override { return since_step_ >= train_.examples_per_step; }
@@ -108,7 +108,7 @@ class TorchTrainer final : public Trainer {
   Tensor sums_;  ///< since the last version, on the device: loss, KL, steps, skipped steps
   std::deque<Example> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
-  std::int64_t since_step_ = 0;  ///< examples that no step has used, times the pace they came at
+  std::int64_t since_step_ = 0;  ///< examples that no step has used, times their steps_multiplier
   std::int64_t published_at_ = 0;
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
@@ -136,7 +136,7 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const double warm = std::min(1.0, t / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
   batch.kl_weight = torch::full({1}, train_.beta * warm);
   batch.rates = Adam::numbers(t, {train_.learning_rate, train_.weight_decay, train_.gradient_norm_max});
-  graph_.run(device_.is_cpu() ? std::move(batch) : batch.filled_up(), [this](const TrainingBatch& b) {
+  graph_.run(device_.is_cpu() ? std::move(batch) : batch.padded(), [this](const TrainingBatch& b) {
     update(b);
     return Nothing();
   });
@@ -205,11 +205,11 @@ std::string TorchTrainer::checkpoint() const {
   for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(recent_.size()));
   for (const Example& example : recent_) write_example(out, example);
-  return seal_checkpoint(schema_, options_, out.take());
+  return seal_learner_checkpoint(schema_, options_, out.take());
 }
 
 Status TorchTrainer::restore(std::string_view bytes) {
-  auto body = open_checkpoint(schema_, options_, bytes);
+  auto body = open_learner_checkpoint(schema_, options_, bytes);
   if (!body.ok()) return body.status();
   ByteReader in(*body);
   const Status damaged(Code::corrupt, "model checkpoint: content does not fit its own description");

@@ -27,8 +27,8 @@ class Trainer {
 
   /// Takes a fresh example in stream order; it pays for `pace` (at least 1) times what an example usually does.
   /// True when a step is now due, and must be taken before the next example.
-  virtual bool take(Example example, int pace = 1) = 0;
-  /// After a step too: at a high pace one example can pay for several.
+  virtual bool take(Example example, int steps_multiplier = 1) = 0;
+  /// After a step too: with a high one an example can pay for several.
   virtual bool step_due() const = 0;
   /// What the step due wants replayed: how many, and the seed to draw them with.
   virtual std::pair<std::size_t, std::uint64_t> replay_wanted() const = 0;

@@ -18,7 +18,7 @@ constexpr double kBlankShare = 0.03;
 constexpr auto kNoWord = static_cast<float>(Vocabulary::kPadding);
 
 /// `known` with each value or word hidden by the share of its example. One stays: to see nothing of a payload is what subsets are for.
-PayloadRows struck_rows(const PayloadRows& known, ModalityKind kind, const std::vector<double>& share, std::uint64_t seed) {
+PayloadRows masked_rows(const PayloadRows& known, ModalityKind kind, const std::vector<double>& share, std::uint64_t seed) {
   PayloadRows out = known;
   if (!known.index.defined()) return out;
   out.rows = known.rows.clone();
@@ -112,7 +112,7 @@ class Subsets {
 /// What was drawn for one example, by modality.
 struct Drawn {
   std::vector<bool> measured;              ///< has something
-  std::vector<bool> left;                  ///< has something left when its cells were struck: else it has nothing to say
+  std::vector<bool> left;                  ///< has something left when its values were masked: else it has nothing to say
   std::vector<std::vector<bool>> passes;   ///< which of the measured ones each pass is to see
 };
 
@@ -131,15 +131,15 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   b.last = torch::empty({rows, l.features});
   b.arrived = torch::zeros({rows, l.features});
   b.arrived_mask = torch::zeros({rows, l.features});
-  Tensor cells = torch::zeros({rows, l.features}), struck = torch::zeros({rows, l.features});
+  Tensor unmasked = torch::zeros({rows, l.features}), masked = torch::zeros({rows, l.features});
   std::vector<Drawn> drawn(examples.size());
   const Subsets subsets(options, train);
-  std::vector<double> strike(examples.size());
+  std::vector<double> mask_share(examples.size());
   std::size_t passes = 1;
   for (std::int64_t i = 0; i < rows; ++i) {
     const Example& example = *examples[static_cast<std::size_t>(i)];
     HashRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
-    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), cell = row_of(cells, i), struck_here = row_of(struck, i);
+    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), unmasked_here = row_of(unmasked, i), masked_here = row_of(masked, i);
     encoder.encode(standardiser, example.before, example.after.get(), example.time,
                    {past, observed, row_of(b.last, i), row_of(b.context, i)});
     const double kept_as_is = random.unit();
@@ -156,14 +156,14 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
       const auto& modalities = example.before.modalities;
       if (slot.modality < modalities.size() && modalities[slot.modality].payload) measured[slot.modality] = true;
     }
-    const double share = train.hide_cells_min + random.unit() * (train.hide_cells_max - train.hide_cells_min);
-    strike[static_cast<std::size_t>(i)] = whole ? 0 : share;
+    const double share = train.hide_values_min + random.unit() * (train.hide_values_max - train.hide_values_min);
+    mask_share[static_cast<std::size_t>(i)] = whole ? 0 : share;
     for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
     for (std::size_t f = 0; f < features; ++f) {
       const bool hide = (random.unit() < share && !whole) || blank;
-      struck_here[f] = hide ? 1.0F : 0.0F;
+      masked_here[f] = hide ? 1.0F : 0.0F;
       if (l.known(past, f) && !hide) {
-        cell[f] = 1.0F;
+        unmasked_here[f] = 1.0F;
         left[l.modality_of[f]] = true;
       } else {
         std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * l.past, l.past, 0.0F);
@@ -181,19 +181,19 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   const auto s = static_cast<std::int64_t>(passes);
   b.subset = torch::zeros({rows, s, l.modalities});
   b.visible = torch::zeros({rows, s, l.features});
-  b.struck = torch::zeros({rows, s, l.features});
+  b.masked = torch::zeros({rows, s, l.features});
   b.pass_weight = torch::zeros({rows, s});
   for (std::int64_t i = 0; i < rows; ++i) {
     const auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
-    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), cell = row_of(cells, i), struck_here = row_of(struck, i), struck_in = row_of(b.struck, i);
+    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), unmasked_here = row_of(unmasked, i), masked_here = row_of(masked, i), masked_in = row_of(b.masked, i);
     for (std::size_t p = 0; p < passes_of.size(); ++p) {
       const std::vector<bool>& kept = passes_of[p];
       row_of(b.pass_weight, i)[p] = 1.0F / static_cast<float>(passes_of.size());
       for (std::size_t m = 0; m < kept.size(); ++m) subset[p * kept.size() + m] = kept[m] && left[m] ? 1.0F : 0.0F;
       for (std::size_t f = 0; f < features; ++f) {
         const ModalityId m = l.modality_of[f];
-        visible[p * features + f] = kept[m] ? cell[f] : 0.0F;
-        struck_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : struck_here[f];
+        visible[p * features + f] = kept[m] ? unmasked_here[f] : 0.0F;
+        masked_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : masked_here[f];
       }
     }
   }
@@ -201,7 +201,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   HashRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
 
   b.shown_share = torch::empty({rows});
-  for (std::int64_t i = 0; i < rows; ++i) row_of(b.shown_share, i)[0] = static_cast<float>(1 - strike[static_cast<std::size_t>(i)]);
+  for (std::int64_t i = 0; i < rows; ++i) row_of(b.shown_share, i)[0] = static_cast<float>(1 - mask_share[static_cast<std::size_t>(i)]);
   std::vector<const Snapshot*> snapshots;
   std::vector<Time> times;
   for (const Example* example : examples) {
@@ -211,7 +211,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   for (std::size_t slot = 0; slot < l.payloads.size(); ++slot) {
     const PayloadStatistics& statistics = standardiser.payload(slot);
     b.known.push_back(make_payload_rows(statistics, newest_payloads(l.payloads[slot].modality, snapshots, times)));
-    b.shown.push_back(struck_rows(b.known.back(), l.payloads[slot].kind, strike, mix64(hide_seed + slot + 1)));
+    b.shown.push_back(masked_rows(b.known.back(), l.payloads[slot].kind, mask_share, mix64(hide_seed + slot + 1)));
     std::vector<PayloadOf> came;
     for (std::size_t i = 0; i < examples.size(); ++i) {
       for (const PayloadValue& v : examples[i]->arrived_payloads) {
@@ -224,16 +224,16 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   return b;
 }
 
-TrainingBatch TrainingBatch::filled_up() const {
+TrainingBatch TrainingBatch::padded() const {
   TrainingBatch out = *this;
   if (known.empty()) return out;
   const std::int64_t rows = past.size(0);
-  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.struck,
+  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.masked,
                     &out.pass_weight, &out.noise, &out.shown_share}) {
     *t = with_rows(*t, rows + 1);
   }
   for (auto* payloads : {&out.known, &out.came, &out.shown}) {
-    for (PayloadRows& p : *payloads) p = p.filled_up(rows);
+    for (PayloadRows& p : *payloads) p = p.padded(rows);
   }
   return out;
 }

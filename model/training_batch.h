@@ -13,14 +13,14 @@
 namespace lacuna::model {
 
 struct TrainingBatch {
-  torch::Tensor past, context;              ///< [B, F, P] (0 where a cell is hidden), [B, C]
+  torch::Tensor past, context;              ///< [B, F, P] (0 where a value is masked), [B, C]
   torch::Tensor observed, last;             ///< [B, F]: what is known before, hidden or not, and its target()
   torch::Tensor arrived, arrived_mask;      ///< [B, F]: what came
   torch::Tensor subset;                     ///< [B, S, M]: what each pass of an example sees
-  torch::Tensor visible;                    ///< [B, S, F]: the same by feature, hidden cells left out
-  /// [B, S, F]: cells that a draw struck, whether or not there was a value to hide: of these, what is measured and what is missing
+  torch::Tensor visible;                    ///< [B, S, F]: the same by feature, masked values left out
+  /// [B, S, F]: features that a draw masked, whether or not there was a value to hide: of these, what is measured and what is missing
   /// stand to each other as in the data.
-  torch::Tensor struck;
+  torch::Tensor masked;
   torch::Tensor pass_weight;                ///< [B, S]: sums to 1 over S
   torch::Tensor noise;                      ///< [B, S, L]
   std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came
@@ -32,11 +32,11 @@ struct TrainingBatch {
 
   /// The same in one of a few shapes: payloads are added, which hold nothing and belong to an example without a pass. For devices, which
   /// replay what they know the shape of.
-  TrainingBatch filled_up() const;
+  TrainingBatch padded() const;
   /// Calls `f` with every tensor, the undefined ones too.
   template <typename F>
   void each(F&& f) {
-    for (torch::Tensor* t : {&past, &context, &observed, &last, &arrived, &arrived_mask, &subset, &visible, &struck, &pass_weight, &noise,
+    for (torch::Tensor* t : {&past, &context, &observed, &last, &arrived, &arrived_mask, &subset, &visible, &masked, &pass_weight, &noise,
                              &shown_share, &count_mean, &kl_weight, &rates}) {
       f(*t);
     }

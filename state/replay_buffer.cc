@@ -33,16 +33,16 @@ std::uint64_t stratum_hash(const Schema& schema, const Example& example) {
 ReplayBuffer::ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed)
     : ReplayBuffer(capacity, strata_max, seed, {}) {}
 
-ReplayBuffer::ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed, std::vector<Stratum> strata)
+ReplayBuffer::ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed, std::vector<ReplayStratum> strata)
     : capacity_(std::min<std::size_t>(capacity, std::numeric_limits<std::uint32_t>::max())),
       strata_max_(std::max<std::size_t>(1, std::min(strata_max, capacity))),  // each one needs a slot
       seed_(seed),
       strata_(std::move(strata)) {
-  for (const Stratum& s : strata_) size_ += s.stored;
+  for (const ReplayStratum& s : strata_) size_ += s.stored;
 }
 
 std::uint32_t ReplayBuffer::stratum_for(std::uint64_t hash) {
-  const auto it = std::find_if(strata_.begin(), strata_.end(), [hash](const Stratum& s) { return s.hash == hash; });
+  const auto it = std::find_if(strata_.begin(), strata_.end(), [hash](const ReplayStratum& s) { return s.hash == hash; });
   if (it != strata_.end()) return static_cast<std::uint32_t>(it - strata_.begin());
   if (strata_.size() < strata_max_) strata_.push_back({hash, 0, 0});
   return static_cast<std::uint32_t>(strata_.size() - 1);
@@ -50,7 +50,7 @@ std::uint32_t ReplayBuffer::stratum_for(std::uint64_t hash) {
 
 std::uint32_t ReplayBuffer::fullest() const {
   const auto it = std::max_element(strata_.begin(), strata_.end(),
-                                   [](const Stratum& a, const Stratum& b) { return a.stored < b.stored; });
+                                   [](const ReplayStratum& a, const ReplayStratum& b) { return a.stored < b.stored; });
   return static_cast<std::uint32_t>(it - strata_.begin());
 }
 
@@ -66,13 +66,13 @@ ReplayBuffer::Placement ReplayBuffer::offer(std::uint64_t hash) {
   for (int i = 0; i < kEvictionsMax && size_ + wanted > capacity_; ++i) {
     const std::uint32_t from = fullest();
     const std::uint64_t r = draw_hash(seed_, key, n, kEvictSalt + static_cast<std::uint64_t>(i));
-    Stratum& victim = strata_[from];
+    ReplayStratum& victim = strata_[from];
     out.evicted.push_back({{from, static_cast<std::uint32_t>(r % victim.stored)}, {from, victim.stored - 1}});
     victim.stored -= 1;
     size_ -= 1;
   }
 
-  Stratum& own = strata_[out.stratum];
+  ReplayStratum& own = strata_[out.stratum];
   // There is room only while nothing was ever turned away, or just now made by the fullest stratum for one that never
   // turned any away itself; so whoever grows holds all it was offered, and stays a uniform sample.
   if (size_ < capacity_) {

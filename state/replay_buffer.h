@@ -16,11 +16,11 @@ struct Slot {
   friend auto operator<=>(const Slot&, const Slot&) = default;
 };
 
-struct Stratum {
+struct ReplayStratum {
   std::uint64_t hash = 0;     ///< of the site and missingness pattern that opened it
   std::uint64_t offered = 0;  ///< examples ever offered
   std::uint32_t stored = 0;
-  friend bool operator==(const Stratum&, const Stratum&) = default;
+  friend bool operator==(const ReplayStratum&, const ReplayStratum&) = default;
 };
 
 /// Which site, and which modalities were seen by the time of the example, its own values included.
@@ -39,7 +39,7 @@ class ReplayBuffer {
 
   ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed);
   /// With the strata as they were stored, in order.
-  ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed, std::vector<Stratum> strata);
+  ReplayBuffer(std::size_t capacity, std::size_t strata_max, std::uint64_t seed, std::vector<ReplayStratum> strata);
 
   /// What to do with one offered example: first, in order, move `last` of each pair into `hole` and delete `last` (they may
   /// be the same slot); then write the example to `put`, if it was taken at all.
@@ -58,7 +58,7 @@ class ReplayBuffer {
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
 
   std::size_t size() const { return size_; }
-  const std::vector<Stratum>& strata() const { return strata_; }
+  const std::vector<ReplayStratum>& strata() const { return strata_; }
 
  private:
   std::uint32_t stratum_for(std::uint64_t hash);
@@ -67,7 +67,7 @@ class ReplayBuffer {
   std::size_t capacity_;
   std::size_t strata_max_;
   std::uint64_t seed_;
-  std::vector<Stratum> strata_;
+  std::vector<ReplayStratum> strata_;
   std::size_t size_ = 0;
 };
 

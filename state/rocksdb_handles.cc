@@ -30,7 +30,7 @@ rocksdb::CompressionType compression() {
 
 }  // namespace
 
-struct RocksListener final : rocksdb::EventListener {
+struct RocksDbListener final : rocksdb::EventListener {
   // The next write goes to a new log. The kernel may write that one out first, and after power loss RocksDB would apply it
   // across the gap that the lost end of the old one leaves; so the old one is synced before, which RocksDB notes too.
   void OnMemTableSealed(const rocksdb::MemTableInfo&) override {
@@ -56,17 +56,17 @@ struct NoInfoLog final : rocksdb::Logger {
   void Logv(const char*, va_list) override {}
 };
 
-rocksdb::DBOptions database_options(const Rocks& rocks, std::size_t buffer_bytes) {
+rocksdb::DBOptions database_options(const RocksDbHandles& handles, std::size_t buffer_bytes) {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
   options.create_missing_column_families = true;
   options.paranoid_checks = true;
   // Otherwise a list of files that lost its end passes for one that was not yet written, its logs being gone.
   options.track_and_verify_wals_in_manifest = true;
-  options.write_buffer_manager = rocks.write_buffers;
+  options.write_buffer_manager = handles.write_buffers;
   // Old logs are freed by writing memtables out, so that a restart replays little.
   options.max_total_wal_size = std::max<std::uint64_t>(kWalBytesMin, 2 * buffer_bytes);
-  options.listeners = {rocks.listener};
+  options.listeners = {handles.listener};
   options.max_background_jobs = 2;
   options.max_open_files = 512;
   options.info_log = std::make_shared<NoInfoLog>();
@@ -74,9 +74,9 @@ rocksdb::DBOptions database_options(const Rocks& rocks, std::size_t buffer_bytes
   return options;
 }
 
-rocksdb::ColumnFamilyOptions family_options(const Rocks& rocks, std::size_t buffer_bytes) {
+rocksdb::ColumnFamilyOptions family_options(const RocksDbHandles& handles, std::size_t buffer_bytes) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocks.cache;
+  table.block_cache = handles.cache;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   // Indices and filters count towards the one bound too.
   table.cache_index_and_filter_blocks = true;
@@ -93,29 +93,29 @@ rocksdb::ColumnFamilyOptions family_options(const Rocks& rocks, std::size_t buff
 }
 
 /// The parts that the options refer to.
-std::unique_ptr<Rocks> make_rocks(std::size_t memory_bytes_max, std::size_t buffer_bytes) {
-  auto rocks = std::make_unique<Rocks>();
-  rocks->cache = rocksdb::NewLRUCache(memory_bytes_max);
-  rocks->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, rocks->cache);
-  rocks->listener = std::make_shared<RocksListener>();
-  return rocks;
+std::unique_ptr<RocksDbHandles> make_handles(std::size_t memory_bytes_max, std::size_t buffer_bytes) {
+  auto handles = std::make_unique<RocksDbHandles>();
+  handles->cache = rocksdb::NewLRUCache(memory_bytes_max);
+  handles->write_buffers = std::make_shared<rocksdb::WriteBufferManager>(buffer_bytes, handles->cache);
+  handles->listener = std::make_shared<RocksDbListener>();
+  return handles;
 }
 
 std::vector<rocksdb::ColumnFamilyDescriptor> column_families(const rocksdb::ColumnFamilyOptions& family) {
   return {{rocksdb::kDefaultColumnFamilyName, family}, {"snapshots", family}, {"replay", family}, {"meta", family}};
 }
 
-void take(Rocks& rocks, rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& handles) {
-  rocks.db.reset(db);
-  rocks.defaults = handles[0];
-  rocks.snapshots = handles[1];
-  rocks.replay = handles[2];
-  rocks.meta = handles[3];
+void take(RocksDbHandles& handles, rocksdb::DB* db, const std::vector<rocksdb::ColumnFamilyHandle*>& families) {
+  handles.db.reset(db);
+  handles.defaults = families[0];
+  handles.snapshots = families[1];
+  handles.replay = families[2];
+  handles.meta = families[3];
 }
 
 }  // namespace
 
-Rocks::~Rocks() {
+RocksDbHandles::~RocksDbHandles() {
   if (!db) return;
   for (rocksdb::ColumnFamilyHandle* handle : {defaults, snapshots, replay, meta}) {
     if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
@@ -124,56 +124,56 @@ Rocks::~Rocks() {
   db->Close();
 }
 
-Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max) {
+Result<std::unique_ptr<RocksDbHandles>> open_rocksdb(const std::string& path, std::size_t memory_bytes_max) {
   if (memory_bytes_max < kMemoryBytesMin) {
     return Status(Code::invalid, "the store needs at least " + std::to_string(kMemoryBytesMin >> 20) + " MiB of memory");
   }
   // A quarter for what is being written, charged to the cache, so that both together stay within the one figure.
   const std::size_t buffer_bytes = memory_bytes_max / 4;
-  auto rocks = make_rocks(memory_bytes_max, buffer_bytes);
-  const auto families = column_families(family_options(*rocks, buffer_bytes));
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  auto handles = make_handles(memory_bytes_max, buffer_bytes);
+  const auto families = column_families(family_options(*handles, buffer_bytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> opened_families;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(database_options(*rocks, buffer_bytes), path, families, &handles, &db);
+  const rocksdb::Status opened = rocksdb::DB::Open(database_options(*handles, buffer_bytes), path, families, &opened_families, &db);
   if (!opened.ok()) return to_status(opened, "opening the store in " + path);
-  rocks->listener->db = db;
-  take(*rocks, db, handles);
-  return rocks;
+  handles->listener->db = db;
+  take(*handles, db, opened_families);
+  return handles;
 }
 
-Result<std::unique_ptr<Rocks>> open_rocks_beside(const std::string& path, const std::string& scratch) {
+Result<std::unique_ptr<RocksDbHandles>> open_rocksdb_read_only(const std::string& path, const std::string& scratch) {
   const std::size_t buffer_bytes = kMemoryBytesMin / 4;
-  auto rocks = make_rocks(kMemoryBytesMin, buffer_bytes);
-  rocksdb::DBOptions options = database_options(*rocks, buffer_bytes);
+  auto handles = make_handles(kMemoryBytesMin, buffer_bytes);
+  rocksdb::DBOptions options = database_options(*handles, buffer_bytes);
   options.create_if_missing = options.create_missing_column_families = false;
   options.listeners.clear();
   options.max_open_files = -1;  // keeps files readable that the other process has since compacted away
-  const auto families = column_families(family_options(*rocks, buffer_bytes));
-  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const auto families = column_families(family_options(*handles, buffer_bytes));
+  std::vector<rocksdb::ColumnFamilyHandle*> opened_families;
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::OpenAsSecondary(options, path, scratch, families, &handles, &db);
+  const rocksdb::Status opened = rocksdb::DB::OpenAsSecondary(options, path, scratch, families, &opened_families, &db);
   if (!opened.ok()) return to_status(opened, "reading the store in " + path);
-  take(*rocks, db, handles);
-  return rocks;
+  take(*handles, db, opened_families);
+  return handles;
 }
 
-bool met_full_disk(const Rocks& rocks) { return rocks.listener->full; }
+bool met_full_disk(const RocksDbHandles& handles) { return handles.listener->full; }
 
-Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what) {
-  const rocksdb::Status status = rocks.db->Write(rocksdb::WriteOptions(), &batch);
+Status write_batch(const RocksDbHandles& handles, rocksdb::WriteBatch& batch, const std::string& what) {
+  const rocksdb::Status status = handles.db->Write(rocksdb::WriteOptions(), &batch);
   // Incomplete: memtables are full and could not be written out.
-  if (status.IsNoSpace() || status.IsIncomplete()) rocks.listener->full = true;
+  if (status.IsNoSpace() || status.IsIncomplete()) handles.listener->full = true;
   return to_status(status, what);
 }
 
-std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks) {
+std::map<std::string, std::uint64_t> rocksdb_usage(const RocksDbHandles& handles) {
   std::map<std::string, std::uint64_t> out;
   // Memtables are charged to the cache; here they are shown apart.
-  const std::uint64_t charged = rocks.write_buffers->dummy_entries_in_cache_usage();
-  const std::uint64_t cached = rocks.cache->GetUsage();
+  const std::uint64_t charged = handles.write_buffers->dummy_entries_in_cache_usage();
+  const std::uint64_t cached = handles.cache->GetUsage();
   out["block_cache"] = cached > charged ? cached - charged : 0;
-  rocks.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &out["memtables"]);
-  rocks.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &out["sst"]);
+  handles.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &out["memtables"]);
+  handles.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &out["sst"]);
   return out;
 }
 

@@ -24,18 +24,18 @@ namespace lacuna::state {
 /// Below this the cache could not hold the indices of a moderate store.
 inline constexpr std::size_t kMemoryBytesMin = 8u << 20;
 
-struct RocksListener;
+struct RocksDbListener;
 
 /// An open database with its column families. Closed by the destructor.
-struct Rocks {
-  Rocks() = default;
-  ~Rocks();
-  Rocks(const Rocks&) = delete;
-  Rocks& operator=(const Rocks&) = delete;
+struct RocksDbHandles {
+  RocksDbHandles() = default;
+  ~RocksDbHandles();
+  RocksDbHandles(const RocksDbHandles&) = delete;
+  RocksDbHandles& operator=(const RocksDbHandles&) = delete;
 
   std::shared_ptr<rocksdb::Cache> cache;
   std::shared_ptr<rocksdb::WriteBufferManager> write_buffers;
-  std::shared_ptr<RocksListener> listener;
+  std::shared_ptr<RocksDbListener> listener;
   std::unique_ptr<rocksdb::DB> db;
   rocksdb::ColumnFamilyHandle* defaults = nullptr;  ///< RocksDB insists on it; empty
   rocksdb::ColumnFamilyHandle* snapshots = nullptr;
@@ -44,19 +44,19 @@ struct Rocks {
 };
 
 /// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.
-Result<std::unique_ptr<Rocks>> open_rocks(const std::string& path, std::size_t memory_bytes_max);
+Result<std::unique_ptr<RocksDbHandles>> open_rocksdb(const std::string& path, std::size_t memory_bytes_max);
 
 /// For reading what lies in `path` beside the process that has it open, as of now. `scratch`: a folder for RocksDB's own notes.
-Result<std::unique_ptr<Rocks>> open_rocks_beside(const std::string& path, const std::string& scratch);
+Result<std::unique_ptr<RocksDbHandles>> open_rocksdb_read_only(const std::string& path, const std::string& scratch);
 
 /// All or nothing. `unavailable`: the disk is full.
-Status write_batch(const Rocks& rocks, rocksdb::WriteBatch& batch, const std::string& what);
+Status write_batch(const RocksDbHandles& handles, rocksdb::WriteBatch& batch, const std::string& what);
 
 /// True once something did not fit on the disk. From then on this database is for reading; what was written is there when it is
 /// opened again. (RocksDB 7 does not get over it otherwise: its Resume() can wait for ever for a flush that it has forgotten.)
-bool met_full_disk(const Rocks& rocks);
+bool met_full_disk(const RocksDbHandles& handles);
 
-std::map<std::string, std::uint64_t> rocks_usage(const Rocks& rocks);
+std::map<std::string, std::uint64_t> rocksdb_usage(const RocksDbHandles& handles);
 
 /// `what` names the operation. Ok becomes Ok.
 Status to_status(const rocksdb::Status& status, const std::string& what);

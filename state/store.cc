@@ -12,7 +12,7 @@
 #include <numeric>
 #include <shared_mutex>
 
-#include "state/checkpoints.h"
+#include "state/checkpoint_files.h"
 #include "state/stored_records.h"
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
@@ -54,15 +54,15 @@ std::string stratum_key(std::uint32_t stratum) {
   return key;
 }
 
-class RocksStore final : public Store {
+class RocksDbStore final : public Store {
  public:
-  RocksStore(Schema schema, const StoreOptions& options, std::unique_ptr<Rocks> rocks, Checkpoints checkpoints,
+  RocksDbStore(Schema schema, const StoreOptions& options, std::unique_ptr<RocksDbHandles> handles, CheckpointFiles checkpoints,
              std::uint64_t patients, ReplayBuffer replay)
       : schema_(std::move(schema)),
         database_(database_path(options.path)),
         memory_bytes_max_(options.memory_bytes_max),
         checkpoints_(std::move(checkpoints)),
-        rocks_(std::move(rocks)),
+        handles_(std::move(handles)),
         patients_(patients),
         replay_(std::move(replay)) {}
 
@@ -86,8 +86,8 @@ class RocksStore final : public Store {
   Result<std::vector<std::string>> checkpoint_names() const override { return checkpoints_.names(); }
   Status drop_checkpoint(const std::string& name) override { return checkpoints_.drop(name); }
   std::map<std::string, std::uint64_t> usage() const override {
-    const Open rocks(*this);
-    return rocks ? rocks_usage(*rocks) : std::map<std::string, std::uint64_t>{};
+    const Open handles(*this);
+    return handles ? rocksdb_usage(*handles) : std::map<std::string, std::uint64_t>{};
   }
 
  private:
@@ -97,14 +97,14 @@ class RocksStore final : public Store {
   // The database, which stays open as long as this lives; false when reopen() failed.
   class Open {
    public:
-    explicit Open(const RocksStore& store) : lock_(store.rocks_mutex_), rocks_(store.rocks_.get()) {}
-    explicit operator bool() const { return rocks_ != nullptr; }
-    const Rocks& operator*() const { return *rocks_; }
-    const Rocks* operator->() const { return rocks_; }
+    explicit Open(const RocksDbStore& store) : lock_(store.rocks_mutex_), handles_(store.handles_.get()) {}
+    explicit operator bool() const { return handles_ != nullptr; }
+    const RocksDbHandles& operator*() const { return *handles_; }
+    const RocksDbHandles* operator->() const { return handles_; }
 
    private:
     std::shared_lock<std::shared_mutex> lock_;
-    const Rocks* rocks_;
+    const RocksDbHandles* handles_;
   };
 
   Status reopen();
@@ -116,11 +116,11 @@ class RocksStore final : public Store {
   const Schema schema_;
   const std::string database_;
   const std::size_t memory_bytes_max_;
-  const Checkpoints checkpoints_;
+  const CheckpointFiles checkpoints_;
 
   // RocksDB synchronises itself; held alone to close it and open it again, which only the applying thread does.
   mutable std::shared_mutex rocks_mutex_;
-  std::unique_ptr<Rocks> rocks_;
+  std::unique_ptr<RocksDbHandles> handles_;
   Status closed_;  // why there is none
   std::atomic<std::uint64_t> patients_;
 
@@ -134,30 +134,30 @@ struct Found {
   std::vector<rocksdb::PinnableSlice> values;
   std::vector<rocksdb::Status> statuses;
 };
-Found multi_get(const Rocks& rocks, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
+Found multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
                 const std::vector<rocksdb::Slice>& keys, bool sorted) {
   Found out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};
   if (!keys.empty()) {
-    rocks.db->MultiGet(options, family, keys.size(), keys.data(), out.values.data(), out.statuses.data(), sorted);
+    handles.db->MultiGet(options, family, keys.size(), keys.data(), out.values.data(), out.statuses.data(), sorted);
   }
   return out;
 }
 
-Result<Snapshot> RocksStore::snapshot(std::string_view patient_id) const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Result<Snapshot> RocksDbStore::snapshot(std::string_view patient_id) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   rocksdb::PinnableSlice value;
-  const rocksdb::Status status = rocks->db->Get(rocksdb::ReadOptions(), rocks->snapshots, slice(patient_id), &value);
+  const rocksdb::Status status = handles->db->Get(rocksdb::ReadOptions(), handles->snapshots, slice(patient_id), &value);
   if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
   if (!status.ok()) return to_status(status, "reading a snapshot");
   return decode_snapshot(schema_, value.ToStringView());
 }
 
-Result<std::vector<std::optional<Snapshot>>> RocksStore::snapshots(std::span<const std::string> patient_ids) const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Result<std::vector<std::optional<Snapshot>>> RocksDbStore::snapshots(std::span<const std::string> patient_ids) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   const std::vector<rocksdb::Slice> keys(patient_ids.begin(), patient_ids.end());
-  const Found found = multi_get(*rocks, rocks->snapshots, rocksdb::ReadOptions(), keys, false);
+  const Found found = multi_get(*handles, handles->snapshots, rocksdb::ReadOptions(), keys, false);
   std::vector<std::optional<Snapshot>> out(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (found.statuses[i].IsNotFound()) continue;
@@ -169,12 +169,12 @@ Result<std::vector<std::optional<Snapshot>>> RocksStore::snapshots(std::span<con
   return out;
 }
 
-Status RocksStore::for_each_snapshot(const std::function<void(Snapshot)>& visit) const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Status RocksDbStore::for_each_snapshot(const std::function<void(Snapshot)>& visit) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   rocksdb::ReadOptions options;
   options.fill_cache = false;  // one pass over everything would push out what is in use
-  const std::unique_ptr<rocksdb::Iterator> it(rocks->db->NewIterator(options, rocks->snapshots));
+  const std::unique_ptr<rocksdb::Iterator> it(handles->db->NewIterator(options, handles->snapshots));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     Result<Snapshot> decoded = decode_snapshot(schema_, it->value().ToStringView());
     if (!decoded.ok()) return decoded.status();
@@ -184,8 +184,8 @@ Status RocksStore::for_each_snapshot(const std::function<void(Snapshot)>& visit)
 }
 
 // Calls `visit` with the value of each meta key with this first letter, in key order.
-Status for_each_meta(const Rocks& rocks, char prefix, const std::function<Status(std::string_view)>& visit) {
-  const std::unique_ptr<rocksdb::Iterator> it(rocks.db->NewIterator(rocksdb::ReadOptions(), rocks.meta));
+Status for_each_meta(const RocksDbHandles& handles, char prefix, const std::function<Status(std::string_view)>& visit) {
+  const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.meta));
   const std::string_view start(&prefix, 1);
   for (it->Seek(slice(start)); it->Valid() && it->key().starts_with(slice(start)); it->Next()) {
     LACUNA_RETURN_IF_ERROR(visit(it->value().ToStringView()));
@@ -193,11 +193,11 @@ Status for_each_meta(const Rocks& rocks, char prefix, const std::function<Status
   return to_status(it->status(), "reading the store's meta data");
 }
 
-Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStore::positions() const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksDbStore::positions() const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> out;
-  LACUNA_RETURN_IF_ERROR(for_each_meta(*rocks, kPositionPrefix, [&out](std::string_view bytes) -> Status {
+  LACUNA_RETURN_IF_ERROR(for_each_meta(*handles, kPositionPrefix, [&out](std::string_view bytes) -> Status {
     Result<PartitionPosition> decoded = decode_position(bytes);
     if (!decoded.ok()) return decoded.status();
     out[{decoded->topic, decoded->partition}] = decoded->position;
@@ -206,13 +206,13 @@ Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksStor
   return out;
 }
 
-Result<std::string> RocksStore::meta(const std::string& name) const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Result<std::string> RocksDbStore::meta(const std::string& name) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   std::string bytes;
-  const rocksdb::Status status = rocks->db->Get(rocksdb::ReadOptions(), rocks->meta, kNamePrefix + name, &bytes);
+  const rocksdb::Status status = handles->db->Get(rocksdb::ReadOptions(), handles->meta, kNamePrefix + name, &bytes);
   if (!status.ok()) return to_status(status, "reading meta data " + name);
-  Result<Named> named = decode_named(bytes);
+  Result<NamedBlob> named = decode_named_blob(bytes);
   if (!named.ok()) return Status(named.code(), "meta data " + name + ": " + named.status().message());
   if (named->name != name) return Status(Code::corrupt, "meta data " + name + ": the record is another's");
   return std::move(named->content);
@@ -220,14 +220,14 @@ Result<std::string> RocksStore::meta(const std::string& name) const {
 
 // RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
 // rows looked up here were just read by whoever changed them, so this is cheap.
-Result<std::uint64_t> RocksStore::count_new(const std::vector<Snapshot>& snapshots) const {
+Result<std::uint64_t> RocksDbStore::count_new(const std::vector<Snapshot>& snapshots) const {
   std::vector<rocksdb::Slice> keys;
   keys.reserve(snapshots.size());
   for (const Snapshot& s : snapshots) keys.push_back(slice(s.patient_id));
   const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
   std::sort(keys.begin(), keys.end(), less);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  const Found found = multi_get(*rocks_, rocks_->snapshots, rocksdb::ReadOptions(), keys, true);
+  const Found found = multi_get(*handles_, handles_->snapshots, rocksdb::ReadOptions(), keys, true);
   std::uint64_t fresh = 0;
   for (const rocksdb::Status& status : found.statuses) {
     if (status.IsNotFound()) ++fresh;
@@ -236,19 +236,19 @@ Result<std::uint64_t> RocksStore::count_new(const std::vector<Snapshot>& snapsho
   return fresh;
 }
 
-Result<std::string> RocksStore::slot_bytes(Slot slot, const SlotChanges& changes) const {
+Result<std::string> RocksDbStore::slot_bytes(Slot slot, const SlotChanges& changes) const {
   if (const auto it = changes.find(slot); it != changes.end()) {
     if (!it->second) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
     return *it->second;
   }
   std::string bytes;
-  const rocksdb::Status status = rocks_->db->Get(rocksdb::ReadOptions(), rocks_->replay, slot_key(slot), &bytes);
+  const rocksdb::Status status = handles_->db->Get(rocksdb::ReadOptions(), handles_->replay, slot_key(slot), &bytes);
   if (status.IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
   if (!status.ok()) return to_status(status, "reading the replay buffer");
   return bytes;
 }
 
-Status RocksStore::place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const {
+Status RocksDbStore::place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const {
   for (const Example& example : examples) {
     const ReplayBuffer::Placement placement = next.offer(stratum_hash(schema_, example));
     for (const auto& [hole, last] : placement.evicted) {
@@ -266,8 +266,8 @@ Status RocksStore::place(const std::vector<Example>& examples, ReplayBuffer& nex
 
 // After a full disk: closes the database and opens it again, once there is room for what its logs hold, which is then written
 // out as tables.
-Status RocksStore::reopen() {
-  if (rocks_ && !met_full_disk(*rocks_)) return {};
+Status RocksDbStore::reopen() {
+  if (handles_ && !met_full_disk(*handles_)) return {};
   constexpr std::uintmax_t kMargin = 1u << 20;
   std::error_code error;
   std::uintmax_t logs = 0;
@@ -277,19 +277,19 @@ Status RocksStore::reopen() {
   const fs::space_info space = fs::space(database_, error);
   if (error || space.available < logs + kMargin) return {Code::unavailable, "the store's disk is full"};
   const std::lock_guard lock(rocks_mutex_);
-  rocks_.reset();
-  Result<std::unique_ptr<Rocks>> opened = open_rocks(database_, memory_bytes_max_);
+  handles_.reset();
+  Result<std::unique_ptr<RocksDbHandles>> opened = open_rocksdb(database_, memory_bytes_max_);
   closed_ = opened.status();
-  if (opened.ok()) rocks_ = std::move(opened).value();
+  if (opened.ok()) handles_ = std::move(opened).value();
   return closed_;
 }
 
-Status RocksStore::sync() {
+Status RocksDbStore::sync() {
   LACUNA_RETURN_IF_ERROR(reopen());
-  return to_status(rocks_->db->SyncWAL(), "syncing the store");
+  return to_status(handles_->db->SyncWAL(), "syncing the store");
 }
 
-Status RocksStore::apply(const StateChange& change) {
+Status RocksDbStore::apply(const StateChange& change) {
   LACUNA_RETURN_IF_ERROR(reopen());
   rocksdb::WriteBatch batch;
   // WriteBatch reports only what cannot happen here (a batch over 4 GiB, an unknown column family); the first such
@@ -303,32 +303,32 @@ Status RocksStore::apply(const StateChange& change) {
   Result<std::uint64_t> fresh = count_new(change.snapshots);
   if (!fresh.ok()) return fresh.status();
   const std::uint64_t patients = patients_ + *fresh;
-  if (*fresh > 0) put(rocks_->meta, kHeaderKey, encode_header({schema_.fingerprint(), patients}));
-  for (const Snapshot& s : change.snapshots) put(rocks_->snapshots, s.patient_id, encode_snapshot(schema_, s));
+  if (*fresh > 0) put(handles_->meta, kHeaderKey, encode_header({schema_.fingerprint(), patients}));
+  for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema_, s));
   for (const auto& [partition, position] : change.positions) {
-    put(rocks_->meta, position_key(partition.first, partition.second),
+    put(handles_->meta, position_key(partition.first, partition.second),
         encode_position({partition.first, partition.second, position}));
   }
-  for (const auto& [name, bytes] : change.meta) put(rocks_->meta, kNamePrefix + name, encode_named({name, bytes}));
+  for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes}));
 
   ReplayBuffer next = replay_;
   SlotChanges slots;
   LACUNA_RETURN_IF_ERROR(place(change.examples, next, slots));
   for (const auto& [slot, bytes] : slots) {
     if (bytes) {
-      put(rocks_->replay, slot_key(slot), *bytes);
-    } else if (const rocksdb::Status status = batch.Delete(rocks_->replay, slot_key(slot)); built.ok()) {
+      put(handles_->replay, slot_key(slot), *bytes);
+    } else if (const rocksdb::Status status = batch.Delete(handles_->replay, slot_key(slot)); built.ok()) {
       built = status;
     }
   }
   for (std::uint32_t s = 0; s < next.strata().size(); ++s) {
     const bool same = s < replay_.strata().size() && next.strata()[s] == replay_.strata()[s];
-    if (!same) put(rocks_->meta, stratum_key(s), encode_stratum(next.strata()[s]));
+    if (!same) put(handles_->meta, stratum_key(s), encode_stratum(next.strata()[s]));
   }
   LACUNA_RETURN_IF_ERROR(to_status(built, "building a write batch"));
 
   const std::lock_guard lock(replay_mutex_);
-  LACUNA_RETURN_IF_ERROR(write_batch(*rocks_, batch, "writing a batch"));
+  LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "writing a batch"));
   replay_ = std::move(next);
   patients_ = patients;
   return {};
@@ -336,15 +336,15 @@ Status RocksStore::apply(const StateChange& change) {
 
 constexpr std::uint64_t kWipedPerBatch = 1000;
 
-Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
+Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
   LACUNA_RETURN_IF_ERROR(reopen());
   rocksdb::WriteBatch batch;
-  batch.Delete(rocks_->meta, position_key(topic, partition));
+  batch.Delete(handles_->meta, position_key(topic, partition));
   std::uint64_t gone = 0;  // in this batch
   const auto write = [&]() -> Status {
     const std::uint64_t left = patients_ - std::min<std::uint64_t>(patients_, gone);
-    batch.Put(rocks_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
-    LACUNA_RETURN_IF_ERROR(write_batch(*rocks_, batch, "wiping a partition"));
+    batch.Put(handles_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
+    LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "wiping a partition"));
     patients_ = left;
     batch.Clear();
     gone = 0;
@@ -352,29 +352,29 @@ Status RocksStore::wipe(const std::string& topic, std::int32_t partition) {
   };
   rocksdb::ReadOptions options;
   options.fill_cache = false;
-  const std::unique_ptr<rocksdb::Iterator> it(rocks_->db->NewIterator(options, rocks_->snapshots));
+  const std::unique_ptr<rocksdb::Iterator> it(handles_->db->NewIterator(options, handles_->snapshots));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const Result<Snapshot> snapshot = decode_snapshot(schema_, it->value().ToStringView());
     if (!snapshot.ok()) return snapshot.status();
     if (snapshot->source.topic != topic || snapshot->source.partition != partition) continue;
-    batch.Delete(rocks_->snapshots, it->key());
+    batch.Delete(handles_->snapshots, it->key());
     if (++gone == kWipedPerBatch) LACUNA_RETURN_IF_ERROR(write());
   }
   LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading all snapshots"));
   return write();
 }
 
-Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t seed) const {
-  const Open rocks(*this);
-  if (!rocks) return closed_;
+Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t seed) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
   std::vector<Slot> slots;
   rocksdb::ReadOptions options;
   {
     const std::lock_guard lock(replay_mutex_);
     slots = replay_.draw(count, seed);
-    options.snapshot = rocks->db->GetSnapshot();
+    options.snapshot = handles->db->GetSnapshot();
   }
-  const auto release = [&rocks](const rocksdb::Snapshot* s) { rocks->db->ReleaseSnapshot(s); };
+  const auto release = [&handles](const rocksdb::Snapshot* s) { handles->db->ReleaseSnapshot(s); };
   const std::unique_ptr<const rocksdb::Snapshot, decltype(release)> view(options.snapshot, release);
 
   // Read in key order, answered in the order drawn.
@@ -384,7 +384,7 @@ Result<std::vector<Example>> RocksStore::draw(std::size_t count, std::uint64_t s
   std::vector<std::string> keys;
   keys.reserve(slots.size());
   for (std::size_t i : order) keys.push_back(slot_key(slots[i]));
-  const Found found = multi_get(*rocks, rocks->replay, options, {keys.begin(), keys.end()}, true);
+  const Found found = multi_get(*handles, handles->replay, options, {keys.begin(), keys.end()}, true);
 
   std::vector<Example> out(slots.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -404,18 +404,18 @@ std::string hex(std::uint64_t number) {
 }
 
 // Reads the header, or writes the first one into a new store.
-Result<StoreHeader> load_header(const Rocks& rocks, const std::string& path, std::uint64_t fingerprint, bool may_write) {
+Result<StoreHeader> load_header(const RocksDbHandles& handles, const std::string& path, std::uint64_t fingerprint, bool may_write) {
   std::string bytes;
-  const rocksdb::Status status = rocks.db->Get(rocksdb::ReadOptions(), rocks.meta, slice(kHeaderKey), &bytes);
+  const rocksdb::Status status = handles.db->Get(rocksdb::ReadOptions(), handles.meta, slice(kHeaderKey), &bytes);
   if (status.IsNotFound()) {
-    const std::unique_ptr<rocksdb::Iterator> it(rocks.db->NewIterator(rocksdb::ReadOptions(), rocks.snapshots));
+    const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.snapshots));
     it->SeekToFirst();
     if (it->Valid()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
     LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
     const StoreHeader header{fingerprint, 0};
     if (!may_write) return header;
     LACUNA_RETURN_IF_ERROR(to_status(
-        rocks.db->Put(rocksdb::WriteOptions(), rocks.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
+        handles.db->Put(rocksdb::WriteOptions(), handles.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
     return header;
   }
   LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));
@@ -448,22 +448,22 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   // Patient data are for the daemon's user alone; a folder that was there already keeps the mode somebody chose.
   if (made) fs::permissions(options.path, fs::perms::owner_all, error);
 
-  Result<std::unique_ptr<Rocks>> rocks = open_rocks(database_path(options.path), options.memory_bytes_max);
-  if (!rocks.ok()) return rocks.status();
-  Result<StoreHeader> header = load_header(**rocks, options.path, schema.fingerprint(), true);
+  Result<std::unique_ptr<RocksDbHandles>> handles = open_rocksdb(database_path(options.path), options.memory_bytes_max);
+  if (!handles.ok()) return handles.status();
+  Result<StoreHeader> header = load_header(**handles, options.path, schema.fingerprint(), true);
   if (!header.ok()) return header.status();
 
-  std::vector<Stratum> strata;
-  LACUNA_RETURN_IF_ERROR(for_each_meta(**rocks, kStratumPrefix, [&strata](std::string_view bytes) -> Status {
-    Result<Stratum> decoded = decode_stratum(bytes);
+  std::vector<ReplayStratum> strata;
+  LACUNA_RETURN_IF_ERROR(for_each_meta(**handles, kStratumPrefix, [&strata](std::string_view bytes) -> Status {
+    Result<ReplayStratum> decoded = decode_stratum(bytes);
     if (!decoded.ok()) return decoded.status();
     strata.push_back(*decoded);
     return {};
   }));
-  Result<Checkpoints> checkpoints = Checkpoints::open(options.path + "/checkpoints");
+  Result<CheckpointFiles> checkpoints = CheckpointFiles::open(options.path + "/checkpoints");
   if (!checkpoints.ok()) return checkpoints.status();
-  return std::unique_ptr<Store>(std::make_unique<RocksStore>(
-      schema, options, std::move(rocks).value(), std::move(checkpoints).value(), header->patients,
+  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(
+      schema, options, std::move(handles).value(), std::move(checkpoints).value(), header->patients,
       ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
 }
 
@@ -473,12 +473,12 @@ Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, st
   std::string scratch = (fs::temp_directory_path(error) / "lacuna-read-XXXXXX").string();
   if (error || !mkdtemp(scratch.data())) return Status(Code::internal, "no temporary folder to read the store with");
   const auto read = [&]() -> Result<Snapshot> {
-    Result<std::unique_ptr<Rocks>> rocks = open_rocks_beside(database_path(path), scratch);
-    if (!rocks.ok()) return rocks.status();
-    Result<StoreHeader> header = load_header(**rocks, path, schema.fingerprint(), false);
+    Result<std::unique_ptr<RocksDbHandles>> handles = open_rocksdb_read_only(database_path(path), scratch);
+    if (!handles.ok()) return handles.status();
+    Result<StoreHeader> header = load_header(**handles, path, schema.fingerprint(), false);
     if (!header.ok()) return header.status();
     rocksdb::PinnableSlice value;
-    const rocksdb::Status status = (*rocks)->db->Get(rocksdb::ReadOptions(), (*rocks)->snapshots, slice(patient_id), &value);
+    const rocksdb::Status status = (*handles)->db->Get(rocksdb::ReadOptions(), (*handles)->snapshots, slice(patient_id), &value);
     if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
     if (!status.ok()) return to_status(status, "reading a snapshot");
     return decode_snapshot(schema, value.ToStringView());

@@ -129,13 +129,13 @@ struct ModelChunk {
   friend bool operator==(const ModelChunk&, const ModelChunk&) = default;
 };
 /// What is cut into pieces: the learner's checkpoint, and the store's named state at that time.
-struct ModelCheckpoint {
+struct PublishedModel {
   std::string learner;
   std::map<std::string, std::string> meta;
-  friend bool operator==(const ModelCheckpoint&, const ModelCheckpoint&) = default;
+  friend bool operator==(const PublishedModel&, const PublishedModel&) = default;
 };
-std::string encode_model_checkpoint(const ModelCheckpoint& checkpoint);
-Result<ModelCheckpoint> decode_model_checkpoint(std::string_view bytes);
+std::string encode_published_model(const PublishedModel& checkpoint);
+Result<PublishedModel> decode_published_model(std::string_view bytes);
 std::string encode_model_chunk(const ModelChunk& chunk);
 Result<ModelChunk> decode_model_chunk(std::string_view bytes);
 

@@ -86,8 +86,8 @@ bool all_times(const Times& times) {
   return true;
 }
 
-template <typename Counts>
-bool all_positive(const Counts& counts) {
+template <typename Numbers>
+bool all_positive(const Numbers& counts) {
   for (std::uint32_t n : counts) {
     if (n == 0) return false;
   }
@@ -334,7 +334,7 @@ Result<PartitionPosition> decode_position(std::string_view bytes) {
       in.topic(), in.partition(), {in.input_next(), in.changelog_next(), counts, from_ms(in.written_ms())}};
 }
 
-std::string encode_stratum(const Stratum& stratum) {
+std::string encode_stratum(const ReplayStratum& stratum) {
   format::Stratum out;
   out.set_hash(stratum.hash);
   out.set_offered(stratum.offered);
@@ -342,11 +342,11 @@ std::string encode_stratum(const Stratum& stratum) {
   return to_bytes(out);
 }
 
-Result<Stratum> decode_stratum(std::string_view bytes) {
+Result<ReplayStratum> decode_stratum(std::string_view bytes) {
   format::Stratum in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "replay stratum", in));
   if (in.stored() > in.offered()) return corrupt("replay stratum", "it holds more than was offered");
-  return Stratum{in.hash(), in.offered(), in.stored()};
+  return ReplayStratum{in.hash(), in.offered(), in.stored()};
 }
 
 std::string encode_header(const StoreHeader& header) {
@@ -362,24 +362,24 @@ Result<StoreHeader> decode_header(std::string_view bytes) {
   return StoreHeader{in.schema_fingerprint(), in.patients()};
 }
 
-std::string encode_named(const Named& named) {
-  format::Named out;
+std::string encode_named_blob(const NamedBlob& named) {
+  format::NamedBlob out;
   out.set_name(named.name);
   out.set_content(named.content);
   return to_bytes(out);
 }
 
-Result<Named> decode_named(std::string_view bytes) {
-  format::Named in;
+Result<NamedBlob> decode_named_blob(std::string_view bytes) {
+  format::NamedBlob in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "named state", in));
-  return Named{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
+  return NamedBlob{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
 }
 
 std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc) {
   return static_cast<std::uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
 }
 
-std::string encode_checkpoint(const std::string& name, const std::string& content) {
+std::string encode_checkpoint_file(const std::string& name, const std::string& content) {
   format::Checkpoint out;
   out.set_crc32(checkpoint_crc(kFormatVersion, name, content));
   out.set_name(name);
@@ -387,7 +387,7 @@ std::string encode_checkpoint(const std::string& name, const std::string& conten
   return to_bytes(out);
 }
 
-Result<Named> decode_checkpoint(std::string_view bytes) {
+Result<NamedBlob> decode_checkpoint_file(std::string_view bytes) {
   constexpr const char* kWhat = "checkpoint file";
   format::Checkpoint in;
   LACUNA_RETURN_IF_ERROR(parse(bytes, kWhat, in));
@@ -396,7 +396,7 @@ Result<Named> decode_checkpoint(std::string_view bytes) {
     return corrupt(kWhat, "the checksum does not fit");
   }
   LACUNA_RETURN_IF_ERROR(check_version(in.format_version(), kWhat));
-  return Named{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
+  return NamedBlob{std::move(*in.mutable_name()), std::move(*in.mutable_content())};
 }
 
 std::string encode_model_chunk(const ModelChunk& chunk) {
@@ -418,11 +418,11 @@ Result<ModelChunk> decode_model_chunk(std::string_view bytes) {
                     std::move(*in.mutable_content())};
 }
 
-std::string encode_model_checkpoint(const ModelCheckpoint& checkpoint) {
-  format::ModelCheckpoint out;
+std::string encode_published_model(const PublishedModel& checkpoint) {
+  format::PublishedModel out;
   out.set_learner(checkpoint.learner);
   for (const auto& [name, content] : checkpoint.meta) {
-    format::Named& named = *out.add_state();
+    format::NamedBlob& named = *out.add_state();
     named.set_format_version(kFormatVersion);
     named.set_name(name);
     named.set_content(content);
@@ -430,11 +430,11 @@ std::string encode_model_checkpoint(const ModelCheckpoint& checkpoint) {
   return to_bytes(out);
 }
 
-Result<ModelCheckpoint> decode_model_checkpoint(std::string_view bytes) {
-  format::ModelCheckpoint in;
+Result<PublishedModel> decode_published_model(std::string_view bytes) {
+  format::PublishedModel in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "model checkpoint", in));
-  ModelCheckpoint out{std::move(*in.mutable_learner()), {}};
-  for (format::Named& named : *in.mutable_state()) {
+  PublishedModel out{std::move(*in.mutable_learner()), {}};
+  for (format::NamedBlob& named : *in.mutable_state()) {
     LACUNA_RETURN_IF_ERROR(check_version(named.format_version(), "named state"));
     if (!out.meta.emplace(named.name(), std::move(*named.mutable_content())).second) {
       return corrupt("model checkpoint", "a name comes twice");

@@ -16,8 +16,8 @@ namespace lacuna::state {
 /// Raised when a reader of the version before would misread what is written.
 inline constexpr std::uint32_t kFormatVersion = 1;
 
-std::string encode_stratum(const Stratum& stratum);
-Result<Stratum> decode_stratum(std::string_view bytes);
+std::string encode_stratum(const ReplayStratum& stratum);
+Result<ReplayStratum> decode_stratum(std::string_view bytes);
 
 struct StoreHeader {
   std::uint64_t schema_fingerprint = 0;
@@ -27,17 +27,17 @@ struct StoreHeader {
 std::string encode_header(const StoreHeader& header);
 Result<StoreHeader> decode_header(std::string_view bytes);
 
-struct Named {
+struct NamedBlob {
   std::string name;
   std::string content;
-  friend bool operator==(const Named&, const Named&) = default;
+  friend bool operator==(const NamedBlob&, const NamedBlob&) = default;
 };
-std::string encode_named(const Named& named);
-Result<Named> decode_named(std::string_view bytes);
+std::string encode_named_blob(const NamedBlob& named);
+Result<NamedBlob> decode_named_blob(std::string_view bytes);
 
 /// A whole checkpoint file. Damage is told from a newer version by the checksum.
-std::string encode_checkpoint(const std::string& name, const std::string& content);
-Result<Named> decode_checkpoint(std::string_view bytes);
+std::string encode_checkpoint_file(const std::string& name, const std::string& content);
+Result<NamedBlob> decode_checkpoint_file(std::string_view bytes);
 
 /// CRC-32 as zlib has it; `crc`: of what came before.
 std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc = 0);

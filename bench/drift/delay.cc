@@ -557,7 +557,7 @@ void budget() {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     Random random(seed);
     MonitorOptions options;
-    Shared shared(options);
+    MonitorContext shared(options);
     std::vector<std::unique_ptr<RateSubject>> rates;
     std::vector<std::unique_ptr<ScoreSubject>> scores;
     std::vector<double> base, skew;
@@ -630,7 +630,7 @@ void cost() {
   std::vector<double> u(4096), z(4096);
   for (double& v : u) v = uniform(random);
   for (double& v : z) v = normal(random);
-  Shared shared(options);
+  MonitorContext shared(options);
   const auto at = [](int i) { return Time(std::chrono::minutes(i)); };
   std::vector<std::uint8_t> groups;
   for (int g = 0; g < 35; ++g) groups.push_back(static_cast<std::uint8_t>(g / 10));
@@ -663,7 +663,7 @@ void cost() {
 
   const std::size_t before = resident();
   std::vector<std::unique_ptr<Subject>> many;
-  Shared all(options);
+  MonitorContext all(options);
   for (int i = 0; i < 10'000; ++i) {
     const std::string name = "modality.feature_" + std::to_string(i);
     if (i % 5 == 0) many.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::value, name, Severity::info, 2}, all, "given", std::size_t{6}));

@@ -20,7 +20,7 @@ void Options::set(std::string_view argument) {
   const std::string key(argument.substr(0, at)), value(argument.substr(at + 1));
   const std::map<std::string, double*> numbers = {
       {"learning_rate", &train.learning_rate},   {"weight_decay", &train.weight_decay},     {"beta", &train.beta},
-      {"hide_cells_min", &train.hide_cells_min}, {"hide_cells_max", &train.hide_cells_max},
+      {"hide_cells_min", &train.hide_values_min}, {"hide_cells_max", &train.hide_values_max},
       {"hide_modalities", &train.hide_modalities}};
   const std::map<std::string, int*> whole = {{"latent_dim", &model.latent_dim}, {"hidden_dim", &model.hidden_dim},
                                              {"batch_size", &train.batch_size}, {"samples", &predict.samples},

@@ -73,9 +73,9 @@ struct Options {
     else if (key == "beta") train.beta = number;
     else if (key == "warmup") train.kl_warmup_steps = static_cast<std::int64_t>(number);
     else if (key == "passes") train.passes = static_cast<int>(number);
-    else if (key == "cells") train.payload_cells = number;
+    else if (key == "cells") train.payload_values = number;
     else if (key == "hide") train.hide_modalities = number;
-    else if (key == "cells_hidden") train.hide_cells_max = number;
+    else if (key == "cells_hidden") train.hide_values_max = number;
     else if (key == "draws") predict.samples = static_cast<int>(number);
     else if (key == "epochs") epochs = static_cast<int>(number);
     else if (key == "length") length = static_cast<std::uint32_t>(number);

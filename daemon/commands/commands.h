@@ -12,15 +12,15 @@ class App;
 
 namespace lacuna::daemon {
 
-void add_run(CLI::App& app, int& exit_code);       // daemon/run_command.cc
-void add_demo(CLI::App& app, int& exit_code);      // daemon/demo_command.cc
-void add_check(CLI::App& app, int& exit_code);     // daemon/check_command.cc
-void add_replay(CLI::App& app, int& exit_code);    // daemon/replay_command.cc
-void add_simulate(CLI::App& app, int& exit_code);  // daemon/simulate_command.cc
-void add_tail(CLI::App& app, int& exit_code);      // daemon/tail_command.cc
-void add_evaluate(CLI::App& app, int& exit_code);  // daemon/evaluate_command.cc
-void add_generate(CLI::App& app, int& exit_code);  // daemon/generate_command.cc
-void add_inspect(CLI::App& app, int& exit_code);   // daemon/inspect_command.cc
-void add_alerts(CLI::App& app, int& exit_code);    // daemon/alerts_command.cc
+void add_run(CLI::App& app, int& exit_code);
+void add_demo(CLI::App& app, int& exit_code);
+void add_check(CLI::App& app, int& exit_code);
+void add_replay(CLI::App& app, int& exit_code);
+void add_simulate(CLI::App& app, int& exit_code);
+void add_tail(CLI::App& app, int& exit_code);
+void add_evaluate(CLI::App& app, int& exit_code);
+void add_generate(CLI::App& app, int& exit_code);
+void add_inspect(CLI::App& app, int& exit_code);
+void add_alerts(CLI::App& app, int& exit_code);
 
 }  // namespace lacuna::daemon

@@ -192,7 +192,7 @@ bool DemoReport::summary(const Progress& p) const {
     all = all && held;
   };
   if (terminal_ && lines_ > 0) fmt::print("\x1b[{}A\x1b[J{}", lines_, table(p));
-  const Counts& c = p.counts;
+  const EventCounts& c = p.counts;
   fmt::print("\nSummary: {} events in {:.1f} s, {} imputations with {} values, model {} after {} steps\n", c.consumed,
              seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps);
   promise(c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused && c.dead_letters == 0,

@@ -77,7 +77,7 @@ Result<GenerationPlan> plan_of(const Schema& schema, const Arguments& arguments)
     if (result.ok()) out = std::move(*result);
     else wrong += (wrong.empty() ? "" : "; ") + std::string(option) + ": " + result.status().message();
   };
-  take("--set", parse_assignments(schema, arguments.set, false), plan.set);
+  take("--set", parse_assignments(schema, arguments.set, false), plan.intervention);
   take("--attribute", parse_assignments(schema, arguments.attributes, true), plan.attributes);
   take("--hide", parse_modalities(schema, arguments.hide), plan.hidden);
   if (!arguments.features.empty()) take("--features", parse_features(schema, arguments.features), plan.features);
@@ -105,9 +105,9 @@ Result<std::vector<Order>> orders_of(const Config& config, const Arguments& argu
 }
 
 /// Silent unless somebody watches and it takes long.
-class Watched {
+class SampleProgress {
  public:
-  explicit Watched(std::uint64_t total) : total_(total), bar_("generate", "samples") {}
+  explicit SampleProgress(std::uint64_t total) : total_(total), bar_("generate", "samples") {}
   void add(std::uint64_t samples) {
     done_ += samples;
     const bool is_long = std::chrono::steady_clock::now() - start_ > std::chrono::seconds(2);
@@ -128,7 +128,7 @@ Status write(const Config& config, const Arguments& arguments, const model::Mode
   GenerationSummary summary(*config.schema);
   std::uint64_t total = 0;
   for (const Order& order : orders) total += order.count;
-  Watched progress(total);
+  SampleProgress progress(total);
   const auto check = [&out, &arguments]() -> Status {
     if (out) return {};
     return {Code::unavailable, (arguments.output.empty() ? "standard output" : arguments.output) + " cannot be written"};
@@ -138,7 +138,7 @@ Status write(const Config& config, const Arguments& arguments, const model::Mode
     LACUNA_RETURN_IF_ERROR(generate(version, order.what, order.count, [&](const GeneratedPiece& piece) {
       if (arguments.summary) summary.add(order.what, piece);
       else out << rows.rows(order.what, piece);
-      progress.add(piece.observed.count());
+      progress.add(piece.factual.count());
       return check();
     }));
     summary.end_patient();
@@ -161,7 +161,7 @@ int run(const Arguments& arguments) {
   if (!plan.ok()) return fail(plan.status());
   auto orders = orders_of(*config, arguments, std::move(*plan));
   if (!orders.ok()) return fail(orders.status());
-  const auto version = open_published_model(*config);
+  const auto version = open_newest_checkpoint(*config);
   if (!version.ok()) return fail(version.status());
   if ((*version)->steps() == 0) std::fprintf(stderr, "lacuna generate: this model has learned nothing yet: what it draws means nothing\n");
   if (arguments.output.empty()) {

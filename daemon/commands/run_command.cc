@@ -63,7 +63,7 @@ class StopLimit {
 };
 
 void tell_counts(const Progress& last) {
-  const Counts& c = last.counts;
+  const EventCounts& c = last.counts;
   spdlog::info("stopped: consumed {} = applied {} + duplicate {} + late {} + refused {}; {} imputations, {} alerts, {} dead letters; model {}",
                c.consumed, c.applied, c.duplicate, c.late, c.refused, c.imputations, c.alerts, c.dead_letters,
                last.model_version);
@@ -112,7 +112,7 @@ int run(const RunOptions& options) {
     if (outcome.ok()) return kExitOk;
     // A store that is damaged again and again has a disk beneath it that should not be written to.
     if (outcome.code() != Code::corrupt || damages == kDamagesMax || signals.stopped()) return explain(outcome);
-    if (const Status aside = set_store_aside(*config, outcome); !aside.ok()) return explain(aside);
+    if (const Status aside = quarantine_store(*config, outcome); !aside.ok()) return explain(aside);
   }
 }
 

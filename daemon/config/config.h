@@ -75,10 +75,10 @@ struct Config {
 
   state::StoreOptions store;           ///< path is <data_dir>/state
   drift::MonitorOptions alerts;
-  struct Reaction {                    ///< while a critical alert is open
+  struct AlertResponse {                    ///< while a critical alert is open
     OnCritical on_critical = OnCritical::nothing;
     int adapt_factor = 4;              ///< of the gradient steps an example pays for
-  } reaction;
+  } alert_response;
 
   struct Http {
     bool enabled = true;

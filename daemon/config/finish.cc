@@ -125,7 +125,7 @@ void check_training(Draft& draft, const ComplainAt& complain) {
   const auto at = [&draft](const std::string& first, const std::string& second) {
     return draft.given.contains(first) ? std::pair(first, draft.given[first]) : std::pair(second, draft.given[second]);
   };
-  if (train.hide_cells_min > train.hide_cells_max) {
+  if (train.hide_values_min > train.hide_values_max) {
     const auto [path, place] = at("train.hide_cells_min", "train.hide_cells_max");
     complain(path, place, "hide_cells_min is above hide_cells_max");
   }

@@ -140,8 +140,8 @@ void add_model_keys(std::vector<Key>& keys) {
               FIELD(train.kl_warmup_steps)));
   add(number("train.gradient_norm_max", 1e-3, 1e6, "Gradients are shortened to this norm.", FIELD(train.gradient_norm_max)));
   add(number("train.hide_cells_min", 0, 0.95, "Least share of the observed cells hidden in a training example.",
-             FIELD(train.hide_cells_min)));
-  add(number("train.hide_cells_max", 0, 0.95, "Largest share; drawn uniformly between the two.", FIELD(train.hide_cells_max)));
+             FIELD(train.hide_values_min)));
+  add(number("train.hide_cells_max", 0, 0.95, "Largest share; drawn uniformly between the two.", FIELD(train.hide_values_max)));
   add(number("train.hide_modalities", 0, 1, "Probability that whole modalities are hidden as well.", FIELD(train.hide_modalities)));
   add(choice("train.objective",
              {{"stratified", model::Objective::stratified}, {"mopoe", model::Objective::mopoe}, {"mvtcae", model::Objective::mvtcae}},
@@ -151,7 +151,7 @@ void add_model_keys(std::vector<Key>& keys) {
   add(integer("train.passes", 1, 64, "Subsets of an example's modalities that a step encodes.", FIELD(train.passes)));
   add(number("train.payload_cells", 0.01, 1e6,
              "Observed cells that an image, text, signal or embedding counts for in the objective at most; one of fewer values or words counts for those.",
-             FIELD(train.payload_cells)));
+             FIELD(train.payload_values)));
   add(number("train.replay_ratio", 0, 0.95, "Share of a batch that is replayed from the past.", FIELD(train.replay_ratio)));
   add(integer("train.examples_per_step", 1, 1'000'000,
               "Fresh examples that pay for one gradient step: fewer learn more from each and cost more time.",
@@ -222,9 +222,9 @@ void add_operation_keys(std::vector<Key>& keys) {
              {{"nothing", OnCritical::nothing}, {"freeze", OnCritical::freeze}, {"adapt", OnCritical::adapt}},
              "What is done to learning while a critical alert is open: freeze takes no gradient step, so that the model that serves "
              "stays as it was; adapt takes more of them.",
-             FIELD(reaction.on_critical)));
+             FIELD(alert_response.on_critical)));
   add(integer("alerts.adapt_factor", 2, 64, "Under adapt: how many times as many steps each example pays for.",
-              FIELD(reaction.adapt_factor)));
+              FIELD(alert_response.adapt_factor)));
   add(boolean("http.enabled", "Serve metrics, health and the API.", FIELD(http.enabled)));
   add(text("http.address", "an address of this host", is_not_empty,
            "Loopback unless something in front of it authenticates: answers hold patient data.", FIELD(http.address)));

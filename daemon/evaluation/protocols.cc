@@ -64,9 +64,9 @@ double mean_on_scale(const model::Predictive& p) {
 }
 
 /// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
-class Examiner {
+class ProtocolRunner {
  public:
-  Examiner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+  ProtocolRunner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
            const Moments& moments)
       : schema_(schema), version_(version), calibrator_(calibrator), moments_(moments) {
     for (FeatureId f = 0; moments_.mean.size() < schema.feature_count(); ++f) {
@@ -110,16 +110,16 @@ class Examiner {
         std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
     const bool known = state.count > 0 && !hidden;
     const bool stale = known && question.time - state.time > schema_.stale_after(f);
-    const auto stratum = !known  ? model::Stratum::never_measured
-                         : stale ? model::Stratum::stale
-                                 : model::Stratum::fresh;
+    const auto recency = !known  ? model::Recency::never_measured
+                         : stale ? model::Recency::stale
+                                 : model::Recency::fresh;
     const auto scaled = [&](double value) { return state::to_scale(feature.likelihood, value); };
     const double mean = moments_.mean[f], sd = moments_.sd[f], value = scaled(truth.value);
 
-    const model::Interval interval = calibrator_.interval(f, stratum, predictive);
+    const model::Interval interval = calibrator_.interval(f, recency, predictive);
     const double u = to_unit(mix64(question.seed ^ f));
     Sums one;
-    const bool covered = calibrator_.update(f, stratum, predictive, truth.value, u);
+    const bool covered = calibrator_.update(f, recency, predictive, truth.value, u);
     const bool central = std::abs(predictive.normal_score(truth.value, u)) <= model::normal_quantile((1 + calibrator_.level()) / 2);
     one.absolute = std::abs(scaled(predictive.median()) - value) / sd;
     const double off = (mean_on_scale(predictive) - value) / sd;
@@ -161,7 +161,7 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
                                                   const std::vector<Stay>& stays, int every,
                                                   const std::function<void(std::size_t)>& progress) {
   Board all("next", schema.feature_count()), unseen("next, never seen before", schema.feature_count());
-  Examiner examiner(schema, version, calibrator, moments);
+  ProtocolRunner runner(schema, version, calibrator, moments);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     const Stay& stay = stays[i];
     if (progress) progress(i);
@@ -179,12 +179,12 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
       if (time > stay.front().time && scored && !arrived.empty()) {
         Question question{snapshot, time, {}, {}, mix64(i * 1'000'003 + minute)};
         for (const auto& [feature, value] : arrived) question.truth.push_back({feature, value});
-        LACUNA_RETURN_IF_ERROR(examiner.ask(std::move(question), all, &unseen));
+        LACUNA_RETURN_IF_ERROR(runner.ask(std::move(question), all, &unseen));
       }
       for (std::size_t e = from; e < to; ++e) advance(schema, snapshot, stay[e]);
     }
   }
-  LACUNA_RETURN_IF_ERROR(examiner.flush(all, &unseen));
+  LACUNA_RETURN_IF_ERROR(runner.flush(all, &unseen));
   return std::vector<ProtocolResult>{all.result(stays.size(), calibrator.level()),
                                      unseen.result(stays.size(), calibrator.level())};
 }
@@ -194,7 +194,7 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
                                       const std::vector<Stay>& stays,
                                       const std::function<void(std::size_t)>& progress) {
   Board all("cross", schema.feature_count());
-  Examiner examiner(schema, version, calibrator, moments);
+  ProtocolRunner runner(schema, version, calibrator, moments);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     if (progress) progress(i);
     if (stays[i].empty()) continue;
@@ -207,10 +207,10 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
         if (snapshot.features[f].count > 0) question.truth.push_back({f, snapshot.features[f].last});
       }
       if (question.truth.empty()) continue;
-      LACUNA_RETURN_IF_ERROR(examiner.ask(std::move(question), all, nullptr));
+      LACUNA_RETURN_IF_ERROR(runner.ask(std::move(question), all, nullptr));
     }
   }
-  LACUNA_RETURN_IF_ERROR(examiner.flush(all, nullptr));
+  LACUNA_RETURN_IF_ERROR(runner.flush(all, nullptr));
   return all.result(stays.size(), calibrator.level());
 }
 

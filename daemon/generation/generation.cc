@@ -282,37 +282,37 @@ void assign(const Schema& schema, const Assignments& assignments, Time time, Sna
   }
 }
 
-std::string_view to_string(Arm arm) { return arm == Arm::observed ? "observed" : "set"; }
+std::string_view to_string(Arm arm) { return arm == Arm::factual ? "observed" : "set"; }
 
 Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Snapshot patient, std::uint64_t number) {
   Generation out;
   out.time = patient.last_time + plan.later;
-  out.two_arms = !plan.set.empty();
+  out.two_arms = !plan.intervention.empty();
   out.number = number;
   out.seed = mix64(mix64(plan.seed) + number);
   hide(schema, plan.hidden, patient);
   assign(schema, plan.attributes, out.time, patient);
-  out.observed = std::move(patient);
-  out.set = out.observed;
-  assign(schema, plan.set, out.time, out.set);
+  out.factual = std::move(patient);
+  out.intervention = out.factual;
+  assign(schema, plan.intervention, out.time, out.intervention);
   const auto known = [](const Snapshot& snapshot, FeatureId f) { return snapshot.features[f].count > 0; };
   bool drawn_any = false;
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
-    const bool was_set = std::any_of(plan.set.features.begin(), plan.set.features.end(),
+    const bool was_set = std::any_of(plan.intervention.features.begin(), plan.intervention.features.end(),
                                      [f](const FeatureValue& v) { return v.feature == f; });
-    const bool asked = plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.observed, f);
+    const bool asked = plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.factual, f);
     const bool drawn = asked && !was_set;
     drawn_any |= drawn;
-    if (!drawn && !known(out.observed, f) && !was_set) continue;
+    if (!drawn && !known(out.factual, f) && !was_set) continue;
     out.features.push_back(f);
     if (drawn || was_set) out.of_interest.push_back(f);
-    if (!drawn && known(out.observed, f)) out.known.push_back(f);
-    if (!drawn && known(out.set, f)) out.known_when_set.push_back(f);
+    if (!drawn && known(out.factual, f)) out.known.push_back(f);
+    if (!drawn && known(out.intervention, f)) out.known_under_intervention.push_back(f);
   }
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     if (modality.kind == ModalityKind::tabular) continue;
-    const bool there = static_cast<bool>(out.observed.modalities[m].payload);
+    const bool there = static_cast<bool>(out.factual.modalities[m].payload);
     const bool named = plan.features && std::binary_search(plan.features->payloads.begin(), plan.features->payloads.end(), m);
     if (named && there) return Status(Code::invalid, modality.name + " is known: hide it with --hide to have it drawn");
     if (named || (!plan.features && !there)) out.payloads.push_back(m);
@@ -327,22 +327,22 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
 Status generate(const model::ModelVersion& version, const Generation& what, std::size_t count,
                 const std::function<Status(const GeneratedPiece&)>& take) {
   for (std::size_t first = 0; first < count; first += kGenerationPiece) {
-    model::SampleQuery observed;
-    observed.query = {&what.observed, what.time, what.features, {}, mix64(what.seed + first)};
-    observed.count = std::min(kGenerationPiece, count - first);
-    observed.kept = what.known;
-    observed.query.wanted_payloads = what.payloads;
-    auto samples = version.sample({&observed, 1});
+    model::SampleQuery factual;
+    factual.query = {&what.factual, what.time, what.features, {}, mix64(what.seed + first)};
+    factual.count = std::min(kGenerationPiece, count - first);
+    factual.kept = what.known;
+    factual.query.wanted_payloads = what.payloads;
+    auto samples = version.sample({&factual, 1});
     if (!samples.ok()) return samples.status();
     GeneratedPiece piece{first, std::move(samples->front()), {}};
     if (what.two_arms) {
       // A call of its own, so that a row stands where its twin stood: a product's rounding may depend on that.
-      model::SampleQuery set = observed;
-      set.query.snapshot = &what.set;
-      set.kept = what.known_when_set;
-      auto other = version.sample({&set, 1});
+      model::SampleQuery intervention = factual;
+      intervention.query.snapshot = &what.intervention;
+      intervention.kept = what.known_under_intervention;
+      auto other = version.sample({&intervention, 1});
       if (!other.ok()) return other.status();
-      piece.set = std::move(other->front());
+      piece.intervention = std::move(other->front());
     }
     LACUNA_RETURN_IF_ERROR(take(piece));
   }

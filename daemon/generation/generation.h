@@ -55,23 +55,23 @@ struct GenerationPlan {
   std::uint64_t seed = 1;
   Millis later{0};            ///< asked for this long after the patient's newest time
   std::vector<ModalityId> hidden;
-  /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `set` names are not drawn in its
+  /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `intervention` names are not drawn in its
   /// arm.
   std::optional<Selection> features;
   Assignments attributes;     ///< in both arms
-  Assignments set;            ///< the intervention; empty: there is but the first arm
+  Assignments intervention;            ///< the intervention; empty: there is but the first arm
 };
 
-enum class Arm : std::uint8_t { observed, set };
+enum class Arm : std::uint8_t { factual, intervention };
 std::string_view to_string(Arm arm);
 
 /// What is to be sampled of one patient.
 struct Generation {
-  Snapshot observed, set;           ///< what each arm is given; `set` is like `observed` without an intervention
+  Snapshot factual, intervention;           ///< what each arm is given; `intervention` is like `factual` without an intervention
   Time time{};
   bool two_arms = false;
   std::vector<FeatureId> features;  ///< of every sample: known, set and drawn ones; ascending
-  std::vector<FeatureId> known, known_when_set;  ///< those that are not drawn, by arm
+  std::vector<FeatureId> known, known_under_intervention;  ///< those that are not drawn, by arm
   std::vector<FeatureId> of_interest;            ///< those that are drawn or set
   std::vector<ModalityId> payloads;              ///< drawn in both arms; ascending
   std::uint64_t number = 0;         ///< of the patient, from 0
@@ -84,10 +84,10 @@ inline constexpr std::size_t kGenerationPiece = 128;
 /// `number`: of the patient, from 0; other patients' samples are others. `invalid` when nothing is left to draw.
 Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Snapshot patient, std::uint64_t number);
 
-/// Both arms of a piece, sample by sample under the same noise; `set` is empty without an intervention.
+/// Both arms of a piece, sample by sample under the same noise; `intervention` is empty without an intervention.
 struct GeneratedPiece {
   std::size_t first = 0;  ///< number of its first sample
-  model::Samples observed, set;
+  model::Samples factual, intervention;
 };
 
 /// Calls `take` for one piece after the other, until it fails.

@@ -46,9 +46,9 @@ Json attribute_json(const Attribute& attribute, float value) {
 /// Nobody's: its clinical time means nothing.
 bool is_made_up(const Snapshot& snapshot) { return snapshot.first_time == Time{}; }
 
-const Snapshot& snapshot_of(const Generation& what, Arm arm) { return arm == Arm::set ? what.set : what.observed; }
+const Snapshot& snapshot_of(const Generation& what, Arm arm) { return arm == Arm::intervention ? what.intervention : what.factual; }
 const std::vector<FeatureId>& known_of(const Generation& what, Arm arm) {
-  return arm == Arm::set ? what.known_when_set : what.known;
+  return arm == Arm::intervention ? what.known_under_intervention : what.known;
 }
 
 }  // namespace
@@ -74,10 +74,10 @@ std::string GenerationRows::header() const {
 std::string GenerationRows::rows(const Generation& what, const GeneratedPiece& piece) const {
   std::string out;
   const std::size_t width = what.features.size();
-  for (std::size_t i = 0; i < piece.observed.count(); ++i) {
-    for (const Arm arm : {Arm::observed, Arm::set}) {
-      if (arm == Arm::set && !what.two_arms) break;
-      const model::Samples& samples = arm == Arm::set ? piece.set : piece.observed;
+  for (std::size_t i = 0; i < piece.factual.count(); ++i) {
+    for (const Arm arm : {Arm::factual, Arm::intervention}) {
+      if (arm == Arm::intervention && !what.two_arms) break;
+      const model::Samples& samples = arm == Arm::intervention ? piece.intervention : piece.factual;
       const double* values = samples.values.data() + i * width;
       const Payload* payloads = samples.payloads.data() + i * what.payloads.size();
       if (format_ == GenerationFormat::ndjson) json(what, arm, piece.first + i, values, payloads, out);
@@ -156,20 +156,20 @@ std::size_t GenerationSummary::cells_of(FeatureId feature) const {
 
 void GenerationSummary::add(const Generation& what, const GeneratedPiece& piece) {
   cells_.resize(schema_.feature_count());
-  const model::Samples& observed = piece.observed;
-  for (std::size_t j = 0; j < observed.features.size(); ++j) {
-    if (!std::binary_search(what.of_interest.begin(), what.of_interest.end(), observed.features[j])) continue;
-    std::vector<Cell>& cells = cells_[observed.features[j]];
-    cells.resize(cells_of(observed.features[j]));
-    for (std::size_t i = 0; i < observed.count(); ++i) {
+  const model::Samples& factual = piece.factual;
+  for (std::size_t j = 0; j < factual.features.size(); ++j) {
+    if (!std::binary_search(what.of_interest.begin(), what.of_interest.end(), factual.features[j])) continue;
+    std::vector<Cell>& cells = cells_[factual.features[j]];
+    cells.resize(cells_of(factual.features[j]));
+    for (std::size_t i = 0; i < factual.count(); ++i) {
       for (std::size_t c = 0; c < cells.size(); ++c) {
         // A category counts as 1 where it was drawn.
         const auto value = [&](double v) { return cells.size() == 1 ? v : static_cast<std::size_t>(v) == c ? 1.0 : 0.0; };
-        const double before = value(observed.at(i, j));
-        cells[c].observed.add(before);
-        if (piece.set.values.empty()) continue;
-        const double after = value(piece.set.at(i, j));
-        cells[c].set.add(after);
+        const double before = value(factual.at(i, j));
+        cells[c].factual.add(before);
+        if (piece.intervention.values.empty()) continue;
+        const double after = value(piece.intervention.at(i, j));
+        cells[c].intervention.add(after);
         cells[c].difference.add(after - before);
         cells[c].of_patient.add(after - before);
       }
@@ -195,10 +195,10 @@ std::vector<GenerationSummary::Row> GenerationSummary::rows() const {
       row.feature = f;
       row.category = cells_of(f) > 1 ? static_cast<int>(c) : -1;
       row.patients = cell.patients.count;
-      row.samples = cell.observed.count;
-      row.mean = cell.observed.mean;
-      row.sd = cell.observed.sd();
-      row.mean_set = cell.set.mean;
+      row.samples = cell.factual.count;
+      row.mean = cell.factual.mean;
+      row.sd = cell.factual.sd();
+      row.mean_set = cell.intervention.mean;
       row.difference = cell.difference.mean;
       const Moments& units = cell.patients.count > 1 ? cell.patients : cell.difference;
       row.se_known = units.count > 1;

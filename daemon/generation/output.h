@@ -64,7 +64,7 @@ class GenerationSummary {
     double sd() const;
   };
   struct Cell {
-    Moments observed, set, difference, of_patient, patients;
+    Moments factual, intervention, difference, of_patient, patients;
   };
   std::size_t cells_of(FeatureId feature) const;
 

@@ -40,16 +40,16 @@ Json json_of(const Progress& progress, const drift::SubjectView& view) {
 
 std::string drift_json(const Config& config, const Progress& progress) {
   Json families = Json::array(), subjects = Json::array();
-  for (const auto& [kind, family] : families_of(progress.subjects, progress.event_time)) {
-    Json out{{"kind", kind},         {"subjects", family.size()},    {"learning", family.states[0]},
-             {"armed", family.states[1]}, {"alarmed", family.states[2]}, {"muted", family.muted}};
-    put(out, "log_evidence_over_threshold_max", family.over_threshold_max);
+  for (const auto& [kind, counts] : count_subjects(progress.subjects, progress.event_time)) {
+    Json out{{"kind", kind},         {"subjects", counts.size()},    {"learning", counts.states[0]},
+             {"armed", counts.states[1]}, {"alarmed", counts.states[2]}, {"muted", counts.muted}};
+    put(out, "log_evidence_over_threshold_max", counts.over_threshold_max);
     families.push_back(std::move(out));
   }
   for (const drift::SubjectView& view : progress.subjects) subjects.push_back(json_of(progress, view));
   Json out{{"false_per_month", config.alerts.false_per_month}};
   if (progress.event_time != Time{}) out["time"] = format_rfc3339(progress.event_time);
-  out["learning_pace"] = progress.pace;
+  out["learning_pace"] = progress.steps_multiplier;
   out["families"] = std::move(families);
   out["subjects"] = std::move(subjects);
   return text_of(out);
@@ -74,12 +74,12 @@ std::string missingness_json(const std::vector<drift::MissingnessMatrix::Row>& r
   return text_of({{"rows", std::move(out)}});
 }
 
-Result<OperatorCommand> parse_command(OperatorCommand::What what, std::string_view body) {
+Result<OperatorCommand> parse_command(OperatorCommand::Action action, std::string_view body) {
   const auto wrong = [](const std::string& why) { return Status(Code::invalid, why); };
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) return wrong("the body is not a JSON object");
-  OperatorCommand out{what, {}, {}, {}};
-  const bool timed = what == OperatorCommand::What::mute;
+  OperatorCommand out{action, {}, {}, {}};
+  const bool timed = action == OperatorCommand::Action::mute;
   for (const auto& [name, value] : json.items()) {
     if (name != "kind" && name != "subject" && !(timed && name == "for")) {
       return wrong(std::string("only kind, subject") + (timed ? ", for" : "") + " are known here");

@@ -20,6 +20,6 @@ std::string subject_json(const Progress& progress, std::string_view kind, std::s
 std::string missingness_json(const std::vector<drift::MissingnessMatrix::Row>& rows);
 
 /// {"kind":...,"subject":...}, for a mute with "for":"24h". `invalid` says what is wrong and quotes nothing.
-Result<OperatorCommand> parse_command(OperatorCommand::What what, std::string_view body);
+Result<OperatorCommand> parse_command(OperatorCommand::Action action, std::string_view body);
 
 }  // namespace lacuna::daemon

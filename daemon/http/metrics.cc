@@ -68,7 +68,7 @@ class Exposition {
 };
 
 void add_pipeline(Exposition& out, const Progress& p) {
-  const Counts& c = p.counts;
+  const EventCounts& c = p.counts;
   out.counter("pipeline_consumed_total",
               "Records consumed; the sum over the outcomes of lacuna_pipeline_events_total")
       .add(c.consumed);
@@ -140,7 +140,7 @@ void add_learner(Exposition& out, const Progress& p) {
               "Steps whose loss or gradient was not finite: weights left as they were")
       .add(l.skipped_steps);
   out.gauge("learner_pace", "Gradient steps an example pays for, of the usual ones: 0 while learning is frozen, see alerts.on_critical")
-      .add(p.pace);
+      .add(p.steps_multiplier);
   out.gauge("learner_queued_examples", "Fresh examples waiting for the learner").add(l.queued);
   // Before the first step there is no loss: absent, not 0.
   out.gauge("learner_loss_nats", "Training loss per observed cell, exponential mean");
@@ -239,19 +239,19 @@ class LabelWords {
   std::set<std::string, std::less<>> words_;
 };
 
-void add_families(Exposition& out, const Progress& p) {
-  const auto families = families_of(p.subjects, p.event_time);
+void add_subject_counts(Exposition& out, const Progress& p) {
+  const auto families = count_subjects(p.subjects, p.event_time);
   out.gauge("drift_subjects", "Subjects of a family by state; those muted are in another state as well");
-  for (const auto& [kind, family] : families) {
+  for (const auto& [kind, counts] : families) {
     for (const auto state : {drift::SubjectState::learning, drift::SubjectState::armed, drift::SubjectState::alarmed}) {
-      out.add(family.states[static_cast<std::size_t>(state)], {{"kind", kind}, {"state", std::string(to_string(state))}});
+      out.add(counts.states[static_cast<std::size_t>(state)], {{"kind", kind}, {"state", std::string(to_string(state))}});
     }
-    out.add(family.muted, {{"kind", kind}, {"state", "muted"}});
+    out.add(counts.muted, {{"kind", kind}, {"state", "muted"}});
   }
   out.gauge("drift_log_evidence_over_threshold_max",
             "Natural logarithm of a family's largest evidence over its threshold: at 0 a subject alarms");
-  for (const auto& [kind, family] : families) {
-    if (std::isfinite(family.over_threshold_max)) out.add(family.over_threshold_max, {{"kind", kind}});
+  for (const auto& [kind, counts] : families) {
+    if (std::isfinite(counts.over_threshold_max)) out.add(counts.over_threshold_max, {{"kind", kind}});
   }
 }
 
@@ -312,7 +312,7 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   add_learner(out, progress);
   add_scores(out, progress);
   add_features(out, *config.schema, progress);
-  add_families(out, progress);
+  add_subject_counts(out, progress);
   add_detectors(out, *config.schema, progress);
   add_store(out, progress);
   return out.text();

@@ -261,11 +261,11 @@ class HttpServerImpl final : public HttpServer {
                  [this](const Request&, Response& response, const httplib::ContentReader& body) {
                    impute(body, response);
                  });
-    using What = OperatorCommand::What;
-    static constexpr std::pair<std::string_view, What> decisions[] = {
-        {kAccept, What::accept}, {kMute, What::mute}, {kUnmute, What::unmute}};
-    for (const auto& [path, what] : decisions) {
-      server_.Post(std::string(path), [this, decision = what](const Request&, Response& response,
+    using Action = OperatorCommand::Action;
+    static constexpr std::pair<std::string_view, Action> decisions[] = {
+        {kAccept, Action::accept}, {kMute, Action::mute}, {kUnmute, Action::unmute}};
+    for (const auto& [path, action] : decisions) {
+      server_.Post(std::string(path), [this, decision = action](const Request&, Response& response,
                                                               const httplib::ContentReader& body) {
         command(decision, body, response);
       });
@@ -312,10 +312,10 @@ class HttpServerImpl final : public HttpServer {
     return {};
   }
 
-  void command(OperatorCommand::What what, const httplib::ContentReader& body, Response& response) {
+  void command(OperatorCommand::Action action, const httplib::ContentReader& body, Response& response) {
     const auto json = read(body, response);
     if (!json) return;
-    const Result<OperatorCommand> command = parse_command(what, *json);
+    const Result<OperatorCommand> command = parse_command(action, *json);
     if (!command.ok()) return fail(response, command.status());
     if (const Status done = pipeline_.command(*command); !done.ok()) return fail(response, done);
     response.set_content(subject_json(pipeline_.progress(), command->kind, command->subject), kJson);

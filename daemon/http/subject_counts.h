@@ -13,7 +13,7 @@
 namespace lacuna::daemon {
 
 /// The subjects of one kind together.
-struct Family {
+struct SubjectCounts {
   std::array<std::size_t, 3> states{};  ///< how many, by SubjectState
   std::size_t muted = 0;                ///< whatever state they are in
   /// Of those that are armed or alarmed, the largest log evidence less its log threshold; -infinity: there are none.
@@ -22,14 +22,14 @@ struct Family {
 };
 
 /// By kind. `now`: clinical time.
-inline std::map<std::string, Family> families_of(const std::vector<drift::SubjectView>& subjects, Time now) {
-  std::map<std::string, Family> out;
+inline std::map<std::string, SubjectCounts> count_subjects(const std::vector<drift::SubjectView>& subjects, Time now) {
+  std::map<std::string, SubjectCounts> out;
   for (const drift::SubjectView& s : subjects) {
-    Family& family = out[s.kind];
-    family.states[static_cast<std::size_t>(s.state)] += 1;
-    if (s.muted_until > now) family.muted += 1;
+    SubjectCounts& counts = out[s.kind];
+    counts.states[static_cast<std::size_t>(s.state)] += 1;
+    if (s.muted_until > now) counts.muted += 1;
     if (s.state != drift::SubjectState::learning) {
-      family.over_threshold_max = std::max(family.over_threshold_max, s.log_evidence - s.log_threshold);
+      counts.over_threshold_max = std::max(counts.over_threshold_max, s.log_evidence - s.log_threshold);
     }
   }
   return out;

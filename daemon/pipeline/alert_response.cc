@@ -14,13 +14,13 @@ bool any_critical(std::span<const Alert> open) {
 
 }  // namespace
 
-int Reaction::pace(std::span<const Alert> open) const {
+int AlertResponse::steps_multiplier(std::span<const Alert> open) const {
   if (!reacts() || !any_critical(open)) return 1;
   return config_.on_critical == OnCritical::freeze ? 0 : config_.adapt_factor;
 }
 
-void Reaction::tell(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const {
-  const int now = pace(open);
+void AlertResponse::annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const {
+  const int now = steps_multiplier(open);
   const std::string changed = config_.on_critical == OnCritical::freeze
                                   ? "frozen"
                                   : "sped up " + std::to_string(config_.adapt_factor) + " times";

@@ -12,18 +12,18 @@ namespace lacuna::daemon {
 
 /// What an open critical alert does to learning (alerts.on_critical). It remembers nothing: what is open decides, and that is
 /// stored with each batch, so that a restart changes nothing.
-class Reaction {
+class AlertResponse {
  public:
-  explicit Reaction(const Config::Reaction& config) : config_(config) {}
+  explicit AlertResponse(const Config::AlertResponseOptions& config) : config_(config) {}
 
   bool reacts() const { return config_.on_critical != OnCritical::nothing; }
   /// How many times as many gradient steps as usual the examples of a batch pay for that left `open` alerts; 0: none.
-  int pace(std::span<const Alert> open) const;
+  int steps_multiplier(std::span<const Alert> open) const;
   /// Completes messages: what was done, and under which model version. `open`: what is open after them.
-  void tell(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const;
+  void annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const;
 
  private:
-  const Config::Reaction config_;
+  const Config::AlertResponseOptions config_;
 };
 
 /// As it goes to topics.alerts.

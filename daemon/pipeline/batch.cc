@@ -96,7 +96,7 @@ void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::stri
   else dead_letters_[at->second] = std::move(letter);
 }
 
-void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison) {
+void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison) {
   events_.reserve(records_.size());
   for (std::size_t i = 0; i < records_.size(); ++i) {
     tally(i).consumed += 1;
@@ -273,8 +273,8 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       const auto [feature, value] = m.values[k];
       const model::Predictive& p = predictions[i]->predictive[k];
       const FeatureState& known = m.before.features[feature];
-      const model::Stratum stratum = stratum_of(schema, m.before, feature, m.time);
-      const model::Interval interval = state.calibrator.interval(feature, stratum, p);
+      const model::Recency recency = recency_of(schema, m.before, feature, m.time);
+      const model::Interval interval = state.calibrator.interval(feature, recency, p);
       const auto [mean, sd] = version.moments(feature);
       const Likelihood likelihood = schema.features()[feature].likelihood;
       const double y = state::to_scale(likelihood, value);
@@ -291,7 +291,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       s.width = (state::to_scale(likelihood, interval.high) - state::to_scale(likelihood, interval.low)) / sd;
       const double u = to_unit(mix64(queries[i].seed + feature));
       const double z = p.normal_score(value, u);
-      s.covered = state.calibrator.update(feature, stratum, p, value, u);
+      s.covered = state.calibrator.update(feature, recency, p, value, u);
       s.central = std::abs(z) <= widest;
       s.value = y;
       state.scores.add(s);
@@ -350,11 +350,11 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
       const Likelihood likelihood = schema.features()[feature].likelihood;
       const auto scaled = [likelihood](double value) { return state::to_scale(likelihood, value); };
       const double sd = version.moments(feature).second;
-      const model::Interval interval = state.calibrator.interval(feature, model::Stratum::never_measured, p);
+      const model::Interval interval = state.calibrator.interval(feature, model::Recency::never_measured, p);
       const double u = to_unit(mix64(queries[i].seed + feature));
       state.scores.add(model::HiddenScore{
           feature, std::abs(scaled(p.median()) - scaled(arrived->value)) / sd, (scaled(interval.high) - scaled(interval.low)) / sd,
-          state.calibrator.update(feature, model::Stratum::never_measured, p, arrived->value, u)});
+          state.calibrator.update(feature, model::Recency::never_measured, p, arrived->value, u)});
     }
   }
 }

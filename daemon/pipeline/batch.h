@@ -56,7 +56,7 @@ class Batch {
   const std::vector<streaming::Record>& records() const { return records_; }
 
   /// Bytes to events; what cannot be read becomes a dead letter.
-  void decode(streaming::EventDecoder& decoder, Time now, const PoisonHunt::List& poison);
+  void decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison);
   /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
   /// from the store.
   Status load(const state::Store& store, const state::StateChange* before);
@@ -72,7 +72,7 @@ class Batch {
   /// `tallies` as encode() left them. Takes the snapshots.
   state::StateChange change(StreamState& state, const Tallies& tallies, Time now);
 
-  const Counts& counts() const { return counts_; }
+  const EventCounts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
   std::map<streaming::TopicPartition, Time> newest_by_partition() const;
   std::vector<Example> take_examples() { return std::move(examples_); }
@@ -111,7 +111,7 @@ class Batch {
   std::vector<Imputation> imputations_;
   std::vector<streaming::OutputRecord> dead_letters_;
   std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
-  Counts counts_;
+  EventCounts counts_;
   Time newest_{};
 };
 

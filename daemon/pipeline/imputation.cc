@@ -48,10 +48,10 @@ std::vector<ImputedChannel> summarise(const Modality& modality, const model::Pay
 
 }  // namespace
 
-model::Stratum payload_stratum_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time) {
+model::Recency payload_recency_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time) {
   const ModalityState& known = snapshot.modalities[modality];
-  if (!known.payload) return model::Stratum::never_measured;
-  return time - known.last_time > schema.modalities()[modality].stale_after ? model::Stratum::stale : model::Stratum::fresh;
+  if (!known.payload) return model::Recency::never_measured;
+  return time - known.last_time > schema.modalities()[modality].stale_after ? model::Recency::stale : model::Recency::fresh;
 }
 
 std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
@@ -60,8 +60,8 @@ std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot&
   const bool stale_too = config.imputation_features != "never_measured";
   for (ModalityId m = 0; m < config.schema->modality_count(); ++m) {
     if (config.schema->modalities()[m].kind == ModalityKind::tabular) continue;
-    const model::Stratum stratum = payload_stratum_of(*config.schema, snapshot, m, time);
-    if (stratum == model::Stratum::never_measured || (stale_too && stratum == model::Stratum::stale)) wanted.push_back(m);
+    const model::Recency recency = payload_recency_of(*config.schema, snapshot, m, time);
+    if (recency == model::Recency::never_measured || (stale_too && recency == model::Recency::stale)) wanted.push_back(m);
   }
   return wanted;
 }
@@ -85,18 +85,18 @@ ImputedPayload make_imputed_payload(const Schema& schema, const model::PayloadPr
   return out;
 }
 
-model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
+model::Recency recency_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
   const FeatureState& known = snapshot.features[feature];
-  if (known.count == 0) return model::Stratum::never_measured;
-  return time - known.time > schema.stale_after(feature) ? model::Stratum::stale : model::Stratum::fresh;
+  if (known.count == 0) return model::Recency::never_measured;
+  return time - known.time > schema.stale_after(feature) ? model::Recency::stale : model::Recency::fresh;
 }
 
 std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
   std::vector<FeatureId> wanted;
   const bool stale_too = config.imputation_features != "never_measured";
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
-    const model::Stratum s = stratum_of(*config.schema, snapshot, f, time);
-    if (s == model::Stratum::never_measured || (stale_too && s == model::Stratum::stale)) wanted.push_back(f);
+    const model::Recency s = recency_of(*config.schema, snapshot, f, time);
+    if (s == model::Recency::never_measured || (stale_too && s == model::Recency::stale)) wanted.push_back(f);
   }
   return wanted;
 }
@@ -129,11 +129,11 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     if (modality.kind != ModalityKind::tabular) {
-      if (payload_stratum_of(schema, snapshot, m, time) == model::Stratum::fresh) out.based_on.push_back(m);
+      if (payload_recency_of(schema, snapshot, m, time) == model::Recency::fresh) out.based_on.push_back(m);
       continue;
     }
     for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-      if (stratum_of(schema, snapshot, f, time) == model::Stratum::fresh) {
+      if (recency_of(schema, snapshot, f, time) == model::Recency::fresh) {
         out.based_on.push_back(m);
         break;
       }
@@ -143,15 +143,15 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   for (std::size_t i = 0; i < prediction.features.size(); ++i) {
     const FeatureId f = prediction.features[i];
     const model::Predictive& p = prediction.predictive[i];
-    const model::Stratum stratum = stratum_of(schema, snapshot, f, time);
+    const model::Recency recency = recency_of(schema, snapshot, f, time);
     ImputedValue value;
     value.feature = f;
     value.reason =
-        stratum == model::Stratum::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
+        recency == model::Recency::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
     value.mean = p.mean();
     value.median = p.median();
     value.sd = p.sd();
-    const model::Interval interval = calibrator.interval(f, stratum, p);
+    const model::Interval interval = calibrator.interval(f, recency, p);
     value.low = interval.low;
     value.high = interval.high;
     // A mixture's tail can pass what the schema calls plausible; what is published does not.
@@ -163,8 +163,8 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   }
   for (const model::PayloadPrediction& p : prediction.payloads) {
     if (config.imputation_payloads == PayloadDetail::none) break;
-    const model::Stratum stratum = payload_stratum_of(schema, snapshot, p.modality, time);
-    const bool never = stratum == model::Stratum::never_measured;
+    const model::Recency recency = payload_recency_of(schema, snapshot, p.modality, time);
+    const bool never = recency == model::Recency::never_measured;
     out.payloads.push_back(make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale,
                                                 config.imputation_payloads));
   }

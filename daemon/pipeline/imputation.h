@@ -17,7 +17,7 @@ inline constexpr std::size_t kWordsInSummary = 20;
 inline constexpr std::size_t kWordsInWhole = 200;
 
 /// What is known of a feature at `time`.
-model::Stratum stratum_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);
+model::Recency recency_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);
 
 /// The features to publish for a snapshot under imputation.features.
 std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
@@ -36,7 +36,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
                            const model::Calibrator& calibrator, const std::string& version);
 
 /// What is known at `time` of the payload of a modality that is not tabular.
-model::Stratum payload_stratum_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time);
+model::Recency payload_recency_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time);
 
 /// The modalities whose payload to impute for a snapshot under imputation.payloads and imputation.features.
 std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time);

@@ -11,10 +11,10 @@ namespace lacuna::daemon {
 
 /// What other threads may know of the loop: whether it moves, whether it is ready, and its last progress. Written by the loop's
 /// thread, read by any.
-class Standing {
+class LoopStatus {
  public:
-  void moved() { moved_ = Clock::now().time_since_epoch().count(); }
-  bool moved_within(Millis limit) const { return Clock::now() - Clock::time_point(Clock::duration(moved_.load())) < limit; }
+  void heartbeat() { heartbeat_ = Clock::now().time_since_epoch().count(); }
+  bool beat_within(Millis limit) const { return Clock::now() - Clock::time_point(Clock::duration(heartbeat_.load())) < limit; }
 
   void set_ready(Status status) {
     const std::lock_guard lock(mutex_);
@@ -42,7 +42,7 @@ class Standing {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::atomic<Clock::rep> moved_ = Clock::now().time_since_epoch().count();
+  std::atomic<Clock::rep> heartbeat_ = Clock::now().time_since_epoch().count();
   mutable std::mutex mutex_;  ///< guards the next two
   Progress progress_;
   Status ready_{Code::unavailable, "starting"};

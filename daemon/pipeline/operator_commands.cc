@@ -53,10 +53,10 @@ void OperatorCommands::close() {
 }
 
 Status carry_out(const OperatorCommand& command, drift::Monitor& monitor, Time now) {
-  switch (command.what) {
-    case OperatorCommand::What::accept: return monitor.accept(command.kind, command.subject, now);
-    case OperatorCommand::What::mute: return monitor.mute(command.kind, command.subject, now + command.duration);
-    case OperatorCommand::What::unmute: return monitor.mute(command.kind, command.subject, Time::min());
+  switch (command.action) {
+    case OperatorCommand::Action::accept: return monitor.accept(command.kind, command.subject, now);
+    case OperatorCommand::Action::mute: return monitor.mute(command.kind, command.subject, now + command.duration);
+    case OperatorCommand::Action::unmute: return monitor.mute(command.kind, command.subject, Time::min());
   }
   return {Code::invalid, "no such command"};
 }

@@ -16,8 +16,8 @@ namespace lacuna::daemon {
 
 /// An operator's decision about one subject of the detectors.
 struct OperatorCommand {
-  enum class What : std::uint8_t { accept, mute, unmute };
-  What what = What::accept;
+  enum class Action : std::uint8_t { accept, mute, unmute };
+  Action action = Action::accept;
   std::string kind, subject;
   Millis duration{};  ///< mute: for how long, of clinical time
 };

@@ -4,7 +4,7 @@
 
 namespace lacuna::daemon {
 
-Alignment::Change Alignment::observe(const std::map<streaming::TopicPartition, Time>& newest,
+PartitionAlignment::Change PartitionAlignment::observe(const std::map<streaming::TopicPartition, Time>& newest,
                                      const std::function<bool(const streaming::TopicPartition&)>& has_more) {
   const auto now = std::chrono::steady_clock::now();
   Time slowest = Time::max(), fastest = Time::min();
@@ -33,7 +33,7 @@ Alignment::Change Alignment::observe(const std::map<streaming::TopicPartition, T
   return change;
 }
 
-std::vector<streaming::TopicPartition> Alignment::going(const std::vector<streaming::TopicPartition>& assigned) const {
+std::vector<streaming::TopicPartition> PartitionAlignment::runnable(const std::vector<streaming::TopicPartition>& assigned) const {
   std::vector<streaming::TopicPartition> out;
   for (const streaming::TopicPartition& partition : assigned) {
     const auto found = partitions_.find(partition);

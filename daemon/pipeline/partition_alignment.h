@@ -13,7 +13,7 @@ namespace lacuna::daemon {
 /// Keeps partitions together in clinical time while a backlog is read: those ahead of the slowest by more than kWindow rest
 /// until it has caught up. Without it one partition can be days ahead of another, and what happened at the same time reaches
 /// the detectors as if it had not. A partition that is at its end (idle) holds nobody up. One thread.
-class Alignment {
+class PartitionAlignment {
  public:
   static constexpr Millis kWindow = std::chrono::hours(2);
   /// Polls without a record, with nothing left to read, after which a partition counts as idle; and so does one that has given
@@ -30,7 +30,7 @@ class Alignment {
   Change observe(const std::map<streaming::TopicPartition, Time>& newest,
                  const std::function<bool(const streaming::TopicPartition&)>& has_more);
   /// Of the partitions assigned, those that are restored and not too far ahead of the others.
-  std::vector<streaming::TopicPartition> going(const std::vector<streaming::TopicPartition>& assigned) const;
+  std::vector<streaming::TopicPartition> runnable(const std::vector<streaming::TopicPartition>& assigned) const;
   /// No event older than this is expected, but for late ones: the slowest partition's newest time. Time::min() at first.
   Time watermark() const { return watermark_; }
 

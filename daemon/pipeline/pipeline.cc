@@ -39,12 +39,12 @@ constexpr Millis kCommandMax{10'000};
 constexpr Millis kPollMax{1'000};
 
 /// A batch from decoding to the store. At most two live: one whose commit is under way, one that is prepared meanwhile.
-struct Step {
+struct StagedBatch {
   std::unique_ptr<Batch> batch;
   streaming::Transaction transaction;  ///< until its commit is started
   state::StateChange change;
   std::vector<Alert> alerts;
-  int pace = 1;                        ///< at which its examples are learned
+  int steps_multiplier = 1;                        ///< at which its examples are learned
   steady_clock::time_point start = steady_clock::now();
   bool committed = false;  ///< durable in the log, not yet in the store
 };
@@ -64,10 +64,10 @@ class PipelineImpl final : public Pipeline {
     Status outcome = open_store();
     if (outcome.code() == Code::corrupt) {
       store_.reset();
-      LACUNA_RETURN_IF_ERROR(set_store_aside(config_, outcome));
+      LACUNA_RETURN_IF_ERROR(quarantine_store(config_, outcome));
       outcome = open_store();
     }
-    recovery_.damaged_stores = damaged_stores(config_);
+    recovery_.damaged_stores = count_quarantined_stores(config_);
     return outcome;
   }
 
@@ -87,12 +87,12 @@ class PipelineImpl final : public Pipeline {
   }
 
   Result<bool> turn() override {
-    moved();
+    heartbeat();
     bool worked = false;
     const Status outcome = work(worked);
     switch (outcome.code()) {
       case Code::ok:
-        if (aborted_in_a_row_ == 0) patience_.calm();
+        if (aborted_in_a_row_ == 0) retry_.reset();
         return worked;
       case Code::aborted:
         spdlog::warn("batch aborted, doing it again: {}", outcome.message());
@@ -110,22 +110,22 @@ class PipelineImpl final : public Pipeline {
     }
   }
 
-  void stop() override { patience_.stop(); }
+  void stop() override { retry_.stop(); }
 
-  Progress progress() const override { return standing_.progress(); }
-  Status ready() const override { return standing_.ready(); }
+  Progress progress() const override { return loop_status_.progress(); }
+  Status ready() const override { return loop_status_.ready(); }
   bool live() const override {
     // A commit that is not answered is waited for, and its outcome found out; nothing is wrong with the loop.
     const auto& kafka = config_.log.kafka;
     const Millis limit = kTurnMax + (config_.log.kind == LogKind::kafka ? 2 * kafka.transaction_timeout + kafka.request_timeout : Millis(0));
-    return standing_.moved_within(limit);
+    return loop_status_.beat_within(limit);
   }
 
   Result<Snapshot> patient(const std::string& id) const override {
     auto found = store_->snapshot(id);
     if (!found.ok()) return found;
     // What the store has of a partition that moved away is old.
-    if (standing_.holds({found->source.topic, found->source.partition})) return found;
+    if (loop_status_.holds({found->source.topic, found->source.partition})) return found;
     return Status(Code::not_found, "another instance holds this patient");
   }
 
@@ -193,7 +193,7 @@ class PipelineImpl final : public Pipeline {
     auto log = factory_.open(config_.log.group, config_.instance);
     if (!log.ok()) return log.status();
     log_ = std::move(*log);
-    standing_.set_ready({Code::unavailable, "no partition is assigned yet"});
+    loop_status_.set_ready({Code::unavailable, "no partition is assigned yet"});
     return log_->subscribe(config_.topics.events,
                            {[this](const std::vector<TopicPartition>& added) { assigned(added); },
                             [this](const std::vector<TopicPartition>& removed, bool lost) { revoked(removed, lost); }});
@@ -217,7 +217,7 @@ class PipelineImpl final : public Pipeline {
 
   /// From inside poll(), before they are given up: what is under way for them is finished first.
   void revoked(const std::vector<TopicPartition>& removed, bool lost) {
-    if (const Status s = settle(); !s.ok() && deferred_.ok()) deferred_ = s;
+    if (const Status s = finish_in_flight(); !s.ok() && deferred_.ok()) deferred_ = s;
     // It waits for room on the disk, and may hold records of what moves: only a new client reads the others again.
     if (prepared_) deferred_ = Status(Code::fenced, "partitions moved while a batch was waiting");
     for (const TopicPartition& p : removed) {
@@ -235,7 +235,7 @@ class PipelineImpl final : public Pipeline {
 
   Status loop(bool until_idle) {
     int idle = 0;
-    while (!patience_.stopped()) {
+    while (!retry_.stopped()) {
       const Result<bool> worked = turn();
       if (!worked.ok()) return worked.status();
       const bool all_read = !*worked && log_ && !log_->assignment().empty() && log_->lag() == 0;
@@ -250,7 +250,7 @@ class PipelineImpl final : public Pipeline {
     if (!log_) return connect();
     const bool publish = steady_clock::now() - last_publication_ > config_.checkpoint_publish_every;
     if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
-    if (commands_.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(obey());
+    if (commands_.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(run_operator_commands());
     if (prepared_) {
       LACUNA_RETURN_IF_ERROR(stay_member());  // what it waits for is not there yet
     } else {
@@ -259,12 +259,12 @@ class PipelineImpl final : public Pipeline {
       if (!pending_.empty()) LACUNA_RETURN_IF_ERROR(prepare());
     }
     worked = prepared_ || in_flight_ || !pending_.empty() || !restores_->empty();
-    LACUNA_RETURN_IF_ERROR(settle());
+    LACUNA_RETURN_IF_ERROR(finish_in_flight());
     if (prepared_) start();
     LACUNA_RETURN_IF_ERROR(submit());
     if (!worked) LACUNA_RETURN_IF_ERROR(align({}));
     if (!worked) aborted_in_a_row_ = 0;
-    if (restores_->empty() && !log_->assignment().empty() && aborted_in_a_row_ < 2) standing_.set_ready({});
+    if (restores_->empty() && !log_->assignment().empty() && aborted_in_a_row_ < 2) loop_status_.set_ready({});
     if (steady_clock::now() - last_checkpoint_ > config_.checkpoint_every) {
       LACUNA_RETURN_IF_ERROR(save_checkpoint());
       last_checkpoint_ = steady_clock::now();
@@ -275,10 +275,10 @@ class PipelineImpl final : public Pipeline {
 
   /// At a stop, and once all is read: nothing is left half done.
   Status finish_up(bool until_idle) {
-    Status outcome = settle();
+    Status outcome = finish_in_flight();
     if (outcome.ok() && prepared_) {
       start();
-      outcome = settle();
+      outcome = finish_in_flight();
     }
     if (!outcome.ok()) {
       // None of it is durable here: whoever holds the partition next reads it again, or restores it.
@@ -286,7 +286,7 @@ class PipelineImpl final : public Pipeline {
       return until_idle ? outcome : Status();
     }
     if (until_idle) {
-      lessons_.hand_over(*learner_);
+      learning_queue_.hand_over(*learner_);
       learner_->drain();
     }
     // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk. A log that is
@@ -298,7 +298,7 @@ class PipelineImpl final : public Pipeline {
 
   Status publish_model() {
     last_publication_ = steady_clock::now();
-    LACUNA_RETURN_IF_ERROR(settle());
+    LACUNA_RETURN_IF_ERROR(finish_in_flight());
     const Status published = commit_alone(checkpoints_->publish(*learner_, state_.save()));
     if (published.code() != Code::invalid) return published;
     spdlog::error("publishing the model: {}", published.message());
@@ -317,8 +317,8 @@ class PipelineImpl final : public Pipeline {
   }
 
   /// Does what operators ask, between two batches.
-  Status obey() {
-    LACUNA_RETURN_IF_ERROR(settle());
+  Status run_operator_commands() {
+    LACUNA_RETURN_IF_ERROR(finish_in_flight());
     while (const auto asked = commands_.next()) {
       std::vector<Alert> alerts;
       Status done;
@@ -326,29 +326,29 @@ class PipelineImpl final : public Pipeline {
         const std::lock_guard lock(state_mutex_);
         done = carry_out(asked->command, state_.monitor, state_.newest == Time{} ? clock_() : state_.newest);
         alerts = state_.monitor.take_alerts();
-        reaction_.tell(alerts, state_.monitor.open_alerts(), learner_->current()->id());
+        alert_response_.annotate(alerts, state_.monitor.open_alerts(), learner_->current()->id());
       }
-      const Status kept = done.ok() ? keep(alerts) : Status();
-      if (kept.ok()) publish_progress(0);
-      commands_.answer(asked, kept.ok() ? done : Status(Code::unavailable, "it could not be kept: " + kept.message()));
-      if (kept.code() == Code::invalid) continue;  // discarded
-      LACUNA_RETURN_IF_ERROR(kept);
+      const Status persisted = done.ok() ? persist(alerts) : Status();
+      if (persisted.ok()) publish_progress(0);
+      commands_.answer(asked, persisted.ok() ? done : Status(Code::unavailable, "it could not be kept: " + persisted.message()));
+      if (persisted.code() == Code::invalid) continue;  // discarded
+      LACUNA_RETURN_IF_ERROR(persisted);
     }
     return {};
   }
 
   /// Makes what an operator changed durable. Where that fails it is forgotten.
-  Status keep(const std::vector<Alert>& alerts) {
+  Status persist(const std::vector<Alert>& alerts) {
     std::vector<streaming::OutputRecord> outputs;
     for (const Alert& alert : alerts) outputs.push_back(alert_record(config_, alert));
-    Status kept = outputs.empty() ? Status() : commit_alone(std::move(outputs));
+    Status persisted = outputs.empty() ? Status() : commit_alone(std::move(outputs));
     state::StateChange change;
     change.meta = state_.save_new(*config_.schema);
-    if (kept.ok()) kept = store_->apply(change);
-    if (kept.ok()) kept = store_->sync();
-    if (!kept.ok()) {
+    if (persisted.ok()) persisted = store_->apply(change);
+    if (persisted.ok()) persisted = store_->sync();
+    if (!persisted.ok()) {
       LACUNA_RETURN_IF_ERROR(reload());
-      return kept;
+      return persisted;
     }
     counts_.alerts += alerts.size();
     for (const Alert& alert : alerts) announce(alert);
@@ -365,14 +365,14 @@ class PipelineImpl final : public Pipeline {
     const StageTimer timer(stages_, "poll");
     if (!pending_.empty()) return stay_member();
     const bool busy = in_flight_ || (!restores_->empty() && !restores_->waiting());
-    return take(log_->poll(hunt_.limit(), busy ? Millis(0) : std::min(config_.batch.max_delay, kPollMax)));
+    return take(log_->poll(poison_search_.limit(), busy ? Millis(0) : std::min(config_.batch.max_delay, kPollMax)));
   }
 
   /// Polls without taking anything, so that the group does not take the partitions away.
   Status stay_member() {
     LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
     auto polled = log_->poll(1, Millis(0));
-    LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.going(log_->assignment())));
+    LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.runnable(log_->assignment())));
     return take(std::move(polled));
   }
 
@@ -395,11 +395,11 @@ class PipelineImpl final : public Pipeline {
       auto restored = restores_->step(*log_, *reader_, clock_(), applied_.empty());
       // While one is out of reach the partitions that are here go on.
       if (restored.code() == Code::unavailable && !applied_.empty()) {
-        standing_.set_ready(restored.status());
+        loop_status_.set_ready(restored.status());
         return {};
       }
       if (!restored.ok()) return restored.status();
-      standing_.set_ready({Code::unavailable, restores_->describe()});
+      loop_status_.set_ready({Code::unavailable, restores_->describe()});
       point("restored", {});
       if (!*restored) continue;
       const TopicPartition& p = (*restored)->partition();
@@ -412,8 +412,8 @@ class PipelineImpl final : public Pipeline {
 
   /// From records to a step that waits for its commit.
   Status prepare() {
-    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(hunt_.limit(), pending_.size()));
-    Step step;
+    const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(std::min(poison_search_.limit(), pending_.size()));
+    StagedBatch step;
     step.batch = std::make_unique<Batch>(config_, std::vector<streaming::Record>(pending_.begin(), end));
     Status outcome;
     bool faulty = false;
@@ -432,17 +432,17 @@ class PipelineImpl final : public Pipeline {
     if (!faulty) return outcome;
     // What the batch before did has to be durable before what this one did to the detectors is forgotten.
     const char* const stage = stage_;
-    LACUNA_RETURN_IF_ERROR(settle());
-    LACUNA_RETURN_IF_ERROR(hunt_.failed(step.batch->records(), stage, outcome));
+    LACUNA_RETURN_IF_ERROR(finish_in_flight());
+    LACUNA_RETURN_IF_ERROR(poison_search_.failed(step.batch->records(), stage, outcome));
     return reload();
   }
 
-  Status fill(Step& step) {
+  Status fill(StagedBatch& step) {
     Batch& batch = *step.batch;
     const auto version = learner_->current();
     {
       const StageTimer timer(stages_, stage_ = "decode");
-      batch.decode(decoder_, clock_(), hunt_.list());
+      batch.decode(decoder_, clock_(), poison_search_.list());
       point("decoded", batch.records());
     }
     {
@@ -457,10 +457,10 @@ class PipelineImpl final : public Pipeline {
       state_.monitor.advance(alignment_.watermark());
       batch.score(*version, state_);
       step.alerts = state_.monitor.take_alerts();
-      if (reaction_.reacts() || !step.alerts.empty()) {
+      if (alert_response_.reacts() || !step.alerts.empty()) {
         const std::vector<Alert> open = state_.monitor.open_alerts();
-        step.pace = reaction_.pace(open);
-        reaction_.tell(step.alerts, open, version->id());
+        step.steps_multiplier = alert_response_.steps_multiplier(open);
+        alert_response_.annotate(step.alerts, open, version->id());
       }
       point("scored", batch.records());
     }
@@ -484,7 +484,7 @@ class PipelineImpl final : public Pipeline {
   }
 
   /// Waits for the commit under way, and writes what it carried into the store.
-  Status settle() {
+  Status finish_in_flight() {
     if (!in_flight_) return {};
     if (!in_flight_->committed) {
       const StageTimer timer(stages_, "commit");
@@ -499,9 +499,9 @@ class PipelineImpl final : public Pipeline {
       LACUNA_RETURN_IF_ERROR(store_->apply(in_flight_->change));
       point("applied", in_flight_->batch->records());
     }
-    const Step done = std::move(*in_flight_);
+    const StagedBatch done = std::move(*in_flight_);
     in_flight_.reset();
-    hunt_.succeeded(done.batch->records());
+    poison_search_.succeeded(done.batch->records());
     aborted_in_a_row_ = 0;
     for (const auto& [p, position] : done.change.positions) {
       const auto held = applied_.find({p.first, p.second});
@@ -513,7 +513,7 @@ class PipelineImpl final : public Pipeline {
     batch_durations_.add(seconds);
     for (const Alert& alert : done.alerts) announce(alert);
     if (hooks_.on_imputations) hooks_.on_imputations(done.batch->imputations());
-    lessons_.add(done.batch->take_examples(), done.pace);
+    learning_queue_.add(done.batch->take_examples(), done.steps_multiplier);
     publish_progress(seconds);
     return {};
   }
@@ -522,7 +522,7 @@ class PipelineImpl final : public Pipeline {
     switch (why.code()) {
       case Code::invalid:
         // The log gives the records again; they come in smaller batches now.
-        LACUNA_RETURN_IF_ERROR(hunt_.failed(in_flight_->batch->records(), "commit", why));
+        LACUNA_RETURN_IF_ERROR(poison_search_.failed(in_flight_->batch->records(), "commit", why));
         return {Code::aborted, why.message()};
       // Unknown outcome, or a client that is dead: a new one finds out.
       case Code::internal: return {Code::fenced, why.message()};
@@ -550,13 +550,13 @@ class PipelineImpl final : public Pipeline {
     if (!rejoins_.allow()) return why;
     recovery_.rejoins += 1;
     spdlog::warn("joining the group anew: {}", why.message());
-    standing_.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
+    loop_status_.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
     LACUNA_RETURN_IF_ERROR(discard());
     deferred_ = Status();
     log_.reset();
     restores_->clear();
     applied_.clear();
-    alignment_ = Alignment();
+    alignment_ = PartitionAlignment();
     sleep();
     return {};
   }
@@ -564,17 +564,17 @@ class PipelineImpl final : public Pipeline {
   /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
   Status submit() {
     const StageTimer timer(stages_, "learn");
-    while (!lessons_.fit(*learner_, config_.train.queue_examples_max) && !patience_.stopped()) {
+    while (!learning_queue_.fit(*learner_, config_.train.queue_examples_max) && !retry_.stopped()) {
       LACUNA_RETURN_IF_ERROR(stay_member());
-      moved();
-      patience_.wait(Millis(10));
+      heartbeat();
+      retry_.wait(Millis(10));
     }
-    lessons_.hand_over(*learner_);
+    learning_queue_.hand_over(*learner_);
     return {};
   }
 
   Status align(const std::map<TopicPartition, Time>& newest) {
-    const Alignment::Change change = alignment_.observe(newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; });
+    const PartitionAlignment::Change change = alignment_.observe(newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; });
     if (!change.pause.empty()) LACUNA_RETURN_IF_ERROR(log_->pause(change.pause));
     return change.resume.empty() ? Status() : log_->resume(change.resume);
   }
@@ -605,13 +605,13 @@ class PipelineImpl final : public Pipeline {
     restores_->report(p.recovery);
     p.partitions = applied_;
     state_.report(p);
-    p.pace = reaction_.pace(p.open_alerts);
-    reaction_.tell(p.open_alerts, p.open_alerts, p.model_version);
+    p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);
+    alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version);
     p.replay_size = store_->replay_size();
     p.patients = store_->patient_count_estimate();
     p.store_bytes = store_->usage();
     if (hooks_.after_batch) hooks_.after_batch(p);
-    standing_.publish(std::move(p));
+    loop_status_.publish(std::move(p));
   }
 
   std::shared_ptr<model::Learner> current_learner() const {
@@ -621,21 +621,21 @@ class PipelineImpl final : public Pipeline {
   void point(std::string_view name, std::span<const streaming::Record> records) {
     if (hooks_.at_point) hooks_.at_point(name, records);
   }
-  void moved() {
-    standing_.moved();
+  void heartbeat() {
+    loop_status_.heartbeat();
     if (hooks_.alive) hooks_.alive(ready());
   }
   void out_of_reach(const Status& why) {
-    standing_.set_ready(why);
+    loop_status_.set_ready(why);
     const auto start = steady_clock::now();
     sleep();
     recovery_.unavailable_seconds += seconds_since(start);
     publish_progress(0);
   }
   void sleep() {
-    const Millis pause = patience_.next_pause();
+    const Millis pause = retry_.next_delay();
     if (hooks_.sleep) hooks_.sleep(pause);
-    else patience_.wait(pause);
+    else retry_.wait(pause);
   }
 
   const Config config_;
@@ -648,19 +648,19 @@ class PipelineImpl final : public Pipeline {
   std::unique_ptr<streaming::TopicReader> reader_;
   std::unique_ptr<streaming::EventLog> log_;  ///< null until connected
   std::vector<streaming::Record> pending_;    ///< polled, not yet worked on
-  std::optional<Step> prepared_;              ///< waits for the one in flight
-  std::optional<Step> in_flight_;             ///< its commit is under way, or done and not yet in the store
+  std::optional<StagedBatch> prepared_;              ///< waits for the one in flight
+  std::optional<StagedBatch> in_flight_;             ///< its commit is under way, or done and not yet in the store
   Status deferred_;                           ///< what went wrong inside a callback of poll()
-  PoisonHunt hunt_{config_.batch.max_events};
+  PoisonSearch poison_search_{config_.batch.max_events};
   const char* stage_ = "decode";              ///< for the dead letter of what fails in it
   Tallies applied_;                           ///< of the partitions assigned and restored: up to what is in the store
   Tallies tallies_;                           ///< up to what is prepared
-  Alignment alignment_;
-  Lessons lessons_;
-  const Reaction reaction_{config_.reaction};
+  PartitionAlignment alignment_;
+  LearningQueue learning_queue_;
+  const AlertResponse alert_response_{config_.alert_response};
   RejoinLimit rejoins_;
   std::map<std::string, double> stages_;
-  Counts counts_;
+  EventCounts counts_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
   int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;
@@ -672,9 +672,9 @@ class PipelineImpl final : public Pipeline {
   std::optional<LearnerCheckpoints> checkpoints_;  ///< the loop's thread only, as is the next
   std::optional<RestoreQueue> restores_;
   std::shared_ptr<model::Learner> learner_;  ///< set once, under state_mutex_; the loop's thread reads it without
-  Patience patience_;
+  RetryBackoff retry_;
   OperatorCommands commands_;
-  Standing standing_;
+  LoopStatus loop_status_;
 
   mutable std::mutex state_mutex_;  ///< guards state_ and learner_ against the HTTP threads
   StreamState state_;

@@ -42,7 +42,7 @@ class Pipeline {
   virtual ~Pipeline() = default;
 
   /// Until stop() (drains, checkpoints, leaves the group: Ok) or a failure that waiting cannot mend; `corrupt`: the store is
-  /// damaged: destroy this, set_store_aside(), and make a new one, which rebuilds it from the log. With `until_idle`, returns once everything
+  /// damaged: destroy this, quarantine_store(), and make a new one, which rebuilds it from the log. With `until_idle`, returns once everything
   /// there is has been consumed and learned.
   virtual Status run(bool until_idle) = 0;
   /// One turn of the loop: a poll and what it brings; true when there was work to do. run() is nothing but turns; simulations

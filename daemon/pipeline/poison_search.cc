@@ -6,14 +6,14 @@
 
 namespace lacuna::daemon {
 
-Status PoisonHunt::failed(const std::vector<streaming::Record>& batch, const char* stage, const Status& why) {
+Status PoisonSearch::failed(const std::vector<streaming::Record>& batch, const char* stage, const Status& why) {
   if (batch.size() > 1) {
     limit_ = std::max<std::size_t>(1, batch.size() / 2);
     spdlog::warn("a batch of {} records fails in {} ({}): trying {} at a time", batch.size(), stage, why.message(), limit_);
     return {};
   }
   const SourcePosition& at = batch.front().position;
-  const auto [entry, first] = list_.try_emplace(at, Condemned{stage, false});
+  const auto [entry, first] = list_.try_emplace(at, QuarantinedRecord{stage, false});
   if (!first && entry->second.without_value) {
     return {Code::internal, "not even a dead letter without its bytes can be written: " + why.message()};
   }
@@ -26,7 +26,7 @@ Status PoisonHunt::failed(const std::vector<streaming::Record>& batch, const cha
   return {};
 }
 
-void PoisonHunt::succeeded(const std::vector<streaming::Record>& batch) {
+void PoisonSearch::succeeded(const std::vector<streaming::Record>& batch) {
   for (const streaming::Record& record : batch) {
     if (list_.erase(record.position) == 0) run_ = 0;
   }

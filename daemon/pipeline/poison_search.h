@@ -13,18 +13,18 @@ namespace lacuna::daemon {
 /// Finds the record that makes a batch fail: a failed batch comes again in halves, and a record that fails alone is condemned,
 /// which Batch::decode() then refuses without looking at it. Works the same when the log gives the records again in other
 /// batches. One thread.
-class PoisonHunt {
+class PoisonSearch {
  public:
   /// Records in a row that are condemned: then it is not the records' fault, and refusing the stream would lose it.
   static constexpr int kRunMax = 100;
 
-  struct Condemned {
+  struct QuarantinedRecord {
     std::string stage;           ///< that failed
     bool without_value = false;  ///< its dead letter could not be written with the original bytes either
   };
-  using List = std::map<SourcePosition, Condemned>;
+  using List = std::map<SourcePosition, QuarantinedRecord>;
 
-  explicit PoisonHunt(std::size_t batch_max) : batch_max_(batch_max), limit_(batch_max) {}
+  explicit PoisonSearch(std::size_t batch_max) : batch_max_(batch_max), limit_(batch_max) {}
 
   /// Records to take into the next batch, at most.
   std::size_t limit() const { return limit_; }

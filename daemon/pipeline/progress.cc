@@ -2,10 +2,10 @@
 
 namespace lacuna::daemon {
 
-Counts& Counts::operator+=(const Counts& batch) {
-  for (const auto member : {&Counts::consumed, &Counts::applied, &Counts::duplicate, &Counts::late, &Counts::refused,
-                            &Counts::partial, &Counts::imputations, &Counts::imputed_values, &Counts::alerts,
-                            &Counts::dead_letters}) {
+EventCounts& EventCounts::operator+=(const EventCounts& batch) {
+  for (const auto member : {&EventCounts::consumed, &EventCounts::applied, &EventCounts::duplicate, &EventCounts::late, &EventCounts::refused,
+                            &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts,
+                            &EventCounts::dead_letters}) {
     this->*member += batch.*member;
   }
   for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];

@@ -20,11 +20,11 @@ namespace lacuna::daemon {
 
 /// Where an event went. consumed == applied + duplicate + late + refused, always; an event with some bad features is
 /// applied and counted once in `partial` as well.
-struct Counts {
+struct EventCounts {
   std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
   std::array<std::uint64_t, streaming::kRefusalCount> refused_by{};  ///< whole events and parts
   std::uint64_t imputations = 0, imputed_values = 0, alerts = 0, dead_letters = 0;
-  Counts& operator+=(const Counts& batch);
+  EventCounts& operator+=(const EventCounts& batch);
 };
 
 /// How long batches took. counts[i]: those of at most kBounds[i] seconds and more than the bound before; the last
@@ -55,7 +55,7 @@ struct Recovery {
 
 /// A consistent copy of what an operator wants to see; made after each batch.
 struct Progress {
-  Counts counts;                 ///< since the process started
+  EventCounts counts;                 ///< since the process started
   std::uint64_t batches = 0;
   std::uint64_t aborted_batches = 0;
   double batch_seconds = 0;      ///< the last one, whole
@@ -69,7 +69,7 @@ struct Progress {
   std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
   std::vector<drift::SubjectView> subjects;
   std::vector<Alert> open_alerts;
-  int pace = 1;                  ///< of learning: 0 frozen, more than 1 sped up (Reaction)
+  int steps_multiplier = 1;                  ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
   std::size_t assigned_partitions = 0;
   std::map<streaming::TopicPartition, state::RecordCounts> partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;

@@ -13,7 +13,7 @@ namespace lacuna::daemon {
 
 /// How the loop waits: until it is told to stop, and ever longer while something is out of reach. stop() and stopped() from any
 /// thread, the rest from the loop's.
-class Patience {
+class RetryBackoff {
  public:
   void stop() {
     {
@@ -33,13 +33,13 @@ class Patience {
   }
 
   /// The pause before the next try: twice as long each time, up to kPauseMax.
-  Millis next_pause() {
+  Millis next_delay() {
     const Millis now = pause_;
     pause_ = std::min(pause_ * 2, kPauseMax);
     return now;
   }
   /// What was out of reach is there.
-  void calm() { pause_ = kPauseMin; }
+  void reset() { pause_ = kPauseMin; }
 
  private:
   static constexpr Millis kPauseMin{100}, kPauseMax{10'000};

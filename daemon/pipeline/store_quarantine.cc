@@ -10,14 +10,14 @@ namespace lacuna::daemon {
 
 std::string store_folder(const Config& config) { return config.data_dir + "/state"; }
 
-Status set_store_aside(const Config& config, const Status& why) {
+Status quarantine_store(const Config& config, const Status& why) {
   const auto aside = state::quarantine(store_folder(config));
   if (!aside.ok()) return aside.status();
   spdlog::error("the local store is damaged ({}): set aside as {}, to be rebuilt from the log", why.message(), *aside);
   return {};
 }
 
-std::size_t damaged_stores(const Config& config) {
+std::size_t count_quarantined_stores(const Config& config) {
   std::error_code error;
   std::size_t count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(config.data_dir, error)) {

@@ -11,8 +11,8 @@ namespace lacuna::daemon {
 /// Where the local store lies.
 std::string store_folder(const Config& config);
 /// Renames a damaged store, so that an empty one takes its place. Nobody may have it open.
-Status set_store_aside(const Config& config, const Status& why);
+Status quarantine_store(const Config& config, const Status& why);
 /// Those that were renamed, now or in earlier lives, and not yet deleted by somebody.
-std::size_t damaged_stores(const Config& config);
+std::size_t count_quarantined_stores(const Config& config);
 
 }  // namespace lacuna::daemon

@@ -106,7 +106,7 @@ std::vector<streaming::OutputRecord> LearnerCheckpoints::publish(model::Learner&
                                                                  std::map<std::string, std::string> meta) {
   // Never lower than a number that lies in the topic, also after the disk was lost.
   published_ = std::max(published_, number_) + 1;
-  const std::string content = state::encode_model_checkpoint({learner.checkpoint(), std::move(meta)});
+  const std::string content = state::encode_published_model({learner.checkpoint(), std::move(meta)});
   std::vector<streaming::OutputRecord> out;
   for (const state::ModelChunk& c :
        state::split_chunks(config_.instance, static_cast<std::uint64_t>(published_), content, kChunkBytesMax)) {
@@ -145,7 +145,7 @@ Result<LearnerCheckpoints::Published> LearnerCheckpoints::find(streaming::TopicR
   });
   for (const std::string& instance : order) {
     const auto content = state::join_chunks(chunks[instance], instance);
-    auto checkpoint = content.ok() ? state::decode_model_checkpoint(*content) : Result<state::ModelCheckpoint>(content.status());
+    auto checkpoint = content.ok() ? state::decode_published_model(*content) : Result<state::PublishedModel>(content.status());
     if (checkpoint.ok()) return Published{instance, std::move(*checkpoint)};
     spdlog::warn("topic {}: {}'s checkpoint: {}", config_.topics.model, instance, checkpoint.status().to_string());
   }

@@ -36,7 +36,7 @@ class LearnerCheckpoints {
  private:
   struct Published {
     std::string instance;
-    state::ModelCheckpoint checkpoint;
+    state::PublishedModel checkpoint;
   };
   /// This instance's newest complete one in topics.model, else the newest of another; not_found when there is none.
   Result<Published> find(streaming::TopicReader& reader);

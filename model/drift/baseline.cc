@@ -64,7 +64,7 @@ Bounds Baseline::bounds(std::size_t index, Time at) const {
   double centre = log_odds(cell);
   const double hits = cell.hits + kCellPrior * overall();
   const double misses = cell.updates - cell.hits + kCellPrior * (1 - overall());
-  double variance = options_.deff * (1 / hits + 1 / misses);
+  double variance = options_.design_effect * (1 / hits + 1 / misses);
   if (options_.calendar) {
     const Factor &hour = hours_[hour_factor(index, at)], &day = days_[day_factor(index, at)];
     centre += hour.log_odds(kHourPrior) + day.log_odds(kDayPrior);

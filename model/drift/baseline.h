@@ -26,7 +26,7 @@ class Baseline {
     std::vector<std::uint8_t> groups = {0};  ///< of each cell
     Slack slack;
     double floor = 0;      ///< the expected rate is never taken to be lower
-    double deff = 3;       ///< design effect: hours of one patient are alike; so many count as one
+    double design_effect = 3;       ///< design effect: hours of one patient are alike; so many count as one
     bool calendar = true;  ///< factors of the hour and the day
   };
   explicit Baseline(Options options);

@@ -33,7 +33,7 @@ double gain(double z, double delta) { return std::exp(delta * z - delta * delta 
 
 }  // namespace
 
-LatentSubject::LatentSubject(SubjectSpec spec, Shared& shared, std::size_t dimensions)
+LatentSubject::LatentSubject(SubjectSpec spec, MonitorContext& shared, std::size_t dimensions)
     : Subject(std::move(spec), shared, weights_for(dimensions + 1)), dimensions_(dimensions), recent_z_(dimensions + 1) {}
 
 void LatentSubject::standardise(std::span<const float> code, std::vector<double>& z) const {
@@ -86,7 +86,7 @@ void LatentSubject::set_reference(std::span<const std::vector<float>> codes) {
   normalisers_.resize(bets);
   for (std::size_t b = 0; b < bets; ++b) {
     const double average = sums[b] / n, variance = std::max(squares[b] / n - average * average, 0.1);
-    normalisers_[b] = (average + kSds * std::sqrt(spec().deff * variance / n)) * std::exp(std::abs(kDeltas[b % kDeltas.size()]) * kSlack);
+    normalisers_[b] = (average + kSds * std::sqrt(spec().design_effect * variance / n)) * std::exp(std::abs(kDeltas[b % kDeltas.size()]) * kSlack);
   }
 }
 

@@ -14,7 +14,7 @@ namespace lacuna::drift {
 class LatentSubject final : public Subject {
  public:
   static constexpr std::size_t kReference = 400;  ///< patients
-  LatentSubject(SubjectSpec spec, Shared& shared, std::size_t dimensions);
+  LatentSubject(SubjectSpec spec, MonitorContext& shared, std::size_t dimensions);
 
   /// Codes of the reference by the version that encodes what comes next: at least two, each `dimensions` long.
   void set_reference(std::span<const std::vector<float>> codes);

@@ -31,7 +31,7 @@ bool MissingnessMatrix::is_named(std::string_view site) const {
   return std::any_of(weeks_.begin(), weeks_.end(), [&](const auto& week) { return week.second.contains(site); });
 }
 
-MissingnessMatrix::Counts& MissingnessMatrix::counts_of(std::string_view site, std::int32_t week) {
+MissingnessMatrix::PatientHours& MissingnessMatrix::patient_hours(std::string_view site, std::int32_t week) {
   Sites& sites = weeks_[week];
   if (const auto found = sites.find(site); found != sites.end()) return found->second;
   if (!is_named(site)) {
@@ -50,7 +50,7 @@ void MissingnessMatrix::add(std::string_view site, Time hour, std::uint64_t arri
     if (week < weeks_.begin()->first) return;
     weeks_.erase(weeks_.begin());
   }
-  Counts& counts = counts_of(site.empty() ? kNoSite : site, week);
+  PatientHours& counts = patient_hours(site.empty() ? kNoSite : site, week);
   count(counts[0]);
   for (std::size_t m = 0; m < modalities_.size() && m < 64; ++m) {
     if ((arrived >> m & 1) != 0) count(counts[m + 1]);
@@ -93,7 +93,7 @@ bool MissingnessMatrix::load(ByteReader& in) {
     const auto site_count = in.get<std::uint32_t>();
     if (site_count > kSites + 1) return false;
     for (std::uint32_t s = 0; s < site_count && in.ok(); ++s) {
-      Counts& counts = sites[in.get_text()];
+      PatientHours& counts = sites[in.get_text()];
       counts.resize(modalities_.size() + 1);
       for (std::uint32_t& n : counts) n = in.get<std::uint32_t>();
       if (std::any_of(counts.begin() + 1, counts.end(), [&](std::uint32_t n) { return n > counts[0]; })) return false;

@@ -43,9 +43,9 @@ class MissingnessMatrix {
 
  private:
   /// [0]: patient-hours; [1 + m]: those with modality m.
-  using Counts = std::vector<std::uint32_t>;
-  using Sites = std::map<std::string, Counts, std::less<>>;
-  Counts& counts_of(std::string_view site, std::int32_t week);
+  using PatientHours = std::vector<std::uint32_t>;
+  using Sites = std::map<std::string, PatientHours, std::less<>>;
+  PatientHours& patient_hours(std::string_view site, std::int32_t week);
   bool is_named(std::string_view site) const;
 
   std::vector<std::string> modalities_;

@@ -38,7 +38,7 @@ std::span<const double> weights_for(std::size_t classes) {
 
 }  // namespace
 
-MixSubject::MixSubject(SubjectSpec spec, Shared& shared, std::string_view of, std::vector<std::string> classes)
+MixSubject::MixSubject(SubjectSpec spec, MonitorContext& shared, std::string_view of, std::vector<std::string> classes)
     : Subject(std::move(spec), shared, weights_for(classes.size())),
       of_(of),
       classes_(std::move(classes)),
@@ -55,7 +55,7 @@ void MixSubject::refresh() {
   const double n = std::accumulate(counts_.begin(), counts_.end(), 0.0) + kPrior * static_cast<double>(counts_.size());
   for (std::size_t j = 0; j < counts_.size(); ++j) {
     const double hits = counts_[j] + kPrior, misses = n - hits, p = hits / n;
-    const double centre = std::log(hits / misses), unsure = kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack;
+    const double centre = std::log(hits / misses), unsure = kSds * std::sqrt(spec().design_effect * (1 / hits + 1 / misses)) + kSlack;
     expected_[j] = p;
     high_[j] = 1 / (1 + std::exp(-centre - unsure));
     bounds_[j] = {std::min(1 / (1 + std::exp(-centre + unsure)), kLowMax), p, std::max(high_[j], kHighMin)};

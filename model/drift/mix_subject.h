@@ -12,7 +12,7 @@ namespace lacuna::drift {
 class MixSubject final : public Subject {
  public:
   /// `of`: for people, what has the class: "stays".
-  MixSubject(SubjectSpec spec, Shared& shared, std::string_view of, std::vector<std::string> classes);
+  MixSubject(SubjectSpec spec, MonitorContext& shared, std::string_view of, std::vector<std::string> classes);
   void update(std::size_t category, Time at, Time now, std::uint16_t site);
 
  private:

@@ -59,7 +59,7 @@ void follow(float& mean, double x, double count) { mean += static_cast<float>((x
 }  // namespace
 
 struct Monitor::Impl {
-  Impl(const Schema& s, const MonitorOptions& o) : schema(s), shared(o), watched(schema, shared), patients(schema), matrix(names(schema)) {
+  Impl(const Schema& s, const MonitorOptions& o) : schema(s), shared(o), registry(schema, shared), patients(schema), matrix(names(schema)) {
     feed.fill(std::numeric_limits<std::int64_t>::min());
   }
   static std::vector<std::string> names(const Schema& schema) {
@@ -77,8 +77,8 @@ struct Monitor::Impl {
   Status load(std::string_view bytes);
 
   const Schema schema;
-  Shared shared;
-  Watched watched;
+  MonitorContext shared;
+  SubjectRegistry registry;
   Patients patients;
   MissingnessMatrix matrix;
   std::array<std::int64_t, kFeedHours> feed{};         // slot h % kFeedHours holds h when anything arrived in hour h
@@ -115,12 +115,12 @@ void Monitor::Impl::close_hour(Patient& p) {
   std::uint64_t suspicious = 0;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
-    RateSubject* const all = watched.arrivals(m);
+    RateSubject* const all = registry.arrivals(m);
     if (all == nullptr) continue;
     const bool x = (arrived >> m & 1) != 0;
     if (p.hours == 0) past.frequency = static_cast<float>(all->overall());
     const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
-    RateSubject* const here = watched.arrivals(m, p.site);
+    RateSubject* const here = registry.arrivals(m, p.site);
     bool doubtful = false;
     if (feed_moved) {
       rates[m] = all->bounds(cell, begin);
@@ -136,7 +136,7 @@ void Monitor::Impl::close_hour(Patient& p) {
       past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
     }
   }
-  if (feed_moved && watched.pattern() != nullptr && watched.arrivals(0) != nullptr) watched.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
+  if (feed_moved && registry.pattern() != nullptr && registry.arrivals(0) != nullptr) registry.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
     if ((arrived >> m & 1) != 0) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));
@@ -157,7 +157,7 @@ void Monitor::Impl::judge_panel(Patient& p, const Arrival& arrival) {
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
     const bool x = std::any_of(arrival.values.begin(), arrival.values.end(), [f](const FeatureValue& v) { return v.feature == f; });
     const std::size_t cell = first ? 0 : test_bit(p.in_last_panel, f) ? 1 : test_bit(p.seen, f) ? 2 : 3;
-    if (RateSubject* const s = watched.measured(f)) s->update(x ? 1 : 0, cell, begin_of(hour), newest, p.site);
+    if (RateSubject* const s = registry.measured(f)) s->update(x ? 1 : 0, cell, begin_of(hour), newest, p.site);
     put_bit(p.in_last_panel, f, x);
   }
 }
@@ -166,13 +166,13 @@ void Monitor::Impl::judge_panel(Patient& p, const Arrival& arrival) {
 void Monitor::Impl::first_value(const FeatureValue& value, const Arrival& arrival, std::uint16_t site) {
   const Feature& feature = schema.features()[value.feature];
   if (is_discrete(feature.likelihood)) {
-    if (MixSubject* const s = watched.class_mix(value.feature)) {
+    if (MixSubject* const s = registry.class_mix(value.feature)) {
       s->update(static_cast<std::size_t>(value.value), arrival.time, newest, site);
     }
     return;
   }
   const bool logarithmic = feature.likelihood == Likelihood::log_normal || feature.likelihood == Likelihood::negative_binomial;
-  watched.first_value(value.feature, logarithmic ? std::log1p(value.value) : value.value, arrival.time, newest, site);
+  registry.first_value(value.feature, logarithmic ? std::log1p(value.value) : value.value, arrival.time, newest, site);
 }
 
 Monitor::Monitor(const Schema& schema, MonitorOptions options) : impl_(std::make_unique<Impl>(schema, options)) {}
@@ -192,7 +192,7 @@ void Monitor::observe(const Arrival& arrival) {
   if (!arrival.attributes.empty() && !p->admitted) {
     p->admitted = true;
     for (const AttributeValue& a : arrival.attributes) {
-      if (MixSubject* const s = impl.watched.admissions(a.attribute)) {
+      if (MixSubject* const s = impl.registry.admissions(a.attribute)) {
         s->update(static_cast<std::size_t>(a.value), arrival.time, impl.newest, p->site);
       }
     }
@@ -232,12 +232,12 @@ void Monitor::Impl::close_scored_hour(Patient& p, std::span<const std::optional<
   const Time at = begin_of(p.scored_hour);
   const std::size_t miss_cell = cell_of(p.hours_scored > 0, p.miss_mean, kMissEdges);
   const std::size_t error_cell = cell_of(p.hours_scored > 0, p.error_mean, kErrorEdges);
-  watched.each_group(attributes, [&](RateSubject& coverage, RateSubject& errors) {
+  registry.each_group(attributes, [&](RateSubject& coverage, RateSubject& errors) {
     coverage.update(missed, miss_cell, at, now, p.site);
     errors.update(error, error_cell, at, now, p.site);
   });
-  watched.everybody_misses.learn(miss_cell, at, missed);
-  watched.everybody_errors.learn(error_cell, at, error);
+  registry.everybody_misses.learn(miss_cell, at, missed);
+  registry.everybody_errors.learn(error_cell, at, error);
   p.hours_scored = static_cast<std::uint8_t>(std::min(p.hours_scored + 1, 255));
   follow(p.miss_mean, missed, p.hours_scored);
   follow(p.error_mean, error, p.hours_scored);
@@ -269,11 +269,11 @@ void Monitor::observe(const Scored& scored) {
   Patient::Scores& past = p->scores[f];
   const bool known = past.count > 0;
   const double shrunk = past.z * past.count / (past.count + 1.0);
-  if (ScoreSubject* const s = impl.watched.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
-  if (RateSubject* const s = impl.watched.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
+  if (ScoreSubject* const s = impl.registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
+  if (RateSubject* const s = impl.registry.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
   std::size_t cell = 0;  // first value; after a hit; after one miss; after more
   if (test_bit(p->known, f)) cell = !test_bit(p->missed, f) ? 1 : test_bit(p->missed_before, f) ? 3 : 2;
-  if (RateSubject* const s = impl.watched.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
+  if (RateSubject* const s = impl.registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
   past.count = static_cast<std::uint8_t>(std::min(past.count + 1, 255));
   follow(past.z, z, past.count);
   follow(past.error, error, past.count);
@@ -289,7 +289,7 @@ void Monitor::observe(RecordFate fate) {
   if (fate != RecordFate::applied) impl.fates[static_cast<std::size_t>(fate)] += 1;
   if (impl.fates[0] < kRecordsTogether) return;
   for (std::size_t i = 0; i < kStreamSubjects; ++i) {
-    if (RateSubject* const s = impl.watched.stream(i)) {
+    if (RateSubject* const s = impl.registry.stream(i)) {
       s->update(impl.fates[i + 1] / static_cast<double>(kRecordsTogether), 0, impl.newest, impl.newest, 0);
     }
   }
@@ -298,32 +298,32 @@ void Monitor::observe(RecordFate fate) {
 
 bool Monitor::code_due(std::string_view patient_id, Time time) {
   Impl& impl = *impl_;
-  if (impl.watched.latent() == nullptr) return false;
+  if (impl.registry.latent() == nullptr) return false;
   Patient* const p = impl.patients.find(patient_id, time);
   if (p == nullptr || p->coded || time - p->first < kCodeAfter) return false;
   p->coded = true;
   return true;
 }
 
-bool Monitor::gathers_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->gathering(); }
-bool Monitor::has_reference() const { return impl_->watched.latent() != nullptr && impl_->watched.latent()->has_reference(); }
-void Monitor::gather_reference() { impl_->watched.latent()->accept(impl_->newest); }
-void Monitor::observe_reference(Time time) { impl_->watched.latent()->learn(time, impl_->newest); }
-void Monitor::set_reference(std::span<const std::vector<float>> codes) { impl_->watched.latent()->set_reference(codes); }
+bool Monitor::gathers_reference() const { return impl_->registry.latent() != nullptr && impl_->registry.latent()->gathering(); }
+bool Monitor::has_reference() const { return impl_->registry.latent() != nullptr && impl_->registry.latent()->has_reference(); }
+void Monitor::gather_reference() { impl_->registry.latent()->accept(impl_->newest); }
+void Monitor::observe_reference(Time time) { impl_->registry.latent()->learn(time, impl_->newest); }
+void Monitor::set_reference(std::span<const std::vector<float>> codes) { impl_->registry.latent()->set_reference(codes); }
 
 void Monitor::observe_code(std::string_view patient_id, std::span<const float> code, Time time) {
   const Patient* const p = impl_->patients.find(patient_id, time);
-  impl_->watched.latent()->update(code, time, impl_->newest, p != nullptr ? p->site : std::uint16_t{0});
+  impl_->registry.latent()->update(code, time, impl_->newest, p != nullptr ? p->site : std::uint16_t{0});
 }
 
 std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->shared.pending, {}); }
 
 Status Monitor::accept(std::string_view kind, std::string_view subject, Time now) {
-  return impl_->watched.accept(kind, subject, now) ? Status() : Status(Code::not_found, "no such subject is watched");
+  return impl_->registry.accept(kind, subject, now) ? Status() : Status(Code::not_found, "no such subject is watched");
 }
 
 Status Monitor::mute(std::string_view kind, std::string_view subject, Time until) {
-  Subject* const s = impl_->watched.find(kind, subject);
+  Subject* const s = impl_->registry.find(kind, subject);
   if (s == nullptr) return {Code::not_found, "no such subject is watched"};
   s->mute(until);
   return {};
@@ -331,13 +331,13 @@ Status Monitor::mute(std::string_view kind, std::string_view subject, Time until
 
 std::vector<SubjectView> Monitor::subjects() const {
   std::vector<SubjectView> out;
-  impl_->watched.each([&out](const Subject& s) { out.push_back(s.view()); });
+  impl_->registry.each([&out](const Subject& s) { out.push_back(s.view()); });
   return out;
 }
 
 std::vector<Alert> Monitor::open_alerts() const {
   std::vector<Alert> out;
-  impl_->watched.each([&out](const Subject& s) {
+  impl_->registry.each([&out](const Subject& s) {
     if (s.alert()) out.push_back(*s.alert());
   });
   return out;
@@ -356,7 +356,7 @@ std::string Monitor::Impl::save() const {
   out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.sites.size()));
   for (const std::string& s : shared.sites) out.put_text(s);
   matrix.save(out);
-  watched.save(out);
+  registry.save(out);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.pending.size()));
   for (const Alert& a : shared.pending) save_alert(a, out);
   patients.save(out);
@@ -376,7 +376,7 @@ Status Monitor::Impl::load(std::string_view bytes) {
   if (site_count < 1 || site_count > kSitesMax) return corrupt;
   shared.sites.clear();
   for (std::uint32_t i = 0; i < site_count; ++i) shared.sites.push_back(in.get_text());
-  if (!matrix.load(in) || !watched.load(in)) return corrupt;
+  if (!matrix.load(in) || !registry.load(in)) return corrupt;
   const auto pending_count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in));
   if (!in.ok() || !patients.load(in)) return corrupt;

@@ -44,7 +44,7 @@ std::span<const double> weights_for(std::size_t indicators) {
 
 }  // namespace
 
-PatternSubject::PatternSubject(SubjectSpec spec, Shared& shared, std::vector<std::string> modalities)
+PatternSubject::PatternSubject(SubjectSpec spec, MonitorContext& shared, std::vector<std::string> modalities)
     : Subject(std::move(spec), shared, weights_for(pair_count(modalities.size()) + kPatterns)),
       modalities_(std::move(modalities)),
       pairs_(pair_count(modalities_.size())),
@@ -125,7 +125,7 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
     const double hits = indicator.hits + kPrior, misses = indicator.updates - indicator.hits + kPrior;
     const double expected_hits = indicator.expected + kPrior, expected_misses = indicator.updates - indicator.expected + kPrior;
     const double factor = hits / expected_hits * expected_misses / misses;
-    const double unsure = std::exp(kSds * std::sqrt(spec().deff * (1 / hits + 1 / misses)) + kSlack);
+    const double unsure = std::exp(kSds * std::sqrt(spec().design_effect * (1 / hits + 1 / misses)) + kSlack);
     const Bounds bounds{std::min(with_odds(alone.low, factor / unsure), kLowMax), with_odds(alone.expected, factor),
                         std::max(with_odds(alone.high, factor * unsure), kHighMin)};
     const double x = whole(i) ? arrived == indicator.set : (arrived & indicator.set) == indicator.set;

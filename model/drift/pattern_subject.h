@@ -18,7 +18,7 @@ class PatternSubject final : public Subject {
  public:
   static constexpr std::size_t kModalitiesMax = 12;  ///< of which pairs are watched: the first ones of the schema
   static constexpr std::size_t kPatterns = 16;       ///< most frequent ones
-  PatternSubject(SubjectSpec spec, Shared& shared, std::vector<std::string> modalities);
+  PatternSubject(SubjectSpec spec, MonitorContext& shared, std::vector<std::string> modalities);
 
   /// `arrived`: set of modalities; `rates[m]`: of m's arrival for this patient and hour; `suspicious`: modalities whose arrivals
   /// are themselves in doubt: nothing is said of what they are part of.
@@ -51,11 +51,11 @@ class PatternSubject final : public Subject {
   std::size_t pairs_;
   std::vector<Indicator> indicators_;           ///< pairs, then patterns
   std::map<std::uint64_t, std::uint32_t> seen_; ///< patterns, while learning
-  struct Said {
+  struct IndicatorReading {
     double x = 0, expected = 0;                 ///< expected 0: nothing was said
   };
   std::vector<double> gains_;                   ///< of the outcome at hand, as is the next
-  std::vector<Said> now_;
+  std::vector<IndicatorReading> now_;
 };
 
 }  // namespace lacuna::drift

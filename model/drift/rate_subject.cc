@@ -18,7 +18,7 @@ double g_statistic(double n, double after, double before) {
 
 }  // namespace
 
-RateSubject::RateSubject(SubjectSpec spec, Shared& shared, Direction direction, Wording wording, Baseline::Options baseline,
+RateSubject::RateSubject(SubjectSpec spec, MonitorContext& shared, Direction direction, Wording wording, Baseline::Options baseline,
                          const Baseline* common)
     : Subject(std::move(spec), shared, rate_weights(direction)), wording_(wording), baseline_(std::move(baseline)), common_(common) {}
 

@@ -12,7 +12,7 @@ class RateSubject final : public Subject {
     std::string_view what, per;    ///< for people: "arrivals", "patient-hour"; literals
   };
   /// `common`: a baseline that somebody else teaches, which must outlive this; null: its own.
-  RateSubject(SubjectSpec spec, Shared& shared, Direction direction, Wording wording, Baseline::Options baseline,
+  RateSubject(SubjectSpec spec, MonitorContext& shared, Direction direction, Wording wording, Baseline::Options baseline,
               const Baseline* common = nullptr);
 
   /// One outcome in [0, 1]. `at`: begin of the patient-hour it belongs to; `now`: the newest time seen.

@@ -43,7 +43,7 @@ std::size_t bin(double z) {
 
 }  // namespace
 
-ScoreSubject::ScoreSubject(SubjectSpec spec, Shared& shared, std::string_view given, std::size_t cells)
+ScoreSubject::ScoreSubject(SubjectSpec spec, MonitorContext& shared, std::string_view given, std::size_t cells)
     : Subject(std::move(spec), shared, score_weights()), given_(given), cells_(cells) {}
 
 double ScoreSubject::normaliser(const Cell& cell, std::size_t bet, double off) const {
@@ -54,13 +54,13 @@ double ScoreSubject::normaliser(const Cell& cell, std::size_t bet, double off) c
   const double mean = (cell.gains[bet] + kPrior) / n;
   // A standard normal's own variance of the gain, as far as nothing else is known; it is finite for all bets after clamping.
   const double variance = std::max((cell.squares[bet] + kPrior * 2) / n - mean * mean, 0.1);
-  return (mean + kSds * std::sqrt(spec().deff * variance / n)) * slack;
+  return (mean + kSds * std::sqrt(spec().design_effect * variance / n)) * slack;
 }
 
 void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::uint16_t site) {
   Cell& cell = cells_[index];
   Hour& hour = hours_[hour_of_day(at)];
-  const double rhythm = hour.sum / (hour.updates + kHourPrior), off = kHourSds * std::sqrt(spec().deff / (hour.updates + kHourPrior));
+  const double rhythm = hour.sum / (hour.updates + kHourPrior), off = kHourSds * std::sqrt(spec().design_effect / (hour.updates + kHourPrior));
   z = std::clamp(z - rhythm, -kScoreMax, kScoreMax);
   std::array<double, kScoreBets> raw, gains;
   score_gains(z, raw);

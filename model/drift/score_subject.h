@@ -15,7 +15,7 @@ class ScoreSubject final : public Subject {
  public:
   static constexpr std::size_t kBins = 8;  ///< of the histograms that the population stability index compares
   /// `given`: for people, what the value is compared with: "given the rest", "of first values".
-  ScoreSubject(SubjectSpec spec, Shared& shared, std::string_view given, std::size_t cells);
+  ScoreSubject(SubjectSpec spec, MonitorContext& shared, std::string_view given, std::size_t cells);
 
   void update(double z, std::size_t cell, Time at, Time now, std::uint16_t site);
 

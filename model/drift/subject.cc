@@ -7,10 +7,10 @@ namespace lacuna::drift {
 namespace {
 
 constexpr double kRecentUpdates = 200;  // time constant of the means shown
-constexpr double kBackEvidence = 1e4;   // that it returned, against its having stayed half-way
+constexpr double kRecoveryEvidence = 1e4;   // that it returned, against its having stayed half-way
 constexpr double kLearnBelow = 3;       // log 20: what speaks for a change by more must not become normal meanwhile
 constexpr double kSuspicious = 5;
-constexpr double kTellChange = 0.5;     // of the distance last told: worth another message
+constexpr double kReportChange = 0.5;     // of the distance last told: worth another message
 constexpr Millis kTellEvery = std::chrono::hours(6);
 constexpr std::size_t kContributorsMax = 5;
 
@@ -25,7 +25,7 @@ std::string_view to_string(SubjectState state) {
   return "unknown";
 }
 
-Subject::Subject(SubjectSpec spec, Shared& shared, std::span<const double> weights)
+Subject::Subject(SubjectSpec spec, MonitorContext& shared, std::span<const double> weights)
     : spec_(std::move(spec)), shared_(shared), evidence_(weights) {
   shared_.budget.join(spec_.kind);
 }
@@ -53,9 +53,9 @@ bool Subject::observe(const Outcome& o) {
   }
   newest_at_ = std::max(newest_at_, o.at);
   if (o.at < not_before_) return false;
-  if (held_) {
+  if (suppressed_) {
     if (shared_.explained(*this)) return false;
-    held_ = false;
+    suppressed_ = false;
     // What was told, and may stay, is not told again.
     if (spec_.relearns) {
       relearn();
@@ -71,19 +71,19 @@ bool Subject::observe(const Outcome& o) {
   if (state_ == SubjectState::armed) {
     if (onset_.lead() >= kSuspicious && shared_.explained(*this)) {
       // Neither evidence nor a new normal, for as long as another alert says why; then it starts anew.
-      held_ = true;
+      suppressed_ = true;
       restart();
       return false;
     }
     if (weighed >= threshold() && o.now >= muted_until_) raise(o);
     return onset_.lead() < kLearnBelow;
   }
-  if (back_ <= 1) back_since_ = o.at;
-  back_ = std::clamp(back_ * o.recovery, 1.0, kBackEvidence);
-  if (back_ >= kBackEvidence) {
-    not_before_ = back_since_;
+  if (recovery_evidence_ <= 1) recovering_since_ = o.at;
+  recovery_evidence_ = std::clamp(recovery_evidence_ * o.recovery, 1.0, kRecoveryEvidence);
+  if (recovery_evidence_ >= kRecoveryEvidence) {
+    not_before_ = recovering_since_;
     resolve(Resolution::returned, o.now);
-  } else if (o.now - told_at_ >= kTellEvery && o.now >= muted_until_) {
+  } else if (o.now - last_reported_at_ >= kTellEvery && o.now >= muted_until_) {
     update(o.now);
   }
   return false;
@@ -101,7 +101,7 @@ void Subject::raise(const Outcome& o) {
   state_ = SubjectState::alarmed;
   const Onset::Since since = onset_.estimate();
   not_before_ = newest_at_;
-  back_ = 1;
+  recovery_evidence_ = 1;
   Alert& a = alert_.emplace();
   a.kind = to_string(spec_.kind);
   a.subject = spec_.subject;
@@ -114,8 +114,8 @@ void Subject::raise(const Outcome& o) {
   a.threshold = threshold();
   a.severity = spec_.severity;
   describe(a);
-  told_ = a.after - a.before;
-  told_at_ = o.now;
+  last_reported_ = a.after - a.before;
+  last_reported_at_ = o.now;
   shared_.pending.push_back(a);
 }
 
@@ -123,15 +123,15 @@ void Subject::raise(const Outcome& o) {
 void Subject::update(Time now) {
   Alert a = *alert_;
   describe(a);
-  told_at_ = now;
+  last_reported_at_ = now;
   const double distance = a.after - a.before;
-  const bool moved = std::abs(distance - told_) > kTellChange * std::abs(told_);
+  const bool moved = std::abs(distance - last_reported_) > kReportChange * std::abs(last_reported_);
   const bool elsewhere = !a.contributors.empty() && !alert_->contributors.empty() &&
                          a.contributors.front().name != alert_->contributors.front().name && a.contributors.front().share > 0.5;
   if (!moved && !elsewhere) return;
   a.state = AlertState::updated;
   a.evidence = evidence_.value();
-  told_ = distance;
+  last_reported_ = distance;
   *alert_ = a;
   shared_.pending.push_back(std::move(a));
 }
@@ -155,7 +155,7 @@ void Subject::restart() {
 
 void Subject::accept(Time now) {
   if (alert_) resolve(Resolution::accepted, now);
-  held_ = false;
+  suppressed_ = false;
   relearn();
 }
 
@@ -207,10 +207,10 @@ void Subject::save(ByteWriter& out) const {
     out.put(gap);
   }
   out.put(static_cast<std::uint8_t>(state_));
-  out.put<std::uint8_t>(held_ ? 1 : 0);
+  out.put<std::uint8_t>(suppressed_ ? 1 : 0);
   out.put(updates_);
-  for (const double v : {recent_, recent_expected_, back_, told_}) out.put(v);
-  for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, back_since_, told_at_}) {
+  for (const double v : {recent_, recent_expected_, recovery_evidence_, last_reported_}) out.put(v);
+  for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, recovering_since_, last_reported_at_}) {
     out.put<std::int64_t>(t.time_since_epoch().count());
   }
   out.put<std::uint8_t>(alert_ ? 1 : 0);
@@ -228,10 +228,10 @@ void Subject::load(ByteReader& in) {
     gap_by_site_[site] = in.get<double>();
   }
   state_ = static_cast<SubjectState>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
-  held_ = in.get<std::uint8_t>() != 0;
+  suppressed_ = in.get<std::uint8_t>() != 0;
   updates_ = in.get<std::uint64_t>();
-  for (double* v : {&recent_, &recent_expected_, &back_, &told_}) *v = in.get<double>();
-  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &back_since_, &told_at_}) *t = Time(Millis(in.get<std::int64_t>()));
+  for (double* v : {&recent_, &recent_expected_, &recovery_evidence_, &last_reported_}) *v = in.get<double>();
+  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_}) *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
   if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
   // An alarm without its alert could never be resolved.

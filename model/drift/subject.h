@@ -36,8 +36,8 @@ struct SubjectView {
 class Subject;
 
 /// What all subjects of a monitor share. Owned by the monitor, at a fixed address.
-struct Shared {
-  explicit Shared(const MonitorOptions& o) : options(o), budget(o) {}
+struct MonitorContext {
+  explicit MonitorContext(const MonitorOptions& o) : options(o), budget(o) {}
   MonitorOptions options;
   Budget budget;
   std::vector<std::string> sites{"no site"};
@@ -52,7 +52,7 @@ struct SubjectSpec {
   Kind kind = Kind::missingness;
   std::string subject;
   Severity severity = Severity::info;
-  double deff = 1;  ///< design effect: outcomes that are alike count as one of so many
+  double design_effect = 1;  ///< design effect: outcomes that are alike count as one of so many
   std::uint64_t learning_updates_min = 0;  ///< 0: as the options say
   bool relearns = false;  ///< after another alert has told of a change here, what is seen then is the new normal
 };
@@ -62,7 +62,7 @@ struct SubjectSpec {
 class Subject {
  public:
   /// Joins the budget. `weights`: of the bets; must outlive this.
-  Subject(SubjectSpec spec, Shared& shared, std::span<const double> weights);
+  Subject(SubjectSpec spec, MonitorContext& shared, std::span<const double> weights);
   virtual ~Subject() = default;
   Subject(const Subject&) = delete;
   Subject& operator=(const Subject&) = delete;
@@ -105,7 +105,7 @@ class Subject {
   double recent_expected() const { return recent_expected_; }
   /// gap_by_site() as shares of what goes with the sign of `direction`, largest first.
   std::vector<Contributor> sites(double direction) const;
-  Shared& shared() const { return shared_; }
+  MonitorContext& shared() const { return shared_; }
 
   /// Fills summary, before, after, effects, contributors.
   virtual void describe(Alert& alert) const = 0;
@@ -123,7 +123,7 @@ class Subject {
   void relearn();
 
   SubjectSpec spec_;
-  Shared& shared_;
+  MonitorContext& shared_;
   Evidence evidence_;
   Onset onset_;
   std::map<std::uint16_t, double> gap_by_site_;
@@ -133,14 +133,14 @@ class Subject {
   double recent_ = 0, recent_expected_ = 0;   ///< exponential means
   std::optional<Alert> alert_;
   Time muted_until_ = Time::min();
-  bool held_ = false;        ///< it crossed its threshold, but another alert explains it
+  bool suppressed_ = false;        ///< it crossed its threshold, but another alert explains it
   Time newest_at_ = Time::min();
   Time not_before_ = Time::min();  ///< the last turn: when it was raised, or began to return
   // While alarmed:
-  double back_ = 1;          ///< evidence that it has returned (a CUSUM)
-  Time back_since_{};        ///< when that last left its floor
-  double told_ = 0;          ///< how far off it was said to be in the last message
-  Time told_at_{};
+  double recovery_evidence_ = 1;          ///< evidence that it has returned (a CUSUM)
+  Time recovering_since_{};        ///< when that last left its floor
+  double last_reported_ = 0;          ///< how far off it was said to be in the last message
+  Time last_reported_at_{};
 };
 
 void save_alert(const Alert& alert, ByteWriter& out);

@@ -24,17 +24,17 @@ Baseline::Options arrivals_baseline() {
   o.groups.clear();
   for (std::size_t r = 0; r < kRecencies; ++r) o.groups.insert(o.groups.end(), kFrequencies, kRecencyGroup[r]);
   o.slack = kArrivalSlack;
-  o.deff = kHourly;
+  o.design_effect = kHourly;
   return o;
 }
 
-Baseline::Options cells(std::size_t count, Baseline::Slack slack, double floor, double deff) {
-  return {std::vector<std::uint8_t>(count, 0), slack, floor, deff, false};
+Baseline::Options cells(std::size_t count, Baseline::Slack slack, double floor, double design_effect) {
+  return {std::vector<std::uint8_t>(count, 0), slack, floor, design_effect, false};
 }
 
 }  // namespace
 
-Watched::Watched(const Schema& schema, Shared& shared)
+SubjectRegistry::SubjectRegistry(const Schema& schema, MonitorContext& shared)
     : everybody_misses(cells(kMissCells, kMissSlack, 1 - shared.options.coverage_level, kHourly)),
       everybody_errors(cells(kErrorCells, kMissSlack, 0, kHourly)),
       schema_(schema),
@@ -47,7 +47,7 @@ Watched::Watched(const Schema& schema, Shared& shared)
 }
 
 template <typename T, typename... Arguments>
-T* Watched::make(SubjectSpec spec, Arguments&&... arguments) {
+T* SubjectRegistry::make(SubjectSpec spec, Arguments&&... arguments) {
   if (all_.size() >= kSubjectsMax || shared_.options.weights[static_cast<std::size_t>(spec.kind)] <= 0) return nullptr;
   auto subject = std::make_unique<T>(std::move(spec), shared_, std::forward<Arguments>(arguments)...);
   T* const raw = subject.get();
@@ -55,14 +55,14 @@ T* Watched::make(SubjectSpec spec, Arguments&&... arguments) {
   return raw;
 }
 
-RateSubject* Watched::make_arrivals(ModalityId modality, const std::string& name) {
+RateSubject* SubjectRegistry::make_arrivals(ModalityId modality, const std::string& name) {
   auto* const s = make<RateSubject>({Kind::missingness, name, Severity::info, kHourly}, Direction::both,
                                     RateSubject::Wording{"arrivals", "patient-hour"}, arrivals_baseline());
   if (s != nullptr) owners_[s] = {modality, 0, {}};
   return s;
 }
 
-RateSubject* Watched::arrivals(ModalityId modality, std::uint16_t site) {
+RateSubject* SubjectRegistry::arrivals(ModalityId modality, std::uint16_t site) {
   if (site == 0 || site > kSiteSubjectsMax || shared_.sites.size() < 3) return nullptr;  // one is "no site"
   const auto [found, fresh] = by_site_.try_emplace({site, modality}, nullptr);
   if (fresh) {
@@ -72,7 +72,7 @@ RateSubject* Watched::arrivals(ModalityId modality, std::uint16_t site) {
   return found->second;
 }
 
-void Watched::make_feature_subjects(FeatureId f) {
+void SubjectRegistry::make_feature_subjects(FeatureId f) {
   const Feature& feature = schema_.features()[f];
   const std::string name = schema_.qualified_name(f);
   const auto own = [&](Subject* s) {
@@ -106,7 +106,7 @@ void Watched::make_feature_subjects(FeatureId f) {
   }
 }
 
-void Watched::make_population_subjects() {
+void SubjectRegistry::make_population_subjects() {
   std::vector<std::string> names;
   for (const Modality& m : schema_.modalities()) names.push_back(m.name);
   if (names.size() > 1) pattern_ = make<PatternSubject>({Kind::pattern, "together", Severity::info, kHourly}, std::move(names));
@@ -136,7 +136,7 @@ void Watched::make_population_subjects() {
   }
 }
 
-void Watched::first_value(FeatureId feature, double value, Time at, Time now, std::uint16_t site) {
+void SubjectRegistry::first_value(FeatureId feature, double value, Time at, Time now, std::uint16_t site) {
   ScoreSubject* const subject = distribution_[feature];
   if (subject == nullptr) return;
   Moments& m = moments_[feature];
@@ -151,7 +151,7 @@ void Watched::first_value(FeatureId feature, double value, Time at, Time now, st
   subject->update((value - m.mean) / sd, 0, at, now, site);
 }
 
-void Watched::each_group(std::span<const std::optional<float>> attributes,
+void SubjectRegistry::each_group(std::span<const std::optional<float>> attributes,
                          const std::function<void(RateSubject&, RateSubject&)>& visit) {
   for (std::size_t a = 0; a < std::min(attributes.size(), groups_.size()); ++a) {
     if (!attributes[a] || *attributes[a] < 0) continue;
@@ -161,7 +161,7 @@ void Watched::each_group(std::span<const std::optional<float>> attributes,
 }
 
 /// One change, one alert: what a narrower or graver alert says already is not said again.
-bool Watched::explained(const Subject& subject) const {
+bool SubjectRegistry::explained(const Subject& subject) const {
   const auto owned = owners_.find(&subject);
   if (owned == owners_.end()) {
     // Codes and the errors of groups are made of values: where one is off so are they; and other patients have other codes.
@@ -190,14 +190,14 @@ bool Watched::explained(const Subject& subject) const {
   }
 }
 
-Subject* Watched::find(std::string_view kind, std::string_view subject) {
+Subject* SubjectRegistry::find(std::string_view kind, std::string_view subject) {
   for (const auto& s : all_) {
     if (to_string(s->spec().kind) == kind && s->spec().subject == subject) return s.get();
   }
   return nullptr;
 }
 
-bool Watched::accept(std::string_view kind, std::string_view subject, Time now) {
+bool SubjectRegistry::accept(std::string_view kind, std::string_view subject, Time now) {
   Subject* const s = find(kind, subject);
   if (s == nullptr) return false;
   s->accept(now);
@@ -205,11 +205,11 @@ bool Watched::accept(std::string_view kind, std::string_view subject, Time now) 
   return true;
 }
 
-void Watched::each(const std::function<void(const Subject&)>& visit) const {
+void SubjectRegistry::each(const std::function<void(const Subject&)>& visit) const {
   for (const auto& s : all_) visit(*s);
 }
 
-void Watched::save(ByteWriter& out) const {
+void SubjectRegistry::save(ByteWriter& out) const {
   everybody_misses.save(out);
   everybody_errors.save(out);
   for (const Moments& m : moments_) {
@@ -232,13 +232,13 @@ void Watched::save(ByteWriter& out) const {
   }
 }
 
-std::map<Watched::Name, Subject*> Watched::names() const {
+std::map<SubjectRegistry::Name, Subject*> SubjectRegistry::names() const {
   std::map<Name, Subject*> out;
   for (const auto& s : all_) out[{std::string(to_string(s->spec().kind)), s->spec().subject}] = s.get();
   return out;
 }
 
-bool Watched::load(ByteReader& in) {
+bool SubjectRegistry::load(ByteReader& in) {
   everybody_misses.load(in);
   everybody_errors.load(in);
   for (Moments& m : moments_) {

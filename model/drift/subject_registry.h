@@ -29,9 +29,9 @@ inline constexpr std::size_t kSiteSubjectsMax = 64;             ///< sites with 
 
 /// All that is watched: one subject of each kind for whatever the schema has of it. Which outcome goes to which is the
 /// monitor's business. Accessors give null for what is not watched.
-class Watched {
+class SubjectRegistry {
  public:
-  Watched(const Schema& schema, Shared& shared);
+  SubjectRegistry(const Schema& schema, MonitorContext& shared);
 
   RateSubject* arrivals(ModalityId modality) { return at(arrivals_, modality); }
   /// Null also while there is only one site. Made when first asked for.
@@ -86,7 +86,7 @@ class Watched {
   static bool alarmed(const Subject* subject) { return subject != nullptr && subject->state() == SubjectState::alarmed; }
 
   const Schema& schema_;
-  Shared& shared_;
+  MonitorContext& shared_;
   std::vector<std::unique_ptr<Subject>> all_;  ///< in order of making
   struct Owner {  ///< what a subject is about, for explained()
     ModalityId modality = kNoModality;

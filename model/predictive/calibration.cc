@@ -88,7 +88,7 @@ Calibrator::Calibrator(const Schema& schema, double level) : level_(level) {
   Cell cell;
   cell.low.radius.fill(normal_quantile((1 + level) / 2));
   cell.high = cell.low;
-  cells_.assign(likelihoods_.size() * kStratumCount, cell);
+  cells_.assign(likelihoods_.size() * kRecencyCount, cell);
 }
 
 Calibrator::~Calibrator() = default;
@@ -97,8 +97,8 @@ Calibrator::Calibrator(Calibrator&&) noexcept = default;
 Calibrator& Calibrator::operator=(const Calibrator&) = default;
 Calibrator& Calibrator::operator=(Calibrator&&) noexcept = default;
 
-Interval Calibrator::interval(FeatureId feature, Stratum stratum, const Predictive& predictive) const {
-  const Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
+Interval Calibrator::interval(FeatureId feature, Recency recency, const Predictive& predictive) const {
+  const Cell& cell = cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)];
   const double least = least_radius(likelihoods_[feature]);
   // For a moment after a violent shift the ends may have crossed.
   const auto [from, to] = std::minmax({-cell.low.current(least), cell.high.current(least)});
@@ -106,10 +106,10 @@ Interval Calibrator::interval(FeatureId feature, Stratum stratum, const Predicti
   return {std::clamp(low, lows_[feature], highs_[feature]), std::clamp(high, lows_[feature], highs_[feature])};
 }
 
-bool Calibrator::update(FeatureId feature, Stratum stratum, const Predictive& predictive, double value, double u) {
-  const Interval now = interval(feature, stratum, predictive);
+bool Calibrator::update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u) {
+  const Interval now = interval(feature, recency, predictive);
   const bool covered = value >= now.low && value <= now.high;
-  Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
+  Cell& cell = cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)];
   cell.updates += 1;
   const bool classes = is_discrete(likelihoods_[feature]);
   const double up = predictive.normal_score(value, classes ? 0 : u);
@@ -121,14 +121,14 @@ bool Calibrator::update(FeatureId feature, Stratum stratum, const Predictive& pr
   return covered;
 }
 
-double Calibrator::radius(FeatureId feature, Stratum stratum) const {
-  const Cell& cell = cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)];
+double Calibrator::radius(FeatureId feature, Recency recency) const {
+  const Cell& cell = cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)];
   const double least = least_radius(likelihoods_[feature]);
   return std::abs(cell.low.current(least) + cell.high.current(least)) / 2;
 }
 
-std::uint64_t Calibrator::updates(FeatureId feature, Stratum stratum) const {
-  return cells_[feature * kStratumCount + static_cast<std::size_t>(stratum)].updates;
+std::uint64_t Calibrator::updates(FeatureId feature, Recency recency) const {
+  return cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)].updates;
 }
 
 std::string Calibrator::save() const {

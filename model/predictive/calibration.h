@@ -12,15 +12,15 @@
 namespace lacuna::model {
 
 /// What is known of the feature when it is predicted: intervals are calibrated apart for each.
-enum class Stratum : std::uint8_t { never_measured, stale, fresh };
-inline constexpr std::size_t kStratumCount = 3;
+enum class Recency : std::uint8_t { never_measured, stale, fresh };
+inline constexpr std::size_t kRecencyCount = 3;
 
 struct Interval {
   double low = 0;
   double high = 0;
 };
 
-/// Online conformal calibration of central intervals, per feature and stratum: tracks the level-quantile of the normal
+/// Online conformal calibration of central intervals, per feature and recency: tracks the level-quantile of the normal
 /// radius |Phi^-1(PIT)| of arriving values with several step sizes, aggregated (adaptive conformal inference, Gibbs and
 /// Candes 2021; aggregation: Gibbs and Candes 2024, Zaffran et al. 2022), so that long-run coverage is `level` whatever
 /// the model does; of classes at least `level`, and no more than that where the classes allow. No LibTorch. Not thread-safe.
@@ -35,14 +35,14 @@ class Calibrator {
 
   /// The interval that would be published now for this predictive distribution, natural scale, within the feature's
   /// plausible range. Of classes: from one to another, the median among them.
-  Interval interval(FeatureId feature, Stratum stratum, const Predictive& predictive) const;
+  Interval interval(FeatureId feature, Recency recency, const Predictive& predictive) const;
   /// Feedback: the value that arrived for a prediction made before it. Returns whether interval() covered it.
-  bool update(FeatureId feature, Stratum stratum, const Predictive& predictive, double value, double u);
+  bool update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u);
 
   double level() const { return level_; }
   /// Present radius (1.645 at level 0.9 when the model is perfectly calibrated) and number of updates.
-  double radius(FeatureId feature, Stratum stratum) const;
-  std::uint64_t updates(FeatureId feature, Stratum stratum) const;
+  double radius(FeatureId feature, Recency recency) const;
+  std::uint64_t updates(FeatureId feature, Recency recency) const;
 
   std::string save() const;
   /// Left as it was when corrupt, unsupported (another schema), or, which is ok, saved under another level: the level is a

@@ -6,7 +6,7 @@
 #include <array>
 #include <cmath>
 
-namespace lacuna::model::counts {
+namespace lacuna::model::negative_binomial {
 namespace {
 
 // Outside these a dispersion changes nothing that can be measured, and the continued fraction below would need thousands of
@@ -164,4 +164,4 @@ double mixture_crps(const Predictive& p, double count) {
   return sum;
 }
 
-}  // namespace lacuna::model::counts
+}  // namespace lacuna::model::negative_binomial

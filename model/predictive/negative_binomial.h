@@ -4,7 +4,7 @@
 
 // The negative binomial half of Predictive: mixtures over counts, location = mean, scale = dispersion r.
 
-namespace lacuna::model::counts {
+namespace lacuna::model::negative_binomial {
 
 /// P(X = count) of one component.
 double probability(double mean, double dispersion, double count);
@@ -17,4 +17,4 @@ double mixture_distribution(const Predictive& p, double count);
 double mixture_quantile(const Predictive& p, double probability);
 double mixture_crps(const Predictive& p, double count);
 
-}  // namespace lacuna::model::counts
+}  // namespace lacuna::model::negative_binomial

@@ -149,7 +149,7 @@ double component_variance(const Predictive& p, std::size_t k) {
     case Likelihood::log_normal:
       return std::exp(std::min(2 * m + s * s + std::log(std::expm1(std::min(s * s, kExponentMax))), 2 * kExponentMax));
     case Likelihood::negative_binomial: return m + m * m / s;
-    case Likelihood::student_t: return s * s * student::variance(p.freedom[k]);
+    case Likelihood::student_t: return s * s * student_t::variance(p.freedom[k]);
     default: return s * s;
   }
 }
@@ -204,14 +204,14 @@ double Predictive::quantile(double p) const {
     }
     return class_probabilities.empty() ? 0 : static_cast<double>(class_probabilities.size() - 1);
   }
-  if (likelihood == Likelihood::negative_binomial) return counts::mixture_quantile(*this, p);
-  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, normal_quantile(p));
+  if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_quantile(*this, p);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_at(*this, normal_quantile(p));
   return from_scale(likelihood, solve(*this, normal_quantile(p)));
 }
 
 double Predictive::quantile_at(double z) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return quantile(normal_cdf(z));
-  if (likelihood == Likelihood::student_t) return student::mixture_at(*this, z);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_at(*this, z);
   return from_scale(likelihood, solve(*this, z));
 }
 
@@ -220,8 +220,8 @@ double Predictive::cdf(double value) const {
     const auto [below, at] = class_mass(class_probabilities, std::floor(value));
     return below + at;
   }
-  if (likelihood == Likelihood::negative_binomial) return counts::mixture_distribution(*this, value);
-  if (likelihood == Likelihood::student_t) return student::mixture_distribution(*this, value);
+  if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_distribution(*this, value);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_distribution(*this, value);
   if (likelihood == Likelihood::log_normal && value < 0) return 0;
   return tails<false>(*this, to_scale(likelihood, value)).lower;
 }
@@ -232,14 +232,14 @@ double Predictive::pit(double value, double u) const {
     return below + u * at;
   }
   if (likelihood == Likelihood::negative_binomial) {
-    return counts::mixture_distribution(*this, value - 1) + u * counts::mixture_probability(*this, value);
+    return negative_binomial::mixture_distribution(*this, value - 1) + u * negative_binomial::mixture_probability(*this, value);
   }
   return cdf(value);
 }
 
 double Predictive::normal_score(double value, double u) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return normal_quantile(pit(value, u));
-  if (likelihood == Likelihood::student_t) return student::mixture_score(*this, value);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_score(*this, value);
   return tails<false>(*this, to_scale(likelihood, value)).score();
 }
 
@@ -248,9 +248,9 @@ double Predictive::log_density(double value) const {
     return std::log(std::max(class_mass(class_probabilities, value).second, kProbabilityMin));
   }
   if (likelihood == Likelihood::negative_binomial) {
-    return std::log(std::max(counts::mixture_probability(*this, value), kProbabilityMin));
+    return std::log(std::max(negative_binomial::mixture_probability(*this, value), kProbabilityMin));
   }
-  if (likelihood == Likelihood::student_t) return student::mixture_log_density(*this, value);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_log_density(*this, value);
   const double y = to_scale(likelihood, value);
   double largest = -INFINITY, sum = 0;
   const auto term = [&](std::size_t k) {
@@ -272,8 +272,8 @@ double Predictive::crps(double value) const {
     }
     return sum;
   }
-  if (likelihood == Likelihood::negative_binomial) return counts::mixture_crps(*this, value);
-  if (likelihood == Likelihood::student_t) return student::mixture_crps(*this, value);
+  if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_crps(*this, value);
+  if (likelihood == Likelihood::student_t) return student_t::mixture_crps(*this, value);
   const double y = to_scale(likelihood, value);
   double to_value = 0, to_each_other = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {

@@ -9,7 +9,7 @@
 #include <numbers>
 #include <vector>
 
-namespace lacuna::model::student {
+namespace lacuna::model::student_t {
 namespace {
 
 // The variance must stay a number, and beyond the upper end nothing changes that can be measured.
@@ -333,4 +333,4 @@ double mixture_crps(const Predictive& p, double y) {
   return to_value - SpreadIntegral(components, middle_of(components))();
 }
 
-}  // namespace lacuna::model::student
+}  // namespace lacuna::model::student_t

@@ -6,7 +6,7 @@
 // function: Abramowitz and Stegun 1964, 26.7.1 (regularised incomplete beta). CRPS of one component: Jordan, Krueger and Lerch
 // 2019, appendix A.
 
-namespace lacuna::model::student {
+namespace lacuna::model::student_t {
 
 /// P(T <= t), with full relative accuracy in the lower tail.
 double distribution(double freedom, double t);
@@ -22,4 +22,4 @@ double mixture_log_density(const Predictive& p, double y);
 /// Within 1e-6 of the sum of scale[k] weights[k] and the distance between the components. One component: closed form.
 double mixture_crps(const Predictive& p, double y);
 
-}  // namespace lacuna::model::student
+}  // namespace lacuna::model::student_t

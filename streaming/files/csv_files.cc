@@ -51,29 +51,29 @@ std::string tick(Millis since) {
 
 CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink,
                          FileReport& report)
-    : mapping_(mapping), targets_(schema), limit_(limit_patients), sink_(sink), report_(report),
+    : mapping_(mapping), index_(schema), limit_(limit_patients), sink_(sink), report_(report),
       ignored_(mapping.ignored.begin(), mapping.ignored.end()), attributes_(schema.attributes().size()) {
   for (const auto& [name, column] : mapping.columns) {
     Route route;
     route.column = &column;
     if (column.modality.empty()) {
-      const auto index = targets_.find_attribute(column.feature);
+      const auto index = index_.find_attribute(column.feature);
       if (!index) {
         problems_.push_back("the schema has no attribute '" + column.feature + "'");
         continue;
       }
       route.is_attribute = true;
       route.index = static_cast<std::uint32_t>(*index);
-      route.target = &targets_.attribute(*index);
+      route.target = &index_.attribute(*index);
     } else {
-      const ModalityId modality = targets_.find_modality(column.modality);
-      const auto id = modality == kNoModality ? std::nullopt : targets_.find_feature(modality, column.feature);
+      const ModalityId modality = index_.find_modality(column.modality);
+      const auto id = modality == kNoModality ? std::nullopt : index_.find_feature(modality, column.feature);
       if (!id) {
         problems_.push_back("the schema has no feature '" + column.modality + "." + column.feature + "'");
         continue;
       }
       route.index = *id;
-      route.target = &targets_.feature(*id);
+      route.target = &index_.feature(*id);
     }
     routes_.emplace(name, route);
   }
@@ -152,7 +152,7 @@ std::optional<Time> CsvPatients::parse_time(std::string_view text) const {
 // False: the text cannot be read as what the target holds. `problem`: it can, but the schema does not take it.
 bool CsvPatients::parse_value(const Route& route, std::string_view text, double& out,
                               std::optional<ValueProblem>& problem) const {
-  const Target& target = *route.target;
+  const SchemaField& target = *route.target;
   const auto& categories = route.column->categories;
   if (!categories.empty()) {
     const auto mapped = categories.find(std::string(text));
@@ -262,7 +262,7 @@ std::vector<Event> CsvPatients::take_events() {
   // Patient ids may be as long as an event id; one built on such a one takes the hash instead, which is as stable.
   const Millis origin = start_.time_since_epoch();
   const auto make = [&](Time time, ModalityId modality) {
-    const std::string name = modality == kNoModality ? "attributes" : targets_.schema().modalities()[modality].name;
+    const std::string name = modality == kNoModality ? "attributes" : index_.schema().modalities()[modality].name;
     const std::string rest = "-" + tick(time.time_since_epoch() - origin) + "-" + name;
     Event event;
     event.event_id = patient_ + rest;
@@ -275,7 +275,7 @@ std::vector<Event> CsvPatients::take_events() {
   };
   std::vector<Event> events;
   for (const Cell& cell : cells_) {
-    const ModalityId modality = targets_.schema().features()[cell.feature].modality;
+    const ModalityId modality = index_.schema().features()[cell.feature].modality;
     if (events.empty() || events.back().time != cell.time || events.back().modality != modality) {
       events.push_back(make(cell.time, modality));
     }

@@ -36,7 +36,7 @@ class CsvPatients {
   /// Where a column or parameter goes.
   struct Route {
     const ColumnTarget* column = nullptr;
-    const Target* target = nullptr;
+    const SchemaField* target = nullptr;
     bool is_attribute = false;
     std::uint32_t index = 0;  // of the feature or attribute
   };
@@ -65,7 +65,7 @@ class CsvPatients {
   bool is_missing(std::string_view text) const;
 
   const FileMapping& mapping_;
-  const Targets targets_;
+  const SchemaIndex index_;
   const std::size_t limit_;
   const Sink& sink_;
   FileReport& report_;

@@ -33,7 +33,7 @@ std::string quoted_or(std::string_view name, std::string_view otherwise) {
 
 struct EventDecoder::Impl {
   Impl(const Schema& schema, CodecLimits codec_limits)
-      : limits(codec_limits), targets(schema), resolver(targets), feature_slots(schema.feature_count()),
+      : limits(codec_limits), schema_index(schema), resolver(schema_index), feature_slots(schema.feature_count()),
         attribute_slots(schema.attributes().size()) {}
 
   Outcome decode(std::string_view json, Time now);
@@ -78,7 +78,7 @@ struct EventDecoder::Impl {
   }
 
   const CodecLimits limits;
-  const Targets targets;
+  const SchemaIndex schema_index;
   ValueResolver resolver;
   ondemand::parser parser;
   PaddedText padded;
@@ -218,11 +218,11 @@ std::optional<ValueProblem> EventDecoder::Impl::find_modality(const Members& mem
     if (values.empty() && (members.seen & (kPayload | kText)) == 0) return std::nullopt;
     return ValueProblem{Refusal::malformed, "modality is missing"};
   }
-  event.modality = targets.find_modality(members.modality);
+  event.modality = schema_index.find_modality(members.modality);
   if (event.modality == kNoModality) {
     return ValueProblem{Refusal::unknown_modality, "the schema has no modality " + quoted_or(members.modality, "of this name")};
   }
-  const Modality& modality = targets.schema().modalities()[event.modality];
+  const Modality& modality = schema_index.schema().modalities()[event.modality];
   const bool is_tabular = modality.kind == ModalityKind::tabular;
   const bool is_text = modality.kind == ModalityKind::text;
   const unsigned others = (is_tabular ? kPayload | kText : kValues | (is_text ? kPayload : kText)) & members.seen;
@@ -274,15 +274,15 @@ void EventDecoder::Impl::fill(const std::vector<RawValue>& raws, std::vector<Slo
 void EventDecoder::Impl::fill_values(DecodedEvent& decoded) {
   const ModalityId modality = decoded.event.modality;
   if (modality == kNoModality) return;  // then there are no values
-  fill(values, feature_slots, decoded.event.values, decoded.refused, targets.schema().modalities()[modality].name,
-       [&](std::string_view name) { return targets.find_feature(modality, name); },
+  fill(values, feature_slots, decoded.event.values, decoded.refused, schema_index.schema().modalities()[modality].name,
+       [&](std::string_view name) { return schema_index.find_feature(modality, name); },
        [&](FeatureId id, const RawValue& raw, double& out) { return resolver.feature(id, raw, out); },
-       [&](FeatureId id) { return targets.feature(id).path; });
+       [&](FeatureId id) { return schema_index.feature(id).path; });
 }
 
 void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& decoded) const {
   if ((members.seen & (kPayload | kText)) == 0) return;
-  const Modality& modality = targets.schema().modalities()[decoded.event.modality];
+  const Modality& modality = schema_index.schema().modalities()[decoded.event.modality];
   if (auto problem = take_payload(modality, members.payload, limits.payload_bytes_max, decoded.event.payload)) {
     const char* const member = (members.seen & kText) != 0 ? ".text" : ".payload";
     decoded.refused.push_back({problem->reason, modality.name + member, std::move(problem->message)});
@@ -291,9 +291,9 @@ void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& deco
 
 void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
   fill(attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
-       [&](std::string_view name) { return targets.find_attribute(name); },
+       [&](std::string_view name) { return schema_index.find_attribute(name); },
        [&](std::size_t index, const RawValue& raw, double& out) { return resolver.attribute(index, raw, out); },
-       [&](std::size_t index) { return targets.attribute(index).path; });
+       [&](std::size_t i) { return schema_index.attribute(i).path; });
 }
 
 EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now) {

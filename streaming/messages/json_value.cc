@@ -224,12 +224,12 @@ simdjson::padded_string_view PaddedText::set(std::string_view text) {
   return simdjson::padded_string_view(bytes_.data(), text.size(), bytes_.size());
 }
 
-ValueResolver::ValueResolver(const Targets& targets)
-    : targets_(targets),
-      feature_units_(targets.schema().feature_count()),
-      attribute_units_(targets.schema().attributes().size()) {}
+ValueResolver::ValueResolver(const SchemaIndex& index)
+    : index_(index),
+      feature_units_(index.schema().feature_count()),
+      attribute_units_(index.schema().attributes().size()) {}
 
-std::optional<UnitConversion> ValueResolver::conversion(const Target& target, KnownUnits& known, std::string_view unit) {
+std::optional<UnitConversion> ValueResolver::conversion(const SchemaField& target, KnownUnits& known, std::string_view unit) {
   for (const KnownUnit& one : known) {
     if (one.code == unit) return one.conversion;
   }
@@ -239,7 +239,7 @@ std::optional<UnitConversion> ValueResolver::conversion(const Target& target, Kn
   return found;
 }
 
-std::optional<ValueProblem> ValueResolver::resolve(const Target& target, KnownUnits& known, const RawValue& raw,
+std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw,
                                                    double& out) {
   if (raw.kind == RawValue::Kind::bad) return ValueProblem{raw.reason, raw.problem};
   UnitConversion scale;

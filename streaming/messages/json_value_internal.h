@@ -91,12 +91,12 @@ class PaddedText {
 /// Takes raw values to schema values: type, unit, range. Remembers the unit conversions it met.
 class ValueResolver {
  public:
-  explicit ValueResolver(const Targets& targets);
+  explicit ValueResolver(const SchemaIndex& index);
   std::optional<ValueProblem> feature(FeatureId id, const RawValue& raw, double& out) {
-    return resolve(targets_.feature(id), feature_units_[id], raw, out);
+    return resolve(index_.feature(id), feature_units_[id], raw, out);
   }
   std::optional<ValueProblem> attribute(std::size_t index, const RawValue& raw, double& out) {
-    return resolve(targets_.attribute(index), attribute_units_[index], raw, out);
+    return resolve(index_.attribute(index), attribute_units_[index], raw, out);
   }
 
  private:
@@ -108,10 +108,10 @@ class ValueResolver {
   static constexpr std::size_t kKnownUnitsMax = 8;
   using KnownUnits = std::vector<KnownUnit>;
 
-  std::optional<ValueProblem> resolve(const Target& target, KnownUnits& known, const RawValue& raw, double& out);
-  std::optional<UnitConversion> conversion(const Target& target, KnownUnits& known, std::string_view unit);
+  std::optional<ValueProblem> resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, double& out);
+  std::optional<UnitConversion> conversion(const SchemaField& target, KnownUnits& known, std::string_view unit);
 
-  const Targets& targets_;
+  const SchemaIndex& index_;
   std::vector<KnownUnits> feature_units_;
   std::vector<KnownUnits> attribute_units_;
 };

@@ -9,7 +9,7 @@ namespace lacuna::streaming {
 
 namespace {
 
-ValueProblem wrong_type(const Target& target) {
+ValueProblem wrong_type(const SchemaField& target) {
   switch (target.likelihood) {
     case Likelihood::categorical:
     case Likelihood::ordinal: return {Refusal::malformed, "one of its categories is expected, as text"};
@@ -18,7 +18,7 @@ ValueProblem wrong_type(const Target& target) {
   }
 }
 
-ValueProblem outside(const Target& target) {
+ValueProblem outside(const SchemaField& target) {
   std::string text = "outside the plausible range ";
   text += std::isinf(target.low) ? "(" : "[";
   append_number(text, target.low);
@@ -35,7 +35,7 @@ std::uint32_t find(const std::unordered_map<std::string_view, std::uint32_t>& na
 
 }  // namespace
 
-std::optional<ValueProblem> Target::from_number(double number, double& out) const {
+std::optional<ValueProblem> SchemaField::from_number(double number, double& out) const {
   if (has_categories(likelihood)) return wrong_type(*this);
   if (!std::isfinite(number)) return ValueProblem{Refusal::out_of_range, "not a finite number"};
   if (likelihood == Likelihood::bernoulli && number != 0 && number != 1) {
@@ -49,7 +49,7 @@ std::optional<ValueProblem> Target::from_number(double number, double& out) cons
   return std::nullopt;
 }
 
-std::optional<ValueProblem> Target::from_text(std::string_view text, double& out) const {
+std::optional<ValueProblem> SchemaField::from_text(std::string_view text, double& out) const {
   if (!has_categories(likelihood)) return wrong_type(*this);
   const auto it = std::find(categories.begin(), categories.end(), text);
   if (it == categories.end()) return ValueProblem{Refusal::out_of_range, "not one of its categories"};
@@ -57,13 +57,13 @@ std::optional<ValueProblem> Target::from_text(std::string_view text, double& out
   return std::nullopt;
 }
 
-std::optional<ValueProblem> Target::from_truth(bool truth, double& out) const {
+std::optional<ValueProblem> SchemaField::from_truth(bool truth, double& out) const {
   if (likelihood != Likelihood::bernoulli) return wrong_type(*this);
   out = truth ? 1 : 0;
   return std::nullopt;
 }
 
-Targets::Targets(const Schema& schema) : schema_(schema), feature_names_(schema.modality_count()) {
+SchemaIndex::SchemaIndex(const Schema& schema) : schema_(schema), feature_names_(schema.modality_count()) {
   features_.reserve(schema.feature_count());
   for (FeatureId id = 0; id < schema.feature_count(); ++id) {
     const Feature& f = schema.features()[id];
@@ -80,14 +80,14 @@ Targets::Targets(const Schema& schema) : schema_(schema), feature_names_(schema.
   for (ModalityId m = 0; m < schema.modality_count(); ++m) modality_names_.emplace(schema.modalities()[m].name, m);
 }
 
-ModalityId Targets::find_modality(std::string_view name) const { return find(modality_names_, name); }
+ModalityId SchemaIndex::find_modality(std::string_view name) const { return find(modality_names_, name); }
 
-std::optional<FeatureId> Targets::find_feature(ModalityId modality, std::string_view name) const {
+std::optional<FeatureId> SchemaIndex::find_feature(ModalityId modality, std::string_view name) const {
   const auto id = find(feature_names_[modality], name);
   return id == kNoModality ? std::nullopt : std::optional<FeatureId>(id);
 }
 
-std::optional<std::size_t> Targets::find_attribute(std::string_view name) const {
+std::optional<std::size_t> SchemaIndex::find_attribute(std::string_view name) const {
   const auto index = find(attribute_names_, name);
   return index == kNoModality ? std::nullopt : std::optional<std::size_t>(index);
 }

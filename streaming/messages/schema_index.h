@@ -22,7 +22,7 @@ struct ValueProblem {
 };
 
 /// A place where a value can go.
-struct Target {
+struct SchemaField {
   std::string name;      ///< "hr"
   std::string path;      ///< "vitals.hr", "attributes.age"
   std::string unit;
@@ -37,16 +37,16 @@ struct Target {
   std::optional<ValueProblem> from_truth(bool truth, double& out) const;
 };
 
-/// All targets of a schema, and their names. Immutable; the schema must outlive it.
-class Targets {
+/// All features and attributes of a schema, and their names. Immutable; the schema must outlive it.
+class SchemaIndex {
  public:
-  explicit Targets(const Schema& schema);
-  Targets(const Targets&) = delete;  // its lookups point into itself
-  Targets& operator=(const Targets&) = delete;
+  explicit SchemaIndex(const Schema& schema);
+  SchemaIndex(const SchemaIndex&) = delete;  // its lookups point into itself
+  SchemaIndex& operator=(const SchemaIndex&) = delete;
 
   const Schema& schema() const { return schema_; }
-  const Target& feature(FeatureId id) const { return features_[id]; }
-  const Target& attribute(std::size_t index) const { return attributes_[index]; }
+  const SchemaField& feature(FeatureId id) const { return features_[id]; }
+  const SchemaField& attribute(std::size_t index) const { return attributes_[index]; }
 
   /// kNoModality / empty when there is no such name.
   ModalityId find_modality(std::string_view name) const;
@@ -56,8 +56,8 @@ class Targets {
  private:
   using Names = std::unordered_map<std::string_view, std::uint32_t>;
   const Schema& schema_;
-  std::vector<Target> features_;
-  std::vector<Target> attributes_;
+  std::vector<SchemaField> features_;
+  std::vector<SchemaField> attributes_;
   Names modality_names_;
   std::vector<Names> feature_names_;  // by modality
   Names attribute_names_;

@@ -20,7 +20,7 @@ class SnapshotReader {
  public:
   /// `request`: its own members are taken too; null: a snapshot only.
   SnapshotReader(const Schema& schema, const CodecLimits& limits, Time now, ImputeRequest* request)
-      : limits_(limits), now_(now), request_(request), targets_(schema), resolver_(targets_) {}
+      : limits_(limits), now_(now), request_(request), index_(schema), resolver_(index_) {}
 
   Result<Snapshot> read(std::string_view json) {
     if (json.size() > limits_.message_bytes_max) {
@@ -79,7 +79,7 @@ class SnapshotReader {
   const CodecLimits limits_;
   const Time now_;
   ImputeRequest* const request_;
-  const Targets targets_;
+  const SchemaIndex index_;
   ValueResolver resolver_;
   ondemand::parser parser_;
   PaddedText padded_;
@@ -215,12 +215,12 @@ void SnapshotReader::fill_identity() {
 
 void SnapshotReader::fill_attributes() {
   for (const RawValue& raw : attributes_) {
-    const auto index = targets_.find_attribute(raw.name);
+    const auto index = index_.find_attribute(raw.name);
     if (!index) {
       problem("attributes", is_quotable_name(raw.name) ? "the schema has no '" + std::string(raw.name) + "'" : "an unknown name");
       continue;
     }
-    const std::string& path = targets_.attribute(*index).path;
+    const std::string& path = index_.attribute(*index).path;
     double value = 0;
     if (const auto wrong = resolver_.attribute(*index, raw, value)) {
       problem(path, wrong->message);
@@ -241,7 +241,7 @@ std::optional<Time> SnapshotReader::time_of(const std::string& path, const std::
 }
 
 void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
-  const Target& target = targets_.feature(id);
+  const SchemaField& target = index_.feature(id);
   FeatureState& state = snapshot_.features[id];
   double value = 0;
   if (const auto wrong = resolver_.feature(id, raw, value)) return problem(target.path, wrong->message);
@@ -252,25 +252,25 @@ void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
   // One value is all that is known: every mean is that value, and nothing has moved.
   const auto scaled = static_cast<float>(target.likelihood == Likelihood::log_normal ? std::log1p(value) : value);
   state = {value, time, 1, scaled, scaled, 0, scaled};
-  ModalityState& modality = snapshot_.modalities[targets_.schema().features()[id].modality];
+  ModalityState& modality = snapshot_.modalities[index_.schema().features()[id].modality];
   modality.last_time = modality.count == 0 ? time : std::max(modality.last_time, time);
   modality.count = 1;
   snapshot_.first_time = std::min(snapshot_.first_time, time);
 }
 
 void SnapshotReader::fill_modality(const ModalityValues& read) {
-  const ModalityId modality = targets_.find_modality(read.name);
+  const ModalityId modality = index_.find_modality(read.name);
   if (modality == kNoModality) {
     return problem("values", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
                                                          : "an unknown modality");
   }
-  const std::string& name = targets_.schema().modalities()[modality].name;
-  const ModalityKind kind = targets_.schema().modalities()[modality].kind;
+  const std::string& name = index_.schema().modalities()[modality].name;
+  const ModalityKind kind = index_.schema().modalities()[modality].kind;
   if (kind != ModalityKind::tabular) {
     return problem(name, "is of kind " + std::string(to_string(kind)) + ": it belongs under payloads");
   }
   for (const RawValue& raw : read.values) {
-    if (const auto id = targets_.find_feature(modality, raw.name)) {
+    if (const auto id = index_.find_feature(modality, raw.name)) {
       fill_feature(*id, raw);
     } else {
       problem(name, is_quotable_name(raw.name) ? "the schema has no '" + std::string(raw.name) + "'" : "an unknown name");
@@ -279,12 +279,12 @@ void SnapshotReader::fill_modality(const ModalityValues& read) {
 }
 
 void SnapshotReader::fill_payload(const ModalityPayload& read) {
-  const ModalityId id = targets_.find_modality(read.name);
+  const ModalityId id = index_.find_modality(read.name);
   if (id == kNoModality) {
     return problem("payloads", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
                                                            : "an unknown modality");
   }
-  const Modality& modality = targets_.schema().modalities()[id];
+  const Modality& modality = index_.schema().modalities()[id];
   const std::string path = "payloads." + modality.name;
   ModalityState& state = snapshot_.modalities[id];
   if (state.payload) return problem(path, "given twice");
@@ -298,7 +298,7 @@ void SnapshotReader::fill_payload(const ModalityPayload& read) {
 }
 
 void SnapshotReader::fill() {
-  const Schema& schema = targets_.schema();
+  const Schema& schema = index_.schema();
   snapshot_.features.resize(schema.feature_count());
   snapshot_.modalities.resize(schema.modality_count());
   snapshot_.attributes.resize(schema.attributes().size());

@@ -14,15 +14,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::check(bytes, decode_header, encode_header);
   fuzz::check(bytes, decode_position, encode_position);
   fuzz::check(bytes, decode_stratum, encode_stratum);
-  fuzz::check(bytes, decode_named, encode_named);
+  fuzz::check(bytes, decode_named_blob, encode_named_blob);
   fuzz::check(bytes, decode_model_chunk, encode_model_chunk);
-  fuzz::check(bytes, decode_model_checkpoint, encode_model_checkpoint);
-  const auto encode_file = [](const Named& file) { return encode_checkpoint(file.name, file.content); };
-  fuzz::check(bytes, decode_checkpoint, encode_file);
+  fuzz::check(bytes, decode_published_model, encode_published_model);
+  const auto encode_file = [](const NamedBlob& file) { return encode_checkpoint_file(file.name, file.content); };
+  fuzz::check(bytes, decode_checkpoint_file, encode_file);
 
   // A checksum keeps most inputs out of the two below, so they come in as content too.
-  const Named file{"name", std::string(bytes)};
-  const auto read = decode_checkpoint(encode_file(file));
+  const NamedBlob file{"name", std::string(bytes)};
+  const auto read = decode_checkpoint_file(encode_file(file));
   fuzz::require(read.ok() && *read == file, "a checkpoint is read as it was written");
   std::vector<ModelChunk> chunks = split_chunks("a", 1, bytes, 1 + size / 3);
   const auto joined = join_chunks(chunks, "a");

@@ -148,9 +148,9 @@ TEST_F(Operator, DecisionsAreDurableWhenTheCallReturns) {
   ASSERT_EQ(told(), std::vector<std::string>{"raised"});
   const std::uint64_t counted = pipeline_->progress().counts.alerts;
 
-  EXPECT_EQ(command({OperatorCommand::What::accept, "coverage", "no.such", {}}).code(), Code::not_found);
-  ASSERT_TRUE(command({OperatorCommand::What::mute, "missingness", "vitals", hours(48)}).ok());
-  ASSERT_TRUE(command({OperatorCommand::What::accept, "coverage", kSubject, {}}).ok());
+  EXPECT_EQ(command({OperatorCommand::Action::accept, "coverage", "no.such", {}}).code(), Code::not_found);
+  ASSERT_TRUE(command({OperatorCommand::Action::mute, "missingness", "vitals", hours(48)}).ok());
+  ASSERT_TRUE(command({OperatorCommand::Action::accept, "coverage", kSubject, {}}).ok());
   EXPECT_EQ(view("coverage", kSubject).state, drift::SubjectState::learning) << "seen at once";
   EXPECT_EQ(pipeline_->progress().counts.alerts, counted + 1);
   const Time newest = pipeline_->progress().event_time;
@@ -163,7 +163,7 @@ TEST_F(Operator, DecisionsAreDurableWhenTheCallReturns) {
   send(hours(20), hours(30));
   until_idle();
   EXPECT_EQ(told(), (std::vector<std::string>{"raised", "resolved accepted"})) << "no second alert";
-  ASSERT_TRUE(command({OperatorCommand::What::unmute, "missingness", "vitals", {}}).ok());
+  ASSERT_TRUE(command({OperatorCommand::Action::unmute, "missingness", "vitals", {}}).ok());
   EXPECT_EQ(view("missingness", "vitals").muted_until, Time::min());
 }
 
@@ -176,7 +176,7 @@ TEST_F(Operator, ACommandBetweenBatchesDisturbsNone) {
   while (!pipeline_->ready().ok()) ASSERT_TRUE(pipeline_->turn().ok());
   int answered = 0;
   while (pipeline_->progress().lag > 0) {
-    ASSERT_TRUE(command({OperatorCommand::What::mute, "missingness", "liver", hours(1)}).ok());
+    ASSERT_TRUE(command({OperatorCommand::Action::mute, "missingness", "liver", hours(1)}).ok());
     ++answered;
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(pipeline_->turn().ok());
   }
@@ -189,7 +189,7 @@ TEST_F(Operator, ACommandBetweenBatchesDisturbsNone) {
 }
 
 TEST_F(Operator, FreezesLearningWhileACriticalAlertIsOpen) {
-  config_.reaction.on_critical = OnCritical::freeze;
+  config_.alert_response.on_critical = OnCritical::freeze;
   send(hours(0), hours(10));
   restart();
   ASSERT_EQ(told("action"), std::vector<std::string>{"raised learning frozen"});
@@ -197,7 +197,7 @@ TEST_F(Operator, FreezesLearningWhileACriticalAlertIsOpen) {
   EXPECT_GT(replay, 0u);
   for (int again = 0; again < 2; ++again) {
     const Progress p = pipeline_->progress();
-    EXPECT_EQ(p.pace, 0);
+    EXPECT_EQ(p.steps_multiplier, 0);
     EXPECT_EQ(p.open_alerts.at(0).action, "learning frozen");
     EXPECT_GT(p.replay_size, 0u);
     EXPECT_EQ(p.learner.steps, 0);
@@ -208,21 +208,21 @@ TEST_F(Operator, FreezesLearningWhileACriticalAlertIsOpen) {
     restart();
   }
   EXPECT_GT(pipeline_->progress().replay_size, replay) << "examples are kept for later";
-  ASSERT_TRUE(command({OperatorCommand::What::accept, "coverage", kSubject, {}}).ok());
+  ASSERT_TRUE(command({OperatorCommand::Action::accept, "coverage", kSubject, {}}).ok());
   EXPECT_EQ(told("action").back(), "resolved learning resumed");
-  EXPECT_EQ(pipeline_->progress().pace, 1);
+  EXPECT_EQ(pipeline_->progress().steps_multiplier, 1);
   send(hours(20), hours(30));
   until_idle();
   EXPECT_GT(pipeline_->progress().learner.steps, 0);
 }
 
 TEST_F(Operator, LearnsFasterWhileACriticalAlertIsOpen) {
-  config_.reaction = {OnCritical::adapt, 5};
+  config_.alert_response = {OnCritical::adapt, 5};
   send(hours(0), hours(20));
   restart();
   ASSERT_EQ(told("action"), std::vector<std::string>{"raised learning sped up 5 times"});
   const Progress p = pipeline_->progress();
-  EXPECT_EQ(p.pace, 5);
+  EXPECT_EQ(p.steps_multiplier, 5);
   EXPECT_GT(p.learner.steps, 20);
   EXPECT_EQ(p.learner.steps, 5 * p.learner.examples / config_.train.examples_per_step);
 }

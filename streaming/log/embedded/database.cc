@@ -74,7 +74,7 @@ struct Member {
 
 }  // namespace
 
-struct Store::Impl {
+struct Database::Impl {
   // Constant after open().
   EmbeddedOptions options;
   std::string scratch;  ///< of a read-only instance: RocksDB's own log, removed at the end
@@ -191,9 +191,9 @@ struct Store::Impl {
   }
 };
 
-Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Database::Database(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-Store::~Store() {
+Database::~Database() {
   if (!impl_->db) return;
   if (!impl_->options.read_only && !impl_->write_failed) (void)impl_->db->FlushWAL(impl_->options.sync);
   impl_->db.reset();
@@ -203,7 +203,7 @@ Store::~Store() {
   }
 }
 
-Result<std::shared_ptr<Store>> Store::open(const EmbeddedOptions& options) {
+Result<std::shared_ptr<Database>> Database::open(const EmbeddedOptions& options) {
   if (options.path.empty()) return Status(Code::invalid, "the embedded log needs a folder");
   if (options.default_partitions < 1) return Status(Code::invalid, "the embedded log needs one partition or more");
   auto impl = std::make_unique<Impl>();
@@ -226,14 +226,14 @@ Result<std::shared_ptr<Store>> Store::open(const EmbeddedOptions& options) {
     opened = rocksdb::DB::Open(settings, options.path, &db);
   }
   impl->db.reset(db);
-  auto store = std::shared_ptr<Store>(new Store(std::move(impl)));
+  auto database = std::shared_ptr<Database>(new Database(std::move(impl)));
   if (!opened.ok()) {
     if (opened.IsIOError() && opened.ToString().find("lock") != std::string::npos) {
       return Status(Code::unavailable, "the embedded log at " + options.path + " is in use by another process");
     }
     return failed("opening " + options.path, opened);
   }
-  Impl& self = *store->impl_;
+  Impl& self = *database->impl_;
   if (Status status = self.check_format(); !status.ok()) return status;
   if (Status status = self.load_topics(); !status.ok()) return status;
   for (auto& [name, topic] : self.topics) {
@@ -241,12 +241,12 @@ Result<std::shared_ptr<Store>> Store::open(const EmbeddedOptions& options) {
       topic.ends[p] = self.stored_end({topic.id, static_cast<std::uint32_t>(p)});
     }
   }
-  return store;
+  return database;
 }
 
-bool Store::read_only() const { return impl_->options.read_only; }
+bool Database::read_only() const { return impl_->options.read_only; }
 
-Status Store::refresh() {
+Status Database::refresh() {
   if (!read_only()) return {};
   const std::lock_guard lock(impl_->mutex);
   const rocksdb::Status caught_up = impl_->db->TryCatchUpWithPrimary();
@@ -255,7 +255,7 @@ Status Store::refresh() {
   return impl_->load_topics();
 }
 
-Status Store::ensure_topic(const std::string& topic, std::int32_t partitions) {
+Status Database::ensure_topic(const std::string& topic, std::int32_t partitions) {
   if (topic.empty() || partitions < 1) return {Code::invalid, "a topic needs a name and one partition or more"};
   {
     const std::lock_guard lock(impl_->mutex);
@@ -268,21 +268,21 @@ Status Store::ensure_topic(const std::string& topic, std::int32_t partitions) {
   return {};
 }
 
-Result<std::int32_t> Store::partition_count(const std::string& topic) const {
+Result<std::int32_t> Database::partition_count(const std::string& topic) const {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->topics.find(topic);
   if (found == impl_->topics.end()) return Status(Code::not_found, "there is no topic " + topic);
   return static_cast<std::int32_t>(found->second.ends.size());
 }
 
-std::vector<std::string> Store::topics() const {
+std::vector<std::string> Database::topics() const {
   const std::lock_guard lock(impl_->mutex);
   std::vector<std::string> names;
   for (const auto& [name, topic] : impl_->topics) names.push_back(name);
   return names;
 }
 
-Result<PartitionId> Store::find(const TopicPartition& partition) const {
+Result<PartitionId> Database::find(const TopicPartition& partition) const {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->topics.find(partition.topic);
   if (found == impl_->topics.end() || partition.partition < 0 ||
@@ -292,7 +292,7 @@ Result<PartitionId> Store::find(const TopicPartition& partition) const {
   return PartitionId{found->second.id, static_cast<std::uint32_t>(partition.partition)};
 }
 
-Status Store::write(std::span<const OutputRecord> outputs, GroupCommit* commit, bool durable) {
+Status Database::write(std::span<const OutputRecord> outputs, GroupCommit* commit, bool durable) {
   {
     const std::lock_guard lock(impl_->mutex);
     LACUNA_RETURN_IF_ERROR(impl_->check_writable());
@@ -327,13 +327,13 @@ Status Store::write(std::span<const OutputRecord> outputs, GroupCommit* commit, 
   return {};
 }
 
-Status Store::flush() {
+Status Database::flush() {
   const std::lock_guard lock(impl_->mutex);
   LACUNA_RETURN_IF_ERROR(impl_->check_writable());
   return impl_->flush_wal();
 }
 
-std::int64_t Store::end(PartitionId id) const {
+std::int64_t Database::end(PartitionId id) const {
   const std::lock_guard lock(impl_->mutex);
   if (read_only()) return impl_->stored_end(id);
   for (const auto& [name, topic] : impl_->topics) {
@@ -342,7 +342,7 @@ std::int64_t Store::end(PartitionId id) const {
   return 0;
 }
 
-Status Store::read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until,
+Status Database::read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until,
                    std::size_t max_records, std::vector<Record>& out) const {
   if (from >= until || max_records == 0) return {};
   std::string first, bound;
@@ -365,7 +365,7 @@ Status Store::read(const TopicPartition& partition, PartitionId id, std::int64_t
   return it->status().ok() ? Status() : failed("reading", it->status());
 }
 
-Result<Committed> Store::committed(const std::string& group, const TopicPartition& partition) const {
+Result<Committed> Database::committed(const std::string& group, const TopicPartition& partition) const {
   std::string bytes;
   const rocksdb::Status got = impl_->db->Get({}, offset_key(group, partition), &bytes);
   Committed committed;
@@ -375,7 +375,7 @@ Result<Committed> Store::committed(const std::string& group, const TopicPartitio
   return committed;
 }
 
-Result<std::uint64_t> Store::join(const std::string& group, const std::string& transactional_id) {
+Result<std::uint64_t> Database::join(const std::string& group, const std::string& transactional_id) {
   const std::lock_guard lock(impl_->mutex);
   if (Status status = impl_->check_writable(); !status.ok()) return status;
   const auto found = impl_->members.find(group);
@@ -387,24 +387,24 @@ Result<std::uint64_t> Store::join(const std::string& group, const std::string& t
   return number;
 }
 
-void Store::leave(const std::string& group, std::uint64_t member) {
+void Database::leave(const std::string& group, std::uint64_t member) {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->members.find(group);
   if (found != impl_->members.end() && found->second.number == member) impl_->members.erase(found);
 }
 
-bool Store::is_member(const std::string& group, std::uint64_t member) const {
+bool Database::is_member(const std::string& group, std::uint64_t member) const {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->members.find(group);
   return found != impl_->members.end() && found->second.number == member;
 }
 
-std::uint64_t Store::changes() const {
+std::uint64_t Database::changes() const {
   const std::lock_guard lock(impl_->mutex);
   return impl_->changes;
 }
 
-void Store::wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point deadline) const {
+void Database::wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point deadline) const {
   if (read_only()) deadline = std::min(deadline, std::chrono::steady_clock::now() + kRefreshInterval);
   std::unique_lock lock(impl_->mutex);
   impl_->changed.wait_until(lock, deadline, [&] { return impl_->changes != seen; });

@@ -31,10 +31,10 @@ struct GroupCommit {
 
 /// The topics of one folder, in RocksDB, shared by everything that one factory makes. Any thread.
 /// A failed write leaves an outcome that only reopening can tell: from then on every write is refused as `internal`.
-class Store {
+class Database {
  public:
-  static Result<std::shared_ptr<Store>> open(const EmbeddedOptions& options);
-  ~Store();
+  static Result<std::shared_ptr<Database>> open(const EmbeddedOptions& options);
+  ~Database();
 
   Status ensure_topic(const std::string& topic, std::int32_t partitions);
   Result<std::int32_t> partition_count(const std::string& topic) const;
@@ -71,7 +71,7 @@ class Store {
 
  private:
   struct Impl;
-  explicit Store(std::unique_ptr<Impl> impl);
+  explicit Database(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -28,9 +28,9 @@ Regex compile(const std::string& text) {
 
 class EmbeddedEventLog final : public EventLog {
  public:
-  EmbeddedEventLog(std::shared_ptr<Store> store, std::string group, std::uint64_t member)
-      : store_(std::move(store)), group_(std::move(group)), member_(member) {}
-  ~EmbeddedEventLog() override { store_->leave(group_, member_); }
+  EmbeddedEventLog(std::shared_ptr<Database> database, std::string group, std::uint64_t member)
+      : database_(std::move(database)), group_(std::move(group)), member_(member) {}
+  ~EmbeddedEventLog() override { database_->leave(group_, member_); }
 
   Status subscribe(const std::vector<std::string>& topics, AssignmentListener listener) override;
   Result<std::vector<Record>> poll(std::size_t max_records, Millis max_wait) override;
@@ -42,7 +42,7 @@ class EmbeddedEventLog final : public EventLog {
   }
   Result<std::map<TopicPartition, std::int64_t>> finish_commit() override;
   Result<Committed> committed(const TopicPartition& partition, Millis) override {
-    return store_->committed(group_, partition);
+    return database_->committed(group_, partition);
   }
   std::vector<TopicPartition> assignment() const override;
   using EventLog::lag;
@@ -63,7 +63,7 @@ class EmbeddedEventLog final : public EventLog {
   Result<std::map<TopicPartition, std::int64_t>> write(const Transaction& transaction);
   void rewind();
 
-  const std::shared_ptr<Store> store_;
+  const std::shared_ptr<Database> database_;
   const std::string group_;
   const std::uint64_t member_;
   std::set<std::string> topics_;
@@ -78,7 +78,7 @@ class EmbeddedEventLog final : public EventLog {
 
 Status EmbeddedEventLog::check() const {
   if (!subscribed_) return {Code::invalid, "group " + group_ + " has not subscribed"};
-  if (!store_->is_member(group_, member_)) return {Code::fenced, "another member of group " + group_ + " took over"};
+  if (!database_->is_member(group_, member_)) return {Code::fenced, "another member of group " + group_ + " took over"};
   return {};
 }
 
@@ -101,7 +101,7 @@ Status EmbeddedEventLog::subscribe(const std::vector<std::string>& topics, Assig
 
 /// Topics are never removed, so the assignment only grows.
 Status EmbeddedEventLog::refresh_assignment() {
-  const std::vector<std::string> all = store_->topics();
+  const std::vector<std::string> all = database_->topics();
   if (all.size() == known_topics_) return {};
   std::vector<TopicPartition> added;
   for (const std::string& topic : all) {
@@ -109,13 +109,13 @@ Status EmbeddedEventLog::refresh_assignment() {
                           return regexec(pattern.get(), topic.c_str(), 0, nullptr, 0) == 0;
                         });
     if (!wanted || inputs_.contains({topic, 0})) continue;
-    const auto partitions = store_->partition_count(topic);
+    const auto partitions = database_->partition_count(topic);
     if (!partitions.ok()) return partitions.status();
     for (std::int32_t p = 0; p < *partitions; ++p) {
       const TopicPartition partition{topic, p};
-      const auto id = store_->find(partition);
+      const auto id = database_->find(partition);
       if (!id.ok()) return id.status();
-      const auto committed = store_->committed(group_, partition);
+      const auto committed = database_->committed(group_, partition);
       if (!committed.ok()) return committed.status();
       inputs_[partition] = {*id, committed->next_offset, *committed, false};
       added.push_back(partition);
@@ -131,11 +131,11 @@ Result<std::vector<Record>> EmbeddedEventLog::poll(std::size_t max_records, Mill
   const auto deadline = std::chrono::steady_clock::now() + max_wait;
   std::vector<Record> records;
   for (;;) {
-    const std::uint64_t seen = store_->changes();
+    const std::uint64_t seen = database_->changes();
     if (Status status = refresh_assignment(); !status.ok()) return status;
     if (Status status = gather(max_records, records); !status.ok()) return status;
     if (!records.empty() || std::chrono::steady_clock::now() >= deadline) return records;
-    store_->wait_for_change(seen, deadline);
+    database_->wait_for_change(seen, deadline);
   }
 }
 
@@ -144,7 +144,7 @@ Status EmbeddedEventLog::gather(std::size_t max_records, std::vector<Record>& re
   std::vector<std::int64_t> available;
   for (auto& [partition, input] : inputs_) {
     if (input.paused) continue;
-    const std::int64_t left = store_->end(input.id) - input.position;
+    const std::int64_t left = database_->end(input.id) - input.position;
     if (left <= 0) continue;
     active.emplace_back(&partition, &input);
     available.push_back(left);
@@ -159,7 +159,7 @@ Status EmbeddedEventLog::gather(std::size_t max_records, std::vector<Record>& re
     Input& input = *active[i].second;
     const std::int64_t until = input.position + static_cast<std::int64_t>(shares[i]);
     const std::size_t before = records.size();
-    LACUNA_RETURN_IF_ERROR(store_->read(*active[i].first, input.id, input.position, until, shares[i], records));
+    LACUNA_RETURN_IF_ERROR(database_->read(*active[i].first, input.id, input.position, until, shares[i], records));
     if (records.size() - before != shares[i]) {
       return {Code::corrupt, "embedded log: records are missing in topic " + active[i].first->topic};
     }
@@ -190,7 +190,7 @@ Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::write(const Tra
       next.changelog_next = found->second.committed.changelog_next.value_or(0);
     }
   }
-  if (Status status = store_->write(transaction.outputs, &commit, true); !status.ok()) return status;
+  if (Status status = database_->write(transaction.outputs, &commit, true); !status.ok()) return status;
   std::map<TopicPartition, std::int64_t> changelog;
   for (const auto& [partition, next] : commit.next) {
     inputs_.at(partition).committed = next;
@@ -218,7 +218,7 @@ std::vector<TopicPartition> EmbeddedEventLog::assignment() const {
 
 std::int64_t EmbeddedEventLog::lag(const TopicPartition& partition) const {
   const auto found = inputs_.find(partition);
-  return found == inputs_.end() ? 0 : std::max<std::int64_t>(0, store_->end(found->second.id) - found->second.position);
+  return found == inputs_.end() ? 0 : std::max<std::int64_t>(0, database_->end(found->second.id) - found->second.position);
 }
 
 }  // namespace
@@ -239,11 +239,11 @@ std::vector<std::size_t> fair_shares(const std::vector<std::int64_t>& available,
   return shares;
 }
 
-Result<std::unique_ptr<EventLog>> make_event_log(std::shared_ptr<Store> store, const std::string& group,
+Result<std::unique_ptr<EventLog>> make_event_log(std::shared_ptr<Database> database, const std::string& group,
                                                  const std::string& transactional_id) {
-  const auto member = store->join(group, transactional_id);
+  const auto member = database->join(group, transactional_id);
   if (!member.ok()) return member.status();
-  return std::unique_ptr<EventLog>(std::make_unique<EmbeddedEventLog>(std::move(store), group, *member));
+  return std::unique_ptr<EventLog>(std::make_unique<EmbeddedEventLog>(std::move(database), group, *member));
 }
 
 }  // namespace lacuna::streaming::embedded

@@ -9,7 +9,7 @@
 
 namespace lacuna::streaming::embedded {
 
-Result<std::unique_ptr<EventLog>> make_event_log(std::shared_ptr<Store> store, const std::string& group,
+Result<std::unique_ptr<EventLog>> make_event_log(std::shared_ptr<Database> database, const std::string& group,
                                                  const std::string& transactional_id);
 
 /// How many records each partition gives to one batch of `max_records`: as even as what is there allows, so that a

@@ -365,7 +365,7 @@ TEST_P(RecordedWork, AGradientStepAsksTheHostNothing) {
   learn_shapes();
   const Network net = network(kNoValues, true);
   Adam adam(net.flat(), false);
-  TrainingBatch b = batch().filled_up();
+  TrainingBatch b = batch().padded();
   b.each([](Tensor& t) { t = t.defined() ? t.to(kNoValues) : t; });
   const Strays strays(kNoValues);
   net.gradient().zero_();
@@ -384,8 +384,8 @@ TEST_P(RecordedWork, APredictionAsksTheHostNothing) {
   RowInputs in = inputs();
   in.each([](Tensor& t) { t = t.defined() ? t.to(kNoValues) : t; });
   const Strays strays(kNoValues);
-  const Said said = say(net, encoder_.layout(), in, true, true);
-  EXPECT_TRUE(said.weights.is_meta());
+  const DecodedOutputs decoded = infer(net, encoder_.layout(), in, true, true);
+  EXPECT_TRUE(decoded.weights.is_meta());
   EXPECT_EQ(Strays::found(), std::set<std::string>());
 }
 
@@ -397,7 +397,7 @@ TEST_P(RecordedWork, AFilledUpBatchHasTheSameLossAndGradient) {
     loss.total.backward();
     return std::tuple{loss.total.item<double>(), loss.nats.item<double>(), net.gradient().clone()};
   };
-  const TrainingBatch plain = batch(), filled = plain.filled_up();
+  const TrainingBatch plain = batch(), filled = plain.padded();
   EXPECT_GT(filled.known[0].rows.size(0), plain.known[0].rows.size(0));
   const auto [loss, nats, slope] = gradient(plain);
   const auto [filled_loss, filled_nats, filled_slope] = gradient(filled);
@@ -409,9 +409,9 @@ TEST_P(RecordedWork, AFilledUpBatchHasTheSameLossAndGradient) {
 TEST_P(RecordedWork, ADevicePredictorSaysWhatThePlainNetworkSays) {
   const torch::NoGradGuard no_gradients;
   const Network net = network(torch::kCPU, false);
-  const Said plain = say(net, encoder_.layout(), inputs(), true, true);
+  const DecodedOutputs plain = infer(net, encoder_.layout(), inputs(), true, true);
   DevicePredictor predictor(encoder_.layout(), options_, torch::kCPU);
-  Said filled = predictor.say(net.flat(), inputs(), true);
+  DecodedOutputs filled = predictor.infer(net.flat(), inputs(), true);
   const auto rows = static_cast<std::int64_t>(examples_.size());
   EXPECT_GT(filled.weights.size(0), rows);
   EXPECT_TRUE(torch::allclose(filled.weights.narrow(0, 0, rows), plain.weights, 1e-4, 1e-6));

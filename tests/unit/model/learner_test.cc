@@ -132,16 +132,16 @@ TEST(Learner, PaceZeroLeavesEverythingAsItWas) {
 TEST(Learner, AHigherPaceTakesAsManyTimesTheSteps) {
   SyntheticWard ward(38);
   const auto examples = ward.take(16 * 10);
-  for (const int pace : {1, 4, 40}) {  // 40: each example pays for more than two steps
+  for (const int steps_multiplier : {1, 4, 40}) {  // 40: each example pays for more than two steps
     std::vector<std::string> hashes;
     for (std::size_t piece : {7, 160}) {
       auto learner = make(ward.schema(), replay);
       for (std::size_t at = 0; at < examples.size(); at += piece) {
         const auto from = examples.begin() + static_cast<std::ptrdiff_t>(at);
-        learner->submit({from, from + static_cast<std::ptrdiff_t>(std::min(piece, examples.size() - at))}, pace);
+        learner->submit({from, from + static_cast<std::ptrdiff_t>(std::min(piece, examples.size() - at))}, steps_multiplier);
       }
       const auto version = learner->drain();
-      EXPECT_EQ(version->steps(), 10 * pace);
+      EXPECT_EQ(version->steps(), 10 * steps_multiplier);
       EXPECT_EQ(learner->stats().examples, 160);
       hashes.push_back(version->id());
     }

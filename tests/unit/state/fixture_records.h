@@ -32,7 +32,7 @@ inline PartitionPosition documented_position() {
   return {"lacuna.events", 3, {88'122, 0, {88'122, 88'000, 100, 12, 10, 5}, {}}};
 }
 
-inline Named documented_checkpoint() { return {"000412-9f3c21aa", "weights"}; }
+inline NamedBlob documented_checkpoint() { return {"000412-9f3c21aa", "weights"}; }
 
 /// With every field in use, and more than one entry in each array.
 inline Snapshot full_snapshot(const Schema& schema) {
@@ -105,14 +105,14 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("position.bin",
               PartitionPosition{"lacuna.events", 3, {88'122, 91'007, {88'122, 88'000, 100, 12, 10, 5}, at_minutes(11)}},
               encode_position, decode_position),
-      fixture("stratum.bin", Stratum{0xfedcba9876543210, 1'000'000'000'000, 781}, encode_stratum, decode_stratum),
+      fixture("stratum.bin", ReplayStratum{0xfedcba9876543210, 1'000'000'000'000, 781}, encode_stratum, decode_stratum),
       fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000}, encode_header, decode_header),
-      fixture("named.bin", Named{"scores", std::string("\x00\xff any bytes", 12)}, encode_named, decode_named),
+      fixture("named.bin", NamedBlob{"scores", std::string("\x00\xff any bytes", 12)}, encode_named_blob, decode_named_blob),
       fixture("model_chunk.bin", ModelChunk{"lacuna-0", 412, 1, 3, 0xcbf43926, "456"}, encode_model_chunk, decode_model_chunk),
-      fixture("model_checkpoint.bin", ModelCheckpoint{"weights", {{"calibration", "c"}, {"scores", std::string("\0s", 2)}}},
-              encode_model_checkpoint, decode_model_checkpoint),
-      fixture("checkpoint.bin", documented_checkpoint(), [](const Named& c) { return encode_checkpoint(c.name, c.content); },
-              decode_checkpoint),
+      fixture("model_checkpoint.bin", PublishedModel{"weights", {{"calibration", "c"}, {"scores", std::string("\0s", 2)}}},
+              encode_published_model, decode_published_model),
+      fixture("checkpoint.bin", documented_checkpoint(), [](const NamedBlob& c) { return encode_checkpoint_file(c.name, c.content); },
+              decode_checkpoint_file),
   };
 }
 

@@ -51,12 +51,12 @@ TEST(Fixtures, OfANewerVersionAreRefused) {
 TEST(Fixtures, ANewerCheckpointIsRefusedAndADamagedVersionIsNot) {
   std::string newer = read_fixture("checkpoint.bin");
   newer[1] = 2;
-  EXPECT_EQ(decode_checkpoint(newer).code(), Code::corrupt) << "the version alone was changed";
+  EXPECT_EQ(decode_checkpoint_file(newer).code(), Code::corrupt) << "the version alone was changed";
   const auto [name, content] = testing::documented_checkpoint();
   const std::uint32_t crc = crc32_of(std::string("\x02\0\0\0\x0f\0\0\0", 8) + name + content);
   for (std::size_t i = 0; i < 4; ++i) newer[3 + i] = static_cast<char>(crc >> (8 * i) & 0xff);
-  EXPECT_EQ(decode_checkpoint(newer).code(), Code::unsupported);
-  EXPECT_EQ(decode_checkpoint(newer + "\xfa\x07\x03new").code(), Code::unsupported) << "with a field we do not know";
+  EXPECT_EQ(decode_checkpoint_file(newer).code(), Code::unsupported);
+  EXPECT_EQ(decode_checkpoint_file(newer + "\xfa\x07\x03new").code(), Code::unsupported) << "with a field we do not know";
 }
 
 }  // namespace

@@ -96,7 +96,7 @@ TEST(ReplayBuffer, GivingUpRoomKeepsTheSampleUniform) {
     }
     contents.check(buffer);
     if (HasFatalFailure()) return;
-    for (const Stratum& s : buffer.strata()) ASSERT_EQ(s.stored, kCapacity / 4u);
+    for (const ReplayStratum& s : buffer.strata()) ASSERT_EQ(s.stored, kCapacity / 4u);
     for (int item : contents[0]) kept[static_cast<std::size_t>(item)] += 1;
     share = static_cast<double>(contents[0].size()) / kItems;
   }
@@ -119,7 +119,7 @@ TEST(ReplayBuffer, RandomStreamsStayWithinTheirBounds) {
       if (HasFatalFailure()) return;
     }
     std::uint64_t offered = 0;
-    for (const Stratum& s : buffer.strata()) offered += s.offered;
+    for (const ReplayStratum& s : buffer.strata()) offered += s.offered;
     EXPECT_EQ(offered, capacity == 0 ? 0u : 2000u);
   }
 }

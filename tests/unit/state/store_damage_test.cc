@@ -188,14 +188,14 @@ TEST(StoreDamage, ALogIsSyncedBeforeTheNextOneIsBegun) {
   const auto logs = [&] { return files_with(live, ".log"); };
   std::vector<std::uintmax_t> ends{0};  // of the first log, after each batch
   {
-    const auto rocks = open_rocks(live, kMemoryBytesMin);
-    ASSERT_TRUE(rocks.ok());
-    rocksdb::DB& db = *(*rocks)->db;
+    const auto handles = open_rocksdb(live, kMemoryBytesMin);
+    ASSERT_TRUE(handles.ok());
+    rocksdb::DB& db = *(*handles)->db;
     ASSERT_TRUE(db.PauseBackgroundWork().ok());
     for (int more = 3; more > 0; more -= logs().size() > 1 ? 1 : 0) {
       rocksdb::WriteBatch batch;
-      batch.Put((*rocks)->snapshots, "key", std::string(20'000, 'x'));
-      ASSERT_TRUE(write_batch(**rocks, batch, "a test").ok());
+      batch.Put((*handles)->snapshots, "key", std::string(20'000, 'x'));
+      ASSERT_TRUE(write_batch(**handles, batch, "a test").ok());
       if (logs().size() == 1) ends.push_back(fs::file_size(logs().front()));
     }
     fs::copy(live, scratch.path() + "/crashed", fs::copy_options::recursive);
@@ -206,8 +206,8 @@ TEST(StoreDamage, ALogIsSyncedBeforeTheNextOneIsBegun) {
   for (std::size_t kept = 0; kept + 1 < ends.size(); ++kept) {
     copy_afresh(scratch.path() + "/crashed", copy);
     fs::resize_file(files_with(copy, ".log").front(), ends[kept]);
-    const auto rocks = open_rocks(copy, kMemoryBytesMin);
-    EXPECT_EQ(rocks.code(), Code::corrupt) << kept << " batches kept: " << rocks.status().to_string();
+    const auto handles = open_rocksdb(copy, kMemoryBytesMin);
+    EXPECT_EQ(handles.code(), Code::corrupt) << kept << " batches kept: " << handles.status().to_string();
   }
 }
 

@@ -217,10 +217,10 @@ TEST(Store, ANewerFormatIsRefused) {
   testing::ScratchFolder scratch;
   { open(schema, options(scratch.path())); }
   {
-    auto rocks = open_rocks(scratch.path() + "/rocksdb", 16u << 20);
-    ASSERT_TRUE(rocks.ok());
+    auto handles = open_rocksdb(scratch.path() + "/rocksdb", 16u << 20);
+    ASSERT_TRUE(handles.ok());
     const std::string newer = encode_header({schema.fingerprint(), 0}) + std::string("\x08\x02", 2);
-    ASSERT_TRUE((*rocks)->db->Put(rocksdb::WriteOptions(), (*rocks)->meta, "h", newer).ok());
+    ASSERT_TRUE((*handles)->db->Put(rocksdb::WriteOptions(), (*handles)->meta, "h", newer).ok());
   }
   EXPECT_EQ(Store::open(schema, options(scratch.path())).code(), Code::unsupported);
 }

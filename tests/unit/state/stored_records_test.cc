@@ -95,10 +95,10 @@ TEST(Formats, SmallRecordsRoundTrip) {
   EXPECT_EQ(p->topic, position.topic);
   EXPECT_EQ(p->partition, position.partition);
   EXPECT_EQ(p->position, position.position);
-  const Named named{"", std::string("\0\xff", 2)};
-  EXPECT_EQ(*decode_named(encode_named(named)), named);
-  EXPECT_EQ(*decode_checkpoint(encode_checkpoint("n", named.content)), (Named{"n", named.content}));
-  const Stratum stratum{0xfedcba9876543210, 1'000'000'000'000, 781};
+  const NamedBlob named{"", std::string("\0\xff", 2)};
+  EXPECT_EQ(*decode_named_blob(encode_named_blob(named)), named);
+  EXPECT_EQ(*decode_checkpoint_file(encode_checkpoint_file("n", named.content)), (NamedBlob{"n", named.content}));
+  const ReplayStratum stratum{0xfedcba9876543210, 1'000'000'000'000, 781};
   EXPECT_EQ(*decode_stratum(encode_stratum(stratum)), stratum);
   const auto h = decode_header(encode_header({42, 43}));
   ASSERT_TRUE(h.ok());
@@ -130,11 +130,11 @@ TEST(Formats, BytesOnceWrittenStayReadable) {
   EXPECT_EQ(*position, testing::documented_position());
   EXPECT_EQ(to_hex(encode_position(testing::documented_position())), kDocumentedPosition);
 
-  const Named file = testing::documented_checkpoint();
-  const Result<Named> checkpoint = decode_checkpoint(unhex(kDocumentedCheckpoint));
+  const NamedBlob file = testing::documented_checkpoint();
+  const Result<NamedBlob> checkpoint = decode_checkpoint_file(unhex(kDocumentedCheckpoint));
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().to_string();
   EXPECT_EQ(*checkpoint, file);
-  EXPECT_EQ(to_hex(encode_checkpoint(file.name, file.content)), kDocumentedCheckpoint);
+  EXPECT_EQ(to_hex(encode_checkpoint_file(file.name, file.content)), kDocumentedCheckpoint);
 }
 
 TEST(Formats, NewerVersionsAreUnsupportedAndNoneIsCorrupt) {

@@ -13,7 +13,7 @@
 #include "daemon/generation/output.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "daemon/pipeline/store_quarantine.h"
-#include "state/checkpoints.h"
+#include "state/checkpoint_files.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/model/synthetic.h"
 
@@ -198,7 +198,7 @@ class Generated : public ::testing::Test {
   static GenerationPlan plan(std::size_t count, const std::vector<std::string>& set = {}, const std::vector<std::string>& features = {}) {
     GenerationPlan out;
     out.count = count;
-    out.set = parse_assignments(schema_, set, false).value();
+    out.intervention = parse_assignments(schema_, set, false).value();
     if (!features.empty()) out.features = parse_features(schema_, features).value();
     return out;
   }
@@ -221,7 +221,7 @@ TEST_F(Generated, WhatIsKnownIsKeptAndTheRestIsDrawn) {
   for (const GeneratedPiece& piece : pieces(what, 30)) {
     for (std::size_t j = 0; j < what.features.size(); ++j) {
       const FeatureState& state = patient_.features[what.features[j]];
-      for (std::size_t i = 0; i < 30 && state.count > 0; ++i) EXPECT_EQ(piece.observed.at(i, j), state.last);
+      for (std::size_t i = 0; i < 30 && state.count > 0; ++i) EXPECT_EQ(piece.factual.at(i, j), state.last);
     }
   }
   GenerationPlan hidden = plan(30);
@@ -229,14 +229,14 @@ TEST_F(Generated, WhatIsKnownIsKeptAndTheRestIsDrawn) {
   const Generation without = prepared(hidden, patient_);
   ASSERT_EQ(without.features.front(), kHr);
   const auto drawn = pieces(without, 2);
-  EXPECT_NE(drawn[0].observed.at(0, 0), drawn[0].observed.at(1, 0)) << "hidden: as if never measured";
+  EXPECT_NE(drawn[0].factual.at(0, 0), drawn[0].factual.at(1, 0)) << "hidden: as if never measured";
 }
 
 TEST_F(Generated, SettingAFeatureToWhatItIsChangesNothing) {
   for (const std::size_t count : {1UL, 40UL, 130UL}) {
     const Generation what = prepared(plan(count, {"vitals.hr=71.25"}, {"all"}), patient_);
-    EXPECT_EQ(what.observed, what.set);
-    for (const GeneratedPiece& piece : pieces(what, count)) EXPECT_EQ(piece.observed.values, piece.set.values);
+    EXPECT_EQ(what.factual, what.intervention);
+    for (const GeneratedPiece& piece : pieces(what, count)) EXPECT_EQ(piece.factual.values, piece.intervention.values);
   }
 }
 
@@ -263,17 +263,17 @@ TEST_F(Generated, AnInterventionMovesWhatDependsOnIt) {
 
 TEST_F(Generated, SetAttributesAndLaterTimesReachTheModel) {
   const Generation old = prepared(plan(1, {"attribute.age=90"}), patient_);
-  EXPECT_EQ(old.set.attributes[0], 90.0F);
-  EXPECT_NE(old.observed.attributes[0], 90.0F);
-  EXPECT_EQ(old.known, old.known_when_set);
+  EXPECT_EQ(old.intervention.attributes[0], 90.0F);
+  EXPECT_NE(old.factual.attributes[0], 90.0F);
+  EXPECT_EQ(old.known, old.known_under_intervention);
   GenerationPlan later = plan(1, {"vitals.hr=90"});
   later.later = std::chrono::hours(5);
   later.attributes = parse_assignments(schema_, {"age=40"}, true).value();
   const Generation what = prepared(later, patient_);
   EXPECT_EQ(what.time, patient_.last_time + std::chrono::hours(5));
-  EXPECT_EQ(what.observed.attributes[0], 40.0F);
-  EXPECT_EQ(what.set.attributes[0], 40.0F);
-  const FeatureState& hr = what.set.features[kHr];
+  EXPECT_EQ(what.factual.attributes[0], 40.0F);
+  EXPECT_EQ(what.intervention.attributes[0], 40.0F);
+  const FeatureState& hr = what.intervention.features[kHr];
   EXPECT_EQ(hr.time, what.time);
   EXPECT_EQ(hr.count, 2U) << "one more value, measured now";
   EXPECT_EQ(hr.previous, 71.25F);
@@ -283,13 +283,13 @@ TEST_F(Generated, ASetFeatureOfAHiddenModalityIsAllThatIsKnownOfIt) {
   GenerationPlan asked = plan(3, {"vitals.hr=90"});
   asked.hidden = {kVitals};
   const Generation what = prepared(asked, patient_);
-  EXPECT_EQ(what.set.features[kHr].count, 1U);
-  EXPECT_EQ(what.set.features[kRr].count, 0U);
+  EXPECT_EQ(what.intervention.features[kHr].count, 1U);
+  EXPECT_EQ(what.intervention.features[kRr].count, 0U);
   EXPECT_THAT(what.known, ::testing::Not(::testing::Contains(kHr)));
-  EXPECT_THAT(what.known_when_set, ::testing::Contains(kHr));
+  EXPECT_THAT(what.known_under_intervention, ::testing::Contains(kHr));
   const auto drawn = pieces(what, 3);
-  EXPECT_NE(drawn[0].observed.at(0, 0), 90);
-  EXPECT_EQ(drawn[0].set.at(0, 0), 90);
+  EXPECT_NE(drawn[0].factual.at(0, 0), 90);
+  EXPECT_EQ(drawn[0].intervention.at(0, 0), 90);
 }
 
 TEST_F(Generated, TheSeedDecidesAndMoreSamplesBeginWithTheSame) {
@@ -297,7 +297,7 @@ TEST_F(Generated, TheSeedDecidesAndMoreSamplesBeginWithTheSame) {
   const auto all = [&](const GenerationPlan& asked, std::uint64_t number = 0) {
     std::vector<double> out;
     for (const GeneratedPiece& piece : pieces(prepared(asked, nobody, number), asked.count)) {
-      out.insert(out.end(), piece.observed.values.begin(), piece.observed.values.end());
+      out.insert(out.end(), piece.factual.values.begin(), piece.factual.values.end());
     }
     return out;
   };
@@ -427,12 +427,12 @@ TEST_F(Generated, TheNewestModelThatCanBeReadIsUsed) {
   config.schema = std::make_shared<Schema>(schema_);
   config.model = options_;
   config.data_dir = scratch.path();
-  EXPECT_EQ(open_published_model(config).code(), Code::not_found);
-  const auto checkpoints = state::Checkpoints::open(store_folder(config) + "/checkpoints").value();
+  EXPECT_EQ(open_newest_checkpoint(config).code(), Code::not_found);
+  const auto checkpoints = state::CheckpointFiles::open(store_folder(config) + "/checkpoints").value();
   ASSERT_TRUE(checkpoints.put("learner-000000001", checkpoint_).ok());
   ASSERT_TRUE(checkpoints.put("learner-000000002", "damaged").ok());
   ASSERT_TRUE(checkpoints.put("other-000000003", "not a learner's").ok());
-  const auto version = open_published_model(config);
+  const auto version = open_newest_checkpoint(config);
   ASSERT_TRUE(version.ok()) << version.status().to_string();
   EXPECT_EQ((*version)->steps(), version_->steps());
 }

@@ -316,12 +316,12 @@ TEST_F(Commands, a_decision_reaches_the_pipeline_and_the_subject_comes_back) {
   json_of(post("/v1/drift/accept", body, "bearer " + std::string(kToken)), 200);
   json_of(post("/v1/drift/unmute", body, bearer), 200);
   ASSERT_EQ(pipeline_.commands.size(), 3u);
-  EXPECT_EQ(pipeline_.commands[0].what, OperatorCommand::What::mute);
+  EXPECT_EQ(pipeline_.commands[0].action, OperatorCommand::Action::mute);
   EXPECT_EQ(pipeline_.commands[0].duration, std::chrono::hours(24));
-  EXPECT_EQ(pipeline_.commands[1].what, OperatorCommand::What::accept);
+  EXPECT_EQ(pipeline_.commands[1].action, OperatorCommand::Action::accept);
   EXPECT_EQ(pipeline_.commands[1].kind, "coverage");
   EXPECT_EQ(pipeline_.commands[1].subject, "liver.alt");
-  EXPECT_EQ(pipeline_.commands[2].what, OperatorCommand::What::unmute);
+  EXPECT_EQ(pipeline_.commands[2].action, OperatorCommand::Action::unmute);
   pipeline_.outcome = {Code::not_found, "no such subject is watched"};
   EXPECT_EQ(error_of(post("/v1/drift/accept", body, bearer), 404), "no such subject is watched");
   pipeline_.outcome = {Code::unavailable, "restoring"};

@@ -14,25 +14,25 @@ Alert alert(Severity severity, AlertState state = AlertState::raised) {
   return out;
 }
 
-Reaction make(OnCritical on_critical) { return Reaction({on_critical, 4}); }
+AlertResponse make(OnCritical on_critical) { return AlertResponse({on_critical, 4}); }
 
-std::string action(const Reaction& reaction, Alert message, const std::vector<Alert>& open) {
-  reaction.tell({&message, 1}, open, "000001-aa");
+std::string action(const AlertResponse& alert_response, Alert message, const std::vector<Alert>& open) {
+  alert_response.annotate({&message, 1}, open, "000001-aa");
   EXPECT_EQ(message.model_version, "000001-aa");
   return message.action;
 }
 
-TEST(Reaction, OnlyAnOpenCriticalAlertChangesThePace) {
+TEST(AlertResponse, OnlyAnOpenCriticalAlertChangesThePace) {
   const std::vector<Alert> none, info{alert(Severity::info)}, critical{alert(Severity::info), alert(Severity::critical)};
   const std::pair<OnCritical, int> cases[] = {{OnCritical::nothing, 1}, {OnCritical::freeze, 0}, {OnCritical::adapt, 4}};
-  for (const auto& [on_critical, pace] : cases) {
-    EXPECT_EQ(make(on_critical).pace(none), 1);
-    EXPECT_EQ(make(on_critical).pace(info), 1);
-    EXPECT_EQ(make(on_critical).pace(critical), pace);
+  for (const auto& [on_critical, multiplier] : cases) {
+    EXPECT_EQ(make(on_critical).steps_multiplier(none), 1);
+    EXPECT_EQ(make(on_critical).steps_multiplier(info), 1);
+    EXPECT_EQ(make(on_critical).steps_multiplier(critical), multiplier);
   }
 }
 
-TEST(Reaction, MessagesTellWhatWasDone) {
+TEST(AlertResponse, MessagesTellWhatWasDone) {
   const Alert raised = alert(Severity::critical), resolved = alert(Severity::critical, AlertState::resolved);
   const std::vector<Alert> open{raised};
   EXPECT_EQ(action(make(OnCritical::freeze), raised, open), "learning frozen");

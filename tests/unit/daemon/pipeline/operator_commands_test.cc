@@ -12,7 +12,7 @@ namespace {
 
 constexpr Millis kLong{60'000};
 
-OperatorCommand accept(const std::string& subject) { return {OperatorCommand::What::accept, "coverage", subject, {}}; }
+OperatorCommand accept(const std::string& subject) { return {OperatorCommand::Action::accept, "coverage", subject, {}}; }
 
 std::shared_ptr<OperatorCommands::Asked> take(OperatorCommands& commands) {
   while (!commands.waiting()) std::this_thread::yield();

@@ -21,16 +21,16 @@ struct Backlog {
   bool has_more() const { return next < times.size(); }
 };
 
-TEST(Alignment, NoEventOfABacklogComesBehindTheWatermark) {
+TEST(PartitionAlignment, NoEventOfABacklogComesBehindTheWatermark) {
   const std::uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&random](std::uint64_t n) { return random() % n; };
   for (int round = 0; round < 200; ++round) {
     std::map<TopicPartition, Backlog> backlogs;
-    Alignment alignment;
+    PartitionAlignment alignment;
     const std::uint64_t partitions = 1 + below(6);
-    std::vector<TopicPartition> assigned{{"events", 99}};  // not restored yet: never going
+    std::vector<TopicPartition> assigned{{"events", 99}};  // not restored yet: never runnable
     for (std::uint64_t p = 0; p < partitions; ++p) {
       const TopicPartition partition{"events", static_cast<std::int32_t>(p)};
       Backlog& backlog = backlogs[partition];
@@ -59,22 +59,22 @@ TEST(Alignment, NoEventOfABacklogComesBehindTheWatermark) {
       }
       silent = newest.empty() ? silent + 1 : 0;
       ASSERT_LT(silent, 1000) << "nothing goes on although there is more";
-      const Alignment::Change change = alignment.observe(newest, has_more);
+      const PartitionAlignment::Change change = alignment.observe(newest, has_more);
       for (const TopicPartition& p : change.pause) backlogs.at(p).paused = true;
       for (const TopicPartition& p : change.resume) backlogs.at(p).paused = false;
-      const auto going = alignment.going(assigned);
-      EXPECT_TRUE(alignment.going({}).empty());
-      EXPECT_EQ(std::find(going.begin(), going.end(), assigned[0]), going.end());
+      const auto runnable = alignment.runnable(assigned);
+      EXPECT_TRUE(alignment.runnable({}).empty());
+      EXPECT_EQ(std::find(runnable.begin(), runnable.end(), assigned[0]), runnable.end());
       for (const auto& [partition, backlog] : backlogs) {
-        EXPECT_EQ(backlog.paused, std::find(going.begin(), going.end(), partition) == going.end());
+        EXPECT_EQ(backlog.paused, std::find(runnable.begin(), runnable.end(), partition) == runnable.end());
       }
     }
   }
 }
 
 // A partition at its end holds nobody up: a ward that sleeps does not stop the others.
-TEST(Alignment, APartitionAtItsEndHoldsNobodyUp) {
-  Alignment alignment;
+TEST(PartitionAlignment, APartitionAtItsEndHoldsNobodyUp) {
+  PartitionAlignment alignment;
   const TopicPartition quiet{"events", 0}, busy{"events", 1};
   alignment.assign(quiet);
   alignment.assign(busy);
@@ -82,7 +82,7 @@ TEST(Alignment, APartitionAtItsEndHoldsNobodyUp) {
   alignment.observe({{quiet, Time(Millis(0))}}, none);
   const Time later{std::chrono::hours(10)};
   bool paused = false;
-  for (int poll = 0; poll <= Alignment::kIdlePolls; ++poll) {
+  for (int poll = 0; poll <= PartitionAlignment::kIdlePolls; ++poll) {
     const auto change = alignment.observe({{busy, later}}, none);
     paused = (paused || !change.pause.empty()) && change.resume.empty();
   }

@@ -74,9 +74,9 @@ TEST(DriftTable, IsNarrowedByKindAndState) {
 TEST(DriftTable, TellsWhatIsDoneToLearning) {
   Progress p = many();
   EXPECT_THAT(table({}, p), Not(HasSubstr("learning is")));
-  p.pace = 0;
+  p.steps_multiplier = 0;
   EXPECT_THAT(table({}, p), HasSubstr("learning is frozen"));
-  p.pace = 4;
+  p.steps_multiplier = 4;
   EXPECT_THAT(table({}, p), HasSubstr("sped up 4 times"));
 }
 

@@ -29,7 +29,7 @@ MonitorOptions options() {
 }
 
 /// Ten outcomes an hour for so many hours, from `from` on; what is said on the way.
-std::vector<Alert> feed(Shared& shared, int from, int hours, const std::function<void(Time)>& outcome) {
+std::vector<Alert> feed(MonitorContext& shared, int from, int hours, const std::function<void(Time)>& outcome) {
   std::vector<Alert> said;
   for (int h = from; h < from + hours; ++h) {
     for (int i = 0; i < 10; ++i) outcome(at(h));
@@ -44,7 +44,7 @@ TEST(ScoreSubject, LearnsWhateverDistributionItIsGiven) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    Shared shared(options());
+    MonitorContext shared(options());
     ScoreSubject subject({Kind::value, "labs.a", Severity::info, 2}, shared, "given the rest", 1);
     std::student_t_distribution<double> heavy(4);
     const auto said = feed(shared, 0, 24 * 60, [&](Time t) { subject.update(0.3 + 0.8 * heavy(random) + 0.3 * std::abs(normal(random)), 0, t, t, 0); });
@@ -61,7 +61,7 @@ TEST(ScoreSubject, FindsAShiftAndASpreadAndTheirEnds) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       SCOPED_TRACE(testing::Message() << c.mean << " " << c.sd << " seed " << seed);
       Random random(seed);
-      Shared shared(options());
+      MonitorContext shared(options());
       ScoreSubject subject({Kind::value, "labs.a", Severity::info, 2}, shared, "given the rest", 1);
       EXPECT_TRUE(feed(shared, 0, 200, [&](Time t) { subject.update(normal(random), 0, t, t, 0); }).empty());
       const auto said = feed(shared, 200, 96, [&](Time t) { subject.update(c.mean + c.sd * normal(random), 0, t, t, 0); });
@@ -87,7 +87,7 @@ TEST(MixSubject, IsSilentForAnyMixAndNamesTheClassThatGrew) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    Shared shared(options());
+    MonitorContext shared(options());
     MixSubject subject({Kind::mix, "ward", Severity::info, 1.2}, shared, "stays", {"a", "b", "c", "d"});
     std::discrete_distribution<std::size_t> before({55, 30, 14, 1}), after({35, 30, 34, 1});
     const auto quiet = feed(shared, 0, 24 * 40, [&](Time t) { subject.update(before(random), t, t, 0); });
@@ -116,7 +116,7 @@ TEST(PatternSubject, MindsWhatComesTogetherAndNotHowOften) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    Shared shared(options());
+    MonitorContext shared(options());
     PatternSubject subject({Kind::pattern, "together", Severity::info, 2}, shared, {"vitals", "chemistry", "haematology"});
     const std::vector<Bounds> rates = {{0.85, 0.9, 0.93}, {0.08, 0.1, 0.13}, {0.08, 0.1, 0.13}};
     const auto hours = [&](int from, int count, double rate, double together) {
@@ -138,7 +138,7 @@ TEST(PatternSubject, MindsWhatComesTogetherAndNotHowOften) {
 
 TEST(PatternSubject, SaysNothingOfModalitiesThatAreInDoubt) {
   Random random(1);
-  Shared shared(options());
+  MonitorContext shared(options());
   PatternSubject subject({Kind::pattern, "together", Severity::info, 2}, shared, {"vitals", "chemistry", "haematology"});
   const std::vector<Bounds> rates = {{0.85, 0.9, 0.93}, {0.08, 0.1, 0.13}, {0.08, 0.1, 0.13}};
   const auto hours = [&](int from, double together, std::uint64_t suspicious) {
@@ -154,7 +154,7 @@ TEST(LatentSubject, HoldsCodesAgainstAFixedReference) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     SCOPED_TRACE(seed);
     Random random(seed);
-    Shared shared(options());
+    MonitorContext shared(options());
     LatentSubject subject({Kind::latent, "codes", Severity::info, 1.2, LatentSubject::kReference}, shared, kDimensions);
     const auto code = [&](double shift) {
       std::vector<float> z(kDimensions);
@@ -202,7 +202,7 @@ class LifeCycle : public ::testing::Test {
     }
   }
   Random random_{7};
-  Shared shared_{options()};
+  MonitorContext shared_{options()};
   RateSubject subject_{{Kind::coverage, "labs.a", Severity::critical, 1}, shared_, Direction::both, {"misses", "value"}, baseline()};
   std::vector<Alert> said_;
 };
@@ -283,7 +283,7 @@ TEST_F(LifeCycle, GoesOnExactlyAfterALoad) {
   ByteWriter out;
   subject_.save(out);
   const std::string bytes = out.take();
-  Shared other(options());
+  MonitorContext other(options());
   RateSubject copy({Kind::coverage, "labs.a", Severity::critical, 1}, other, Direction::both, {"misses", "value"}, baseline());
   ByteReader in(bytes);
   copy.load(in);

@@ -33,8 +33,8 @@ TrainingBatch batch(double least, double most, std::size_t words) {
   example.before.modalities[1] = {{}, 1, PayloadRef(Payload{{}, {}, text})};
   example.arrived_payloads = {{0, PayloadRef(film)}};
   TrainOptions train;
-  train.hide_cells_min = least;
-  train.hide_cells_max = most;
+  train.hide_values_min = least;
+  train.hide_values_max = most;
   return make_training_batch(encoder, standardiser, {}, train, std::vector<const Example*>(400, &example), 5, 6);
 }
 

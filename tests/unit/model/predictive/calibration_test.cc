@@ -49,8 +49,8 @@ Outcome run(std::uint64_t seed, const Stream& stream, int steps = 12'000) {
   int window = 0;
   for (int t = 0; t < steps; ++t) {
     const double value = stream(t, normal(random));
-    const Interval interval = calibrator.interval(0, Stratum::fresh, kStandard);
-    covered.push_back(calibrator.update(0, Stratum::fresh, kStandard, value, 0.5));
+    const Interval interval = calibrator.interval(0, Recency::fresh, kStandard);
+    covered.push_back(calibrator.update(0, Recency::fresh, kStandard, value, 0.5));
     EXPECT_EQ(covered.back() != 0, value >= interval.low && value <= interval.high);
     out.width += (interval.high - interval.low) / steps;
     out.coverage += covered.back() / static_cast<double>(steps);
@@ -100,28 +100,28 @@ TEST(Calibrator, CoverageHoldsWhateverTheModelDoes) {
 // Without feedback the interval is the model's own.
 TEST(Calibrator, StartsNominal) {
   const Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
-  EXPECT_NEAR(calibrator.radius(0, Stratum::stale), 1.6449, 1e-3);
-  const Interval interval = calibrator.interval(0, Stratum::stale, kStandard);
+  EXPECT_NEAR(calibrator.radius(0, Recency::stale), 1.6449, 1e-3);
+  const Interval interval = calibrator.interval(0, Recency::stale, kStandard);
   EXPECT_NEAR(interval.low, -1.6449, 1e-3);
   EXPECT_NEAR(interval.high, 1.6449, 1e-3);
 }
 
 TEST(Calibrator, StrataLearnApart) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
-  for (int i = 0; i < 300; ++i) calibrator.update(0, Stratum::fresh, kStandard, i % 2 ? 4 : -4, 0.5);
-  EXPECT_GT(calibrator.radius(0, Stratum::fresh), 3);
-  EXPECT_NEAR(calibrator.radius(0, Stratum::stale), 1.6449, 1e-3);
-  EXPECT_EQ(calibrator.updates(0, Stratum::fresh), 300u);
-  EXPECT_EQ(calibrator.updates(0, Stratum::stale), 0u);
+  for (int i = 0; i < 300; ++i) calibrator.update(0, Recency::fresh, kStandard, i % 2 ? 4 : -4, 0.5);
+  EXPECT_GT(calibrator.radius(0, Recency::fresh), 3);
+  EXPECT_NEAR(calibrator.radius(0, Recency::stale), 1.6449, 1e-3);
+  EXPECT_EQ(calibrator.updates(0, Recency::fresh), 300u);
+  EXPECT_EQ(calibrator.updates(0, Recency::stale), 0u);
 }
 
 TEST(Calibrator, IntervalStaysPlausible) {
   Calibrator calibrator(schema_of({feature_of("sat", Likelihood::normal, -1, 0.5), feature_of("lab", Likelihood::log_normal, 0, 40)}), 0.9);
-  const Interval clipped = calibrator.interval(0, Stratum::fresh, kStandard);
+  const Interval clipped = calibrator.interval(0, Recency::fresh, kStandard);
   EXPECT_EQ(clipped.low, -1);
   EXPECT_EQ(clipped.high, 0.5);
   const Predictive low{Likelihood::log_normal, {1}, {0.1f}, {3}, {}};
-  const Interval lab = calibrator.interval(1, Stratum::fresh, low);
+  const Interval lab = calibrator.interval(1, Recency::fresh, low);
   EXPECT_EQ(lab.low, 0);
   EXPECT_EQ(lab.high, 40);
 }
@@ -138,9 +138,9 @@ TEST(Calibrator, CountsAreCoveredAtLeastAsPromised) {
   for (int t = 0; t < kSteps; ++t) {
     std::gamma_distribution<double> rate(3, 4);
     const int value = std::poisson_distribution<int>(rate(random))(random);
-    const Interval interval = calibrator.interval(0, Stratum::fresh, p);
+    const Interval interval = calibrator.interval(0, Recency::fresh, p);
     width += interval.high - interval.low;
-    covered += calibrator.update(0, Stratum::fresh, p, value, uniform(random));
+    covered += calibrator.update(0, Recency::fresh, p, value, uniform(random));
   }
   EXPECT_GE(covered / kSteps, 0.89);
   EXPECT_LE(covered / kSteps, 0.95);
@@ -180,10 +180,10 @@ TEST(Calibrator, ClassesHoldTheLevelInEveryWindow) {
       const double centre = 12 * uniform(random), spread = 0.5 + uniform(random);
       const Predictive p = classes_around(centre, spread);
       const double value = std::clamp(std::round(centre + factor * spread * normal(random)), 0.0, 12.0);
-      const Interval interval = calibrator.interval(0, Stratum::fresh, p);
+      const Interval interval = calibrator.interval(0, Recency::fresh, p);
       width += (interval.high - interval.low) / kSteps;
       own += value >= p.quantile(0.05) && value <= p.quantile(0.95) ? 1.0 / kSteps : 0;
-      coverage.add(calibrator.update(0, Stratum::fresh, p, value, uniform(random)), false, value);
+      coverage.add(calibrator.update(0, Recency::fresh, p, value, uniform(random)), false, value);
     }
     EXPECT_NEAR(coverage.ratio(), 0.9, 0.01);
     EXPECT_GE(coverage.worst_window(), 0.86);
@@ -204,17 +204,17 @@ TEST(Calibrator, ARareClassNeverCostsTheCommonOneItsPlace) {
   for (int t = 0; t < 10'000; ++t) {
     const float p = static_cast<float>(0.05 * uniform(random));
     const Predictive predictive{Likelihood::bernoulli, {}, {}, {}, {1 - p, p}};
-    const Interval interval = calibrator.interval(0, Stratum::fresh, predictive);
+    const Interval interval = calibrator.interval(0, Recency::fresh, predictive);
     EXPECT_EQ(interval.low, 0);
     wide += interval.high == 1;
-    covered += calibrator.update(0, Stratum::fresh, predictive, uniform(random) < p ? 1 : 0, 0.5);
+    covered += calibrator.update(0, Recency::fresh, predictive, uniform(random) < p ? 1 : 0, 0.5);
   }
   EXPECT_GE(covered, 9000);
   EXPECT_LE(wide, 200);
   Coverage after;
   for (int t = 0; t < 1000; ++t) {
     const Predictive predictive{Likelihood::bernoulli, {}, {}, {}, {0.97f, 0.03f}};
-    after.add(calibrator.update(0, Stratum::fresh, predictive, uniform(random) < 0.5 ? 1 : 0, 0.5), false, 0);
+    after.add(calibrator.update(0, Recency::fresh, predictive, uniform(random) < 0.5 ? 1 : 0, 0.5), false, 0);
   }
   EXPECT_GE(after.worst_window(), 0.86);
 }
@@ -225,10 +225,10 @@ TEST(Calibrator, OrdinalsGetARunOfClasses) {
   grade.categories = {"none", "mild", "moderate", "severe"};
   Calibrator calibrator(schema_of({grade}), 0.9);
   const Predictive p{Likelihood::ordinal, {}, {}, {}, {0.04f, 0.5f, 0.44f, 0.02f}};
-  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).low, 1);
-  EXPECT_EQ(calibrator.interval(0, Stratum::fresh, p).high, 2);
-  EXPECT_FALSE(calibrator.update(0, Stratum::fresh, p, 0, 0.5));
-  EXPECT_TRUE(calibrator.update(0, Stratum::fresh, p, 2, 0.5));
+  EXPECT_EQ(calibrator.interval(0, Recency::fresh, p).low, 1);
+  EXPECT_EQ(calibrator.interval(0, Recency::fresh, p).high, 2);
+  EXPECT_FALSE(calibrator.update(0, Recency::fresh, p, 0, 0.5));
+  EXPECT_TRUE(calibrator.update(0, Recency::fresh, p, 2, 0.5));
 }
 
 // Protects: outliers that the model expects do not widen the interval: at level 0.9 a t of 3 degrees of freedom has its own 2.353.
@@ -240,9 +240,9 @@ TEST(Calibrator, HeavyTailsThatArePredictedCostNoWidth) {
   constexpr int kSteps = 4000;
   double covered = 0, width = 0;
   for (int i = 0; i < kSteps; ++i) {
-    const Interval interval = calibrator.interval(0, Stratum::fresh, p);
+    const Interval interval = calibrator.interval(0, Recency::fresh, p);
     width += interval.high - interval.low;
-    covered += calibrator.update(0, Stratum::fresh, p, 5 + 2 * draw(random), 0.5);
+    covered += calibrator.update(0, Recency::fresh, p, 5 + 2 * draw(random), 0.5);
   }
   EXPECT_NEAR(covered / kSteps, 0.9, 0.01);
   EXPECT_NEAR(width / kSteps, 2 * 2 * 2.353, 0.8);
@@ -251,8 +251,8 @@ TEST(Calibrator, HeavyTailsThatArePredictedCostNoWidth) {
 TEST(Calibrator, ABrokenPredictionTeachesNothing) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
   const Predictive broken{Likelihood::normal, {1}, {NAN}, {1}, {}};
-  calibrator.update(0, Stratum::fresh, broken, 1, 0.5);
-  EXPECT_NEAR(calibrator.radius(0, Stratum::fresh), 1.6449, 1e-3);
+  calibrator.update(0, Recency::fresh, broken, 1, 0.5);
+  EXPECT_NEAR(calibrator.radius(0, Recency::fresh), 1.6449, 1e-3);
 }
 
 TEST(Calibrator, GoesOnExactlyAfterALoadAndRefusesWhatIsNotItsOwn) {
@@ -260,13 +260,13 @@ TEST(Calibrator, GoesOnExactlyAfterALoadAndRefusesWhatIsNotItsOwn) {
   Calibrator one(schema, 0.9);
   std::mt19937_64 random(9);
   std::normal_distribution<double> normal;
-  for (int i = 0; i < 500; ++i) one.update(i % 2, Stratum::stale, kStandard, 2 * normal(random), 0.5);
+  for (int i = 0; i < 500; ++i) one.update(i % 2, Recency::stale, kStandard, 2 * normal(random), 0.5);
   const std::string saved = one.save();
   Calibrator two(schema, 0.9);
   ASSERT_TRUE(two.load(saved).ok());
   for (int i = 0; i < 500; ++i) {
     const double value = normal(random);
-    EXPECT_EQ(one.update(0, Stratum::stale, kStandard, value, 0.5), two.update(0, Stratum::stale, kStandard, value, 0.5));
+    EXPECT_EQ(one.update(0, Recency::stale, kStandard, value, 0.5), two.update(0, Recency::stale, kStandard, value, 0.5));
   }
   EXPECT_EQ(one.save(), two.save());
 
@@ -277,7 +277,7 @@ TEST(Calibrator, GoesOnExactlyAfterALoadAndRefusesWhatIsNotItsOwn) {
   EXPECT_FALSE(two.load(saved + "x").ok());
   Calibrator other_level(schema, 0.8);
   EXPECT_TRUE(other_level.load(saved).ok());
-  EXPECT_NEAR(other_level.radius(0, Stratum::stale), 1.2816, 1e-3);
+  EXPECT_NEAR(other_level.radius(0, Recency::stale), 1.2816, 1e-3);
   EXPECT_EQ(Calibrator(schema_of({feature_of("x", Likelihood::normal, -1, 1)}), 0.9).load(saved).code(), Code::unsupported);
   EXPECT_EQ(two.save(), held);  // left as it was
 }

@@ -7,7 +7,7 @@
 
 // Protects the negative binomial against slow sums over every count, from nearly Poisson to very wide, small and large means.
 
-namespace lacuna::model::counts {
+namespace lacuna::model::negative_binomial {
 namespace {
 
 struct Shape {
@@ -93,4 +93,4 @@ TEST(NegativeBinomial, MomentsOfAMixture) {
 }
 
 }  // namespace
-}  // namespace lacuna::model::counts
+}  // namespace lacuna::model::negative_binomial

@@ -9,7 +9,7 @@
 #include <cmath>
 #include <random>
 
-namespace lacuna::model::student {
+namespace lacuna::model::student_t {
 namespace {
 
 Predictive random_mixture(std::uint64_t seed, std::size_t components) {
@@ -221,4 +221,4 @@ TEST(Student, BrokenPredictionsAreNoNumbers) {
 }
 
 }  // namespace
-}  // namespace lacuna::model::student
+}  // namespace lacuna::model::student_t

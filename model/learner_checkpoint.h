@@ -13,10 +13,10 @@
 namespace lacuna::model {
 
 /// magic, format version, schema fingerprint, network shape, body, hash of all before.
-std::string seal_checkpoint(const Schema& schema, const ModelOptions& options, std::string body);
+std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body);
 /// The body. `corrupt` when the bytes are not what was sealed; `unsupported` when they are of a newer format,
 /// another schema or another shape of network.
-Result<std::string> open_checkpoint(const Schema& schema, const ModelOptions& options,
+Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options,
                                     std::string_view bytes);
 
 /// An example without what learning does not need: patient id, site, recent ids and source are not kept.

@@ -1,4 +1,4 @@
-#include "state/checkpoints.h"
+#include "state/checkpoint_files.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -24,13 +24,13 @@ constexpr std::size_t kContentBytesMax = 2'000'000'000;
 Status io_error(const std::string& what) { return to_status({errno, std::generic_category()}, what); }
 
 Status check_name(const std::string& name) {
-  const bool good = !name.empty() && name.size() <= Checkpoints::kNameMax && name.front() != '.' &&
+  const bool good = !name.empty() && name.size() <= CheckpointFiles::kNameMax && name.front() != '.' &&
                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
                       return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
                              c == '_' || c == '-';
                     });
   if (good) return {};
-  return {Code::invalid, "a checkpoint's name must be 1 to " + std::to_string(Checkpoints::kNameMax) +
+  return {Code::invalid, "a checkpoint's name must be 1 to " + std::to_string(CheckpointFiles::kNameMax) +
                              " letters, digits, '.', '_' or '-', and not start with '.'"};
 }
 
@@ -87,7 +87,7 @@ Status to_status(std::error_code error, const std::string& what) {
   return {full ? Code::unavailable : Code::internal, what + ": " + error.message()};
 }
 
-Result<Checkpoints> Checkpoints::open(std::string folder) {
+Result<CheckpointFiles> CheckpointFiles::open(std::string folder) {
   std::error_code error;
   fs::create_directories(folder, error);
   if (error) return to_status(error, "making the checkpoint folder " + folder);
@@ -96,10 +96,10 @@ Result<Checkpoints> Checkpoints::open(std::string folder) {
     if (entry.path().filename().string().starts_with(kTemporary)) fs::remove(entry.path(), ignored);
   }
   if (error) return Status(Code::internal, "reading the checkpoint folder " + folder + ": " + error.message());
-  return Checkpoints(std::move(folder));
+  return CheckpointFiles(std::move(folder));
 }
 
-Status Checkpoints::put(const std::string& name, const std::string& bytes) const {
+Status CheckpointFiles::put(const std::string& name, const std::string& bytes) const {
   LACUNA_RETURN_IF_ERROR(check_name(name));
   if (bytes.size() > kContentBytesMax) {
     return {Code::invalid, "checkpoint " + name + ": more than " + std::to_string(kContentBytesMax) + " bytes"};
@@ -109,7 +109,7 @@ Status Checkpoints::put(const std::string& name, const std::string& bytes) const
   Status status;
   {
     const File file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    if (!file.ok() || !file.write(encode_checkpoint(name, bytes)) || !file.sync()) {
+    if (!file.ok() || !file.write(encode_checkpoint_file(name, bytes)) || !file.sync()) {
       status = io_error("writing checkpoint " + name);
     }
   }
@@ -121,7 +121,7 @@ Status Checkpoints::put(const std::string& name, const std::string& bytes) const
   return sync_folder(folder_);
 }
 
-Result<std::string> Checkpoints::get(const std::string& name) const {
+Result<std::string> CheckpointFiles::get(const std::string& name) const {
   LACUNA_RETURN_IF_ERROR(check_name(name));
   const File file(folder_ + "/" + name, O_RDONLY);
   if (!file.ok()) {
@@ -130,13 +130,13 @@ Result<std::string> Checkpoints::get(const std::string& name) const {
   }
   std::string all;
   if (!file.read_all(all)) return io_error("reading checkpoint " + name);
-  Result<Named> decoded = decode_checkpoint(all);
+  Result<NamedBlob> decoded = decode_checkpoint_file(all);
   if (!decoded.ok()) return Status(decoded.code(), "checkpoint " + name + ": " + decoded.status().message());
   if (decoded->name != name) return Status(Code::corrupt, "checkpoint " + name + ": the file is another checkpoint's");
   return std::move(decoded->content);
 }
 
-Result<std::vector<std::string>> Checkpoints::names() const {
+Result<std::vector<std::string>> CheckpointFiles::names() const {
   std::vector<std::string> out;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
@@ -150,7 +150,7 @@ Result<std::vector<std::string>> Checkpoints::names() const {
   return out;
 }
 
-Status Checkpoints::drop(const std::string& name) const {
+Status CheckpointFiles::drop(const std::string& name) const {
   LACUNA_RETURN_IF_ERROR(check_name(name));
   if (::unlink((folder_ + "/" + name).c_str()) != 0) {
     return errno == ENOENT ? Status() : io_error("dropping checkpoint " + name);

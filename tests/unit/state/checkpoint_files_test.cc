@@ -1,7 +1,7 @@
 // Protects: model checkpoints. A checkpoint is whole or absent; every flipped bit and every lost byte is noticed; a name
 // cannot leave the folder; what an interrupted write left is cleared and never listed.
 
-#include "state/checkpoints.h"
+#include "state/checkpoint_files.h"
 
 #include <gtest/gtest.h>
 
@@ -22,9 +22,9 @@ std::string slurp(const std::string& path) {
 }
 void spill(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
-TEST(Checkpoints, PutGetListDrop) {
+TEST(CheckpointFiles, PutGetListDrop) {
   testing::ScratchFolder scratch;
-  const Checkpoints all = *Checkpoints::open(scratch.path() + "/a/checkpoints");
+  const CheckpointFiles all = *CheckpointFiles::open(scratch.path() + "/a/checkpoints");
   EXPECT_EQ(all.get("000001-ab").code(), Code::not_found);
   const std::string large(3 << 20, 'x');
   ASSERT_TRUE(all.put("000002-cd", large).ok());
@@ -40,21 +40,21 @@ TEST(Checkpoints, PutGetListDrop) {
   EXPECT_EQ(all.get("000001-ab").code(), Code::not_found);
 }
 
-TEST(Checkpoints, BesideAWriterNothingIsTouched) {
+TEST(CheckpointFiles, BesideAWriterNothingIsTouched) {
   testing::ScratchFolder scratch;
   const std::string folder = scratch.path() + "/checkpoints";
-  EXPECT_TRUE(Checkpoints::beside(folder).names()->empty());
+  EXPECT_TRUE(CheckpointFiles::open_read_only(folder).names()->empty());
   EXPECT_FALSE(std::ifstream(folder).good()) << "looking makes no folder";
-  const Checkpoints writer = *Checkpoints::open(folder);
+  const CheckpointFiles writer = *CheckpointFiles::open(folder);
   ASSERT_TRUE(writer.put("000001-ab", "x").ok());
   spill(folder + "/.writing-000002-cd", "half");
-  EXPECT_EQ(*Checkpoints::beside(folder).get("000001-ab"), "x");
+  EXPECT_EQ(*CheckpointFiles::open_read_only(folder).get("000001-ab"), "x");
   EXPECT_EQ(slurp(folder + "/.writing-000002-cd"), "half") << "it is being written by someone else";
 }
 
-TEST(Checkpoints, EveryDamageIsNoticed) {
+TEST(CheckpointFiles, EveryDamageIsNoticed) {
   testing::ScratchFolder scratch;
-  const Checkpoints all = *Checkpoints::open(scratch.path());
+  const CheckpointFiles all = *CheckpointFiles::open(scratch.path());
   ASSERT_TRUE(all.put("model", "weights and optimiser state").ok());
   const std::string path = scratch.path() + "/model";
   const std::string good = slurp(path);
@@ -76,9 +76,9 @@ TEST(Checkpoints, EveryDamageIsNoticed) {
   EXPECT_TRUE(all.get("model").ok());
 }
 
-TEST(Checkpoints, NamesStayInTheFolder) {
+TEST(CheckpointFiles, NamesStayInTheFolder) {
   testing::ScratchFolder scratch;
-  const Checkpoints all = *Checkpoints::open(scratch.path() + "/in");
+  const CheckpointFiles all = *CheckpointFiles::open(scratch.path() + "/in");
   for (const std::string& name : {std::string(), std::string("../out"), std::string("a/b"), std::string(".hidden"), std::string(".."),
                                   std::string("a b"), std::string("a\0b", 3), std::string(129, 'a')}) {
     EXPECT_EQ(all.put(name, "x").code(), Code::invalid);
@@ -88,17 +88,17 @@ TEST(Checkpoints, NamesStayInTheFolder) {
   EXPECT_FALSE(std::filesystem::exists(scratch.path() + "/out"));
 }
 
-TEST(Checkpoints, LeftoversAreClearedAndNeverListed) {
+TEST(CheckpointFiles, LeftoversAreClearedAndNeverListed) {
   testing::ScratchFolder scratch;
-  ASSERT_TRUE(Checkpoints::open(scratch.path())->put("kept", "x").ok());
+  ASSERT_TRUE(CheckpointFiles::open(scratch.path())->put("kept", "x").ok());
   spill(scratch.path() + "/.writing-model", "half");
-  EXPECT_EQ(*Checkpoints::open(scratch.path())->names(), std::vector<std::string>{"kept"});
+  EXPECT_EQ(*CheckpointFiles::open(scratch.path())->names(), std::vector<std::string>{"kept"});
   EXPECT_FALSE(std::filesystem::exists(scratch.path() + "/.writing-model"));
 }
 
-TEST(Checkpoints, AFailedWriteLeavesTheOldOne) {
+TEST(CheckpointFiles, AFailedWriteLeavesTheOldOne) {
   testing::ScratchFolder scratch;
-  const Checkpoints all = *Checkpoints::open(scratch.path());
+  const CheckpointFiles all = *CheckpointFiles::open(scratch.path());
   ASSERT_TRUE(all.put("model", "old").ok());
   std::filesystem::create_directory(scratch.path() + "/.writing-model");  // in the way of the temporary file
   EXPECT_FALSE(all.put("model", "new").ok());

@@ -1,7 +1,7 @@
 // Protects: what a learner still had to learn when it was stopped. Examples in a model checkpoint come back as they were, but for
 // the names of patients; damaged bytes are refused or give an example of the schema's shape.
 
-#include "model/checkpoint.h"
+#include "model/learner_checkpoint.h"
 
 #include <gtest/gtest.h>
 

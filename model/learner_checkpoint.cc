@@ -1,4 +1,4 @@
-#include "model/checkpoint.h"
+#include "model/learner_checkpoint.h"
 
 #include <cstring>
 
@@ -49,7 +49,7 @@ void fail(ByteReader& in) {
 
 }  // namespace
 
-std::string seal_checkpoint(const Schema& schema, const ModelOptions& options, std::string body) {
+std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body) {
   ByteWriter out;
   out.put(kMagic);
   out.put(kFormat);
@@ -65,7 +65,7 @@ std::string seal_checkpoint(const Schema& schema, const ModelOptions& options, s
   return bytes + tail.take();
 }
 
-Result<std::string> open_checkpoint(const Schema& schema, const ModelOptions& options,
+Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options,
                                     std::string_view bytes) {
   ByteReader in(bytes);
   if (bytes.size() < sizeof(std::uint64_t) || in.get<std::uint32_t>() != kMagic) {
