@@ -80,6 +80,7 @@ void require(const Status& status) {
 Config bench_config(const std::string& folder, std::size_t batch) {
   Config c;
   c.data_dir = folder;
+  c.store.path = c.data_dir + "/state";
   c.schema = std::make_shared<Schema>(ward_schema());
   c.log.embedded.path = folder + "/log";
   c.batch.max_events = batch;

@@ -126,9 +126,7 @@ int evaluate(const EvaluateOptions& options) {
     if (!mapping.mapping) return kExitConfiguration;
     config.mapping = mapping.mapping;
   }
-  state::StoreOptions store_options = config.store;
-  store_options.path = config.data_dir + "/state";
-  auto store = state::Store::open(schema, store_options);
+  auto store = state::Store::open(schema, config.store);
   if (!store.ok()) return explain(store.status());
   StreamState state(config);
   if (Status s = state.load(config, **store); !s.ok()) return explain(s);
@@ -144,7 +142,7 @@ int evaluate(const EvaluateOptions& options) {
   }
   auto names = (*store)->checkpoint_names();
   if (!names.ok()) return explain(names.status());
-  if (names->empty()) return explain({Code::not_found, "no checkpoint in " + store_options.path + ": run the daemon first"});
+  if (names->empty()) return explain({Code::not_found, "no checkpoint in " + config.store.path + ": run the daemon first"});
   auto bytes = (*store)->checkpoint(*std::max_element(names->begin(), names->end()));
   if (!bytes.ok()) return explain(bytes.status());
   auto learner = model::Learner::make(schema, config.model, config.train, config.predict,

@@ -61,7 +61,7 @@ Result<std::vector<streaming::ImputeRequest>> patients(const Config& config, con
     return parse_given(*config.schema, *text, arguments.given == "-" ? "standard input" : arguments.given, config.limits, system_clock()());
   }
   for (std::size_t i = 0; i < arguments.patients.size(); ++i) {
-    auto snapshot = state::read_snapshot(*config.schema, store_folder(config), arguments.patients[i]);
+    auto snapshot = state::read_snapshot(*config.schema, config.store.path, arguments.patients[i]);
     if (!snapshot.ok()) return Status(snapshot.code(), "--patient, number " + std::to_string(i + 1) + ": " + snapshot.status().message());
     out.push_back({std::move(*snapshot), 0, 0});
   }

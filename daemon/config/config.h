@@ -75,7 +75,7 @@ struct Config {
 
   state::StoreOptions store;           ///< path is <data_dir>/state
   drift::MonitorOptions alerts;
-  struct AlertResponse {                    ///< while a critical alert is open
+  struct AlertResponseOptions {         ///< while a critical alert is open
     OnCritical on_critical = OnCritical::nothing;
     int adapt_factor = 4;              ///< of the gradient steps an example pays for
   } alert_response;

@@ -6,6 +6,7 @@
 
 #include "daemon/pipeline/imputation.h"
 #include "daemon/pipeline/alert_response.h"
+#include "daemon/registry/learner_checkpoints.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
 #include "streaming/messages/message_codec.h"

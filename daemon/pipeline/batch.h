@@ -23,10 +23,6 @@
 
 namespace lacuna::daemon {
 
-/// Under this name the store keeps the calibration: the one part of the state that says something of the model and not of the
-/// stream that this instance saw.
-inline constexpr const char* kCalibrationMeta = "calibration";
-
 /// What follows the stream and is checkpointed with each batch.
 struct StreamState {
   model::Calibrator calibrator;

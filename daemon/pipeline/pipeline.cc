@@ -171,9 +171,7 @@ class PipelineImpl final : public Pipeline {
   // --- getting there ---
 
   Status open_store() {
-    state::StoreOptions options = config_.store;
-    options.path = store_folder(config_);
-    auto opened = state::Store::open(*config_.schema, options);
+    auto opened = state::Store::open(*config_.schema, config_.store);
     if (!opened.ok()) return opened.status();
     store_ = std::move(*opened);
     checkpoints_.emplace(config_, *store_);

@@ -8,20 +8,20 @@
 
 namespace lacuna::daemon {
 
-std::string store_folder(const Config& config) { return config.data_dir + "/state"; }
-
 Status quarantine_store(const Config& config, const Status& why) {
-  const auto aside = state::quarantine(store_folder(config));
+  const auto aside = state::quarantine(config.store.path);
   if (!aside.ok()) return aside.status();
   spdlog::error("the local store is damaged ({}): set aside as {}, to be rebuilt from the log", why.message(), *aside);
   return {};
 }
 
 std::size_t count_quarantined_stores(const Config& config) {
+  const std::filesystem::path store = config.store.path;
+  const std::string prefix = store.filename().string() + ".damaged-";
   std::error_code error;
   std::size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(config.data_dir, error)) {
-    if (entry.path().filename().string().starts_with("state.damaged-")) ++count;
+  for (const auto& entry : std::filesystem::directory_iterator(store.parent_path(), error)) {
+    if (entry.path().filename().string().starts_with(prefix)) ++count;
   }
   return count;
 }

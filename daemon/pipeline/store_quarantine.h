@@ -8,8 +8,6 @@
 
 namespace lacuna::daemon {
 
-/// Where the local store lies.
-std::string store_folder(const Config& config);
 /// Renames a damaged store, so that an empty one takes its place. Nobody may have it open.
 Status quarantine_store(const Config& config, const Status& why);
 /// Those that were renamed, now or in earlier lives, and not yet deleted by somebody.

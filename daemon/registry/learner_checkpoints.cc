@@ -8,7 +8,6 @@
 #include <tuple>
 #include <utility>
 
-#include "daemon/pipeline/batch.h"
 #include "state/model_chunks.h"
 
 namespace lacuna::daemon {

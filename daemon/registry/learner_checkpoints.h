@@ -17,6 +17,10 @@ namespace lacuna::daemon {
 /// What the names of learners' checkpoints in the store begin with; a number of fixed width follows.
 inline constexpr std::string_view kLearnerCheckpointPrefix = "learner-";
 
+/// Under this name the store keeps the calibration: the one part of the stream's state that says something of the model and not of
+/// the stream that this instance saw.
+inline constexpr const char* kCalibrationMeta = "calibration";
+
 /// Keeps the learner's checkpoints: often in the store, now and then in topics.model as well, for an instance whose disk is
 /// lost and for new ones. One thread.
 class LearnerCheckpoints {

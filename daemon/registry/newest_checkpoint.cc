@@ -2,14 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include "daemon/pipeline/store_quarantine.h"
 #include "daemon/registry/learner_checkpoints.h"
 #include "state/checkpoint_files.h"
 
 namespace lacuna::daemon {
 
 Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config) {
-  const auto checkpoints = state::CheckpointFiles::open_read_only(store_folder(config) + "/checkpoints");
+  const auto checkpoints = state::CheckpointFiles::open_read_only(config.store.path + "/checkpoints");
   const auto names = checkpoints.names();
   if (!names.ok()) return names.status();
   Status newest(Code::not_found, "no model in " + config.data_dir + ": let `lacuna run` learn first");

@@ -57,9 +57,7 @@ class Operator : public ::testing::Test {
     config_ = small_config(directory_);
     log_ = open_log(config_);
     ASSERT_TRUE(log_->ensure_topics({{config_.topics.events.front(), kPartitions, {}}}).ok());
-    state::StoreOptions options = config_.store;
-    options.path = store_folder(config_);
-    auto store = state::Store::open(*config_.schema, options);
+    auto store = state::Store::open(*config_.schema, config_.store);
     ASSERT_TRUE(store.ok()) << store.status().to_string();
     state::StateChange change;
     change.meta["monitor"] = alarmed_monitor(config_);

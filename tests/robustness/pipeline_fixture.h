@@ -30,6 +30,7 @@ inline fs::path scratch(const std::string& name) {
 inline Config small_config(const fs::path& directory) {
   Config c;
   c.data_dir = directory.string();
+  c.store.path = c.data_dir + "/state";
   c.schema = std::make_shared<Schema>(ward_schema());
   c.log.embedded.path = (directory / "log").string();
   c.log.partitions = kPartitions;

@@ -114,9 +114,7 @@ void send(streaming::LogFactory& log, const Config& c, const Expected& expected)
 
 /// Snapshots equal but for where they were read (source).
 void expect_states(const Config& c, const Expected& expected) {
-  state::StoreOptions options = c.store;
-  options.path = c.data_dir + "/state";
-  auto store = state::Store::open(*c.schema, options);
+  auto store = state::Store::open(*c.schema, c.store);
   ASSERT_TRUE(store.ok()) << store.status().to_string();
   std::size_t seen = 0;
   ASSERT_TRUE((*store)

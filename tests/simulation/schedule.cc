@@ -144,6 +144,7 @@ class Simulation {
     Config c;
     c.instance = name;
     c.data_dir = folder.string();
+    c.store.path = c.data_dir + "/state";
     c.schema = schema_;
     c.log.group = kGroup;
     c.log.partitions = partitions_;

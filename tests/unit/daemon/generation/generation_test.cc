@@ -12,7 +12,6 @@
 
 #include "daemon/generation/output.h"
 #include "daemon/registry/newest_checkpoint.h"
-#include "daemon/pipeline/store_quarantine.h"
 #include "state/checkpoint_files.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/model/synthetic.h"
@@ -426,9 +425,9 @@ TEST_F(Generated, TheNewestModelThatCanBeReadIsUsed) {
   Config config;
   config.schema = std::make_shared<Schema>(schema_);
   config.model = options_;
-  config.data_dir = scratch.path();
+  config.store.path = scratch.path() + "/state";
   EXPECT_EQ(open_newest_checkpoint(config).code(), Code::not_found);
-  const auto checkpoints = state::CheckpointFiles::open(store_folder(config) + "/checkpoints").value();
+  const auto checkpoints = state::CheckpointFiles::open(config.store.path + "/checkpoints").value();
   ASSERT_TRUE(checkpoints.put("learner-000000001", checkpoint_).ok());
   ASSERT_TRUE(checkpoints.put("learner-000000002", "damaged").ok());
   ASSERT_TRUE(checkpoints.put("other-000000003", "not a learner's").ok());
