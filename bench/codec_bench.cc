@@ -4,7 +4,8 @@
 #include <string>
 #include <utility>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
 
 // Messages a second on one core: events of six values in, events and imputations of thirty values out.
 

@@ -8,8 +8,11 @@
 #include <vector>
 
 #include "model/encoding.h"
-#include "model/learner.h"
+#include "model/device.h"
+#include "model/model_version.h"
 #include "model/trainer.h"
+#include "state/records/counter_random.h"
+#include "state/records/scale.h"
 
 // Gradient steps and predictions a second on one core, for a small, a medium and an image-sized model: 37 features in eight modalities
 // (an intensive care deployment, two thirds of them measured, four attributes), 400 features in 20 modalities at twice the width, and the
@@ -49,7 +52,7 @@ Schema make_schema(const Size& size) {
   return *Schema::make(std::move(specs), std::move(attributes));
 }
 
-Example make_example(const Schema& schema, model::HashRandom& random) {
+Example make_example(const Schema& schema, CounterRandom& random) {
   Example example;
   example.time = Time(std::chrono::hours(24 * 365 * 50));
   Snapshot& s = example.before;
@@ -61,7 +64,7 @@ Example make_example(const Schema& schema, model::HashRandom& random) {
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
     const double value = 50 + 10 * random.unit();
     if (random.unit() < 0.66) {
-      const auto scaled = static_cast<float>(model::to_scale(schema.features()[f].likelihood, value));
+      const auto scaled = static_cast<float>(to_scale(schema.features()[f].likelihood, value));
       s.features[f] = {value, example.time - Millis(random.below(36'000'000)), 5, scaled, scaled, 0, scaled};
     }
     if (random.unit() < 0.15) example.arrived.push_back({f, value});
@@ -103,7 +106,7 @@ double seconds(bool device) {
 
 int measure(const Size& size, double gflops, bool device) {
   const Schema schema = make_schema(size);
-  model::HashRandom random(1);
+  CounterRandom random(1);
   std::vector<Example> examples;
   for (int i = 0; i < 1024; ++i) examples.push_back(make_example(schema, random));
 

@@ -12,7 +12,8 @@
 #include "daemon/config/config.h"
 #include "daemon/pipeline/pipeline.h"
 #include "daemon/simulator/ward.h"
-#include "streaming/messages/message_codec.h"
+#include "daemon/simulator/ward_schema.h"
+#include "streaming/messages/encoders.h"
 #include "tests/support/scratch_folder.h"
 
 namespace lacuna::daemon {
@@ -113,7 +114,7 @@ double events_per_second(const Config& config, streaming::LogFactory& log, Time 
 }
 
 int bench(std::size_t batch) {
-  const streaming::ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const Config config = bench_config(folder.path(), batch);
   streaming::EmbeddedOptions options = config.log.embedded;
   options.default_partitions = config.log.partitions;

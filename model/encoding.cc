@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::model {
 
@@ -15,10 +16,6 @@ double clamp_input(double value) {
 }
 
 }  // namespace
-
-double to_scale(Likelihood likelihood, double value) {
-  return likelihood == Likelihood::log_normal ? std::log1p(std::max(value, 0.0)) : value;
-}
 
 void Standardiser::Cell::add(double value) {
   count += 1;
@@ -203,30 +200,6 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
       }
       at += 2;
     }
-  }
-}
-
-std::uint64_t HashRandom::bits() {
-  return mix64(seed_ ^ mix64(++counter_));
-}
-
-double HashRandom::unit() {
-  return to_unit(bits());
-}
-
-std::uint64_t HashRandom::below(std::uint64_t bound) {
-  return static_cast<std::uint64_t>(to_unit(bits()) * static_cast<double>(bound));
-}
-
-void HashRandom::normals(std::span<float> out) {
-  for (std::size_t i = 0; i < out.size(); i += 2) {
-    const std::uint64_t b = bits();
-    // 32 bits each for radius and angle; the radius' half step keeps the logarithm finite.
-    const float u = (static_cast<float>(b >> 40) + 0.5F) * 0x1.0p-24F;
-    const float angle = static_cast<float>(b & 0xffffff) * (0x1.0p-24F * 2.0F * std::numbers::pi_v<float>);
-    const float radius = std::sqrt(-2.0F * std::log(u));
-    out[i] = radius * std::cos(angle);
-    if (i + 1 < out.size()) out[i + 1] = radius * std::sin(angle);
   }
 }
 

@@ -47,9 +47,6 @@ class Standardiser {
   std::vector<PayloadStatistics> payloads_;
 };
 
-/// The scale on which a feature is standardised: log(1 + x) for log_normal, x for the others.
-double to_scale(Likelihood likelihood, double value);
-
 /// A modality whose events carry payloads.
 struct PayloadSlot {
   ModalityId modality = kNoModality;
@@ -125,20 +122,6 @@ class RowEncoder {
 
   InputLayout layout_;
   std::vector<std::int64_t> attribute_categories_;
-};
-
-/// Counter-based random numbers: the n-th draw of a stream depends on its seed and n alone, on every machine.
-class HashRandom {
- public:
-  explicit HashRandom(std::uint64_t seed) : seed_(seed) {}
-  std::uint64_t bits();
-  double unit();                             ///< [0, 1)
-  std::uint64_t below(std::uint64_t bound);  ///< [0, bound), bound > 0
-  void normals(std::span<float> out);        ///< standard normal (Box and Muller 1958)
-
- private:
-  std::uint64_t seed_;
-  std::uint64_t counter_ = 0;
 };
 
 }  // namespace lacuna::model

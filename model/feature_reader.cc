@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::model {
 
@@ -13,7 +15,6 @@ using torch::Tensor;
 namespace {
 
 /// Never 0, whose quantile has no value.
-double open_unit(std::uint64_t bits) { return std::max(to_unit(bits), 0x1.0p-54); }
 
 /// A component of a feature's mixture, standardised.
 struct Component {
@@ -49,11 +50,11 @@ PosteriorReadings::PosteriorReadings(const Outputs& o) {
   if (o.freedom.defined()) freedom = o.freedom.contiguous();
 }
 
-double FeatureReader::draw(const PosteriorReadings& o, std::int64_t draw, FeatureId feature, HashRandom& random) const {
+double FeatureReader::draw(const PosteriorReadings& o, std::int64_t draw, FeatureId feature, CounterRandom& random) const {
   const std::int64_t at = draw * layout.features + feature;
   const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
   const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
-  const double u = open_unit(random.bits());
+  const double u = std::max(random.unit(), 0x1.0p-54);  // open at both ends: of both there are quantiles
   switch (const Likelihood likelihood = layout.likelihoods[feature]) {
     case Likelihood::student_t: {
       Predictive one;

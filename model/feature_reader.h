@@ -7,6 +7,7 @@
 
 #include "model/network.h"
 #include "model/predictive/predictive.h"
+#include "state/records/counter_random.h"
 
 // From what the decoder says, standardised and for many draws at once, to one feature's distribution or value on its own scale.
 
@@ -35,7 +36,7 @@ struct FeatureReader {
   /// The mixture of a row's draws with `weights`.
   Predictive predictive(const PosteriorReadings& outputs, std::int64_t row, std::span<const float> weights, FeatureId feature) const;
   /// One value of a feature, given one posterior draw (row times draws, plus draw), within the plausible range.
-  double draw(const PosteriorReadings& outputs, std::int64_t draw, FeatureId feature, HashRandom& random) const;
+  double draw(const PosteriorReadings& outputs, std::int64_t draw, FeatureId feature, CounterRandom& random) const;
 };
 
 }  // namespace lacuna::model

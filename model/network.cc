@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "state/records/counter_random.h"
+
 namespace lacuna::model {
 
 using torch::Tensor;
@@ -163,7 +165,7 @@ std::int64_t Network::parameter_count(const InputLayout& layout, const ModelOpti
 Tensor Network::initial(const InputLayout& layout, const ModelOptions& options) {
   std::vector<float> values;
   values.reserve(static_cast<std::size_t>(parameter_count(layout, options)));
-  HashRandom random(options.seed);
+  CounterRandom random(options.seed);
   Network shape(layout, options);
   shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double spread, double centre) {
     std::vector<float> draw(static_cast<std::size_t>(c10::multiply_integers(size)));

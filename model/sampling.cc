@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 // Joint samples: feature after feature, then payloads.
 
@@ -118,7 +120,7 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
     if (active.empty()) return;
     Rows rows = encode(queries);
     Tensor noise = torch::empty({static_cast<std::int64_t>(active.size()), kProposals, p_.options.latent_dim});
-    std::vector<HashRandom> random;
+    std::vector<CounterRandom> random;
     for (std::size_t i = 0; i < active.size(); ++i) {
       random.emplace_back(mix64(active[i]->seed ^ mix64(active[i]->order[step])));
       random.back().normals({noise.data_ptr<float>() + i * size, size});
@@ -168,7 +170,7 @@ void TorchModelVersion::sample_payloads(std::span<SamplingState> samples) const 
     const auto rows_count = static_cast<std::int64_t>(active.size());
     Rows rows = encode(queries);
     Tensor noise = torch::empty({rows_count, kProposals, p_.options.latent_dim});
-    std::vector<HashRandom> random;
+    std::vector<CounterRandom> random;
     std::vector<std::uint64_t> seeds;
     for (std::size_t i = 0; i < active.size(); ++i) {
       random.emplace_back(mix64(active[i]->seed ^ mix64(static_cast<std::uint64_t>(layout.features) + slot)));

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -103,7 +104,7 @@ Tensor TorchModelVersion::antithetic_noise(std::span<const Query> queries) const
   const auto size = static_cast<std::size_t>(k * d), half = static_cast<std::size_t>((k + 1) / 2 * d);
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const std::span row(noise.data_ptr<float>() + i * size, size);
-    HashRandom(queries[i].seed).normals(row.first(half));
+    CounterRandom(queries[i].seed).normals(row.first(half));
     for (std::size_t n = half; n < size; ++n) row[n] = -row[n - half];
   }
   return noise;

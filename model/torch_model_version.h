@@ -6,6 +6,9 @@
 
 #include "model/feature_reader.h"
 #include "model/inference.h"
+#include "model/model_version.h"
+#include "model/torch_device.h"
+#include "model/torch_model_version.h"
 #include "model/version_parts.h"
 
 // The one ModelVersion there is. Private to version.cc and sampling.cc.
@@ -95,5 +98,7 @@ class TorchModelVersion final : public ModelVersion {
   FeatureReader reader_;
   std::string id_;
 };
+
+std::shared_ptr<const ModelVersion> make_version(VersionParts parts);
 
 }  // namespace lacuna::model

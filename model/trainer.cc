@@ -10,7 +10,10 @@
 #include "model/device_graph.h"
 #include "model/objective.h"
 #include "model/training_batch.h"
+#include "model/torch_device.h"
+#include "model/torch_model_version.h"
 #include "model/version_parts.h"
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -122,7 +125,7 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
   // share is drawn from the recent ones.
   const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
   for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i]);
-  HashRandom random(stream_seed(kDrawRows));
+  CounterRandom random(stream_seed(kDrawRows));
   while (rows.size() < fresh) rows.push_back(&recent_[random.below(recent_.size())]);
   for (std::size_t i = 0; i < std::min(wanted, replayed.size()); ++i) rows.push_back(&replayed[i]);
   return rows;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -27,7 +28,7 @@ PayloadRows masked_rows(const PayloadRows& known, ModalityKind kind, const std::
   for (std::int64_t n = 0; n < out.index.size(0); ++n) {
     const auto example = static_cast<std::size_t>(out.index.data_ptr<std::int64_t>()[n]);
     if (share[example] == 0) continue;
-    HashRandom random(mix64(seed + example));
+    CounterRandom random(mix64(seed + example));
     const auto row = row_of(out.rows, n);
     const auto there = [&](std::size_t v) { return text ? row[v] != kNoWord : row[values + v] != 0; };
     std::size_t left = 0;
@@ -51,7 +52,7 @@ class Subsets {
  public:
   Subsets(const ModelOptions& options, const TrainOptions& train) : options_(options), train_(train) {}
 
-  std::vector<std::vector<bool>> draw(const std::vector<bool>& measured, bool whole, HashRandom& random) const {
+  std::vector<std::vector<bool>> draw(const std::vector<bool>& measured, bool whole, CounterRandom& random) const {
     std::vector<std::size_t> present;
     for (std::size_t m = 0; m < measured.size(); ++m) {
       if (measured[m]) present.push_back(m);
@@ -96,7 +97,7 @@ class Subsets {
 
  private:
   static std::vector<bool> without(const std::vector<bool>& measured, std::vector<std::size_t> present, std::size_t count,
-                                   HashRandom& random) {
+                                   CounterRandom& random) {
     std::vector<bool> kept = measured;
     for (std::size_t i = 0; i < count; ++i) {
       std::swap(present[i], present[i + random.below(present.size() - i)]);
@@ -138,7 +139,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
   std::size_t passes = 1;
   for (std::int64_t i = 0; i < rows; ++i) {
     const Example& example = *examples[static_cast<std::size_t>(i)];
-    HashRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
+    CounterRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
     const auto past = row_of(b.past, i), observed = row_of(b.observed, i), unmasked_here = row_of(unmasked, i), masked_here = row_of(masked, i);
     encoder.encode(standardiser, example.before, example.after.get(), example.time,
                    {past, observed, row_of(b.last, i), row_of(b.context, i)});
@@ -198,7 +199,7 @@ TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser&
     }
   }
   b.noise = torch::empty({rows, s, options.latent_dim});
-  HashRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
+  CounterRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
 
   b.shown_share = torch::empty({rows});
   for (std::int64_t i = 0; i < rows; ++i) row_of(b.shown_share, i)[0] = static_cast<float>(1 - mask_share[static_cast<std::size_t>(i)]);

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::state {
 
@@ -53,10 +54,6 @@ void apply_value(Likelihood likelihood, FeatureState& state, double value, Time 
 }
 
 }  // namespace
-
-double to_scale(Likelihood likelihood, double value) {
-  return likelihood == Likelihood::log_normal ? std::log1p(value) : value;
-}
 
 Snapshot new_snapshot(const Schema& schema, std::string patient_id) {
   Snapshot snapshot;

@@ -20,7 +20,4 @@ enum class Applied : std::uint8_t {
 /// last one replaces it. So with payloads: a modality keeps that of its newest event.
 Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
 
-/// The scale on which means, slopes and errors live: log(1 + x) for log_normal, x for others.
-double to_scale(Likelihood likelihood, double value);
-
 }  // namespace lacuna::state

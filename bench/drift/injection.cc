@@ -26,7 +26,8 @@
 #include "daemon/config/config.h"
 #include "daemon/commands/replay.h"
 #include "state/records/hash.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
 
 namespace lacuna::daemon {
 namespace {

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <utility>
 
+#include "state/records/counter_random.h"
+
 namespace lacuna::bench {
 
 void stop(const std::string& why) {
@@ -123,7 +125,7 @@ std::vector<std::shared_ptr<const model::ModelVersion>> learn(const Schema& sche
     o.train.replay_ratio = 0;
     o.train.examples_per_step = o.train.batch_size;
     const auto trainer = value_or_stop(model::Trainer::make(schema, o.model, o.train, o.predict, {}));
-    model::HashRandom random(o.model.seed * 7919 + 1);
+    CounterRandom random(o.model.seed * 7919 + 1);
     std::size_t taken = 0;
     for (std::int64_t step = 0; step < o.steps; ++step) {
       while (!trainer->take(taken < first.size() ? first[taken] : draw(random))) ++taken;
@@ -170,13 +172,6 @@ std::vector<model::Prediction> predict(const std::vector<std::shared_ptr<const m
     }
   }
   return mixed;
-}
-
-double scale_mean(const model::Predictive& p) {
-  if (p.likelihood == Likelihood::negative_binomial) return p.mean();
-  double sum = 0;
-  for (std::size_t k = 0; k < p.weights.size(); ++k) sum += static_cast<double>(p.weights[k]) * p.location[k];
-  return sum;
 }
 
 }  // namespace lacuna::bench

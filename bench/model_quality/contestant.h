@@ -11,6 +11,7 @@
 
 #include "model/encoding.h"
 #include "model/trainer.h"
+#include "state/records/counter_random.h"
 
 // What the parts of the driver share: options from the command line, files of prepare.py, and learning.
 
@@ -64,7 +65,7 @@ struct TableSchema {
 TableSchema make_table_schema(const std::string& path);
 
 /// Draws a training example.
-using Draw = std::function<Example(model::HashRandom&)>;
+using Draw = std::function<Example(CounterRandom&)>;
 /// Learns options.steps steps, each from a batch of fresh draws. `first` come before all draws, once. Prints the loss now and then.
 /// One version for each of options.members.
 std::vector<std::shared_ptr<const model::ModelVersion>> learn(const Schema& schema, const Options& options,
@@ -73,9 +74,6 @@ std::vector<std::shared_ptr<const model::ModelVersion>> learn(const Schema& sche
 /// Predictions of each version, mixed with equal weight. `queries` may be many.
 std::vector<model::Prediction> predict(const std::vector<std::shared_ptr<const model::ModelVersion>>& versions,
                                        const std::vector<model::Query>& queries);
-
-/// Mean on the scale of the likelihood (log(1 + x) for log_normal).
-double scale_mean(const model::Predictive& p);
 
 /// The parts. Each takes the folder that prepare.py made, the name its answers go by, and options.
 void run_grid(const std::string& folder, const std::string& name, Options options);

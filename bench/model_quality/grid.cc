@@ -6,6 +6,7 @@
 
 #include "bench/model_quality/contestant.h"
 #include "state/patient.h"
+#include "state/records/counter_random.h"
 
 // PhysioNet 2012 on an hourly grid. The past of hour t is hours before t and what is known at t; with two_sided=1 also hours after t,
 // as the state that time running backwards would leave. The strict reading leaves out what is known at t itself; one model does both.
@@ -85,7 +86,7 @@ Sides both_sides(const Grid& grid, std::size_t stay, const Known& known, bool tw
 }
 
 /// Training examples of one stay: at some hours, part of what was measured then arrives, and the rest is known.
-void draw_stay(const Grid& grid, std::size_t stay, bool two_sided, model::HashRandom& random, std::vector<Example>& out) {
+void draw_stay(const Grid& grid, std::size_t stay, bool two_sided, CounterRandom& random, std::vector<Example>& out) {
   std::vector<bool> dropped(static_cast<std::size_t>(kHours) * grid.features());
   for (std::size_t i = 0; i < dropped.size(); ++i) dropped[i] = random.unit() < kUnknownShare;
   const Known known = [&](int h, std::size_t f) {
@@ -118,7 +119,7 @@ void run_grid(const std::string& folder, const std::string& name, Options option
     if (grid.split[i] == (options.validation ? 1 : 2)) scored.push_back(i);
   }
   std::vector<Example> pool;
-  const auto versions = learn(grid.table.schema, options, {}, [&](model::HashRandom& random) {
+  const auto versions = learn(grid.table.schema, options, {}, [&](CounterRandom& random) {
     if (pool.empty()) {
       while (pool.size() < kPool) draw_stay(grid, train[random.below(train.size())], two_sided, random, pool);
       for (std::size_t i = pool.size(); i > 1; --i) std::swap(pool[i - 1], pool[random.below(i)]);

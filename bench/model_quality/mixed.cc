@@ -5,6 +5,8 @@
 
 #include "bench/model_quality/contestant.h"
 #include "state/patient.h"
+#include "state/records/counter_random.h"
+#include "state/records/scale.h"
 
 // Tables of mixed types: a row is a patient, all of whose known cells were measured at one time. The model learns from the incomplete
 // table by hiding cells that are known, and fills what was hidden from it in the same rows.
@@ -66,7 +68,7 @@ void run_mixed(const std::string& folder, const std::string& name, Options optio
     snapshots.push_back(make_snapshot(table, known.data() + r * width, r));
     first.push_back(arriving(table, snapshots.back()));
   }
-  const auto versions = learn(table.schema, options, first, [&](model::HashRandom& random) {
+  const auto versions = learn(table.schema, options, first, [&](CounterRandom& random) {
     return Example{snapshots[random.below(rows)], kTime, {}};
   });
 
@@ -102,7 +104,7 @@ void run_mixed(const std::string& folder, const std::string& name, Options optio
       continue;
     }
     std::snprintf(text, sizeof text, "%zu,%zu,%.7g,%.7g,\n", row, column,
-                  state::to_scale(p.likelihood, p.median()), scale_mean(p));
+                  to_scale(p.likelihood, p.median()), p.mean_on_scale());
     out << text;
   }
   if (!out.flush()) stop("cannot write " + folder + "/" + name + ".csv");

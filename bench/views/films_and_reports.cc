@@ -13,6 +13,7 @@
 #include "model/encoding.h"
 #include "model/learner.h"
 #include "model/trainer.h"
+#include "state/records/counter_random.h"
 
 // The model on payload modalities of real data: one half of a chest film from the other, and what every subset of a report's parts
 // says. Reads what prepare.py wrote and writes plain numbers that score.py reads.
@@ -138,7 +139,7 @@ std::shared_ptr<const model::ModelVersion> train(const Schema& schema, const Opt
   auto made = model::Trainer::make(schema, options.model, options.train, options.predict, {});
   if (!made.ok()) fail(made.status().to_string());
   model::Trainer& trainer = **made;
-  model::HashRandom random(options.model.seed + 77);
+  CounterRandom random(options.model.seed + 77);
   std::vector<std::size_t> order(examples.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   const std::clock_t start = std::clock();

@@ -19,7 +19,7 @@
 #include "daemon/commands/session.h"
 #include "daemon/commands/simulated_ward_yaml.h"
 #include "daemon/simulator/ward.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
 

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "state/patient.h"
+#include "state/records/scale.h"
 
 namespace lacuna::daemon {
 
@@ -53,7 +54,7 @@ void DemoReport::expect(const Event& event, const WardTruth& truth) {
   values_ += event.values.size();
   for (const FeatureValue& v : event.values) {
     const Likelihood likelihood = config_.schema->features()[v.feature].likelihood;
-    const double y = state::to_scale(likelihood, v.value);
+    const double y = to_scale(likelihood, v.value);
     sum_[v.feature] += y;
     square_[v.feature] += y * y;
     seen_[v.feature] += 1;
@@ -147,17 +148,17 @@ void DemoReport::compare(const std::vector<Imputation>& imputations) {
       const double n = static_cast<double>(std::max<std::uint64_t>(1, seen_[v.feature]));
       const double mean = sum_[v.feature] / n;
       const double sd = std::sqrt(std::max(1e-9, square_[v.feature] / n - mean * mean));
-      const double y = state::to_scale(feature.likelihood, truth);
+      const double y = to_scale(feature.likelihood, truth);
       tally.count += 1;
       tally.covered += truth >= v.low && truth <= v.high ? 1 : 0;
-      tally.error_model += std::abs(state::to_scale(feature.likelihood, v.median) - y) / sd;
+      tally.error_model += std::abs(to_scale(feature.likelihood, v.median) - y) / sd;
       tally.error_mean += std::abs(mean - y) / sd;
       if (v.reason == ImputationReason::stale) {
         // What somebody would use who has no model: the last value measured until then.
         double last = mean;
         for (const auto& [time, value] : measured_[imputation.patient_id]) {
           if (time > imputation.time) break;
-          if (value.feature == v.feature) last = state::to_scale(feature.likelihood, value.value);
+          if (value.feature == v.feature) last = to_scale(feature.likelihood, value.value);
         }
         tally.error_last += std::abs(last - y) / sd;
       }

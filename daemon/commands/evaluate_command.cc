@@ -1,7 +1,9 @@
+#include "daemon/commands/commands.h"
+
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <memory>
@@ -9,14 +11,13 @@
 #include <string>
 #include <vector>
 
-#include "daemon/pipeline/batch.h"
-#include "daemon/commands/commands.h"
+#include "daemon/commands/session.h"
 #include "daemon/config/config.h"
 #include "daemon/evaluation/coverage.h"
-#include "daemon/tables/progress_bar.h"
 #include "daemon/evaluation/protocols.h"
-#include "daemon/commands/session.h"
-#include "model/learner.h"
+#include "daemon/pipeline/stream_state.h"
+#include "daemon/registry/newest_checkpoint.h"
+#include "daemon/tables/progress_bar.h"
 #include "state/store.h"
 #include "streaming/files/input_files.h"
 
@@ -140,15 +141,9 @@ int evaluate(const EvaluateOptions& options) {
     std::fprintf(stderr, "%s has no `input` section and no --mapping was given: how are the files to be read?\n", options.config.c_str());
     return kExitConfiguration;
   }
-  auto names = (*store)->checkpoint_names();
-  if (!names.ok()) return explain(names.status());
-  if (names->empty()) return explain({Code::not_found, "no checkpoint in " + config.store.path + ": run the daemon first"});
-  auto bytes = (*store)->checkpoint(*std::max_element(names->begin(), names->end()));
-  if (!bytes.ok()) return explain(bytes.status());
-  auto learner = model::Learner::make(schema, config.model, config.train, config.predict,
-                                      [](std::size_t, std::uint64_t) { return std::vector<Example>{}; }, *bytes);
-  if (!learner.ok()) return explain(learner.status());
-  const auto version = (*learner)->current();
+  const auto found = open_newest_checkpoint(config);
+  if (!found.ok()) return explain(found.status());
+  const auto& version = *found;
 
   Moments moments;
   if (!options.train.empty()) {

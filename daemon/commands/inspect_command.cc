@@ -7,6 +7,7 @@
 #include "daemon/commands/commands.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/tables/drift_table.h"
+#include "daemon/tables/missingness_table.h"
 #include "daemon/commands/session.h"
 
 namespace lacuna::daemon {

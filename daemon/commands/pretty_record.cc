@@ -1,9 +1,10 @@
+#include "daemon/commands/pretty_record.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "daemon/commands/tail.h"
 #include "state/store.h"
 
 namespace lacuna::daemon {

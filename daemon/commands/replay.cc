@@ -10,7 +10,7 @@
 #include <unordered_set>
 
 #include "state/records/hash.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
 

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "model/learner.h"
+#include "model/device.h"
 
 namespace lacuna::daemon {
 

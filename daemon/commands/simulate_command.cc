@@ -14,8 +14,9 @@
 #include "daemon/tables/progress_bar.h"
 #include "daemon/commands/session.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "daemon/simulator/ward_faults.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
 

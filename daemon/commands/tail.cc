@@ -7,6 +7,7 @@
 #include <limits>
 #include <ostream>
 #include <vector>
+#include "daemon/commands/pretty_record.h"
 
 namespace lacuna::daemon {
 

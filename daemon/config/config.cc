@@ -7,6 +7,7 @@
 #include <iterator>
 #include <tuple>
 
+#include "daemon/config/finish.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/yaml.h"
 

@@ -14,7 +14,7 @@
 #include "state/store.h"
 #include "streaming/log/event_log.h"
 #include "streaming/files/input_files.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/event_decoder.h"
 
 // The whole configuration of a deployment, read from YAML and validated before anything starts. configs/reference.yaml
 // documents every key with unit, range and default; a test holds the two against each other.

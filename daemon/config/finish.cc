@@ -1,7 +1,8 @@
+#include "daemon/config/finish.h"
+
 #include <algorithm>
 #include <set>
 
-#include "daemon/config/keys.h"
 
 namespace lacuna::daemon {
 

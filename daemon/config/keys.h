@@ -84,11 +84,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& known
 /// "; did you mean X?" or nothing.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
-/// What no single key can tell: the schema as a whole, keys that must fit each other. Fills config.schema, config.mapping
-/// and the values that follow from others. `complain` gets the dotted path as well.
-using ComplainAt = std::function<void(const std::string& path, Place place, std::string message)>;
-void finish_draft(Draft& draft, const ComplainAt& complain);
-/// The input part alone, against a schema.
-void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& complain);
-
 }  // namespace lacuna::daemon

@@ -4,11 +4,14 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <optional>
 
 #include <nlohmann/json.hpp>
 
+#include "model/predictive/scores.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::daemon {
 
@@ -16,6 +19,8 @@ namespace {
 
 /// Queries put to the model at once; bounds what is held besides the stays.
 constexpr std::size_t kQueriesMax = 512;
+/// The board's recent columns are not looked at.
+constexpr double kNoWindow = 1;
 
 /// One question with what it is scored against. `before` is the patient as the model may see it.
 struct Question {
@@ -26,41 +31,16 @@ struct Question {
   std::uint64_t seed = 0;
 };
 
-struct Sums {
-  double absolute = 0, squared = 0, width = 0, crps = 0, last = 0, mean = 0;
-  std::uint64_t count = 0;
-  model::Coverage intervals;
-};
-
-/// Sums per feature for one protocol.
-class Board {
- public:
-  Board(std::string name, std::size_t features) : name_(std::move(name)), sums_(features) {}
-  Sums& of(FeatureId feature) { return sums_[feature]; }
-  ProtocolResult result(std::size_t stays, double level) const {
-    ProtocolResult result{name_, stays, level, {}};
-    for (FeatureId f = 0; f < sums_.size(); ++f) {
-      const Sums& s = sums_[f];
-      if (s.count == 0) continue;
-      const auto n = static_cast<double>(s.count);
-      result.features.push_back({f, s.count, s.absolute / n, std::sqrt(s.squared / n), s.intervals.ratio(),
-                                 s.width / n, s.crps / n, s.last / n, s.mean / n, s.intervals});
-    }
-    return result;
+ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, std::size_t stays, double level) {
+  ProtocolResult result{std::move(name), stays, level, {}};
+  for (FeatureId f = 0; f < scores.size(); ++f) {
+    const model::ScoreBoard::Row& s = scores.row(f);
+    if (s.count == 0) continue;
+    const auto n = static_cast<double>(s.count);
+    result.features.push_back({f, s.count, s.error_model / n, std::sqrt(s.squared_model / n), s.intervals.ratio(), s.width / n, s.crps / n,
+                               s.error_last / n, s.error_mean / n, s.intervals});
   }
-
- private:
-  std::string name_;
-  std::vector<Sums> sums_;
-};
-
-/// The predictive mean on the feature's scale: of a log-normal the mean of the logarithm.
-double mean_on_scale(const model::Predictive& p) {
-  if (p.likelihood != Likelihood::normal && p.likelihood != Likelihood::log_normal) return p.mean();
-  double mean = 0;
-  for (std::size_t k = 0; k < p.weights.size(); ++k)
-    mean += static_cast<double>(p.weights[k]) * p.location[k];
-  return mean;
+  return result;
 }
 
 /// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
@@ -77,12 +57,12 @@ class ProtocolRunner {
   }
 
   /// `all` takes every value, `unseen` (when given) those never measured before in the stay.
-  Status ask(Question question, Board& all, Board* unseen) {
+  Status ask(Question question, model::ScoreBoard& all, model::ScoreBoard* unseen) {
     questions_.push_back(std::move(question));
     return questions_.size() < kQueriesMax ? Status() : flush(all, unseen);
   }
 
-  Status flush(Board& all, Board* unseen) {
+  Status flush(model::ScoreBoard& all, model::ScoreBoard* unseen) {
     std::vector<model::Query> queries;
     for (const Question& q : questions_) {
       model::Query query{&q.before, q.time, {}, q.hidden, q.seed};
@@ -102,44 +82,19 @@ class ProtocolRunner {
 
  private:
   void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive,
-             Board& all, Board* unseen) {
+             model::ScoreBoard& all, model::ScoreBoard* unseen) {
     const FeatureId f = truth.feature;
     const Feature& feature = schema_.features()[f];
     const FeatureState& state = question.before.features[f];
-    const bool hidden =
-        std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
+    const bool hidden = std::find(question.hidden.begin(), question.hidden.end(), feature.modality) != question.hidden.end();
     const bool known = state.count > 0 && !hidden;
-    const bool stale = known && question.time - state.time > schema_.stale_after(f);
-    const auto recency = !known  ? model::Recency::never_measured
-                         : stale ? model::Recency::stale
-                                 : model::Recency::fresh;
-    const auto scaled = [&](double value) { return state::to_scale(feature.likelihood, value); };
-    const double mean = moments_.mean[f], sd = moments_.sd[f], value = scaled(truth.value);
-
-    const model::Interval interval = calibrator_.interval(f, recency, predictive);
+    const model::Recency recency = model::recency_of(schema_, f, hidden ? FeatureState() : state, question.time);
+    const StandardScale scale{feature.likelihood, moments_.mean[f], moments_.sd[f]};
     const double u = to_unit(mix64(question.seed ^ f));
-    Sums one;
-    const bool covered = calibrator_.update(f, recency, predictive, truth.value, u);
-    const bool central = std::abs(predictive.normal_score(truth.value, u)) <= model::normal_quantile((1 + calibrator_.level()) / 2);
-    one.absolute = std::abs(scaled(predictive.median()) - value) / sd;
-    const double off = (mean_on_scale(predictive) - value) / sd;
-    one.squared = off * off;
-    one.width = (scaled(interval.high) - scaled(interval.low)) / sd;
-    one.crps = predictive.crps(truth.value) / sd;
-    one.mean = std::abs(value - mean) / sd;
-    one.last = known ? std::abs(value - scaled(state.last)) / sd : one.mean;
-    for (Board* board : {&all, known ? nullptr : unseen}) {
-      if (board == nullptr) continue;
-      Sums& s = board->of(f);
-      s.absolute += one.absolute;
-      s.squared += one.squared;
-      s.width += one.width;
-      s.crps += one.crps;
-      s.last += one.last;
-      s.mean += one.mean;
-      ++s.count;
-      s.intervals.add(covered, central, value);
-    }
+    const model::Score s = model::score_arrival(calibrator_, scale, recency, predictive,
+                                                {f, truth.value, known ? std::optional(state.last) : std::nullopt, u});
+    all.add(s);
+    if (unseen != nullptr && !known) unseen->add(s);
   }
 
   const Schema& schema_;
@@ -160,7 +115,7 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
                                                   model::Calibrator& calibrator, const Moments& moments,
                                                   const std::vector<Stay>& stays, int every,
                                                   const std::function<void(std::size_t)>& progress) {
-  Board all("next", schema.feature_count()), unseen("next, never seen before", schema.feature_count());
+  model::ScoreBoard all(schema.feature_count(), kNoWindow), unseen = all;
   ProtocolRunner runner(schema, version, calibrator, moments);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     const Stay& stay = stays[i];
@@ -185,15 +140,15 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     }
   }
   LACUNA_RETURN_IF_ERROR(runner.flush(all, &unseen));
-  return std::vector<ProtocolResult>{all.result(stays.size(), calibrator.level()),
-                                     unseen.result(stays.size(), calibrator.level())};
+  return std::vector<ProtocolResult>{result_of("next", all, stays.size(), calibrator.level()),
+                                     result_of("next, never seen before", unseen, stays.size(), calibrator.level())};
 }
 
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version,
                                       model::Calibrator& calibrator, const Moments& moments,
                                       const std::vector<Stay>& stays,
                                       const std::function<void(std::size_t)>& progress) {
-  Board all("cross", schema.feature_count());
+  model::ScoreBoard all(schema.feature_count(), kNoWindow);
   ProtocolRunner runner(schema, version, calibrator, moments);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     if (progress) progress(i);
@@ -211,7 +166,7 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
     }
   }
   LACUNA_RETURN_IF_ERROR(runner.flush(all, nullptr));
-  return all.result(stays.size(), calibrator.level());
+  return result_of("cross", all, stays.size(), calibrator.level());
 }
 
 Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
@@ -220,7 +175,7 @@ Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
   for (const Stay& stay : stays) {
     for (const Event& event : stay) {
       for (const FeatureValue& v : event.values) {
-        const double x = state::to_scale(schema.features()[v.feature].likelihood, v.value);
+        const double x = to_scale(schema.features()[v.feature].likelihood, v.value);
         const double before = x - mean[v.feature];
         mean[v.feature] += before / ++count[v.feature];
         squares[v.feature] += before * (x - mean[v.feature]);

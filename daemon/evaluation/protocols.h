@@ -8,7 +8,7 @@
 #include "daemon/evaluation/coverage.h"
 #include "model/predictive/calibration.h"
 #include "model/predictive/coverage.h"
-#include "model/learner.h"
+#include "model/model_version.h"
 #include "state/records/records.h"
 
 // The quality protocols of docs/quality.md on stays held in memory, for a frozen model version. Errors are in

@@ -12,6 +12,7 @@
 #include "daemon/config/keys.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::daemon {
 
@@ -268,7 +269,7 @@ void assign(const Schema& schema, const Assignments& assignments, Time time, Sna
     }
     state.last = v.value;
     if (state.count > 1) continue;
-    state.mean_short = state.mean_long = state.previous = static_cast<float>(state::to_scale(feature.likelihood, v.value));
+    state.mean_short = state.mean_long = state.previous = static_cast<float>(to_scale(feature.likelihood, v.value));
     state.slope = 0;
   }
   for (auto& [modality, event] : measured) {

@@ -7,10 +7,11 @@
 #include <string_view>
 #include <vector>
 
-#include "model/learner.h"
+#include "model/model_version.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/event_decoder.h"
+#include "streaming/messages/snapshot_codec.h"
 
 // Conditional generation: joint samples of a patient's features given whatever is known of it, with and without an intervention.
 // What is generated is no observation and never becomes one.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "streaming/messages/encoders.h"
+
 namespace lacuna::daemon {
 
 namespace {

@@ -1,3 +1,5 @@
+#include "daemon/http/metrics.h"
+
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
@@ -7,7 +9,6 @@
 #include <utility>
 
 #include "daemon/http/subject_counts.h"
-#include "daemon/http/server.h"
 
 namespace lacuna::daemon {
 

@@ -1,5 +1,7 @@
 #include "daemon/http/server.h"
 
+#include "daemon/http/metrics.h"
+
 #include <httplib.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
@@ -13,7 +15,8 @@
 
 #include "daemon/http/bearer_token.h"
 #include "daemon/http/drift_json.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::daemon {
 

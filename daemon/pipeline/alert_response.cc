@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
 

@@ -6,10 +6,13 @@
 
 #include "daemon/pipeline/imputation.h"
 #include "daemon/pipeline/alert_response.h"
-#include "daemon/registry/learner_checkpoints.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
-#include "streaming/messages/message_codec.h"
+#include "state/records/scale.h"
+#include "streaming/messages/dead_letter.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
+#include "streaming/messages/refusal.h"
 
 namespace lacuna::daemon {
 
@@ -22,60 +25,18 @@ std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) 
                                    (static_cast<std::uint64_t>(position.partition) << 48))));
 }
 
+/// The scale that errors are told in: that of the version which predicted.
+StandardScale scale_of(const Schema& schema, const model::ModelVersion& version, FeatureId feature) {
+  const auto [mean, sd] = version.moments(feature);
+  return {schema.features()[feature].likelihood, mean, sd};
+}
+
+std::optional<double> last_of(const FeatureState& known) { return known.count > 0 ? std::optional(known.last) : std::nullopt; }
+
 /// Apart from every other use of a position's seed.
 constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
 
-constexpr const char* kScoresMeta = "scores";
-constexpr const char* kMonitorMeta = "monitor";
-constexpr const char* kNewestMeta = "newest";
-
 }  // namespace
-
-StreamState::StreamState(const Config& config)
-    : calibrator(*config.schema, config.predict.level),
-      scores(config.schema->feature_count(), config.score_window),
-      monitor(*config.schema, config.alerts) {}
-
-std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
-  std::map<std::string, std::string> out = reference.save_new(schema);
-  out.merge(save());
-  return out;
-}
-
-std::map<std::string, std::string> StreamState::save() const {
-  return {{kCalibrationMeta, calibrator.save()},
-          {kScoresMeta, scores.save()},
-          {kMonitorMeta, monitor.save()},
-          {kNewestMeta, format_rfc3339(newest)}};
-}
-
-Status StreamState::load(const Config& config, const state::Store& store) {
-  const auto restore = [&store](const char* name, auto& part, auto fresh) -> Status {
-    part = std::move(fresh);
-    Result<std::string> bytes = store.meta(name);
-    if (bytes.code() == Code::not_found) return {};
-    if (!bytes.ok()) return bytes.status();
-    return part.load(*bytes);
-  };
-  const Schema& schema = *config.schema;
-  LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level)));
-  LACUNA_RETURN_IF_ERROR(
-      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
-  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts)));
-  const Result<std::string> time = store.meta(kNewestMeta);
-  if (!time.ok() && time.code() != Code::not_found) return time.status();
-  newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
-  return reference.load(schema, store);
-}
-
-void StreamState::report(Progress& progress) const {
-  progress.event_time = newest;
-  progress.scores = scores.summary();
-  progress.recent = scores.recent();
-  for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
-  progress.subjects = monitor.subjects();
-  progress.open_alerts = monitor.open_alerts();
-}
 
 state::RecordCounts& Batch::tally(std::size_t record) {
   const SourcePosition& at = records_[record].position;
@@ -263,7 +224,6 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     asked.push_back(&m);
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
-  const double widest = model::normal_quantile(0.5 + config_.predict.level / 2);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Moment& m = *asked[i];
     if (!predictions[i]) {
@@ -272,34 +232,15 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     }
     for (std::size_t k = 0; k < m.values.size(); ++k) {
       const auto [feature, value] = m.values[k];
-      const model::Predictive& p = predictions[i]->predictive[k];
       const FeatureState& known = m.before.features[feature];
-      const model::Recency recency = recency_of(schema, m.before, feature, m.time);
-      const model::Interval interval = state.calibrator.interval(feature, recency, p);
-      const auto [mean, sd] = version.moments(feature);
-      const Likelihood likelihood = schema.features()[feature].likelihood;
-      const double y = state::to_scale(likelihood, value);
-      const double middle = state::to_scale(likelihood, p.median());
-      model::Score s;
-      s.feature = feature;
-      s.seen_before = known.count > 0;
-      s.error_model = std::abs(middle - y) / sd;
-      s.error_mean = std::abs(mean - y) / sd;
-      s.error_last = s.seen_before ? std::abs(state::to_scale(likelihood, known.last) - y) / sd : s.error_mean;
-      const double error = (state::to_scale(likelihood, p.mean()) - y) / sd;
-      s.squared_model = error * error;
-      s.crps = p.crps(value) / sd;
-      s.width = (state::to_scale(likelihood, interval.high) - state::to_scale(likelihood, interval.low)) / sd;
       const double u = to_unit(mix64(queries[i].seed + feature));
-      const double z = p.normal_score(value, u);
-      s.covered = state.calibrator.update(feature, recency, p, value, u);
-      s.central = std::abs(z) <= widest;
-      s.value = y;
+      const model::Score s = model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
+                                                  predictions[i]->predictive[k], {feature, value, last_of(known), u});
       state.scores.add(s);
-      if (!is_discrete(likelihood)) {
+      if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
-        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, z, std::abs(z) > widest, s.error_model, m.before.attributes});
+        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes});
       }
     }
   }
@@ -347,15 +288,9 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
       const FeatureId feature = queries[i].wanted[k];
       const auto arrived = std::find_if(hidden[i]->values.begin(), hidden[i]->values.end(),
                                         [feature](const FeatureValue& v) { return v.feature == feature; });
-      const model::Predictive& p = predictions[i]->predictive[k];
-      const Likelihood likelihood = schema.features()[feature].likelihood;
-      const auto scaled = [likelihood](double value) { return state::to_scale(likelihood, value); };
-      const double sd = version.moments(feature).second;
-      const model::Interval interval = state.calibrator.interval(feature, model::Recency::never_measured, p);
       const double u = to_unit(mix64(queries[i].seed + feature));
-      state.scores.add(model::HiddenScore{
-          feature, std::abs(scaled(p.median()) - scaled(arrived->value)) / sd, (scaled(interval.high) - scaled(interval.low)) / sd,
-          state.calibrator.update(feature, model::Recency::never_measured, p, arrived->value, u)});
+      state.scores.add_hidden(model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::Recency::never_measured,
+                                                   predictions[i]->predictive[k], {feature, arrived->value, {}, u}));
     }
   }
 }

@@ -8,41 +8,18 @@
 #include <vector>
 
 #include "daemon/config/config.h"
-#include "daemon/pipeline/latent_reference.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
-#include "model/predictive/calibration.h"
-#include "model/drift/monitor.h"
-#include "model/learner.h"
-#include "model/predictive/scores.h"
+#include "daemon/pipeline/stream_state.h"
+#include "model/model_version.h"
 #include "state/store.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/event_decoder.h"
+#include "streaming/messages/refusal.h"
 
 // One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode -> change. Nothing durable
 // happens here; the pipeline commits what encode() gives, then writes what change() gave into the store.
 
 namespace lacuna::daemon {
-
-/// What follows the stream and is checkpointed with each batch.
-struct StreamState {
-  model::Calibrator calibrator;
-  model::ScoreBoard scores;
-  drift::Monitor monitor;
-  LatentReference reference;
-  Time newest{};  ///< clinical time applied; the epoch: nothing yet
-
-  StreamState(const Config& config);
-  /// All but the reference of the codes: snapshots stay in the store.
-  std::map<std::string, std::string> save() const;
-  /// What the store does not have yet.
-  std::map<std::string, std::string> save_new(const Schema& schema);
-  /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
-  Status load(const Config& config, const state::Store& store);
-  void report(Progress& progress) const;
-};
-
-/// By input partition, since its first record.
-using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
 
 class Batch {
  public:

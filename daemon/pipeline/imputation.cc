@@ -48,19 +48,13 @@ std::vector<ImputedChannel> summarise(const Modality& modality, const model::Pay
 
 }  // namespace
 
-model::Recency payload_recency_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time) {
-  const ModalityState& known = snapshot.modalities[modality];
-  if (!known.payload) return model::Recency::never_measured;
-  return time - known.last_time > schema.modalities()[modality].stale_after ? model::Recency::stale : model::Recency::fresh;
-}
-
 std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
   std::vector<ModalityId> wanted;
   if (config.imputation_payloads == PayloadDetail::none) return wanted;
   const bool stale_too = config.imputation_features != "never_measured";
   for (ModalityId m = 0; m < config.schema->modality_count(); ++m) {
     if (config.schema->modalities()[m].kind == ModalityKind::tabular) continue;
-    const model::Recency recency = payload_recency_of(*config.schema, snapshot, m, time);
+    const model::Recency recency = model::payload_recency_of(*config.schema, snapshot, m, time);
     if (recency == model::Recency::never_measured || (stale_too && recency == model::Recency::stale)) wanted.push_back(m);
   }
   return wanted;
@@ -85,17 +79,11 @@ ImputedPayload make_imputed_payload(const Schema& schema, const model::PayloadPr
   return out;
 }
 
-model::Recency recency_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
-  const FeatureState& known = snapshot.features[feature];
-  if (known.count == 0) return model::Recency::never_measured;
-  return time - known.time > schema.stale_after(feature) ? model::Recency::stale : model::Recency::fresh;
-}
-
 std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
   std::vector<FeatureId> wanted;
   const bool stale_too = config.imputation_features != "never_measured";
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
-    const model::Recency s = recency_of(*config.schema, snapshot, f, time);
+    const model::Recency s = model::recency_of(*config.schema, f, snapshot.features[f], time);
     if (s == model::Recency::never_measured || (stale_too && s == model::Recency::stale)) wanted.push_back(f);
   }
   return wanted;
@@ -129,11 +117,11 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     if (modality.kind != ModalityKind::tabular) {
-      if (payload_recency_of(schema, snapshot, m, time) == model::Recency::fresh) out.based_on.push_back(m);
+      if (model::payload_recency_of(schema, snapshot, m, time) == model::Recency::fresh) out.based_on.push_back(m);
       continue;
     }
     for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-      if (recency_of(schema, snapshot, f, time) == model::Recency::fresh) {
+      if (model::recency_of(schema, f, snapshot.features[f], time) == model::Recency::fresh) {
         out.based_on.push_back(m);
         break;
       }
@@ -143,7 +131,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   for (std::size_t i = 0; i < prediction.features.size(); ++i) {
     const FeatureId f = prediction.features[i];
     const model::Predictive& p = prediction.predictive[i];
-    const model::Recency recency = recency_of(schema, snapshot, f, time);
+    const model::Recency recency = model::recency_of(schema, f, snapshot.features[f], time);
     ImputedValue value;
     value.feature = f;
     value.reason =
@@ -163,7 +151,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   }
   for (const model::PayloadPrediction& p : prediction.payloads) {
     if (config.imputation_payloads == PayloadDetail::none) break;
-    const model::Recency recency = payload_recency_of(schema, snapshot, p.modality, time);
+    const model::Recency recency = model::payload_recency_of(schema, snapshot, p.modality, time);
     const bool never = recency == model::Recency::never_measured;
     out.payloads.push_back(make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale,
                                                 config.imputation_payloads));

@@ -4,9 +4,9 @@
 
 #include "daemon/config/config.h"
 #include "model/predictive/calibration.h"
-#include "model/learner.h"
+#include "model/model_version.h"
 #include "state/records/records.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/snapshot_codec.h"
 
 // Which features and payloads of a patient are imputed, and what of a prediction is published.
 
@@ -15,9 +15,6 @@ namespace lacuna::daemon {
 /// Words of an imputed text that are published.
 inline constexpr std::size_t kWordsInSummary = 20;
 inline constexpr std::size_t kWordsInWhole = 200;
-
-/// What is known of a feature at `time`.
-model::Recency recency_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time);
 
 /// The features to publish for a snapshot under imputation.features.
 std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
@@ -34,9 +31,6 @@ Result<model::Samples> sample_for(const model::Query& query, const streaming::Im
 /// `prediction.payloads`.
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
                            const model::Calibrator& calibrator, const std::string& version);
-
-/// What is known at `time` of the payload of a modality that is not tabular.
-model::Recency payload_recency_of(const Schema& schema, const Snapshot& snapshot, ModalityId modality, Time time);
 
 /// The modalities whose payload to impute for a snapshot under imputation.payloads and imputation.features.
 std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "model/drift/monitor.h"
-#include "model/learner.h"
+#include "model/model_version.h"
 #include "state/store.h"
 
 namespace lacuna::daemon {

@@ -14,7 +14,7 @@
 #include "model/drift/missingness_matrix.h"
 #include "state/records/status.h"
 #include "streaming/log/event_log.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::daemon {
 

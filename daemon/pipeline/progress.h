@@ -12,7 +12,7 @@
 #include "state/records/records.h"
 #include "state/store.h"
 #include "streaming/log/event_log.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/refusal.h"
 
 // What the loop tells of itself: plain values, made on its thread and read on any.
 
@@ -53,6 +53,9 @@ struct Recovery {
   double unavailable_seconds = 0;             ///< waited for something out of reach: the log, room on the disk
 };
 
+/// By input partition, since its first record.
+using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
+
 /// A consistent copy of what an operator wants to see; made after each batch.
 struct Progress {
   EventCounts counts;                 ///< since the process started
@@ -71,7 +74,7 @@ struct Progress {
   std::vector<Alert> open_alerts;
   int steps_multiplier = 1;                  ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
   std::size_t assigned_partitions = 0;
-  std::map<streaming::TopicPartition, state::RecordCounts> partitions;  ///< assigned and restored ones, since their first record
+  Tallies partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;
   bool ready = false;
   std::size_t replay_size = 0;

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "model/device.h"
 #include "state/model_chunks.h"
 
 namespace lacuna::daemon {
@@ -19,13 +20,8 @@ constexpr std::size_t kRecordsPerRead = 100;
 constexpr Millis kReadWait{500};
 }  // namespace
 
-/// Oldest first: numbers have a fixed width.
-Result<std::vector<std::string>> LearnerCheckpoints::names() const {
-  auto all = store_.checkpoint_names();
-  if (!all.ok()) return all.status();
-  std::erase_if(*all, [](const std::string& name) { return !name.starts_with(kLearnerCheckpointPrefix); });
-  std::sort(all->begin(), all->end());
-  return all;
+CheckpointSource LearnerCheckpoints::source() const {
+  return {[this] { return store_.checkpoint_names(); }, [this](const std::string& name) { return store_.checkpoint(name); }};
 }
 
 Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::make(std::string_view bytes) {
@@ -41,28 +37,23 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::make(std::string_vie
 }
 
 Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::from_store() {
-  const auto all = names();
+  const auto all = learner_checkpoint_names(source());
   if (!all.ok()) return all.status();
   if (!all->empty()) number_ = std::stoll(all->back().substr(kLearnerCheckpointPrefix.size()));
-  for (auto name = all->rbegin(); name != all->rend(); ++name) {
-    const auto bytes = store_.checkpoint(*name);
-    auto learner = bytes.ok() ? make(*bytes) : Result<std::unique_ptr<model::Learner>>(bytes.status());
-    if (learner.ok()) {
-      spdlog::info("model: {} from {}, {} steps, on {}", (*learner)->current()->id(), *name, (*learner)->current()->steps(),
-                   model::describe_device(config_.model));
-      return learner;
-    }
-    if (learner.code() != Code::corrupt) return learner.status();
-    spdlog::warn("checkpoint {}: {}: trying the one before", *name, learner.status().to_string());
-  }
-  return std::unique_ptr<model::Learner>();
+  std::string name;
+  auto learner = load_newest_checkpoint(source(), [this](std::string_view bytes) { return make(bytes); }, &name);
+  if (learner.code() == Code::not_found || learner.code() == Code::corrupt) return std::unique_ptr<model::Learner>();
+  if (!learner.ok()) return learner;
+  spdlog::info("model: {} from {}, {} steps, on {}", (*learner)->current()->id(), name, (*learner)->current()->steps(),
+               model::describe_device(config_.model));
+  return learner;
 }
 
 Status LearnerCheckpoints::save(model::Learner& learner) {
   const std::string bytes = learner.checkpoint();
   const std::string name = fmt::format("{}{:09}", kLearnerCheckpointPrefix, ++number_);
   LACUNA_RETURN_IF_ERROR(store_.put_checkpoint(name, bytes));
-  const auto all = names();
+  const auto all = learner_checkpoint_names(source());
   if (!all.ok()) return all.status();
   for (std::size_t i = 0; i + config_.checkpoints_kept < all->size(); ++i) {
     LACUNA_RETURN_IF_ERROR(store_.drop_checkpoint((*all)[i]));

@@ -8,14 +8,12 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/registry/newest_checkpoint.h"
 #include "model/learner.h"
 #include "state/store.h"
 #include "streaming/log/event_log.h"
 
 namespace lacuna::daemon {
-
-/// What the names of learners' checkpoints in the store begin with; a number of fixed width follows.
-inline constexpr std::string_view kLearnerCheckpointPrefix = "learner-";
 
 /// Under this name the store keeps the calibration: the one part of the stream's state that says something of the model and not of
 /// the stream that this instance saw.
@@ -44,7 +42,7 @@ class LearnerCheckpoints {
   };
   /// This instance's newest complete one in topics.model, else the newest of another; not_found when there is none.
   Result<Published> find(streaming::TopicReader& reader);
-  Result<std::vector<std::string>> names() const;
+  CheckpointSource source() const;
   Result<std::unique_ptr<model::Learner>> make(std::string_view bytes);  ///< anew when empty
   Result<std::unique_ptr<model::Learner>> from_store();                  ///< null when there is none
   Status adopt(Published& published);

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "model/device.h"
+
 namespace lacuna::daemon {
 
 std::string model_json(const Config& config, const model::ModelVersion& version, const model::LearnerStats& stats,

@@ -2,31 +2,49 @@
 
 #include <spdlog/spdlog.h>
 
-#include "daemon/registry/learner_checkpoints.h"
+#include <algorithm>
+
 #include "state/checkpoint_files.h"
 
 namespace lacuna::daemon {
 
-Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config) {
-  const auto checkpoints = state::CheckpointFiles::open_read_only(config.store.path + "/checkpoints");
-  const auto names = checkpoints.names();
+Result<std::vector<std::string>> learner_checkpoint_names(const CheckpointSource& source) {
+  auto all = source.names();
+  if (!all.ok()) return all.status();
+  std::erase_if(*all, [](const std::string& name) { return !name.starts_with(kLearnerCheckpointPrefix); });
+  std::sort(all->begin(), all->end());  // numbers have a fixed width
+  return all;
+}
+
+Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make, std::string* name) {
+  const auto names = learner_checkpoint_names(source);
   if (!names.ok()) return names.status();
-  Status newest(Code::not_found, "no model in " + config.data_dir + ": let `lacuna run` learn first");
-  bool first = true;
-  for (auto name = names->rbegin(); name != names->rend(); ++name) {
-    if (!name->starts_with(kLearnerCheckpointPrefix)) continue;
-    const auto bytes = checkpoints.get(*name);
-    if (bytes.code() == Code::not_found) continue;  // the daemon has dropped it since
-    auto learner = bytes.ok() ? model::Learner::make(*config.schema, config.model, config.train, config.predict,
-                                                     [](std::size_t, std::uint64_t) { return std::vector<Example>{}; }, *bytes)
-                              : Result<std::unique_ptr<model::Learner>>(bytes.status());
-    if (learner.ok()) return (*learner)->current();
-    if (first) newest = learner.status();
-    first = false;
-    if (learner.code() != Code::corrupt) break;
-    spdlog::warn("checkpoint {}: {}: trying the one before", *name, learner.status().to_string());
+  Status newest(Code::not_found, "no model yet: let `lacuna run` learn first");
+  for (auto it = names->rbegin(); it != names->rend(); ++it) {
+    const auto bytes = source.get(*it);
+    if (bytes.code() == Code::not_found) continue;  // dropped since
+    auto learner = bytes.ok() ? make(*bytes) : Result<std::unique_ptr<model::Learner>>(bytes.status());
+    if (learner.ok()) {
+      if (name != nullptr) *name = *it;
+      return learner;
+    }
+    if (newest.code() == Code::not_found) newest = learner.status();
+    if (learner.code() != Code::corrupt) return learner.status();
+    spdlog::warn("checkpoint {}: {}: trying the one before", *it, learner.status().to_string());
   }
   return newest;
+}
+
+Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config) {
+  const auto files = state::CheckpointFiles::open_read_only(config.store.path + "/checkpoints");
+  const auto learner = load_newest_checkpoint(
+      {[&] { return files.names(); }, [&](const std::string& name) { return files.get(name); }}, [&config](std::string_view bytes) {
+        const auto no_replay = [](std::size_t, std::uint64_t) { return std::vector<Example>{}; };
+        return model::Learner::make(*config.schema, config.model, config.train, config.predict, no_replay, bytes);
+      });
+  if (learner.code() == Code::not_found) return Status(Code::not_found, config.data_dir + ": " + learner.status().message());
+  if (!learner.ok()) return learner.status();
+  return (*learner)->current();
 }
 
 }  // namespace lacuna::daemon

@@ -1,4 +1,5 @@
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 
 #include <fmt/core.h>
 
@@ -10,6 +11,7 @@
 #include <tuple>
 
 #include "daemon/simulator/ward_patient.h"
+#include "state/records/counter_random.h"
 #include "state/records/hash.h"
 
 namespace lacuna::daemon {
@@ -47,7 +49,7 @@ struct Entry {
 };
 
 /// The next morning round (06:00 UTC) after `time`, as this bed keeps it.
-Time next_morning(Time time, WardRandom& random) {
+Time next_morning(Time time, CounterRandom& random) {
   const Time six = std::chrono::floor<days>(time) + hours(6);
   const Time next = six > time + hours(3) ? six : six + days(1);
   return next + from_hours(std::clamp(0.35 * random.normal(), -1.0, 1.0));
@@ -56,7 +58,7 @@ Time next_morning(Time time, WardRandom& random) {
 /// When the next observation of a kind is made after one at `time`: charts by the clock, gases by need, laboratories in the
 /// morning and now and then between.
 Time next_order(Kind kind, Time time, WardPatient& patient) {
-  WardRandom& random = patient.orders();
+  CounterRandom& random = patient.orders();
   const double spread = random.normal();
   switch (kind) {
     case kVitals: return time + from_hours(std::clamp(1 + 0.08 * spread, 0.75, 1.25));
@@ -86,8 +88,8 @@ class Ward {
 
   void run() {
     for (std::size_t bed = 0; bed < beds_.size(); ++bed) {
-      WardRandom random(bed_seed(bed, 0));
-      push({options_.start + from_hours(random.uniform()), bed, kAdmission, 0});
+      CounterRandom random(bed_seed(bed, 0));
+      push({options_.start + from_hours(random.open_unit()), bed, kAdmission, 0});
     }
     while (!queue_.empty()) {
       const Entry entry = queue_.top();
@@ -119,21 +121,21 @@ class Ward {
     Bed& bed = beds_[entry.bed];
     bed.stay = entry.stay;
     bed.events = 0;
-    WardRandom random(bed_seed(entry.bed, entry.stay) ^ 0x73746179ULL);
+    CounterRandom random(bed_seed(entry.bed, entry.stay) ^ 0x73746179ULL);
     double stay = std::clamp(kStayMedianHours * std::exp(kStaySpread * random.normal()), kStayMinHours, kStayMaxHours);
     // At the beginning the ward is full of patients who came at different times: not all of them leave together.
-    if (entry.stay == 0) stay *= 0.15 + 0.85 * random.uniform();
+    if (entry.stay == 0) stay *= 0.15 + 0.85 * random.open_unit();
     bed.patient.emplace(fmt::format("w{:05}-{:02}", entry.bed + 1, entry.stay + 1),
                         fmt::format("icu-{}", entry.bed % kSites + 1), bed_seed(entry.bed, entry.stay), entry.time, stay);
     WardPatient& patient = *bed.patient;
     truth_.truth = patient.measure(entry.time);
     const bool go_on = observe(entry, bed);
 
-    WardRandom& orders = patient.orders();
+    CounterRandom& orders = patient.orders();
     const std::array<double, kOrderKinds> first_after{0.1, 0.5, 0.4, 0.45, 0.6, 0.3, 1.0};  // hours: the admission's work-up
     for (std::uint8_t k = 0; k < kOrderKinds; ++k) {
       const Kind kind = static_cast<Kind>(k);
-      const double wait = first_after[kind] * (0.7 + 0.6 * orders.uniform());
+      const double wait = first_after[kind] * (0.7 + 0.6 * orders.open_unit());
       if (kind == kLiver && !patient.liver_watched()) continue;  // not ordered where nobody suspects it
       push({entry.time + from_hours(wait), entry.bed, kind, entry.stay});
     }
@@ -162,7 +164,7 @@ class Ward {
     event_.modality = entry.kind;
     const Modality& modality = schema_.modalities()[event_.modality];
     for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-      if (patient.orders().uniform() < ward_features()[f].share) event_.values.push_back({f, reported(f, entry.time)});
+      if (patient.orders().open_unit() < ward_features()[f].share) event_.values.push_back({f, reported(f, entry.time)});
     }
     if (event_.values.empty() || silent(event_.modality, entry.time)) return true;
     return sink_(event_, truth_);

@@ -12,9 +12,6 @@
 
 namespace lacuna::daemon {
 
-/// The schema the ward speaks (configs/simulated-ward.yaml declares the same; a test compares them).
-Schema ward_schema();
-
 struct WardOptions {
   std::size_t beds = 120;             ///< patients present at a time; a discharged one is followed by a new one
   Millis duration{std::chrono::hours(96)};

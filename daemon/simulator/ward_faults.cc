@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/simulator/ward_schema.h"
+
 namespace lacuna::daemon {
 
 namespace {

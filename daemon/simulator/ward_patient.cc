@@ -38,23 +38,6 @@ double resolve(const WardFeature& f, double natural) {
 
 }  // namespace
 
-double WardRandom::uniform() {
-  // Half a step up: never 0, so that its logarithm exists.
-  return to_unit(mix64(seed_ ^ mix64(++count_))) + 0x1.0p-54;
-}
-double WardRandom::normal() {
-  const double radius = std::sqrt(-2 * std::log(uniform()));
-  return radius * std::cos(2 * std::numbers::pi * uniform());
-}
-double WardRandom::exponential(double mean) { return -mean * std::log(uniform()); }
-int WardRandom::poisson(double mean) {
-  // Knuth's product of uniforms: means here stay below a few dozen.
-  const double limit = std::exp(-mean);
-  int count = 0;
-  for (double product = uniform(); product > limit; product *= uniform()) ++count;
-  return count;
-}
-
 WardPatient::WardPatient(std::string id, std::string site, std::uint64_t seed, Time admitted, double stay)
     : id_(std::move(id)),
       site_(std::move(site)),
@@ -71,8 +54,8 @@ WardPatient::WardPatient(std::string id, std::string site, std::uint64_t seed, T
   liver_watched_ = trait_[kHepatic] + kWithSeverity[kHepatic] * trait_[kSeverity] + 0.4 * values_.normal() > 0;
 
   const double age = std::round(std::clamp(63 + 15 * values_.normal() + 4 * trait_[kRenal], 18.0, 99.0));
-  const double sex = values_.uniform() < 0.56 ? 1 : 0;
-  const double ward = std::floor(values_.uniform() * 4);
+  const double sex = values_.open_unit() < 0.56 ? 1 : 0;
+  const double ward = std::floor(values_.open_unit() * 4);
   attributes_.push_back({0, age});
   attributes_.push_back({1, sex});
   attributes_.push_back({2, ward});

@@ -5,49 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "daemon/simulator/ward_schema.h"
+#include "state/records/counter_random.h"
 #include "state/records/records.h"
 
 // One simulated patient: a hidden state that drifts, and what the instruments would read at any moment.
 
 namespace lacuna::daemon {
-
-/// What is wrong with a patient, each about standard normal over the ward.
-enum Factor : std::uint8_t { kSeverity, kInfection, kRespiratory, kRenal, kHepatic, kPressure, kFactorCount };
-
-/// How a feature follows from the hidden state, on its own scale (log(1 + x) for log_normal):
-/// mean + sd * (load . factors + habit * (of the patient, constant) + noise * (of the moment) + daily * sin(time of day)).
-struct WardFeature {
-  const char* modality;
-  const char* name;
-  const char* unit;
-  Likelihood likelihood;
-  double low, high;
-  double mean, sd;
-  std::array<double, kFactorCount> load;
-  double habit, noise;
-  double daily;
-  double step;   ///< what the instrument resolves, natural scale; 0: classes and counts
-  double share;  ///< of the modality's events that hold it
-};
-
-inline constexpr std::size_t kWardFeatureCount = 24;
-/// In the order of ward_schema()'s features.
-const std::array<WardFeature, kWardFeatureCount>& ward_features();
-
-/// Uniform and normal draws from a counter: no state but two numbers, the same on every machine.
-class WardRandom {
- public:
-  explicit WardRandom(std::uint64_t seed) : seed_(seed) {}
-  double uniform();  ///< in (0, 1)
-  double normal();
-  /// Exponential with this mean.
-  double exponential(double mean);
-  int poisson(double mean);
-
- private:
-  std::uint64_t seed_;
-  std::uint64_t count_ = 0;
-};
 
 class WardPatient {
  public:
@@ -61,7 +25,7 @@ class WardPatient {
   bool liver_watched() const { return liver_watched_; }
   const std::vector<AttributeValue>& attributes() const { return attributes_; }
   /// The stream of order times and of panels' gaps: apart from the one behind the values.
-  WardRandom& orders() { return orders_; }
+  CounterRandom& orders() { return orders_; }
 
   /// Moves the hidden state on to `time` (not before the last) and reads every instrument: one value per feature, the same
   /// again for the same time. Valid until the next call.
@@ -71,7 +35,7 @@ class WardPatient {
   double read(std::size_t feature, double daily_phase);
 
   std::string id_, site_;
-  WardRandom values_, orders_;
+  CounterRandom values_, orders_;
   Time admitted_, discharged_, now_;
   std::array<double, kFactorCount> trait_{}, drift_{}, factors_{};
   std::array<double, kWardFeatureCount> habit_{};

@@ -1,8 +1,8 @@
+#include "daemon/simulator/ward_schema.h"
+
 #include <cassert>
 #include <string_view>
 
-#include "daemon/simulator/ward.h"
-#include "daemon/simulator/ward_patient.h"
 
 namespace lacuna::daemon {
 

@@ -2,12 +2,10 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "model/drift/missingness_matrix.h"
 #include "state/records/status.h"
 
-// What /v1/drift and /v1/missingness tell, for people: tables, and a picture. `invalid` where the bytes are not such an answer.
+// What /v1/drift tells, for people. `invalid` where the bytes are not such an answer.
 
 namespace lacuna::daemon {
 
@@ -17,11 +15,5 @@ struct DriftTableOptions {
   bool all = false;   ///< else those alarmed or muted, and the few nearest to it
 };
 Result<std::string> drift_table(std::string_view json, const DriftTableOptions& options);
-
-Result<std::vector<drift::MissingnessMatrix::Row>> read_missingness(std::string_view json);
-/// The newest `weeks` weeks; each modality over all sites first, where there are several.
-std::string missingness_table(const std::vector<drift::MissingnessMatrix::Row>& rows, std::size_t weeks);
-/// A heat map as SVG: a row per modality and site, a column per week.
-std::string missingness_svg(const std::vector<drift::MissingnessMatrix::Row>& rows);
 
 }  // namespace lacuna::daemon

@@ -1,3 +1,5 @@
+#include "daemon/tables/missingness_table.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -5,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "daemon/tables/drift_table.h"
 #include "daemon/tables/text_table.h"
 
 namespace lacuna::daemon {

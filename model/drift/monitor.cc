@@ -13,6 +13,7 @@
 #include "model/drift/score_subject.h"
 #include "model/drift/subject_registry.h"
 #include "state/records/bytes.h"
+#include "state/records/scale.h"
 
 namespace lacuna::drift {
 namespace {
@@ -171,8 +172,7 @@ void Monitor::Impl::first_value(const FeatureValue& value, const Arrival& arriva
     }
     return;
   }
-  const bool logarithmic = feature.likelihood == Likelihood::log_normal || feature.likelihood == Likelihood::negative_binomial;
-  registry.first_value(value.feature, logarithmic ? std::log1p(value.value) : value.value, arrival.time, newest, site);
+  registry.first_value(value.feature, to_symmetric_scale(feature.likelihood, value.value), arrival.time, newest, site);
 }
 
 Monitor::Monitor(const Schema& schema, MonitorOptions options) : impl_(std::make_unique<Impl>(schema, options)) {}

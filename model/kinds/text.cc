@@ -2,6 +2,7 @@
 
 #include "model/kinds/kind.h"
 #include "model/payload_statistics.h"
+#include "state/records/counter_random.h"
 
 // Texts as token numbers. The encoder looks at words and their neighbours. Two decoders: a bag says how likely each word is,
 // wherever it stands; a sequence says what comes next, from the words before it.
@@ -113,7 +114,7 @@ class TextKind final : public PayloadKind {
 
   Tensor sample(const Tensor& decoded, const std::vector<std::uint64_t>& seeds) const override {
     const std::int64_t rows = decoded.size(0);
-    std::vector<HashRandom> random(seeds.begin(), seeds.end());
+    std::vector<CounterRandom> random(seeds.begin(), seeds.end());
     Tensor tokens = torch::zeros({rows, length_}, torch::kLong);
     std::vector<std::int64_t> lengths(static_cast<std::size_t>(rows), length_);
     Tensor bag;
@@ -122,7 +123,7 @@ class TextKind final : public PayloadKind {
       const Tensor rate = decoded.squeeze(1).select(-1, words_).clamp(-8, 8).exp().to(torch::kCPU).contiguous();
       for (std::int64_t i = 0; i < rows; ++i) {
         lengths[static_cast<std::size_t>(i)] =
-            std::min(poisson(rate.data_ptr<float>()[i], random[static_cast<std::size_t>(i)]), length_);
+            std::min(random[static_cast<std::size_t>(i)].poisson(rate.data_ptr<float>()[i]), length_);
       }
     }
     std::vector<bool> done(static_cast<std::size_t>(rows), false);
@@ -189,14 +190,6 @@ class TextKind final : public PayloadKind {
     const Tensor constant = torch::silu(torch::mm(state, state_out_)).unsqueeze(1).expand({-1, x.size(2), -1});
     return forbid_padding(torch::matmul(torch::cat({x.transpose(1, 2), constant}, -1), out_) + out_bias_);
   }
-  static std::int64_t poisson(double rate, HashRandom& random) {
-    // Knuth's method, in logarithms; rates are at most e^8.
-    double left = rate;
-    std::int64_t n = 0;
-    while ((left += std::log(std::max(random.unit(), 1e-300))) > 0) ++n;
-    return n;
-  }
-
   bool sequence_;
   std::int64_t words_, length_, code_, state_;
   Tensor embedding_, near_, near_bias_, code_out_, count_out_;

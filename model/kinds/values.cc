@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "state/records/counter_random.h"
+
 namespace lacuna::model {
 
 using torch::Tensor;
@@ -63,7 +65,7 @@ Tensor ValuesKind::sample(const Tensor& decoded, const std::vector<std::uint64_t
   Tensor z = torch::empty({rows, values_});
   for (std::int64_t i = 0; i < rows; ++i) {
     const std::span<float> row(z.data_ptr<float>() + i * values_, static_cast<std::size_t>(values_));
-    HashRandom random(seeds[static_cast<std::size_t>(i)]);
+    CounterRandom random(seeds[static_cast<std::size_t>(i)]);
     if (density_ == Density::normal) {
       random.normals(row);
     } else {

@@ -6,14 +6,11 @@
 #include <vector>
 
 #include "model/predictive/predictive.h"
+#include "model/predictive/recency.h"
 #include "state/records/schema.h"
 #include "state/records/status.h"
 
 namespace lacuna::model {
-
-/// What is known of the feature when it is predicted: intervals are calibrated apart for each.
-enum class Recency : std::uint8_t { never_measured, stale, fresh };
-inline constexpr std::size_t kRecencyCount = 3;
 
 struct Interval {
   double low = 0;

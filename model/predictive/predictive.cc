@@ -7,6 +7,7 @@
 
 #include "model/predictive/negative_binomial.h"
 #include "model/predictive/student_t.h"
+#include "state/records/scale.h"
 
 namespace lacuna::model {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 constexpr double kInvSqrt2Pi = 0.3989422804014327;
 constexpr double kProbabilityMin = 1e-300;
 // exp() of twice this is still finite: a log-normal component this wide has no useful mean, but must not become infinite.
-constexpr double kExponentMax = 300;
 constexpr int kNewtonStepsMax = 80;
 
 double normal_density(double z) { return kInvSqrt2Pi * std::exp(-0.5 * z * z); }
@@ -73,10 +73,6 @@ class AbsoluteMean {
 };
 
 const AbsoluteMean kAbsoluteMean;
-
-double to_scale(Likelihood likelihood, double value) {
-  return likelihood == Likelihood::log_normal ? std::log1p(std::max(value, 0.0)) : value;
-}
 
 struct Tails {
   double lower = 0, upper = 0, density = 0;
@@ -156,15 +152,18 @@ double component_variance(const Predictive& p, std::size_t k) {
 
 }  // namespace
 
-double from_scale(Likelihood likelihood, double y) {
-  return likelihood == Likelihood::log_normal ? std::max(0.0, std::expm1(std::min(y, kExponentMax))) : y;
-}
-
 double normal_cdf(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
 
 double normal_quantile(double p) {
   if (p <= 0.5) return lower_quantile(std::max(p, kProbabilityMin));
   return -lower_quantile(std::max(1 - p, kProbabilityMin));
+}
+
+double Predictive::mean_on_scale() const {
+  if (likelihood != Likelihood::log_normal) return mean();
+  double sum = 0;
+  for (std::size_t k = 0; k < weights.size(); ++k) sum += static_cast<double>(weights[k]) * location[k];
+  return sum;
 }
 
 double Predictive::mean() const {

@@ -16,10 +16,6 @@ namespace lacuna::model {
 double normal_cdf(double z);
 /// Its inverse: p in (0, 1), down to 1e-300; anything at or beyond the ends gives what the nearest such p would.
 double normal_quantile(double p);
-/// From a feature's scale (log(1+x) for log_normal, else x) to its natural one. A log_normal feature is never negative, whatever
-/// mass the normal on log(1+x) has below 0.
-double from_scale(Likelihood likelihood, double y);
-
 /// A mixture with K components for one feature. Continuous features: component k is normal(location[k], scale[k]) on the
 /// feature's scale (x, or log(1+x) for log_normal), in natural units of that scale. student_t: location[k] + scale[k] T, T with
 /// freedom[k] degrees of freedom. negative_binomial: location[k] is the mean, scale[k] the dispersion r (variance = mean +
@@ -34,6 +30,8 @@ struct Predictive {
 
   /// All on the natural scale of the feature; for discrete features mean is the expected class index, median its median.
   double mean() const;
+  /// On the feature's scale: what the squared error there is least about. Of a log_normal the mean of the logarithm.
+  double mean_on_scale() const;
   double sd() const;
   double quantile(double p) const;   ///< p in (0, 1); continuous: solved to 1e-4 scale units
   double median() const { return quantile(0.5); }

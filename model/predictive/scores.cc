@@ -28,6 +28,26 @@ void each_later_field(Row& r, Visit&& visit) {
 
 }  // namespace
 
+Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive, const Arrival& arrival) {
+  const auto [feature, value, last, u] = arrival;
+  const Interval interval = calibrator.interval(feature, recency, predictive);
+  Score s;
+  s.feature = feature;
+  s.seen_before = last.has_value();
+  s.value = scale.of(value);
+  s.error_model = scale.distance(predictive.median(), value);
+  s.error_mean = scale.from_mean(value);
+  s.error_last = last ? scale.distance(*last, value) : s.error_mean;
+  const double off = (predictive.mean_on_scale() - s.value) / scale.sd;
+  s.squared_model = off * off;
+  s.crps = predictive.crps(value) / scale.sd;
+  s.width = (scale.of(interval.high) - scale.of(interval.low)) / scale.sd;
+  s.z = predictive.normal_score(value, u);
+  s.central = std::abs(s.z) <= normal_quantile((1 + calibrator.level()) / 2);
+  s.covered = calibrator.update(feature, recency, predictive, value, u);
+  return s;
+}
+
 ScoreBoard::ScoreBoard(std::size_t feature_count, double window)
     : decay_(std::exp(-1.0 / std::max(window, 1.0))), rows_(feature_count) {}
 
@@ -56,7 +76,7 @@ void ScoreBoard::add(const Score& s) {
   r.intervals.add(s.covered, s.central, s.value);
 }
 
-void ScoreBoard::add(const HiddenScore& s) {
+void ScoreBoard::add_hidden(const Score& s) {
   Row& r = rows_[s.feature];
   r.hidden_count += 1;
   r.hidden_covered += s.covered ? 1 : 0;

@@ -1,39 +1,46 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/predictive/calibration.h"
 #include "model/predictive/coverage.h"
+#include "state/records/scale.h"
 #include "state/records/schema.h"
 #include "state/records/status.h"
 
 namespace lacuna::model {
 
-/// One test-then-train comparison, errors in standardised units (the feature's scale, minus mean, over sd of the model
-/// version that predicted).
+/// One comparison of an arriving value with what was predicted before it. Errors are in standard deviations of the feature's scale.
 struct Score {
   FeatureId feature = 0;
   bool seen_before = false;     ///< in this patient
   double error_model = 0;       ///< |median - value|
   double error_last = 0;        ///< |last value, else mean - value|
   double error_mean = 0;        ///< |population mean - value|
-  double squared_model = 0;     ///< (mean - value)^2
+  double squared_model = 0;     ///< (the prediction's mean on the scale - value)^2
   double crps = 0;
-  double width = 0;             ///< of the interval
-  bool covered = false;
+  double width = 0;             ///< of the calibrated interval
+  bool covered = false;         ///< by it
   bool central = false;         ///< the model's own interval held it, before calibration
+  double z = 0;                 ///< the value's normal score under the model's own distribution
   double value = 0;             ///< on the feature's scale
 };
 
-/// The same for a cell that was hidden although it had been measured: predicted as if it never had been.
-struct HiddenScore {
+/// What is scored.
+struct Arrival {
   FeatureId feature = 0;
-  double error_model = 0;
-  double width = 0;
-  bool covered = false;
+  double value = 0;             ///< natural units
+  std::optional<double> last;   ///< the patient's last value before, natural units; empty: never measured, or hidden
+  double u = 0;                 ///< in [0, 1): randomises the integral transform of counts and classes (Predictive::pit)
 };
+
+/// The one rule by which a prediction is judged: by the daemon as the stream goes by, by the protocols on stays held back. Feeds the
+/// value back to the calibrator, after its interval was taken. `scale`: of the population that errors are told in.
+Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive, const Arrival& arrival);
 
 /// Sums of scores per feature, over all time and over a recent exponential window. Not thread-safe.
 class ScoreBoard {
@@ -51,7 +58,8 @@ class ScoreBoard {
   /// `window`: scores after which one has lost 63 % of its weight in the recent columns.
   ScoreBoard(std::size_t feature_count, double window);
   void add(const Score& score);
-  void add(const HiddenScore& score);
+  /// Of a value that was hidden although it had been measured: predicted as if it never had been.
+  void add_hidden(const Score& score);
   const Row& row(FeatureId feature) const { return rows_[feature]; }
   std::size_t size() const { return rows_.size(); }
   /// Features with at least `minimum` scores, weighted equally (PROTOCOL's convention): means of the per-feature means.

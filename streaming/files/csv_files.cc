@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "state/records/hash.h"
+#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_writer.h"
 
 namespace lacuna::streaming {

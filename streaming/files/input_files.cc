@@ -6,6 +6,7 @@
 
 #include "state/records/hash.h"
 #include "streaming/files/csv_files.h"
+#include "streaming/messages/event_decoder.h"
 
 namespace lacuna::streaming {
 

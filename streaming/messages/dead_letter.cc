@@ -1,6 +1,8 @@
+#include "streaming/messages/dead_letter.h"
+
 #include <string>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/refusal.h"
 
 namespace lacuna::streaming {
 
@@ -18,22 +20,6 @@ std::string cut(std::string_view text) {
 }
 
 }  // namespace
-
-std::string_view to_string(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::malformed: return "malformed";
-    case Refusal::too_large: return "too_large";
-    case Refusal::unknown_modality: return "unknown_modality";
-    case Refusal::unknown_feature: return "unknown_feature";
-    case Refusal::out_of_range: return "out_of_range";
-    case Refusal::unit: return "unit";
-    case Refusal::time: return "time";
-    case Refusal::imputed: return "imputed";
-    case Refusal::late: return "late";
-    case Refusal::poison: return "poison";
-  }
-  return "unknown";
-}
 
 OutputRecord make_dead_letter(const std::string& topic, const Record& original, Refusal reason, std::string_view stage,
                               std::string_view message) {

@@ -1,9 +1,10 @@
+#include "streaming/messages/encoders.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "streaming/messages/json_writer.h"
-#include "streaming/messages/message_codec.h"
 #include "streaming/messages/payload_json.h"
 
 // Records to messages, members in the order of docs/messages.md. A number that is not finite is left out: JSON has no

@@ -1,8 +1,10 @@
+#include "streaming/messages/event_decoder.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "streaming/messages/json_value_internal.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/json_value.h"
+#include "streaming/messages/refusal.h"
 #include "streaming/messages/payload_json.h"
 
 namespace lacuna::streaming {

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "streaming/messages/json_value_internal.h"
+#include "streaming/messages/json_value.h"
 
 namespace lacuna::streaming {
 

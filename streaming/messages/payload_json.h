@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "state/records/schema.h"
-#include "streaming/messages/json_value_internal.h"
+#include "streaming/messages/json_value.h"
 #include "streaming/messages/json_writer.h"
 
 // Payloads as messages carry them: {"dtype":"uint8","shape":[1,28,28],"data":"<base64>"}, and texts. Private to streaming/.

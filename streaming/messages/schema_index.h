@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "state/records/schema.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/refusal.h"
 
 // What a schema says about one feature or attribute, in the form that readers of messages and files ask for. Private to
 // streaming/.

@@ -1,9 +1,11 @@
+#include "streaming/messages/snapshot_codec.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "streaming/messages/json_value_internal.h"
+#include "streaming/messages/json_value.h"
 #include "streaming/messages/json_writer.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/payload_json.h"
 
 namespace lacuna::streaming {

@@ -1,3 +1,5 @@
+#include "streaming/messages/units.h"
+
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -5,11 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include "streaming/messages/message_codec.h"
 
 // UCUM conversions by dimension: a unit is read as factor x base units, and two units convert when their dimensions
 // agree. Only what is certain is in the tables; everything else is refused rather than guessed. Factors are long double
 // so that 37 Cel becomes 98.6 [degF] and not 98.60000000000001.
+
+#include "state/records/schema.h"
 
 namespace lacuna::streaming {
 

@@ -4,7 +4,10 @@
 #include <string>
 #include <string_view>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
+#include "streaming/messages/refusal.h"
+#include "streaming/messages/snapshot_codec.h"
 
 // Whatever arrives, the decoder answers without a fault, and what it takes it takes whole: written out and read again,
 // the event is the same. The same function is run by libFuzzer (-DLACUNA_FUZZ=ON) and, on the corpus, by the tests.

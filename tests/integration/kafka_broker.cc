@@ -52,7 +52,7 @@ std::string unique_name(const std::string& base) {
 }
 
 std::optional<std::string> run(const std::string& command, const std::string& input) {
-  const streaming::ScratchFolder scratch;
+  const lacuna::testing::ScratchFolder scratch;
   const std::string input_file = scratch.path() + "/input";
   std::ofstream(input_file, std::ios::binary) << input;
   FILE* pipe = popen(("(" + command + ") < '" + input_file + "' 2>&1").c_str(), "r");

@@ -15,7 +15,7 @@
 #include "daemon/pipeline/pipeline.h"
 #include "model/drift/monitor.h"
 #include "state/store.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
 #include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {

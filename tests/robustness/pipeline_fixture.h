@@ -10,6 +10,7 @@
 
 #include "daemon/config/config.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "streaming/log/event_log.h"
 
 // What the tests of the whole loop share: a small configuration of the ward in a folder of its own, and its log.

@@ -17,9 +17,11 @@
 #include "daemon/config/config.h"
 #include "daemon/pipeline/pipeline.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "state/patient.h"
 #include "state/store.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/refusal.h"
 #include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "state/store.h"
 #include "tests/support/daemon_process.h"
 #include "tests/support/scratch_folder.h"
@@ -81,7 +82,7 @@ class RunCommand : public ::testing::Test {
   }
 
  private:
-  streaming::ScratchFolder folder_;
+  lacuna::testing::ScratchFolder folder_;
 };
 
 /// In systemd's place.

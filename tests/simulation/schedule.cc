@@ -13,6 +13,7 @@
 #include "daemon/pipeline/pipeline.h"
 #include "state/records/hash.h"
 #include "tests/simulation/stream.h"
+#include "tests/support/scratch_folder.h"
 
 namespace lacuna::simulation {
 
@@ -34,27 +35,6 @@ constexpr Millis kTurnTime{20};
 
 /// The process ends here. Not a std::exception: the loop must not take it for a fault of the batch.
 struct Death {};
-
-/// In memory where the system has such a folder.
-class Scratch {
- public:
-  Scratch() {
-    const fs::path memory = "/dev/shm";
-    const fs::path base = fs::is_directory(memory) && access(memory.c_str(), W_OK) == 0 ? memory : fs::temp_directory_path();
-    path_ = (base / "lacuna-simulation-XXXXXX").string();
-    if (!mkdtemp(path_.data())) throw std::runtime_error("no scratch folder");
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  fs::path operator/(const std::string& name) const { return fs::path(path_) / name; }
-
- private:
-  std::string path_;
-};
 
 struct Instance {
   std::string name;
@@ -448,7 +428,7 @@ class Simulation {
 
   void read_store(const std::string& name, const std::vector<TopicPartition>& partitions, Outcome& out) {
     state::StoreOptions options = config("", "").store;
-    options.path = (scratch_ / name / "state").string();
+    options.path = scratch_ / (name + "/state");
     auto store = state::Store::open(*schema_, options);
     if (!store.ok()) throw std::runtime_error("store of " + name + ": " + store.status().to_string());
     Outcome::Held held;
@@ -468,7 +448,7 @@ class Simulation {
   Statistics& statistics_;
   const bool aloud_;
   Report report_;
-  Scratch scratch_;
+  lacuna::testing::ScratchFolder scratch_{true};
   streaming::SimulatedClock clock_{*parse_rfc3339("2026-03-01T00:00:00Z")};
   streaming::SimulatedLog log_{clock_, random_};
   std::shared_ptr<const Schema> schema_;

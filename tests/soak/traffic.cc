@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "state/records/hash.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::soak {
 

@@ -13,7 +13,7 @@
 #include "state/records/schema.h"
 #include "state/records/time.h"
 #include "streaming/log/event_log.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/refusal.h"
 
 namespace lacuna::soak {
 

@@ -1,3 +1,5 @@
+#include "streaming/messages/dead_letter.h"
+#include "streaming/messages/encoders.h"
 #include "tests/soak/verifier.h"
 
 #include <gmock/gmock.h>

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/learner.h"
+#include "model/model_version.h"
 #include "model/trainer.h"
 #include "tests/unit/model/synthetic.h"
 

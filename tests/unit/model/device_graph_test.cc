@@ -13,6 +13,8 @@
 #include "model/adam.h"
 #include "model/inference.h"
 #include "model/objective.h"
+#include "state/records/counter_random.h"
+#include "state/records/scale.h"
 
 // Protects what a GPU replays without the host: inputs lie at fixed places, a recording follows the warm-ups, what cannot be recorded is
 // done all the same; neither a gradient step nor a prediction asks the host anything on its way, whatever the model; and shapes that were
@@ -109,7 +111,7 @@ TEST(DeviceGraph, IsRecordedOnceAfterTheWarmUpsAndThenReplayed) {
 TEST(DeviceGraph, EveryShapeAndVariantHasARecordingOfItsOwn) {
   Tape tape;
   Graph graph(torch::kCPU, true, tape.maker());
-  HashRandom random(3);
+  CounterRandom random(3);
   std::set<std::tuple<std::int64_t, bool, int>> seen;
   for (int i = 0; i < 400; ++i) {
     const auto rows = static_cast<std::int64_t>(1 + random.below(3));
@@ -182,7 +184,7 @@ Schema everything() {
   return Schema::make(std::move(specs), {age}).value();
 }
 
-Payload draw_payload(const Modality& m, HashRandom& random) {
+Payload draw_payload(const Modality& m, CounterRandom& random) {
   if (m.kind == ModalityKind::text) return {{}, {}, random.unit() < 0.5 ? "heart clear" : "lung lung unknown heart"};
   Payload p;
   p.values.resize(m.payload.value_count(m.kind));
@@ -190,7 +192,7 @@ Payload draw_payload(const Modality& m, HashRandom& random) {
   return p;
 }
 
-Example draw_example(const Schema& schema, HashRandom& random) {
+Example draw_example(const Schema& schema, CounterRandom& random) {
   Example e;
   e.time = Time(std::chrono::hours(24 * 365 * 50));
   Snapshot& s = e.before;
@@ -234,7 +236,7 @@ class RecordedWork : public ::testing::TestWithParam<Case> {
     options_.hidden_dim = 16;
     train_.objective = GetParam().objective;
     train_.passes = GetParam().passes;
-    HashRandom random(7);
+    CounterRandom random(7);
     for (int i = 0; i < 11; ++i) {
       examples_.push_back(draw_example(schema_, random));
       standardiser_.observe(examples_.back());

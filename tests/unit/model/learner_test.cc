@@ -1,3 +1,4 @@
+#include "model/device.h"
 #include "model/learner.h"
 
 #include <algorithm>

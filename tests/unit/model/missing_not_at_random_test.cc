@@ -8,6 +8,7 @@
 
 #include "model/encoding.h"
 #include "model/trainer.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -33,7 +34,7 @@ struct Row {
 /// Six numbers that follow two hidden ones. `themselves`: the first three are missing where they are above their mean; else as often, by
 /// chance.
 std::vector<Row> rows(std::size_t count, std::uint64_t seed, bool themselves) {
-  HashRandom random(seed);
+  CounterRandom random(seed);
   std::vector<Row> out(count);
   for (Row& row : out) {
     float noise[2 + kColumns];

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "model/predictive/predictive.h"
+#include "state/records/counter_random.h"
 #include "tests/unit/model/synthetic.h"
 
 // Protects the algebra of the model: the fused posterior, the KL term, the likelihoods and the gradient are
@@ -15,7 +16,7 @@ namespace {
 
 using torch::Tensor;
 
-Tensor random_tensor(HashRandom& random, std::vector<std::int64_t> shape) {
+Tensor random_tensor(CounterRandom& random, std::vector<std::int64_t> shape) {
   std::vector<float> values(static_cast<std::size_t>(c10::multiply_integers(shape)));
   random.normals(values);
   return torch::tensor(values).view(shape);
@@ -25,7 +26,7 @@ Tensor random_tensor(HashRandom& random, std::vector<std::int64_t> shape) {
 // precision.
 TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
   const std::int64_t rows = 3, modalities = 4, latent = 5, subsets = 16;
-  HashRandom random(11);
+  CounterRandom random(11);
   const Tensor mean = random_tensor(random, {rows, modalities, latent});
   const Tensor log_precision = random_tensor(random, {rows, modalities, latent});
   const Tensor extra_mean = random_tensor(random, {rows, subsets, latent});
@@ -60,7 +61,7 @@ TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
 }
 
 TEST(Fuse, EmptySubsetIsThePrior) {
-  HashRandom random(12);
+  CounterRandom random(12);
   const Posterior q =
       fuse(random_tensor(random, {2, 3, 4}), random_tensor(random, {2, 3, 4}), torch::zeros({2, 1, 3}));
   EXPECT_EQ(q.mean.abs().max().item<float>(), 0.0F);
@@ -70,7 +71,7 @@ TEST(Fuse, EmptySubsetIsThePrior) {
 
 // KL(N(m, v) || N(0, 1)) = (v + m^2 - 1 - ln v) / 2, and the same by integrating the density on a grid.
 TEST(Kl, EqualsNumericalIntegration) {
-  HashRandom random(13);
+  CounterRandom random(13);
   for (int i = 0; i < 20; ++i) {
     const Posterior q{random_tensor(random, {1, 1, 1}), random_tensor(random, {1, 1, 1})};
     const double mean = q.mean.item<double>(), sd = std::exp(0.5 * q.log_variance.item<double>());
@@ -86,13 +87,13 @@ TEST(Kl, EqualsNumericalIntegration) {
 
 /// Every weight moved off its start, since many start at zero and would hide what they do.
 Network random_network(const InputLayout& layout, const ModelOptions& options, bool trainable = false) {
-  HashRandom random(options.seed + 77);
+  CounterRandom random(options.seed + 77);
   const Tensor weights = Network::initial(layout, options);
   return Network(layout, options, weights + 0.3 * random_tensor(random, {weights.numel()}), trainable);
 }
 
 void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
-  HashRandom random(14);
+  CounterRandom random(14);
   const Network net = random_network(layout, options);
   const Tensor context = random_tensor(random, {4, layout.context}),
                past = random_tensor(random, {4, layout.features, layout.past});
@@ -189,7 +190,7 @@ TEST_F(NetworkTest, HeavyTailedAndOrdinalLikelihoodsAgreeToo) {
 // it.
 TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
   const InputLayout& layout = encoder_.layout();
-  HashRandom random(15);
+  CounterRandom random(15);
   const Network net = network(true);
   const Tensor past = random_tensor(random, {5, layout.features, layout.past}),
                context = random_tensor(random, {5, layout.context});
@@ -225,7 +226,7 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
 TEST_F(NetworkTest, MeasuredLikelihoodIntegratesTheValueOut) {
   options_.mnar = true;
   const InputLayout& layout = encoder_.layout();
-  HashRandom random(18);
+  CounterRandom random(18);
   const Network net = network();
   const Tensor context = random_tensor(random, {3, layout.context});
   const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {3, 1, 6}), context)), {});
@@ -256,7 +257,7 @@ TEST_F(NetworkTest, MeasuredLikelihoodIntegratesTheValueOut) {
 TEST_F(NetworkTest, AttentionSeesItsSubsetAlone) {
   options_.fusion = Fusion::attention;
   const InputLayout& layout = encoder_.layout();
-  HashRandom random(19);
+  CounterRandom random(19);
   const Network net = network();
   const Tensor past = random_tensor(random, {2, layout.features, layout.past}), context = random_tensor(random, {2, layout.context});
   Tensor subset = torch::ones({2, 2, layout.modalities});
@@ -276,7 +277,7 @@ TEST_F(NetworkTest, AttentionSeesItsSubsetAlone) {
 
 // KL(q || p) of two normals by integrating on a grid.
 TEST(Kl, BetweenTwoPosteriorsEqualsNumericalIntegration) {
-  HashRandom random(20);
+  CounterRandom random(20);
   for (int i = 0; i < 10; ++i) {
     const Posterior q{random_tensor(random, {1, 1, 1}), random_tensor(random, {1, 1, 1})},
         p{random_tensor(random, {1, 1, 1}), random_tensor(random, {1, 1, 1})};
@@ -299,7 +300,7 @@ TEST_F(NetworkTest, ModalityOutsideTheSubsetHasNoSay) {
   for (bool joint : {false, true}) {
     options_.joint_expert = joint;
     const InputLayout& layout = encoder_.layout();
-    HashRandom random(16);
+    CounterRandom random(16);
     const Network net = network();
     const Tensor past = random_tensor(random, {2, layout.features, layout.past}),
                  context = random_tensor(random, {2, layout.context});

@@ -4,7 +4,9 @@
 #include <vector>
 
 #include "model/encoding.h"
+#include "state/records/counter_random.h"
 #include "state/records/records.h"
+#include "state/records/scale.h"
 
 // A small source of patients for the learner's tests: two hidden numbers a patient drift slowly, and every
 // feature of every modality is a noisy function of them, so that any modality says something of any other.
@@ -128,7 +130,7 @@ class SyntheticWard {
   }
 
   Schema schema_;
-  HashRandom random_;
+  CounterRandom random_;
   std::vector<Bed> beds_;
   Time now_{std::chrono::hours(24 * 365 * 50)};
 };

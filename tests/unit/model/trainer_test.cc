@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "state/records/counter_random.h"
 #include "tests/unit/model/synthetic.h"
 
 // Protects what the daemon builds on: training is a function of the examples and the seed, survives a restart
@@ -126,7 +127,7 @@ TEST(Trainer, RefusesDamagedAndForeignCheckpoints) {
   const auto code = [&](const std::string& given, const Schema& schema, const ModelOptions& model) {
     return Trainer::make(schema, model, quick(), {}, given).code();
   };
-  HashRandom random(8);
+  CounterRandom random(8);
   for (int i = 0; i < 30; ++i) {
     std::string damaged = bytes;
     damaged[random.below(damaged.size())] ^= static_cast<char>(1 << random.below(8));

@@ -23,7 +23,7 @@ std::string slurp(const std::string& path) {
 void spill(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
 
 TEST(CheckpointFiles, PutGetListDrop) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const CheckpointFiles all = *CheckpointFiles::open(scratch.path() + "/a/checkpoints");
   EXPECT_EQ(all.get("000001-ab").code(), Code::not_found);
   const std::string large(3 << 20, 'x');
@@ -41,7 +41,7 @@ TEST(CheckpointFiles, PutGetListDrop) {
 }
 
 TEST(CheckpointFiles, BesideAWriterNothingIsTouched) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string folder = scratch.path() + "/checkpoints";
   EXPECT_TRUE(CheckpointFiles::open_read_only(folder).names()->empty());
   EXPECT_FALSE(std::ifstream(folder).good()) << "looking makes no folder";
@@ -53,7 +53,7 @@ TEST(CheckpointFiles, BesideAWriterNothingIsTouched) {
 }
 
 TEST(CheckpointFiles, EveryDamageIsNoticed) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const CheckpointFiles all = *CheckpointFiles::open(scratch.path());
   ASSERT_TRUE(all.put("model", "weights and optimiser state").ok());
   const std::string path = scratch.path() + "/model";
@@ -77,7 +77,7 @@ TEST(CheckpointFiles, EveryDamageIsNoticed) {
 }
 
 TEST(CheckpointFiles, NamesStayInTheFolder) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const CheckpointFiles all = *CheckpointFiles::open(scratch.path() + "/in");
   for (const std::string& name : {std::string(), std::string("../out"), std::string("a/b"), std::string(".hidden"), std::string(".."),
                                   std::string("a b"), std::string("a\0b", 3), std::string(129, 'a')}) {
@@ -89,7 +89,7 @@ TEST(CheckpointFiles, NamesStayInTheFolder) {
 }
 
 TEST(CheckpointFiles, LeftoversAreClearedAndNeverListed) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   ASSERT_TRUE(CheckpointFiles::open(scratch.path())->put("kept", "x").ok());
   spill(scratch.path() + "/.writing-model", "half");
   EXPECT_EQ(*CheckpointFiles::open(scratch.path())->names(), std::vector<std::string>{"kept"});
@@ -97,7 +97,7 @@ TEST(CheckpointFiles, LeftoversAreClearedAndNeverListed) {
 }
 
 TEST(CheckpointFiles, AFailedWriteLeavesTheOldOne) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const CheckpointFiles all = *CheckpointFiles::open(scratch.path());
   ASSERT_TRUE(all.put("model", "old").ok());
   std::filesystem::create_directory(scratch.path() + "/.writing-model");  // in the way of the temporary file

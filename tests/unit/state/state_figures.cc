@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <string>
 
+#include "daemon/simulator/ward_schema.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {
@@ -64,7 +65,7 @@ void print_codec(const Schema& schema, const Snapshot& snapshot) {
 }
 
 int print_store(const Schema& schema, const Snapshot& pattern) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   StoreOptions options;
   options.path = scratch.path();
   auto store = Store::open(schema, options);

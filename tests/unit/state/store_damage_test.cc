@@ -55,7 +55,7 @@ Result<Contents> contents_of(const Schema& schema, const StoreOptions& o) {
 
 TEST(StoreDamage, ALostEndOfTheLogGivesTheStateAfterAWholeBatch) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string live = scratch.path() + "/live";
   constexpr int kBatches = 40;
   std::vector<Contents> after;  // [n]: after n batches
@@ -138,7 +138,7 @@ class CrashedStore {
     const Status status = store.apply(work.next());
     if (!status.ok()) throw std::runtime_error(status.to_string());
   }
-  testing::ScratchFolder scratch_;
+  lacuna::testing::ScratchFolder scratch_;
   std::vector<Contents> states_;
 };
 
@@ -183,7 +183,7 @@ TEST(StoreDamage, AFlippedBitAnywhereIsCorruptOrLeavesTheStateOfAWholeBatch) {
 // two records it shows no damage by itself. So it must have been synced, and be known to have been, before the newer one
 // is begun, also while no table holds yet what is in it.
 TEST(StoreDamage, ALogIsSyncedBeforeTheNextOneIsBegun) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string live = scratch.path() + "/live", copy = scratch.path() + "/copy";
   const auto logs = [&] { return files_with(live, ".log"); };
   std::vector<std::uintmax_t> ends{0};  // of the first log, after each batch

@@ -40,7 +40,7 @@ std::unique_ptr<Store> open(const Schema& schema, const std::string& path) {
 }
 
 TEST(FullDisk, ABatchIsRefusedWholeAndAppliedWhenThereIsRoom) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string disk = scratch.path() + "/disk";
   if (const std::string why = mount_small_disk(disk, kDiskBytes); !why.empty()) GTEST_SKIP() << why;
   const Schema schema = testing::test_schema();

@@ -66,7 +66,7 @@ int kill_in_the_middle(const Schema& schema, const std::string& path, int child,
 
 TEST(StoreKill, LeavesOneWholePrefixOfTheBatches) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::uint64_t seed = 9;
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);

@@ -42,7 +42,7 @@ std::unique_ptr<Store> open(const Schema& schema, const StoreOptions& o) {
 
 TEST(Store, ReadsBackWhatWasApplied) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   auto store = open(schema, options(scratch.path()));
   EXPECT_EQ(store->snapshot("a").code(), Code::not_found);
   EXPECT_EQ(store->meta("scores").code(), Code::not_found);
@@ -88,7 +88,7 @@ TEST(Store, ReadsBackWhatWasApplied) {
 // A store that is closed and opened again at random moments is held against one that never was.
 TEST(Store, IsReadBesideWhoeverHasItOpen) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string path = scratch.path() + "/state";
   EXPECT_EQ(read_snapshot(schema, path, "a").code(), Code::not_found);
   EXPECT_FALSE(std::filesystem::exists(path)) << "reading makes nothing";
@@ -109,7 +109,7 @@ TEST(Store, RestartsChangeNothing) {
   const Schema schema = testing::test_schema();
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    testing::ScratchFolder a, b;
+    lacuna::testing::ScratchFolder a, b;
     auto whole = open(schema, options(a.path()));
     auto restarted = open(schema, options(b.path()));
     Random random(seed);
@@ -134,7 +134,7 @@ TEST(Store, RestartsChangeNothing) {
 // Each example that was offered has its own time; whatever is drawn must be one of them, unchanged.
 TEST(Store, DrawsGiveExamplesAsOffered) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const auto store = open(schema, options(scratch.path()));
   Workload work(schema, 3, 40, 30);
   std::map<Time, Example> offered;
@@ -159,7 +159,7 @@ TEST(Store, DrawsGiveExamplesAsOffered) {
 // saw the counters of one batch and the slots of another would meet an empty slot.
 TEST(Store, ReadingBesideWritingIsSafe) {
   const Schema schema = testing::test_schema(1, 6);
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   StoreOptions o = options(scratch.path());
   o.replay_capacity = 1500;
   o.replay_strata_max = 200;
@@ -202,7 +202,7 @@ TEST(Store, ReadingBesideWritingIsSafe) {
 
 TEST(Store, AnotherSchemaIsRefusedAndTheDataStay) {
   const Schema schema = testing::test_schema(3, 3), other = testing::test_schema(3, 4);
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   Workload work(schema, 1, 5, 10);
   ASSERT_TRUE(open(schema, options(scratch.path()))->apply(work.next()).ok());
   const auto refused = Store::open(other, options(scratch.path()));
@@ -214,7 +214,7 @@ TEST(Store, AnotherSchemaIsRefusedAndTheDataStay) {
 
 TEST(Store, ANewerFormatIsRefused) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   { open(schema, options(scratch.path())); }
   {
     auto handles = open_rocksdb(scratch.path() + "/rocksdb", 16u << 20);
@@ -227,7 +227,7 @@ TEST(Store, ANewerFormatIsRefused) {
 
 TEST(Store, OneProcessAtATime) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const auto first = open(schema, options(scratch.path()));
   const auto second = Store::open(schema, options(scratch.path()));
   ASSERT_EQ(second.code(), Code::unavailable) << second.status().to_string();
@@ -236,7 +236,7 @@ TEST(Store, OneProcessAtATime) {
 
 TEST(Store, MemoryStaysWithinItsBound) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   StoreOptions o = options(scratch.path());
   o.memory_bytes_max = kMemoryBytesMin;
   o.replay_capacity = 4000;
@@ -269,14 +269,14 @@ TEST(Store, MemoryStaysWithinItsBound) {
 }
 
 TEST(Store, TooLittleMemoryIsInvalid) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   StoreOptions o = options(scratch.path());
   o.memory_bytes_max = kMemoryBytesMin - 1;
   EXPECT_EQ(Store::open(testing::test_schema(), o).code(), Code::invalid);
 }
 
 TEST(Store, ItsFolderIsForItsOwnerAlone) {
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string path = scratch.path() + "/deep/state";
   open(testing::test_schema(), options(path));
   EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);

@@ -64,7 +64,7 @@ TEST(StoreWipe, LeavesExactlyTheOtherPartitions) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     Random random(seed);
-    testing::ScratchFolder scratch;
+    lacuna::testing::ScratchFolder scratch;
     auto store = open(schema, scratch.path());
     fill(*store, schema, random, static_cast<int>(random.below(200)));
     for (int i = 0; i < 3; ++i) {
@@ -89,7 +89,7 @@ TEST(StoreWipe, InterruptedItIsDoneAgain) {
   const std::uint64_t seed = 41;
   SCOPED_TRACE("seed " + std::to_string(seed));
   Random random(seed);
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string live = scratch.path() + "/live", copy = scratch.path() + "/copy";
   const auto log_of = [](const std::string& path) {
     for (const auto& entry : fs::directory_iterator(path + "/rocksdb")) {
@@ -143,7 +143,7 @@ std::map<std::string, std::string> files_under(const std::string& path) {
 
 TEST(Quarantine, KeepsEverythingAsideAndTheNextStoreIsEmpty) {
   const Schema schema = testing::test_schema();
-  testing::ScratchFolder scratch;
+  lacuna::testing::ScratchFolder scratch;
   const std::string path = scratch.path() + "/state";
   for (const std::string number : {"1", "2"}) {
     Random random(7);

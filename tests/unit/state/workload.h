@@ -13,6 +13,7 @@
 
 #include "state/patient.h"
 #include "state/store.h"
+#include "tests/support/scratch_folder.h"
 
 // What the tests of this folder share: a schema, random records, a deterministic stream of batches, a scratch folder.
 
@@ -200,26 +201,6 @@ inline Contents contents(const Store& store) {
   out.patients = store.patient_count_estimate();
   return out;
 }
-
-/// Removed with all it holds when it goes out of scope.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lacuna-state-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no scratch folder");
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline void copy_afresh(const std::string& from, const std::string& to) {
   std::filesystem::remove_all(to);

@@ -7,6 +7,7 @@
 #include "daemon/commands/replay.h"
 #include "daemon/commands/tail.h"
 #include "tests/unit/daemon/http/fixtures.h"
+#include "tests/support/scratch_folder.h"
 
 // Replay writes and tail reads the same embedded log, through nothing but its interface: what one sends the
 // other shows.
@@ -17,7 +18,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(LogOnDisk, tail_shows_what_replay_sent) {
-  const testing::Scratch scratch;
+  const lacuna::testing::ScratchFolder scratch;
   const Config config = testing::small_config();
   std::string file;
   for (int i = 0; i < 300; ++i) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/unit/daemon/http/fixtures.h"
+#include "tests/support/scratch_folder.h"
 
 // Files on disk, an appender that remembers, and a time that moves only when the replay sleeps.
 
@@ -69,7 +70,7 @@ class Replay : public ::testing::Test {
   }
   void SetUp() override { options_.topic = "lacuna.events"; }
 
-  testing::Scratch scratch_;
+  lacuna::testing::ScratchFolder scratch_;
   Config config_ = testing::small_config();
   ReplayOptions options_;
   Fake appender_;

@@ -1,3 +1,4 @@
+#include "daemon/commands/pretty_record.h"
 #include "daemon/commands/tail.h"
 
 #include <gmock/gmock.h>
@@ -9,7 +10,9 @@
 
 #include "state/patient.h"
 #include "state/store.h"
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/dead_letter.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/refusal.h"
 #include "tests/unit/daemon/http/fixtures.h"
 
 namespace lacuna::daemon {

@@ -10,6 +10,7 @@
 
 #include "daemon/config/keys.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "tests/unit/daemon/config/config_helpers.h"
 
 // Holds the files of configs/ against the code, so that neither gains, loses or changes a key alone.

@@ -11,10 +11,8 @@
 #include <sstream>
 
 #include "daemon/generation/output.h"
-#include "daemon/registry/newest_checkpoint.h"
-#include "state/checkpoint_files.h"
-#include "tests/support/scratch_folder.h"
 #include "tests/unit/model/synthetic.h"
+#include "model/learner.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -418,22 +416,6 @@ TEST_F(Generated, ASummaryOfSeveralPatientsCountsPatients) {
   EXPECT_EQ(read_csv(csv).front().back(), "difference_se");
   const std::string json = summary.text(GenerationFormat::ndjson, version_->id(), true);
   EXPECT_EQ(Json::parse(json.substr(0, json.find('\n')))["imputed"], true);
-}
-
-TEST_F(Generated, TheNewestModelThatCanBeReadIsUsed) {
-  const streaming::ScratchFolder scratch;
-  Config config;
-  config.schema = std::make_shared<Schema>(schema_);
-  config.model = options_;
-  config.store.path = scratch.path() + "/state";
-  EXPECT_EQ(open_newest_checkpoint(config).code(), Code::not_found);
-  const auto checkpoints = state::CheckpointFiles::open(config.store.path + "/checkpoints").value();
-  ASSERT_TRUE(checkpoints.put("learner-000000001", checkpoint_).ok());
-  ASSERT_TRUE(checkpoints.put("learner-000000002", "damaged").ok());
-  ASSERT_TRUE(checkpoints.put("other-000000003", "not a learner's").ok());
-  const auto version = open_newest_checkpoint(config);
-  ASSERT_TRUE(version.ok()) << version.status().to_string();
-  EXPECT_EQ((*version)->steps(), version_->steps());
 }
 
 // Texts are drawn with the rest, written as an event would carry them, and kept where they are known.

@@ -7,7 +7,7 @@
 #include <set>
 #include <sstream>
 
-#include "daemon/http/server.h"
+#include "daemon/http/metrics.h"
 #include "tests/unit/daemon/http/exposition.h"
 #include "tests/unit/daemon/http/fixtures.h"
 

@@ -40,31 +40,6 @@ inline Time at(const char* text) {
   return parse_rfc3339(text).value();
 }
 
-/// A folder that goes away with the test.
-class Scratch {
- public:
-  Scratch() {
-    std::random_device device;
-    path_ = std::filesystem::temp_directory_path() /
-            ("lacuna-surface-" + std::to_string(device()) + std::to_string(device()));
-    std::filesystem::create_directories(path_);
-  }
-  ~Scratch() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::string write(const std::string& name, const std::string& content) const {
-    std::ofstream(path_ / name, std::ios::binary) << content;
-    return *this / name;
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
 inline std::string event_line(const std::string& patient, const std::string& time, double hr) {
   return R"({"schema_version":1,"event_id":")" + patient + "-" + time + R"(","patient_id":")" + patient +
          R"(","modality":"vitals","time":")" + time + R"(","values":{"hr":)" + std::to_string(hr) + "}}";

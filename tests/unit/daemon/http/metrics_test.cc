@@ -3,7 +3,7 @@
 #include <regex>
 #include <set>
 
-#include "daemon/http/server.h"
+#include "daemon/http/metrics.h"
 #include "tests/unit/daemon/http/exposition.h"
 #include "tests/unit/daemon/http/fixtures.h"
 

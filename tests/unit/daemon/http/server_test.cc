@@ -1,3 +1,4 @@
+#include "daemon/http/metrics.h"
 #include "daemon/http/server.h"
 
 #include <gmock/gmock.h>
@@ -12,6 +13,7 @@
 #include "state/patient.h"
 #include "tests/unit/daemon/http/exposition.h"
 #include "tests/unit/daemon/http/fixtures.h"
+#include "tests/support/scratch_folder.h"
 
 // The server over real loopback sockets, in front of a pipeline that holds one patient and does what the test
 // switches on.
@@ -306,7 +308,7 @@ class Commands : public Http {
     if (!authorization.empty()) headers.emplace("Authorization", authorization);
     return client_->Post(path, headers, body, "application/json");
   }
-  testing::Scratch scratch_;
+  lacuna::testing::ScratchFolder scratch_;
 };
 
 TEST_F(Commands, a_decision_reaches_the_pipeline_and_the_subject_comes_back) {

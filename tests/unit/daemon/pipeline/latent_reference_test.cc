@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 #include "state/patient.h"
 #include "tests/support/scratch_folder.h"
 
@@ -81,7 +82,7 @@ class LatentReferenceTest : public ::testing::Test {
     ASSERT_TRUE(store_->apply(change).ok());
   }
 
-  const streaming::ScratchFolder folder_;
+  const lacuna::testing::ScratchFolder folder_;
   const Schema schema_ = ward_schema();
   drift::MonitorOptions options_;
   std::optional<drift::Monitor> monitor_;

@@ -11,6 +11,7 @@
 #include "daemon/pipeline/batch.h"
 #include "daemon/pipeline/imputation.h"
 #include "state/patient.h"
+#include "streaming/messages/encoders.h"
 #include "tests/support/scratch_folder.h"
 
 namespace lacuna::daemon {
@@ -140,7 +141,7 @@ class PayloadBatch : public ::testing::Test {
   }
 
   Config config_;
-  streaming::ScratchFolder folder_;
+  lacuna::testing::ScratchFolder folder_;
   std::unique_ptr<state::Store> store_;
   FakeVersion version_;
   int sent_ = 1, offset_ = 0;

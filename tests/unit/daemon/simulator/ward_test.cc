@@ -1,4 +1,5 @@
 #include "daemon/simulator/ward.h"
+#include "daemon/simulator/ward_schema.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 #include "daemon/tables/drift_table.h"
+#include "daemon/tables/missingness_table.h"
 
 #include <gmock/gmock.h>
 

@@ -1,3 +1,4 @@
+#include "daemon/simulator/ward_schema.h"
 #include "model/drift/monitor.h"
 
 #include <gtest/gtest.h>

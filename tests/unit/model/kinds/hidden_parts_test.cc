@@ -7,6 +7,7 @@
 
 #include "model/payload_statistics.h"
 #include "model/training_batch.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -71,7 +72,7 @@ TEST(PayloadRows, ValuesAreStandardisedWhereTheyLie) {
   spec.channels = 2;
   spec.length = 5;
   PayloadStatistics statistics(ModalityKind::signal, spec);
-  HashRandom random(8);
+  CounterRandom random(8);
   std::vector<Payload> payloads(20);
   for (Payload& p : payloads) {
     std::vector<float> noise(10);

@@ -8,6 +8,7 @@
 
 #include "model/kinds/kind.h"
 #include "model/payload_statistics.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -42,7 +43,7 @@ std::vector<Case> cases(std::set<std::string> without = {}) {
   return all;
 }
 
-Tensor random_tensor(HashRandom& random, std::vector<std::int64_t> shape) {
+Tensor random_tensor(CounterRandom& random, std::vector<std::int64_t> shape) {
   std::vector<float> values(static_cast<std::size_t>(c10::multiply_integers(shape)));
   random.normals(values);
   return torch::tensor(values).view(shape);
@@ -53,7 +54,7 @@ class Kinds : public ::testing::TestWithParam<Case> {
   void SetUp() override { make(false); }
   void make(bool trainable) {
     kind_ = make_kind(GetParam().kind, GetParam().spec, kCode, kState);
-    HashRandom random(7);
+    CounterRandom random(7);
     weights_.clear();
     kind_->visit([&](Tensor& weight, const std::vector<std::int64_t>& shape, double spread, double centre) {
       weight = (centre + (spread + 0.1) * random_tensor(random, shape)).requires_grad_(trainable);
@@ -64,7 +65,7 @@ class Kinds : public ::testing::TestWithParam<Case> {
   std::int64_t values() const { return static_cast<std::int64_t>(GetParam().spec.value_count(GetParam().kind)); }
   /// Rows as PayloadStatistics makes them.
   Tensor rows(std::int64_t n, std::uint64_t seed) const {
-    HashRandom random(seed);
+    CounterRandom random(seed);
     PayloadStatistics statistics(GetParam().kind, GetParam().spec);
     Tensor out = torch::empty({n, static_cast<std::int64_t>(statistics.row_width())});
     const char* const texts[] = {"no acute disease", "heart", "no heart disease no acute", "acute xyz"};
@@ -81,7 +82,7 @@ class Kinds : public ::testing::TestWithParam<Case> {
     return out;
   }
   Tensor decoded(std::int64_t n, std::int64_t samples, std::uint64_t seed) const {
-    HashRandom random(seed);
+    CounterRandom random(seed);
     return kind_->decode(random_tensor(random, {n, samples, kState}));
   }
   std::unique_ptr<PayloadKind> kind_;
@@ -129,7 +130,7 @@ TEST_P(Kinds, SizeCountsWhatIsThere) {
 TEST_P(Kinds, GradientIsTheDerivative) {
   make(true);
   const Tensor r = rows(3, 3);
-  HashRandom random(4);
+  CounterRandom random(4);
   const Tensor state = random_tensor(random, {3, 1, kState}), mix = random_tensor(random, {3, kCode});
   const auto loss = [&] { return (kind_->encode(r) * mix).sum() + kind_->log_likelihood(kind_->decode(state), r).sum(); };
   loss().backward();
@@ -169,7 +170,7 @@ TEST_P(ArrayKinds, SummariesAreThoseOfTheSamples) {
   const Tensor d = decoded(1, 2, 8), w = torch::tensor({0.3F, 0.7F}).view({1, 2});
   std::vector<std::int64_t> which;
   std::vector<std::uint64_t> seeds;
-  HashRandom random(9);
+  CounterRandom random(9);
   for (std::int64_t i = 0; i < kDraws; ++i) {
     which.push_back(random.unit() < 0.3 ? 0 : 1);
     seeds.push_back(random.bits());
@@ -187,7 +188,7 @@ TEST_P(ArrayKinds, SummariesAreThoseOfTheSamples) {
 // All possible texts together have probability 1: every sequence of up to three of seven tokens, ended or cut off.
 TEST_P(SequenceKind, ProbabilitiesOfAllTextsAddUpToOne) {
   constexpr std::size_t kLength = 3;
-  HashRandom random(10);
+  CounterRandom random(10);
   const Tensor decoded = kind_->decode(random_tensor(random, {1, 1, kState}));
   double total = 0;
   std::vector<std::vector<float>> open{{}};
@@ -213,7 +214,7 @@ TEST_P(SequenceKind, ProbabilitiesOfAllTextsAddUpToOne) {
 
 TEST_P(BagKind, TextsAreDrawnAsOftenAsExpected) {
   constexpr std::int64_t kDraws = 4000;
-  HashRandom random(11);
+  CounterRandom random(11);
   Tensor d = kind_->decode(random_tensor(random, {1, 1, kState}));
   d.narrow(-1, d.size(-1) - 1, 1).fill_(std::log(1.5));  // short enough that few are cut off
   std::vector<std::uint64_t> seeds;

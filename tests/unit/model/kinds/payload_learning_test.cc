@@ -9,6 +9,7 @@
 
 #include "model/encoding.h"
 #include "model/trainer.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -120,7 +121,7 @@ class Source {
     s.modalities[m] = {s.last_time, 1, PayloadRef(std::move(payload))};
   }
 
-  HashRandom random_;
+  CounterRandom random_;
   double share_, last_ = 0;
 };
 

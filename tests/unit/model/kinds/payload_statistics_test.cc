@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "model/encoding.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -43,7 +44,7 @@ std::vector<float> standardised(const PayloadStatistics& statistics, const Paylo
 
 TEST(PayloadStatistics, EachChannelIsStandardisedByItself) {
   PayloadStatistics statistics(ModalityKind::signal, signal());
-  HashRandom random(1);
+  CounterRandom random(1);
   for (int i = 0; i < 2000; ++i) {
     std::vector<float> noise(6);
     random.normals(noise);
@@ -110,7 +111,7 @@ TEST(Vocabulary, GivenWordsAreAllThereIs) {
 // Words without end: what waits is bounded, and frequent words still get in.
 TEST(Vocabulary, MemoryIsBoundedAndFrequentWordsWin) {
   Vocabulary vocabulary(text(20));
-  HashRandom random(3);
+  CounterRandom random(3);
   for (int i = 0; i < 20'000; ++i) {
     vocabulary.observe("rare" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(random.bits()) + (i % 20 == 0 ? " common" : ""));
   }
@@ -121,7 +122,7 @@ TEST(Vocabulary, MemoryIsBoundedAndFrequentWordsWin) {
 }
 
 TEST(PayloadStatistics, ComesBackAsItWasSaved) {
-  HashRandom random(4);
+  CounterRandom random(4);
   PayloadStatistics values(ModalityKind::signal, signal()), texts(ModalityKind::text, text(10));
   for (int i = 0; i < 50; ++i) {
     std::vector<float> noise(6);

@@ -62,7 +62,7 @@ TEST(ScoreBoard, RecentColumnsForgetAtTheStatedPace) {
 TEST(ScoreBoard, GoesOnExactlyAfterALoad) {
   ScoreBoard one(4, 50), two(4, 50);
   for (int i = 0; i < 100; ++i) one.add(score(static_cast<FeatureId>(i % 3), i * 0.01, i * 0.02, i % 5 != 0, i % 7 != 0));
-  one.add(HiddenScore{2, 0.7, 3.1, true});
+  one.add_hidden({.feature = 2, .error_model = 0.7, .width = 3.1, .covered = true});
   const std::string saved = one.save();
   ASSERT_TRUE(two.load(saved).ok());
   EXPECT_EQ(two.row(1).intervals.count, 33u);
@@ -101,7 +101,7 @@ TEST(ScoreBoard, ReadsWhatWasSavedBeforeCoverageWasFollowed) {
 TEST(ScoreBoard, HiddenCellsAreCountedApart) {
   ScoreBoard board(1, 50);
   board.add(score(0, 1, 2));
-  board.add(HiddenScore{0, 9, 9, false});
+  board.add_hidden({.feature = 0, .error_model = 9, .width = 9, .covered = false});
   EXPECT_EQ(board.row(0).count, 1u);
   EXPECT_DOUBLE_EQ(board.summary().error_model, 1);
   EXPECT_EQ(board.row(0).hidden_count, 1u);

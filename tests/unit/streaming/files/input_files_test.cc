@@ -13,6 +13,8 @@
 #include <random>
 #include <set>
 
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

@@ -12,7 +12,6 @@
 #include <string>
 
 #include "streaming/files/input_files.h"
-#include "streaming/messages/message_codec.h"
 
 namespace lacuna::streaming {
 namespace {

@@ -20,7 +20,7 @@ class EmbeddedUnderTest final : public LogUnderTest {
   std::string name(const std::string& base) override { return base; }
 
  private:
-  ScratchFolder folder_;
+  lacuna::testing::ScratchFolder folder_;
   std::unique_ptr<LogFactory> factory_;
 };
 

@@ -4,7 +4,8 @@
 
 #include <set>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/dead_letter.h"
+#include "streaming/messages/refusal.h"
 
 namespace lacuna::streaming {
 namespace {

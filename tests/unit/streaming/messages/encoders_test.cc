@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_writer.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "streaming/messages/event_decoder.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

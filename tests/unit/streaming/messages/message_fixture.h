@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "state/records/schema.h"
-#include "streaming/messages/message_codec.h"
 
 // One schema with every likelihood, a modality that is not tabular, and attributes of both sorts.
 

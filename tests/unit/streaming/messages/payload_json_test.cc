@@ -14,7 +14,10 @@
 
 #include "streaming/messages/base64.h"
 #include "streaming/files/input_files.h"
+#include "streaming/messages/encoders.h"
+#include "streaming/messages/event_decoder.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
+#include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::streaming {
 namespace {

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "streaming/messages/event_decoder.h"
+#include "streaming/messages/snapshot_codec.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

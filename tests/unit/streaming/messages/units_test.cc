@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "streaming/messages/message_codec.h"
+#include "streaming/messages/units.h"
 
 namespace lacuna::streaming {
 namespace {

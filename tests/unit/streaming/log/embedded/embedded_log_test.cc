@@ -83,7 +83,7 @@ TEST(EmbeddedLog, OrdersKeysByOffset) {
 
 // Protects: a poll that waits is woken by an append of the same process. (A minute would mean that it was not.)
 TEST(EmbeddedLog, WakesOnAppend) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto factory = open_at(folder.path());
   auto log = factory->open("g", "id");
   ASSERT_TRUE((*log)->subscribe({"in"}, {}).ok());  // the topic comes later
@@ -100,7 +100,7 @@ TEST(EmbeddedLog, WakesOnAppend) {
 // Protects: `tail` beside a running daemon. A read-only instance of the same folder sees what is there and what comes
 // later, and cannot write.
 TEST(EmbeddedLog, IsReadBesideItsWriter) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto writer = open_at(folder.path());
   ASSERT_TRUE(append_one(*writer, "in", "first").ok());
   const auto beside = open_at(folder.path(), true);
@@ -121,14 +121,14 @@ TEST(EmbeddedLog, IsReadBesideItsWriter) {
 
 // Protects: two processes cannot write one folder (here: two instances, which RocksDB tells apart the same way).
 TEST(EmbeddedLog, TakesOneWriter) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto first = open_at(folder.path());
   EXPECT_EQ(make_embedded_log({.path = folder.path()}).code(), Code::unavailable);
 }
 
 // Protects: one member a group, and a group is free again once its member is gone.
 TEST(EmbeddedLog, TakesOneMemberAGroup) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto factory = open_at(folder.path());
   {
     const auto first = factory->open("g", "a");
@@ -141,7 +141,7 @@ TEST(EmbeddedLog, TakesOneMemberAGroup) {
 
 // Protects: a step that was started before the one under way was finished is never made, and finish_commit() says so.
 TEST(EmbeddedLog, MakesOneStepAtATime) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto factory = open_at(folder.path());
   ASSERT_TRUE(factory->ensure_topics({{"in", 1, {}}, {"out", 1, {}}}).ok());
   for (const char* value : {"first", "second"}) ASSERT_TRUE(append_one(*factory, "in", value).ok());
@@ -158,7 +158,7 @@ TEST(EmbeddedLog, MakesOneStepAtATime) {
 
 // Protects: bad input is refused and harms nothing.
 TEST(EmbeddedLog, RefusesBadInput) {
-  const ScratchFolder folder;
+  const lacuna::testing::ScratchFolder folder;
   const auto factory = open_at(folder.path());
   EXPECT_EQ(factory->ensure_topics({{"t", 0, {}}}).code(), Code::invalid);
   ASSERT_TRUE(factory->ensure_topics({{"t", 2, {}}}).ok());

@@ -1,0 +1,133 @@
+#include "daemon/pipeline/group_membership.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/pipeline/stage_timer.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+using std::chrono::steady_clock;
+using streaming::TopicPartition;
+
+/// How long partitions that are here wait for those that are being restored, a turn.
+constexpr Millis kRestoreSlice{100};
+/// The loop looks at least this often for what operators ask.
+constexpr Millis kPollMax{1'000};
+
+}  // namespace
+
+GroupMembership::GroupMembership(LoopContext& context, Callbacks callbacks)
+    : context_(context), callbacks_(std::move(callbacks)), restores_(context.config, *context.store) {}
+
+Status GroupMembership::open_reader() {
+  if (reader_) return {};
+  const Config& config = context_.config;
+  if (config.log.create_topics) LACUNA_RETURN_IF_ERROR(context_.factory.ensure_topics(topics_to_make(config)));
+  auto reader = context_.factory.reader();
+  if (!reader.ok()) return reader.status();
+  reader_ = std::move(*reader);
+  return {};
+}
+
+Status GroupMembership::join() {
+  auto log = context_.factory.open(context_.config.log.group, context_.config.instance);
+  if (!log.ok()) return log.status();
+  log_ = std::move(*log);
+  context_.status.set_ready({Code::unavailable, "no partition is assigned yet"});
+  return log_->subscribe(context_.config.topics.events,
+                         {[this](const std::vector<TopicPartition>& added) { assigned(added); },
+                          [this](const std::vector<TopicPartition>& removed, bool lost) { revoked(removed, lost); }});
+}
+
+void GroupMembership::leave() {
+  pending_.clear();
+  deferred_ = Status();
+  log_.reset();
+  restores_.clear();
+  context_.applied_counts.clear();
+  alignment_ = PartitionAlignment();
+}
+
+/// From inside poll(). A partition gives nothing until its state is there.
+void GroupMembership::assigned(const std::vector<TopicPartition>& added) {
+  for (const TopicPartition& p : added) restores_.add(p);
+  if (const Status s = log_->pause(added); !s.ok() && deferred_.ok()) deferred_ = s;
+}
+
+/// From inside poll(), before they are given up.
+void GroupMembership::revoked(const std::vector<TopicPartition>& removed, bool lost) {
+  if (const Status s = callbacks_.finish_in_flight(); !s.ok() && deferred_.ok()) deferred_ = s;
+  // It waits for room on the disk, and may hold records of what moves: only a new client reads the others again.
+  if (callbacks_.batch_is_prepared()) deferred_ = Status(Code::fenced, "partitions moved while a batch was waiting");
+  for (const TopicPartition& p : removed) {
+    restores_.remove(p);
+    alignment_.revoke(p);
+    context_.applied_counts.erase(p);
+    std::erase_if(pending_, [&p](const streaming::Record& r) {
+      return r.position.topic == p.topic && r.position.partition == p.partition;
+    });
+  }
+  if (!removed.empty()) spdlog::info("{} partitions {}", removed.size(), lost ? "lost" : "given up");
+}
+
+Status GroupMembership::poll(std::size_t limit, bool busy) {
+  const StageTimer timer(context_.stage_seconds, "poll");
+  if (!pending_.empty()) return stay_member();
+  const bool at_once = busy || (!restores_.empty() && !restores_.waiting());
+  return take(log_->poll(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax)));
+}
+
+Status GroupMembership::stay_member() {
+  LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
+  auto polled = log_->poll(1, Millis(0));
+  LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.runnable(log_->assignment())));
+  return take(std::move(polled));
+}
+
+Status GroupMembership::take(Result<std::vector<streaming::Record>> polled) {
+  if (polled.ok()) {
+    for (streaming::Record& record : *polled) pending_.push_back(std::move(record));
+  }
+  if (const Status deferred = std::exchange(deferred_, Status()); !deferred.ok()) return deferred;
+  if (!pending_.empty()) context_.point("polled", pending_);
+  return polled.status();
+}
+
+// Partitions that need nothing start together this way, so that none runs ahead of the others.
+Status GroupMembership::restore_some() {
+  if (restores_.empty()) return {};
+  const StageTimer timer(context_.stage_seconds, "restore");
+  const auto start = steady_clock::now();
+  do {
+    const bool alone = context_.applied_counts.empty();
+    auto restored = restores_.step(*log_, *reader_, context_.clock(), alone);
+    // While one is out of reach the partitions that are here go on.
+    if (restored.code() == Code::unavailable && !alone) {
+      context_.status.set_ready(restored.status());
+      return {};
+    }
+    if (!restored.ok()) return restored.status();
+    context_.status.set_ready({Code::unavailable, restores_.describe()});
+    context_.point("restored", {});
+    if (!*restored) continue;
+    const TopicPartition& p = (*restored)->partition();
+    context_.applied_counts[p] = context_.prepared_counts[p] = (*restored)->counts();
+    alignment_.assign(p);
+    LACUNA_RETURN_IF_ERROR(log_->resume({p}));
+  } while (!restores_.empty() && steady_clock::now() - start < kRestoreSlice);
+  return {};
+}
+
+Status GroupMembership::align(const std::map<TopicPartition, Time>& newest) {
+  const PartitionAlignment::Change change = alignment_.observe(newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; });
+  if (!change.pause.empty()) LACUNA_RETURN_IF_ERROR(log_->pause(change.pause));
+  return change.resume.empty() ? Status() : log_->resume(change.resume);
+}
+
+}  // namespace lacuna::daemon

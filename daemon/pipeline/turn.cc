@@ -1,0 +1,380 @@
+#include "daemon/pipeline/turn.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <exception>
+#include <mutex>
+#include <string>
+#include <typeinfo>
+#include <utility>
+
+#include "daemon/pipeline/stage_timer.h"
+
+namespace lacuna::daemon {
+
+using std::chrono::steady_clock;
+
+Turn::Turn(LoopContext& context, std::size_t quarantined)
+    : context_(context),
+      decoder_(*context.config.schema, context.config.limits),
+      group_(context, {[this] { return finish_in_flight(); }, [this] { return prepared_.has_value(); }}),
+      commit_(context),
+      checkpoints_(context.config, *context.store),
+      poison_search_(context.config.batch.max_events),
+      alert_response_(context.config.alert_response) {
+  recovery_.damaged_stores = quarantined;
+}
+
+Result<bool> Turn::run() {
+  context_.heartbeat();
+  bool worked = false;
+  const Status outcome = work(worked);
+  if (!outcome.ok()) {
+    LACUNA_RETURN_IF_ERROR(recover(outcome));
+    return true;
+  }
+  if (aborted_in_a_row_ == 0) context_.retry.reset();
+  return worked;
+}
+
+bool Turn::all_read() const { return group_.joined() && !group_.log().assignment().empty() && group_.log().lag() == 0; }
+
+/// What can be mended by doing it again, by a new client or by waiting.
+Status Turn::recover(const Status& outcome) {
+  switch (outcome.code()) {
+    case Code::aborted:
+      spdlog::warn("batch aborted, doing it again: {}", outcome.message());
+      aborted_batches_ += 1;
+      LACUNA_RETURN_IF_ERROR(discard());
+      // One is done again at once; when it aborts again something is in its way (a topic or permission that is missing).
+      if (++aborted_in_a_row_ > 1) out_of_reach({Code::unavailable, "batches are aborted: " + outcome.message()});
+      return {};
+    case Code::fenced: return rejoin(outcome);
+    case Code::unavailable:
+      if (context_.status.ready().message() != outcome.message()) spdlog::warn("waiting: {}", outcome.message());
+      out_of_reach(outcome);
+      return {};
+    default: return outcome;
+  }
+}
+
+Status Turn::work(bool& worked) {
+  worked = true;
+  if (!group_.joined()) return connect();
+  const bool publish = steady_clock::now() - last_publication_ > context_.config.checkpoint_publish_every;
+  if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
+  if (context_.commands.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(run_operator_commands());
+  if (prepared_) {
+    LACUNA_RETURN_IF_ERROR(group_.stay_member());  // what it waits for is not there yet
+  } else {
+    LACUNA_RETURN_IF_ERROR(group_.poll(poison_search_.limit(), commit_.in_flight() != nullptr));
+    LACUNA_RETURN_IF_ERROR(group_.restore_some());
+    if (!group_.pending().empty()) LACUNA_RETURN_IF_ERROR(prepare());
+  }
+  worked = prepared_ || commit_.in_flight() != nullptr || !group_.pending().empty() || group_.restoring();
+  LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  if (prepared_) commit_.start(group_.log(), *std::exchange(prepared_, std::nullopt));
+  LACUNA_RETURN_IF_ERROR(hand_to_learner());
+  if (!worked) LACUNA_RETURN_IF_ERROR(group_.align({}));
+  if (!worked) aborted_in_a_row_ = 0;
+  if (group_.complete() && aborted_in_a_row_ < 2) context_.status.set_ready({});
+  if (steady_clock::now() - last_checkpoint_ > context_.config.checkpoint_every) {
+    LACUNA_RETURN_IF_ERROR(save_checkpoint());
+    last_checkpoint_ = steady_clock::now();
+  }
+  if (!worked) publish_progress(0);
+  return {};
+}
+
+/// Everything that needs the event log. Called again until it is ok.
+Status Turn::connect() {
+  LACUNA_RETURN_IF_ERROR(group_.open_reader());
+  if (!context_.learner) {
+    auto learner = checkpoints_.start(group_.reader());
+    if (!learner.ok()) return learner.status();
+    {
+      const std::lock_guard lock(context_.stream_mutex);
+      context_.learner = std::move(*learner);
+    }
+    LACUNA_RETURN_IF_ERROR(context_.reload());  // a published checkpoint brings the state of detectors and calibration with it
+  }
+  return group_.join();
+}
+
+/// After a take-over, a transaction that timed out, or an unknown outcome: a new client, which starts from what is committed.
+Status Turn::rejoin(const Status& why) {
+  if (!rejoins_.allow()) return why;
+  recovery_.rejoins += 1;
+  spdlog::warn("joining the group anew: {}", why.message());
+  context_.status.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
+  LACUNA_RETURN_IF_ERROR(discard());
+  group_.leave();
+  sleep();
+  return {};
+}
+
+/// From records to a batch that waits for its commit.
+Status Turn::prepare() {
+  std::vector<streaming::Record>& pending = group_.pending();
+  const auto end = pending.begin() + static_cast<std::ptrdiff_t>(std::min(poison_search_.limit(), pending.size()));
+  StagedBatch staged;
+  staged.batch = std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end));
+  Status outcome;
+  bool faulty = false;
+  try {
+    outcome = fill(staged);
+  } catch (const std::exception& e) {
+    faulty = true;
+    // What it says may hold a part of a message.
+    outcome = Status(Code::invalid, std::string("threw ") + typeid(e).name());
+  }
+  if (outcome.ok()) {
+    pending.erase(pending.begin(), end);
+    prepared_.emplace(std::move(staged));
+    return group_.align(prepared_->batch->newest_by_partition());
+  }
+  if (!faulty) return outcome;
+  // What the batch before did has to be durable before what this one did to the detectors is forgotten.
+  const char* const stage = stage_;
+  LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  LACUNA_RETURN_IF_ERROR(poison_search_.failed(staged.batch->records(), stage, outcome));
+  return context_.reload();
+}
+
+Status Turn::fill(StagedBatch& staged) {
+  Batch& batch = *staged.batch;
+  StreamState& stream = context_.stream;
+  const auto version = context_.learner->current();
+  {
+    const StageTimer timer(context_.stage_seconds, stage_ = "decode");
+    batch.decode(decoder_, context_.clock(), poison_search_.list());
+    context_.point("decoded", batch.records());
+  }
+  {
+    const StageTimer timer(context_.stage_seconds, stage_ = "load");
+    LACUNA_RETURN_IF_ERROR(batch.load(*context_.store, commit_.in_flight() != nullptr ? &commit_.in_flight()->change : nullptr));
+  }
+  const std::lock_guard lock(context_.stream_mutex);
+  {
+    const StageTimer timer(context_.stage_seconds, stage_ = "score");
+    batch.advance(stream.monitor);
+    // The watermark of the batches before: what of this one lies behind it is late.
+    stream.monitor.advance(group_.watermark());
+    batch.score(*version, stream);
+    staged.alerts = stream.monitor.take_alerts();
+    if (alert_response_.reacts() || !staged.alerts.empty()) {
+      const std::vector<Alert> open = stream.monitor.open_alerts();
+      staged.steps_multiplier = alert_response_.steps_multiplier(open);
+      alert_response_.annotate(staged.alerts, open, version->id());
+    }
+    context_.point("scored", batch.records());
+  }
+  {
+    const StageTimer timer(context_.stage_seconds, stage_ = "impute");
+    batch.impute(*version, stream.calibrator);
+    context_.point("imputed", batch.records());
+  }
+  const StageTimer timer(context_.stage_seconds, stage_ = "encode");
+  staged.transaction = batch.encode(staged.alerts, context_.prepared_counts);
+  staged.change = batch.change(stream, context_.prepared_counts, context_.clock());
+  context_.point("encoded", batch.records());
+  return {};
+}
+
+Status Turn::finish_in_flight() {
+  auto done = commit_.finish(group_.log());
+  if (done.code() == Code::invalid) {
+    // The log gives the records again; they come in smaller batches now.
+    LACUNA_RETURN_IF_ERROR(poison_search_.failed(commit_.in_flight()->batch->records(), "commit", done.status()));
+    return {Code::aborted, done.status().message()};
+  }
+  if (!done.ok()) return done.status();
+  return *done ? complete(std::move(**done)) : Status();
+}
+
+/// What is left to do once a batch is durable in the log and in the store.
+Status Turn::complete(StagedBatch done) {
+  poison_search_.succeeded(done.batch->records());
+  aborted_in_a_row_ = 0;
+  for (const auto& [p, position] : done.change.positions) {
+    const auto held = context_.applied_counts.find({p.first, p.second});
+    if (held != context_.applied_counts.end()) held->second = position.counts;  // not where it moved away before there was room on the disk
+  }
+  counts_ += done.batch->counts();
+  batches_ += 1;
+  const double seconds = seconds_since(done.start);
+  batch_durations_.add(seconds);
+  for (const Alert& alert : done.alerts) announce(alert);
+  if (context_.hooks.on_imputations) context_.hooks.on_imputations(done.batch->imputations());
+  learning_queue_.add(done.batch->take_examples(), done.steps_multiplier);
+  publish_progress(seconds);
+  return {};
+}
+
+Status Turn::finish(Status outcome, bool until_idle) {
+  // The batch at hand is committed, and the partitions are handed over before the slower rest.
+  if (outcome.ok() && group_.joined()) outcome = last_batch(until_idle);
+  group_.close();
+  // Whatever happened, what was learned and applied is kept.
+  if (context_.learner) {
+    if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
+  }
+  if (const Status s = context_.store->sync(); !s.ok()) spdlog::error("store: {}", s.to_string());
+  publish_progress(0);
+  return outcome;
+}
+
+Status Turn::last_batch(bool until_idle) {
+  Status outcome = finish_in_flight();
+  if (outcome.ok() && prepared_) {
+    commit_.start(group_.log(), *std::exchange(prepared_, std::nullopt));
+    outcome = finish_in_flight();
+  }
+  if (!outcome.ok()) {
+    // None of it is durable here: whoever holds the partition next reads it again, or restores it.
+    spdlog::warn("the last batch is left to the next start: {}", outcome.message());
+    return until_idle ? outcome : Status();
+  }
+  if (until_idle) {
+    learning_queue_.hand_over(*context_.learner);
+    context_.learner->drain();
+  }
+  // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk. A log that is
+  // out of reach would hold the stop up.
+  const Status ready = context_.status.ready();
+  const Status published = ready.ok() ? publish_model() : ready;
+  if (!published.ok()) spdlog::warn("the model is not published: {}", published.message());
+  return {};
+}
+
+Status Turn::publish_model() {
+  last_publication_ = steady_clock::now();
+  LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  const Status published = commit_alone(checkpoints_.publish(*context_.learner, context_.stream.save()));
+  if (published.code() != Code::invalid) return published;
+  spdlog::error("publishing the model: {}", published.message());
+  return {};
+}
+
+Status Turn::commit_alone(std::vector<streaming::OutputRecord> outputs) {
+  const Status committed = commit_.commit_alone(group_.log(), std::move(outputs));
+  if (committed.code() == Code::invalid) LACUNA_RETURN_IF_ERROR(discard());  // the read positions were put back
+  return committed;
+}
+
+/// Does what operators ask, between two batches.
+Status Turn::run_operator_commands() {
+  LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  StreamState& stream = context_.stream;
+  while (const auto asked = context_.commands.next()) {
+    std::vector<Alert> alerts;
+    Status done;
+    {
+      const std::lock_guard lock(context_.stream_mutex);
+      done = carry_out(asked->command, stream.monitor, stream.newest == Time{} ? context_.clock() : stream.newest);
+      alerts = stream.monitor.take_alerts();
+      alert_response_.annotate(alerts, stream.monitor.open_alerts(), context_.learner->current()->id());
+    }
+    const Status persisted = done.ok() ? persist(alerts) : Status();
+    if (persisted.ok()) publish_progress(0);
+    context_.commands.answer(asked, persisted.ok() ? done : Status(Code::unavailable, "it could not be kept: " + persisted.message()));
+    if (persisted.code() == Code::invalid) continue;  // discarded
+    LACUNA_RETURN_IF_ERROR(persisted);
+  }
+  return {};
+}
+
+/// Makes what an operator changed durable. Where that fails it is forgotten.
+Status Turn::persist(const std::vector<Alert>& alerts) {
+  std::vector<streaming::OutputRecord> outputs;
+  for (const Alert& alert : alerts) outputs.push_back(alert_record(context_.config, alert));
+  Status persisted = outputs.empty() ? Status() : commit_alone(std::move(outputs));
+  state::StateChange change;
+  change.meta = context_.stream.save_new(*context_.config.schema);
+  if (persisted.ok()) persisted = context_.store->apply(change);
+  if (persisted.ok()) persisted = context_.store->sync();
+  if (!persisted.ok()) {
+    LACUNA_RETURN_IF_ERROR(context_.reload());
+    return persisted;
+  }
+  counts_.alerts += alerts.size();
+  for (const Alert& alert : alerts) announce(alert);
+  return {};
+}
+
+/// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
+Status Turn::hand_to_learner() {
+  const StageTimer timer(context_.stage_seconds, "learn");
+  while (!learning_queue_.fit(*context_.learner, context_.config.train.queue_examples_max) && !context_.retry.stopped()) {
+    LACUNA_RETURN_IF_ERROR(group_.stay_member());
+    context_.heartbeat();
+    context_.retry.wait(Millis(10));
+  }
+  learning_queue_.hand_over(*context_.learner);
+  return {};
+}
+
+Status Turn::save_checkpoint() {
+  LACUNA_RETURN_IF_ERROR(checkpoints_.save(*context_.learner));
+  context_.point("checkpointed", {});
+  return {};
+}
+
+/// Forgets what is not durable: the log gives it again.
+Status Turn::discard() {
+  group_.pending().clear();
+  prepared_.reset();
+  commit_.discard();
+  return context_.reload();
+}
+
+void Turn::announce(const Alert& alert) {
+  spdlog::info("alert {} {}: {}", to_string(alert.state), alert.alert_id, alert.summary);
+  if (context_.hooks.on_alert) context_.hooks.on_alert(alert);
+}
+
+void Turn::publish_progress(double batch_seconds) {
+  Progress p;
+  p.counts = counts_;
+  p.batches = batches_;
+  p.aborted_batches = aborted_batches_;
+  p.batch_seconds = batch_seconds;
+  p.batch_durations = batch_durations_;
+  p.stage_seconds = context_.stage_seconds;
+  if (group_.joined()) {
+    p.lag = group_.log().lag();
+    p.assigned_partitions = group_.log().assignment().size();
+  }
+  if (context_.learner) {
+    p.model_version = context_.learner->current()->id();
+    p.learner = context_.learner->stats();
+  }
+  p.recovery = recovery_;
+  group_.report(p.recovery);
+  p.partitions = context_.applied_counts;
+  context_.stream.report(p);
+  p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);
+  alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version);
+  p.replay_size = context_.store->replay_size();
+  p.patients = context_.store->patient_count_estimate();
+  p.store_bytes = context_.store->usage();
+  if (context_.hooks.after_batch) context_.hooks.after_batch(p);
+  context_.status.publish(std::move(p));
+}
+
+void Turn::out_of_reach(const Status& why) {
+  context_.status.set_ready(why);
+  const auto start = steady_clock::now();
+  sleep();
+  recovery_.unavailable_seconds += seconds_since(start);
+  publish_progress(0);
+}
+
+void Turn::sleep() {
+  const Millis pause = context_.retry.next_delay();
+  if (context_.hooks.sleep) context_.hooks.sleep(pause);
+  else context_.retry.wait(pause);
+}
+
+}  // namespace lacuna::daemon

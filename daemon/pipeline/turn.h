@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "daemon/pipeline/alert_response.h"
+#include "daemon/pipeline/commit_stage.h"
+#include "daemon/pipeline/group_membership.h"
+#include "daemon/pipeline/learning_queue.h"
+#include "daemon/pipeline/loop_context.h"
+#include "daemon/pipeline/poison_search.h"
+#include "daemon/pipeline/progress.h"
+#include "daemon/registry/learner_checkpoints.h"
+
+namespace lacuna::daemon {
+
+/// The loop, one turn after the other: what is polled becomes a batch, which is scored and imputed while the one before commits, then
+/// committed itself and learned from (docs/exactly-once.md gives the order and why). The loop's thread only.
+class Turn {
+ public:
+  /// The context's store must be open. `quarantined`: damaged stores that lie beside it.
+  Turn(LoopContext& context, std::size_t quarantined);
+
+  /// True when there was work to do. What waiting mends, it waits for; an error is one that waiting cannot mend.
+  Result<bool> run();
+  /// Everything there is has been read, as of the last turn.
+  bool all_read() const;
+  /// At a stop, once all is read, or after a failure (`outcome`): nothing is left half done, the partitions are handed over, and what was
+  /// learned is kept. Returns how it all ended.
+  Status finish(Status outcome, bool until_idle);
+
+ private:
+  Status work(bool& worked);
+  Status connect();
+  Status recover(const Status& outcome);
+  Status rejoin(const Status& why);
+  Status prepare();
+  Status fill(StagedBatch& staged);
+  Status finish_in_flight();
+  Status complete(StagedBatch done);
+  Status last_batch(bool until_idle);
+  Status publish_model();
+  Status commit_alone(std::vector<streaming::OutputRecord> outputs);
+  Status run_operator_commands();
+  Status persist(const std::vector<Alert>& alerts);
+  Status hand_to_learner();
+  Status save_checkpoint();
+  Status discard();
+  void announce(const Alert& alert);
+  void publish_progress(double batch_seconds);
+  void out_of_reach(const Status& why);
+  void sleep();
+
+  LoopContext& context_;
+  streaming::EventDecoder decoder_;
+  GroupMembership group_;
+  CommitStage commit_;
+  std::optional<StagedBatch> prepared_;  ///< waits for the one in flight
+  LearnerCheckpoints checkpoints_;
+  PoisonSearch poison_search_;
+  const char* stage_ = "decode";         ///< for the dead letter of what fails in it
+  LearningQueue learning_queue_;
+  const AlertResponse alert_response_;
+  RejoinLimit rejoins_;
+  EventCounts counts_;
+  std::uint64_t batches_ = 0, aborted_batches_ = 0;
+  int aborted_in_a_row_ = 0;
+  BatchDurations batch_durations_;
+  Recovery recovery_;
+  std::chrono::steady_clock::time_point last_checkpoint_ = std::chrono::steady_clock::now(), last_publication_ = last_checkpoint_;
+};
+
+}  // namespace lacuna::daemon
