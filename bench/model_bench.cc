@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,9 @@
 // first with two films of 64 x 64. Processor time, not wall-clock time: what else the machine does is not what is asked; on CUDA wall-clock
 // time. The limit is what the products of a step alone would take at the speed of a large matrix product: what is above it is dispatch,
 // element-wise work and memory.
+//
+//   model_bench [cpu|cuda] [short] [small|medium|images]...    default: CUDA where it is, and all three sizes; short: a quarter of the
+//                                                             steps, and two rounds of predictions
 
 namespace {
 
@@ -104,7 +108,35 @@ double seconds(bool device) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-int measure(const Size& size, double gflops, bool device) {
+struct Run {
+  model::Device where = model::Device::automatic;
+  bool brief = false;
+  std::vector<Size> sizes;
+};
+
+/// Nothing when an argument has no meaning.
+std::optional<Run> parse(const std::vector<std::string>& arguments) {
+  Run run;
+  for (const std::string& a : arguments) {
+    const auto size = std::find_if(std::begin(kSizes), std::end(kSizes), [&](const Size& s) { return a == s.name; });
+    if (size != std::end(kSizes)) {
+      run.sizes.push_back(*size);
+    } else if (a == "cpu" || a == "cuda") {
+      run.where = a == "cpu" ? model::Device::cpu : model::Device::cuda;
+    } else if (a == "short") {
+      run.brief = true;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (run.sizes.empty()) run.sizes.assign(std::begin(kSizes), std::end(kSizes));
+  for (Size& size : run.sizes) {
+    if (run.brief) size.steps /= 4;
+  }
+  return run;
+}
+
+int measure(const Size& size, const Run& run, double gflops, bool device) {
   const Schema schema = make_schema(size);
   CounterRandom random(1);
   std::vector<Example> examples;
@@ -113,6 +145,7 @@ int measure(const Size& size, double gflops, bool device) {
   model::ModelOptions options;
   options.latent_dim = size.latent;
   options.hidden_dim = size.hidden;
+  options.device = run.where;
   const model::TrainOptions train;
   const model::PredictOptions predict;
   auto made = model::Trainer::make(schema, options, train, predict, {});
@@ -147,7 +180,7 @@ int measure(const Size& size, double gflops, bool device) {
     for (std::uint32_t film = 0; film < size.films; ++film) queries.back().wanted_payloads.push_back(size.modalities + film);
   }
   double best = 0;
-  for (int round = 0; round < 8; ++round) {
+  for (int round = 0; round < (run.brief ? 2 : 8); ++round) {
     start = seconds(device);
     if (!version->predict(queries).ok()) return 1;
     best = std::max(best, static_cast<double>(queries.size()) / (seconds(device) - start));
@@ -162,14 +195,21 @@ int measure(const Size& size, double gflops, bool device) {
 
 }  // namespace
 
-int main() {
-  const std::string where = model::describe_device({});
+int main(int argc, char** argv) {
+  const std::optional<Run> run = parse({argv + 1, argv + argc});
+  if (!run) {
+    std::fprintf(stderr, "usage: %s [cpu|cuda] [short] [small|medium|images]...\n", argv[0]);
+    return 2;
+  }
+  model::ModelOptions options;
+  options.device = run->where;
+  const std::string where = model::describe_device(options);
   const bool device = where.rfind("cpu", 0) != 0;
-  const auto [gflops, remedy] = model::measure_products({});
+  const auto [gflops, remedy] = model::measure_products(options);
   std::printf("%s, matrix product %.0f GFLOP/s\n", where.c_str(), gflops);
   if (!remedy.empty()) std::printf("slow: %s\n", remedy.c_str());
-  for (const Size& size : kSizes) {
-    if (const int failed = measure(size, gflops, device)) return failed;
+  for (const Size& size : run->sizes) {
+    if (const int failed = measure(size, *run, gflops, device)) return failed;
   }
   return 0;
 }
