@@ -118,7 +118,7 @@ Status read_all(const Schema& schema, const ReplayOptions& options, const Replay
       left = options.patients_max - patients.size();
     }
     streaming::FileReport report;
-    const Status read = streaming::read_patients(
+    const Status read = streaming::read_events(
         schema, mapping, path, left,
         [&](std::vector<Event> events) -> Status {
           if (world.stopped()) return kStopped;

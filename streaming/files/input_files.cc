@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "state/records/hash.h"
@@ -14,7 +15,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kChunkEvents = 1000;  // of ndjson, per call of the sink
+using Sink = std::function<Status(std::vector<Event>)>;
+using Progress = std::function<void(std::uint64_t, std::uint64_t)>;
+
+constexpr std::size_t kChunkEvents = 1000;  // of ndjson in file order, per call of the sink
 
 struct InputFile {
   std::string path;
@@ -45,11 +49,58 @@ Result<std::vector<InputFile>> list_files(const std::string& path) {
   return files;
 }
 
+/// Hands over what it is given in the same order, a chunk at a time.
+class InFileOrder {
+ public:
+  explicit InFileOrder(const Sink& sink) : sink_(sink) {}
+  Status add(Event event) {
+    chunk_.push_back(std::move(event));
+    return chunk_.size() < kChunkEvents ? Status() : finish();
+  }
+  Status finish() {
+    if (chunk_.empty()) return {};
+    std::vector<Event> events;
+    events.swap(chunk_);
+    return sink_(std::move(events));
+  }
+
+ private:
+  const Sink& sink_;
+  std::vector<Event> chunk_;
+};
+
+/// Hands over one patient at a time, by first appearance. Lines of a patient need not stand together, so that only the last
+/// line tells that a patient is complete: everything is held until then.
+class ByPatient {
+ public:
+  explicit ByPatient(const Sink& sink) : sink_(sink) {}
+  Status add(Event event) {
+    const auto [place, is_new] = places_.try_emplace(event.patient_id, patients_.size());
+    if (is_new) patients_.emplace_back();
+    patients_[place->second].push_back(std::move(event));
+    return {};
+  }
+  Status finish() {
+    for (std::vector<Event>& events : patients_) {
+      // Stable: what was measured twice at one time keeps the file's order, by which the later one counts.
+      std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
+      LACUNA_RETURN_IF_ERROR(sink_(std::move(events)));
+    }
+    return {};
+  }
+
+ private:
+  const Sink& sink_;
+  std::unordered_map<std::string, std::size_t> places_;  // in patients_, by patient id
+  std::vector<std::vector<Event>> patients_;
+};
+
+/// Lines of files, one file after the other. `Order` is one of the two above.
+template <typename Order>
 class NdjsonFiles {
  public:
-  NdjsonFiles(const Schema& schema, std::size_t limit_patients, const std::function<Status(std::vector<Event>)>& sink,
-              FileReport& report)
-      : decoder_(schema, CodecLimits{}), limit_(limit_patients), sink_(sink), report_(report) {}
+  NdjsonFiles(const Schema& schema, std::size_t limit_patients, const Sink& sink, FileReport& report)
+      : decoder_(schema, CodecLimits{}), limit_(limit_patients), order_(sink), report_(report) {}
 
   Status read_file(const std::string& path, const std::function<void(std::uint64_t)>& progress) {
     auto lines = LineReader::open(path);
@@ -70,12 +121,7 @@ class NdjsonFiles {
       }
     }
   }
-  Status finish() {
-    if (chunk_.empty()) return {};
-    std::vector<Event> events;
-    events.swap(chunk_);
-    return sink_(std::move(events));
-  }
+  Status finish() { return order_.finish(); }
 
  private:
   // What lies in a file has happened: reading must not depend on the day, so no time is in the future.
@@ -112,23 +158,19 @@ class NdjsonFiles {
     }
     for (const RefusedPart& part : outcome.decoded->refused) count(path, number, part.reason, part.what, part.message);
     report_.values += event.values.size() + event.attributes.size() + (event.payload ? 1 : 0);
-    chunk_.push_back(std::move(event));
-    return chunk_.size() < kChunkEvents ? Status() : finish();
+    return order_.add(std::move(event));
   }
 
   EventDecoder decoder_;
   const std::size_t limit_;
-  const std::function<Status(std::vector<Event>)>& sink_;
+  Order order_;
   FileReport& report_;
   std::unordered_set<std::uint64_t> patients_;  // at most limit_
-  std::vector<Event> chunk_;
 };
 
-}  // namespace
-
-Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
-                     const std::function<Status(std::vector<Event>)>& sink,
-                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
+template <typename Order>
+Status read_files(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients, const Sink& sink,
+                  const Progress& progress, FileReport& report) {
   auto files = list_files(path);
   if (!files.ok()) return files.status();
   std::uint64_t total = 0;
@@ -138,7 +180,7 @@ Status read_patients(const Schema& schema, const FileMapping& mapping, const std
     if (progress) progress(std::min(before + bytes, total), total);
   };
   if (mapping.format == FileFormat::ndjson) {
-    NdjsonFiles reader(schema, limit_patients, sink, report);
+    NdjsonFiles<Order> reader(schema, limit_patients, sink, report);
     for (const InputFile& file : *files) {
       LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, tell));
       before += file.bytes;
@@ -153,6 +195,20 @@ Status read_patients(const Schema& schema, const FileMapping& mapping, const std
     before += file.bytes;
   }
   return reader.finish();
+}
+
+}  // namespace
+
+Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
+                     const std::function<Status(std::vector<Event>)>& sink,
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
+  return read_files<ByPatient>(schema, mapping, path, limit_patients, sink, progress, report);
+}
+
+Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
+                   const std::function<Status(std::vector<Event>)>& sink,
+                   const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
+  return read_files<InFileOrder>(schema, mapping, path, limit_patients, sink, progress, report);
 }
 
 }  // namespace lacuna::streaming

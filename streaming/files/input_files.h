@@ -60,12 +60,20 @@ struct FileReport {
   std::string first_problem;           ///< file:line and what, for the first unreadable one
 };
 
-/// Reads `path` (a file, or a folder whose files are one patient each) and gives one patient's events at a time, sorted by
-/// time, values of the same modality and time in one event; event ids are "patient-minute-modality" style and stable.
-/// For ndjson the events come in file order in one call per chunk and relative options do not apply.
-/// `limit_patients` 0: all. `progress` gets bytes done and bytes in all.
+/// Reads `path` (a file, or a folder whose files are read by name) and gives one patient a call, in every format: all of the
+/// patient's events, sorted by time. `limit_patients` 0: all, else the first so many to appear, each with all that the files hold of
+/// it. `progress` gets bytes done and bytes in all.
+/// CSV: one patient in memory at a time; values of the same modality and time in one event; event ids are
+/// "patient-minute-modality" style and stable. ndjson: a patient's lines may stand anywhere, so that all that is taken is in memory
+/// until the last line was read; events of one time keep the files' order; relative options of the mapping do not apply.
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,
                      const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);
+
+/// The same events in little memory, for what does not need patients whole: CSV as above; ndjson in the order of its lines, which
+/// mixes patients and need not be that of time, up to 1,000 events a call.
+Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
+                   const std::function<Status(std::vector<Event>)>& sink,
+                   const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);
 
 }  // namespace lacuna::streaming

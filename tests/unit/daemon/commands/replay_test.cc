@@ -106,6 +106,19 @@ TEST_F(Replay, keeps_the_files_order_by_patient) {
   for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(appender_.sent[i].record.key, "p" + std::to_string(i / 4));
 }
 
+// A stream's own order, patients mixed: what was recorded live is sent as it came.
+TEST_F(Replay, keeps_the_order_of_mixed_lines) {
+  std::string lines;
+  for (int i = 0; i < 12; ++i) {
+    lines += event_line("p" + std::to_string(i % 3), format_rfc3339(testing::at("2026-01-01T12:00:00Z") - std::chrono::minutes(i)), 60 + i) + "\n";
+  }
+  options_.paths = {scratch_.write("stream.ndjson", lines)};
+  options_.by_patient = true;
+  ASSERT_TRUE(run().ok());
+  ASSERT_EQ(appender_.sent.size(), 12u);
+  for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(appender_.sent[i].record.key, "p" + std::to_string(i % 3));
+}
+
 // Never early, and not late: event i leaves at i / rate, within the slack; the mean rate is the one asked
 // for.
 TEST_F(Replay, keeps_the_rate) {

@@ -58,16 +58,30 @@ class InputFiles : public ::testing::Test {
   }
   std::vector<Event> read(const std::string& path, std::size_t limit = 0) {
     std::vector<Event> events;
+    std::set<std::string> patients;
     report_ = {};
     status_ = read_patients(schema_, mapping_, path, limit, [&](std::vector<Event> some) {
       EXPECT_FALSE(some.empty());
-      if (mapping_.format != FileFormat::ndjson) {
-        for (const Event& event : some) EXPECT_EQ(event.patient_id, some.front().patient_id) << "one patient at a time";
-        EXPECT_TRUE(std::is_sorted(some.begin(), some.end(), [](const Event& a, const Event& b) { return a.time < b.time; }));
-      }
+      if (some.empty()) return Status();
+      EXPECT_TRUE(patients.insert(some.front().patient_id).second) << "all of a patient in one call";
+      for (const Event& event : some) EXPECT_EQ(event.patient_id, some.front().patient_id) << "one patient at a time";
+      EXPECT_TRUE(std::is_sorted(some.begin(), some.end(), [](const Event& a, const Event& b) { return a.time < b.time; }));
       for (Event& event : some) events.push_back(std::move(event));
       return Status();
     }, {}, report_);
+    return events;
+  }
+  /// Through the entry that keeps the files' order; `calls_` gets the size of each call.
+  std::vector<Event> read_in_order(const std::string& path, std::size_t limit = 0) {
+    std::vector<Event> events;
+    calls_.clear();
+    report_ = {};
+    status_ = read_events(schema_, mapping_, path, limit, [&](std::vector<Event> some) {
+      calls_.push_back(some.size());
+      for (Event& event : some) events.push_back(std::move(event));
+      return Status();
+    }, {}, report_);
+    EXPECT_TRUE(status_.ok()) << status_.message();
     return events;
   }
   std::vector<Event> read_ok(const std::string& path, std::size_t limit = 0) {
@@ -80,8 +94,19 @@ class InputFiles : public ::testing::Test {
   FileMapping mapping_;
   FileReport report_;
   Status status_;
+  std::vector<std::size_t> calls_;
   fs::path root_;
 };
+
+/// An event message of patient `p`, measured `minute` minutes into the year.
+std::string line(int p, int minute, const std::string& content) {
+  return R"({"schema_version":1,"event_id":"p)" + std::to_string(p) + "-" + std::to_string(minute) + R"(","patient_id":"p)" +
+         std::to_string(p) + R"(","time":")" + format_rfc3339(at("2026-01-01T00:00:00Z") + std::chrono::minutes(minute)) + "\"," +
+         content + "}\n";
+}
+std::string heart_rate(int p, int minute, int hr) {
+  return line(p, minute, R"("modality":"vitals","values":{"hr":)" + std::to_string(hr) + "}");
+}
 
 TEST_F(InputFiles, LongRowsBecomeEvents) {
   const auto events = read_ok(write("a.csv",
@@ -326,6 +351,69 @@ TEST_F(InputFiles, BadMessagesAreCounted) {
   EXPECT_THAT(report_.unmapped, ElementsAre(Pair("vitals.pulse", 1U)));
   EXPECT_EQ(report_.unreadable, 2U);
   EXPECT_THAT(report_.first_problem, HasSubstr("a.ndjson:2: "));
+}
+
+// Protects: a stream's lines, patients mixed and times out of order, over two files and more than a chunk, are whole patients to
+// whoever asks for patients; a line that cannot be read takes none of them away.
+TEST_F(InputFiles, MixedLinesBecomeWholePatients) {
+  constexpr int kPatients = 25, kEvents = 120;
+  std::string first, second;
+  for (int e = 0; e < kEvents; ++e) {
+    // The second file goes back in time.
+    const int minute = e < kEvents / 2 ? kEvents + e : e - kEvents / 2;
+    for (int p = 0; p < kPatients; ++p) (e < kEvents / 2 ? first : second) += heart_rate(p, 10 + minute, 60 + e);
+  }
+  first += "nonsense\n";
+  second += heart_rate(3, 10, 40);  // the same moment once more
+  for (int p = 0; p < kPatients; ++p) second += line(p, 0, R"("attributes":{"age":)" + std::to_string(50 + p) + "}");
+  write("stream/a.ndjson", first);
+  write("stream/b.ndjson", second);
+  mapping_ = {};
+  const auto events = read_ok((root_ / "stream").string());
+  ASSERT_EQ(events.size(), static_cast<std::size_t>(kPatients * (kEvents + 1) + 1));
+  for (int p = 0, i = 0; p < kPatients; ++p) {
+    const Event& begin = events[static_cast<std::size_t>(i)];
+    EXPECT_EQ(begin.patient_id, "p" + std::to_string(p)) << "by first appearance";
+    EXPECT_EQ(begin.modality, kNoModality) << "attributes alone, last in the file and first in time";
+    EXPECT_EQ(begin.attributes, (std::vector<AttributeValue>{{0, 50.0 + p}}));
+    i += kEvents + (p == 3 ? 2 : 1);
+  }
+  const auto moment = static_cast<std::size_t>(3 * (kEvents + 1) + 1);
+  EXPECT_EQ(events[moment].time, events[moment + 1].time);
+  EXPECT_EQ(events[moment + 1].values, (std::vector<FeatureValue>{{kHr, 40}})) << "the later line comes later";
+  EXPECT_EQ(report_.unreadable, 1U);
+  EXPECT_EQ(report_.rows, events.size() + 1);
+}
+
+// Protects: the first patients, each with all of its lines, not the first lines.
+TEST_F(InputFiles, LimitedPatientsOfMixedLinesAreWhole) {
+  std::string text;
+  for (int e = 0; e < 50; ++e) {
+    for (int p = 0; p < 5; ++p) text += heart_rate(p, e, 70);
+  }
+  mapping_ = {};
+  const auto events = read_ok(write("a.ndjson", text), 2);
+  ASSERT_EQ(events.size(), 100U);
+  EXPECT_EQ(events.front().patient_id, "p0");
+  EXPECT_EQ(events.back().patient_id, "p1");
+  EXPECT_EQ(report_.values, 100U) << "what was not asked for is not counted";
+}
+
+// Protects: a stream is replayed in its own order and in little memory.
+TEST_F(InputFiles, EventsComeInTheirFilesOrder) {
+  const std::string csv = write("a.csv", "patient,time,what,value\na,0:09,HR,70\na,0:00,HR,71\nb,0:00,HR,72\n");
+  EXPECT_EQ(read_in_order(csv), read_ok(csv)) << "rows of a patient stand together: patients all the same";
+  EXPECT_THAT(calls_, ElementsAre(2U, 1U));
+  std::string text;
+  for (int i = 0; i < 2100; ++i) text += heart_rate(i % 7, 3000 - i, 70);
+  mapping_ = {};
+  const auto events = read_in_order(write("a.ndjson", text));
+  ASSERT_EQ(events.size(), 2100U);
+  for (int i = 0; i < 2100; ++i) {
+    ASSERT_EQ(events[static_cast<std::size_t>(i)].event_id, "p" + std::to_string(i % 7) + "-" + std::to_string(3000 - i));
+  }
+  EXPECT_THAT(calls_, ElementsAre(1000U, 1000U, 100U));
+  EXPECT_EQ(read_in_order((root_ / "a.ndjson").string(), 2).size(), 600U);
 }
 
 }  // namespace
