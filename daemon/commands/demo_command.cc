@@ -128,7 +128,10 @@ void add_demo(CLI::App& app, int& exit_code) {
   command->footer(
       "Simulates a ward, writes its events to an embedded log and runs the daemon on it as fast as it goes. At 60 % of the\n"
       "time the blood gas analyser stops for a while; at 80 % the thermometers begin to read 1.2 Cel too high. The summary\n"
-      "compares imputed with true values and gives the alerts' delays; exit status 3 when it is worse than it promises.");
+      "compares imputed with true values and gives the alerts' delays; exit status 3 when it is worse than it promises.\n"
+      "A promise is made where the run has what it rests on: enough gradient steps and compared values, a detector that had\n"
+      "learned what is normal before the fault began, enough results for it to touch. A small or short ward promises less,\n"
+      "and the summary says of each promise that is not made why.");
   command->add_option("-d,--dir", options->directory, "Folder for log, state and configuration; emptied first")->capture_default_str();
   command->add_option("--beds", options->beds, "Patients present at a time")->capture_default_str()->check(CLI::Range(20, 5000));
   command->add_option("--hours", options->hours, "Simulated hours")->capture_default_str()->check(CLI::Range(48, 2000));

@@ -14,6 +14,23 @@
 
 namespace lacuna::daemon {
 
+/// What a run had of what a promise about a fault rests on, at the last look before the fault began.
+struct FaultGround {
+  bool by_model = false;     ///< it shows in values against the model's predictions; else in what does not arrive
+  bool armed = false;        ///< a detector that would tell of it had learned what is normal
+  double log_threshold = 0;  ///< of the evidence at which that detector tells of it, in nats
+  double due_per_hour = 0;   ///< results that it touches, in the day before it
+  std::int64_t steps = 0;    ///< gradient steps taken
+};
+
+/// Why this run is too small for a promise, as a sentence; nothing: it is made. `steps`: gradient steps taken when comparing with the
+/// truth began; `values`: compared ones.
+std::optional<std::string> why_no_comparison(std::int64_t steps, std::uint64_t values, std::uint64_t values_min);
+/// The same for an alert within `hours`.
+std::optional<std::string> why_no_alert(const FaultGround& ground, double hours);
+/// False alerts that are promised not to be exceeded, for a budget of so many a month.
+std::size_t false_alerts_max(double false_per_month, double hours);
+
 /// What `lacuna demo` shows: a live table while it runs, then a summary against the known truth. One thread.
 class DemoReport {
  public:
@@ -28,7 +45,8 @@ class DemoReport {
   void note(const Alert& alert);
   void compare(const std::vector<Imputation>& imputations);
 
-  /// Prints the summary; true when every promise held.
+  /// Prints the summary; true when every promise held that was made. What a promise rests on is measured in the run itself; where it is
+  /// not there the figures are shown all the same, with why nothing is promised.
   bool summary(const Progress& progress) const;
 
  private:
@@ -40,15 +58,23 @@ class DemoReport {
   struct Fault {
     std::string kind, subject, description;
     Time from{}, until{};
+    FaultGround ground;
   };
+  Time compared_from() const { return ward_.start + ward_.duration / 2; }
+  bool touches(const Event& event, const Fault& fault) const;
+  void look(const Progress& progress);
   std::string table(const Progress& progress) const;
   bool reads_wrong(FeatureId feature, Time time) const;
   static bool tells_of(const Alert& alert, const Fault& fault);
+  class Verdicts;
+  void judge_comparison(Verdicts& verdicts) const;
+  void judge_faults(Verdicts& verdicts) const;
   std::optional<Time> detected(const Fault& fault) const;
 
   const Config& config_;
   const WardOptions ward_;
   std::vector<Fault> faults_;
+  std::int64_t steps_ = 0;  ///< gradient steps taken when comparing with the truth began
   bool terminal_;
   std::uint64_t events_ = 0;
   std::uint64_t values_ = 0;
