@@ -1,5 +1,7 @@
 #include "daemon/pipeline/batch.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
 #include <deque>

@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <charconv>
+
 #include "state/stored_records.h"
 
 namespace lacuna::daemon {
@@ -70,15 +72,28 @@ Status LatentReference::load(const Schema& schema, const state::Store& store) {
   const Result<std::string> count = store.meta(kMeta);
   if (count.code() == Code::not_found) return {};
   if (!count.ok()) return count.status();
-  for (std::size_t i = 0; i < drift::Monitor::kReference && std::to_string(i) != *count; ++i) {
+  std::size_t size = 0;
+  const auto [end, error] = std::from_chars(count->data(), count->data() + count->size(), size);
+  if (error != std::errc() || end != count->data() + count->size() || size > drift::Monitor::kReference) {
+    return {Code::corrupt, "latent reference: not a number of patients"};
+  }
+  std::vector<Snapshot> read;
+  for (std::size_t i = 0; i < size; ++i) {
     const Result<std::string> bytes = store.meta(piece(i));
+    if (bytes.code() == Code::not_found) return {Code::corrupt, "latent reference: a patient is not there"};
     if (!bytes.ok()) return bytes.status();
     Result<Snapshot> snapshot = state::decode_snapshot(schema, *bytes);
-    if (!snapshot.ok()) return snapshot.status();
-    snapshots_.push_back(std::move(*snapshot));
+    if (!snapshot.ok()) return {snapshot.code(), "latent reference: " + snapshot.status().message()};
+    read.push_back(std::move(*snapshot));
   }
+  snapshots_ = std::move(read);
   saved_ = snapshots_.size();
   return {};
+}
+
+void LatentReference::begin_afresh() {
+  *this = {};
+  changed_ = true;
 }
 
 }  // namespace lacuna::daemon

@@ -49,6 +49,7 @@ struct Recovery {
   double restore_seconds = 0;
   std::uint64_t wiped_ahead = 0, wiped_too_old = 0;  ///< partitions, see Restore::Wiped
   std::size_t damaged_stores = 0;             ///< set aside beside data_dir/state, for somebody to look at and delete
+  std::size_t state_parts_begun_afresh = 0;   ///< see StreamState::begun_afresh
   std::uint64_t rejoins = 0;                  ///< made a new client after being fenced or an unknown outcome
   double unavailable_seconds = 0;             ///< waited for something out of reach: the log, room on the disk
 };

@@ -1,5 +1,7 @@
 #include "daemon/pipeline/stream_state.h"
 
+#include <spdlog/spdlog.h>
+
 #include <utility>
 
 #include "daemon/registry/learner_checkpoints.h"
@@ -33,22 +35,41 @@ std::map<std::string, std::string> StreamState::save() const {
 }
 
 Status StreamState::load(const Config& config, const state::Store& store) {
-  const auto restore = [&store](const char* name, auto& part, auto fresh) -> Status {
+  bool detectors_lost = false;
+  const auto restore = [&](const char* name, auto& part, auto fresh, const char* lost) -> Status {
     part = std::move(fresh);
     Result<std::string> bytes = store.meta(name);
     if (bytes.code() == Code::not_found) return {};
     if (!bytes.ok()) return bytes.status();
-    return part.load(*bytes);
+    const Status loaded = part.load(*bytes);
+    if (loaded.code() != Code::unsupported) return loaded;
+    begin_afresh(name, loaded, lost);
+    detectors_lost |= std::string_view(name) == kMonitorMeta;
+    return {};
   };
   const Schema& schema = *config.schema;
-  LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level)));
-  LACUNA_RETURN_IF_ERROR(
-      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window)));
-  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts)));
+  LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level),
+                                 "intervals are the model's own until values have arrived"));
+  LACUNA_RETURN_IF_ERROR(restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window),
+                                 "they count from here on"));
+  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
+                                 "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
   const Result<std::string> time = store.meta(kNewestMeta);
   if (!time.ok() && time.code() != Code::not_found) return time.status();
   newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
-  return reference.load(schema, store);
+  const Status gathered = reference.load(schema, store);
+  if (gathered.code() == Code::unsupported) begin_afresh("latent_reference", gathered, "it is gathered again");
+  else if (!gathered.ok()) return gathered;
+  // The detector counts whom the reference gathers: neither can go on without the other.
+  if (gathered.code() == Code::unsupported || detectors_lost) reference.begin_afresh();
+  if (reference.empty() && monitor.gathers_reference()) monitor.gather_reference();
+  return {};
+}
+
+void StreamState::begin_afresh(std::string_view part, const Status& why, std::string_view lost) {
+  if (!begun_afresh.emplace(part).second) return;
+  spdlog::warn("{} begun afresh, since the stored one cannot be read ({}): {}; patients, positions and the model are kept", part,
+               why.message(), lost);
 }
 
 void StreamState::report(Progress& progress) const {
@@ -58,6 +79,7 @@ void StreamState::report(Progress& progress) const {
   for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
   progress.subjects = monitor.subjects();
   progress.open_alerts = monitor.open_alerts();
+  progress.recovery.state_parts_begun_afresh = begun_afresh.size();
 }
 
 }  // namespace lacuna::daemon

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
 
 #include "daemon/config/config.h"
 #include "daemon/pipeline/latent_reference.h"
@@ -20,15 +23,22 @@ struct StreamState {
   drift::Monitor monitor;
   LatentReference reference;
   Time newest{};  ///< clinical time applied; the epoch: nothing yet
+  /// Since the process started: parts of which the store held another version, and no way leads from that one to this.
+  std::set<std::string, std::less<>> begun_afresh;
 
   StreamState(const Config& config);
   /// All but the reference of the codes: snapshots stay in the store.
   std::map<std::string, std::string> save() const;
   /// What the store does not have yet.
   std::map<std::string, std::string> save_new(const Schema& schema);
-  /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing.
+  /// Back to what the store holds (after an aborted batch, at start); fresh where it holds nothing, or another version of a part:
+  /// all of these are learned again from the stream. `corrupt` for what no version wrote.
   Status load(const Config& config, const state::Store& store);
   void report(Progress& progress) const;
+
+ private:
+  /// Says so once, however often it is loaded before the next batch replaces what the store holds.
+  void begin_afresh(std::string_view part, const Status& why, std::string_view lost);
 };
 
 }  // namespace lacuna::daemon

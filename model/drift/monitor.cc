@@ -14,6 +14,7 @@
 #include "model/drift/subject_registry.h"
 #include "state/records/bytes.h"
 #include "state/records/scale.h"
+#include "state/records/stored_version.h"
 
 namespace lacuna::drift {
 namespace {
@@ -366,8 +367,9 @@ std::string Monitor::Impl::save() const {
 // Into a fresh object; what is half-read is thrown away with it.
 Status Monitor::Impl::load(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.get<std::uint32_t>() != kVersion) return {Code::unsupported, "monitor: unknown format"};
-  if (in.get<std::uint64_t>() != schema.fingerprint()) return {Code::unsupported, "monitor: made for another schema"};
+  LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "monitor"));
+  const auto fingerprint = in.get<std::uint64_t>();
+  if (in.ok() && fingerprint != schema.fingerprint()) return {Code::unsupported, "monitor: made for another schema"};
   const Status corrupt(Code::corrupt, "monitor: not what was written");
   for (Time* t : {&watermark, &newest}) *t = Time(Millis(in.get<std::int64_t>()));
   for (std::int64_t& h : feed) h = in.get<std::int64_t>();

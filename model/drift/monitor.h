@@ -85,7 +85,7 @@ class Monitor {
   std::vector<MissingnessMatrix::Row> missingness() const;
 
   std::string save() const;
-  /// Left as it was when corrupt or unsupported (another schema). Options are the ones given at construction.
+  /// Left as it was when corrupt or unsupported (another version or schema). Options are the ones given at construction.
   Status load(std::string_view bytes);
 
  private:

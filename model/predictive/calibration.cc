@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "state/records/bytes.h"
+#include "state/records/stored_version.h"
 
 // Each end of the interval is calibrated by itself, on the scale of normal scores z = Phi^-1(PIT): one radius such that z
 // exceeds it in half of 1 - level of the cases, one for -z. A biased or skewed model then costs width at one end only (for a
@@ -145,9 +146,10 @@ std::string Calibrator::save() const {
 
 Status Calibrator::load(std::string_view bytes) {
   ByteReader in(bytes);
-  if (in.get<std::uint32_t>() != kVersion) return {Code::unsupported, "calibration: unknown format"};
+  LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "calibration"));
   const bool same_level = in.get<double>() == level_;
-  if (in.get<std::uint64_t>() != cells_.size()) return {Code::unsupported, "calibration: made for another schema"};
+  const auto count = in.get<std::uint64_t>();
+  if (in.ok() && count != cells_.size()) return {Code::unsupported, "calibration: made for another schema"};
   std::vector<Cell> cells(cells_.size());
   bool finite = true;
   for (Cell& cell : cells) {

@@ -42,7 +42,7 @@ class Calibrator {
   std::uint64_t updates(FeatureId feature, Recency recency) const;
 
   std::string save() const;
-  /// Left as it was when corrupt, unsupported (another schema), or, which is ok, saved under another level: the level is a
+  /// Left as it was when corrupt, unsupported (another version or schema), or, which is ok, saved under another level: the level is a
   /// setting, and calibration for a new one begins anew.
   Status load(std::string_view bytes);
 

@@ -3,12 +3,13 @@
 #include <cmath>
 
 #include "state/records/bytes.h"
+#include "state/records/stored_version.h"
 
 namespace lacuna::model {
 namespace {
 
-constexpr std::uint32_t kVersion = 2;
-constexpr std::uint32_t kVersionWithoutCoverage = 1;
+// Raised too when a sum comes to mean something else: old and new ones do not add up.
+constexpr std::uint32_t kVersion = 3;
 
 // Every field of a row in stored order, for writing and reading alike.
 template <typename Row, typename Visit>
@@ -18,10 +19,6 @@ void each_field(Row& r, Visit&& visit) {
   visit(r.unseen_error_model), visit(r.unseen_error_mean);
   visit(r.recent_weight), visit(r.recent_error_model), visit(r.recent_error_last), visit(r.recent_error_mean);
   visit(r.recent_covered), visit(r.recent_crps);
-}
-
-template <typename Row, typename Visit>
-void each_later_field(Row& r, Visit&& visit) {
   each_coverage_field(r.intervals, visit);
   visit(r.hidden_count), visit(r.hidden_covered), visit(r.hidden_error_model), visit(r.hidden_width);
 }
@@ -139,24 +136,18 @@ std::string ScoreBoard::save() const {
   out.put(kVersion);
   out.put<std::uint64_t>(rows_.size());
   const auto put = [&out](const auto& field) { out.put(field); };
-  for (const Row& row : rows_) {
-    each_field(row, put);
-    each_later_field(row, put);
-  }
+  for (const Row& row : rows_) each_field(row, put);
   return out.take();
 }
 
 Status ScoreBoard::load(std::string_view bytes) {
   ByteReader in(bytes);
-  const auto version = in.get<std::uint32_t>();
-  if (version != kVersion && version != kVersionWithoutCoverage) return {Code::unsupported, "scores: unknown format"};
-  if (in.get<std::uint64_t>() != rows_.size()) return {Code::unsupported, "scores: made for another schema"};
+  LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "scores"));
+  const auto count = in.get<std::uint64_t>();
+  if (in.ok() && count != rows_.size()) return {Code::unsupported, "scores: made for another schema"};
   std::vector<Row> rows(rows_.size());
   const auto get = [&in]<typename T>(T& field) { field = in.get<T>(); };
-  for (Row& row : rows) {
-    each_field(row, get);
-    if (version == kVersion) each_later_field(row, get);
-  }
+  for (Row& row : rows) each_field(row, get);
   if (!in.ok() || !in.at_end()) return {Code::corrupt, "scores: wrong length"};
   rows_ = std::move(rows);
   return {};

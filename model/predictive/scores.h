@@ -73,6 +73,7 @@ class ScoreBoard {
   /// The same over the recent window (rmse, width and unseen are 0).
   Summary recent() const;
   std::string save() const;
+  /// Left as it was when corrupt or unsupported (another version or schema).
   Status load(std::string_view bytes);
 
  private:

@@ -272,9 +272,10 @@ TEST(Calibrator, GoesOnExactlyAfterALoadAndRefusesWhatIsNotItsOwn) {
 
   const std::string held = two.save();
   for (std::size_t cut = 0; cut < saved.size(); cut += 7) {
-    EXPECT_FALSE(two.load(std::string_view(saved).substr(0, cut)).ok()) << cut;
+    EXPECT_EQ(two.load(std::string_view(saved).substr(0, cut)).code(), Code::corrupt) << cut;
   }
   EXPECT_FALSE(two.load(saved + "x").ok());
+  EXPECT_EQ(two.load(std::string("\2\0\0\0", 4) + saved.substr(4)).code(), Code::unsupported);
   Calibrator other_level(schema, 0.8);
   EXPECT_TRUE(other_level.load(saved).ok());
   EXPECT_NEAR(other_level.radius(0, Recency::stale), 1.2816, 1e-3);

@@ -78,23 +78,19 @@ TEST(ScoreBoard, GoesOnExactlyAfterALoad) {
   EXPECT_EQ(two.save(), held);
 }
 
-// Scores that were saved before coverage was followed go on; what they do not know begins anew.
-TEST(ScoreBoard, ReadsWhatWasSavedBeforeCoverageWasFollowed) {
-  ByteWriter old;
-  old.put<std::uint32_t>(1);
-  old.put<std::uint64_t>(1);
-  for (const std::uint64_t count : {7, 6, 2}) old.put(count);
-  for (int i = 0; i < 14; ++i) old.put<double>(i);
+// Sums of another version are not added to, and bytes that no version wrote are not taken for one.
+TEST(ScoreBoard, TellsAnotherVersionFromDamage) {
   ScoreBoard board(1, 50);
-  ASSERT_TRUE(board.load(old.take()).ok());
-  EXPECT_EQ(board.row(0).count, 7u);
-  EXPECT_EQ(board.row(0).covered, 6u);
-  EXPECT_DOUBLE_EQ(board.row(0).recent_crps, 13);
-  EXPECT_EQ(board.row(0).intervals.count, 0u);
-  EXPECT_EQ(board.row(0).hidden_count, 0u);
-  ScoreBoard again(1, 50);
-  ASSERT_TRUE(again.load(board.save()).ok());
-  EXPECT_EQ(again.row(0).unseen_count, 2u);
+  board.add(score(0, 1, 2));
+  const std::string held = board.save();
+  for (const std::uint32_t version : {1u, 2u, 4u}) {
+    ByteWriter other;
+    other.put(version);
+    EXPECT_EQ(board.load(other.take() + held.substr(sizeof version)).code(), Code::unsupported) << version;
+  }
+  EXPECT_EQ(board.load(std::string(sizeof(std::uint32_t), '\0') + held.substr(sizeof(std::uint32_t))).code(), Code::corrupt);
+  for (std::size_t cut = 0; cut < held.size(); ++cut) EXPECT_EQ(board.load(held.substr(0, cut)).code(), Code::corrupt) << cut;
+  EXPECT_EQ(board.save(), held);
 }
 
 // A cell that was hidden on purpose is not one that arrived: it must not move what is said of those.
