@@ -1,7 +1,5 @@
 #include "daemon/pipeline/batch.h"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <cmath>
 #include <deque>
