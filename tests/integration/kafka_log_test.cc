@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <map>
@@ -125,19 +126,34 @@ TEST_F(KafkaLog, GivesEachRecordOnceWhileMembersComeAndGo) {
   };
   const auto join = [&](Member& m) {
     AssignmentListener listener;
-    listener.revoked = [&](const auto&, bool) { finish(m); };
+    listener.revoked = [&](const std::vector<TopicPartition>& removed, bool) {
+      finish(m);
+      std::erase_if(m.batch, [&](const Record& r) {
+        return std::count(removed.begin(), removed.end(), TopicPartition{r.position.topic, r.position.partition}) > 0;
+      });
+    };
     m.log = open(group, integration::unique_name("m"), input, std::move(listener));
+  };
+  // What was read when a step's failure was noticed comes again, and so it goes before the next poll: that one has rewound, and
+  // what it gives comes only once.
+  const auto forget_spoiled = [](Member& m) {
+    if (std::exchange(m.spoiled, false)) m.batch.clear();
+  };
+  const auto read = [&](Member& m, std::size_t max_records, Millis max_wait) {
+    auto records = m.log->poll(max_records, max_wait);
+    EXPECT_TRUE(records.ok() || records.code() == Code::unavailable) << records.status().to_string();  // a rewind was refused
+    if (records.ok()) m.batch.insert(m.batch.end(), records->begin(), records->end());
+    forget_spoiled(m);
   };
   const auto step = [&](Member& m) {
     if (random() % 4 == 0) {
       EXPECT_TRUE(m.log->pause(m.log->assignment()).ok());
-      EXPECT_TRUE(m.log->poll(10, Millis(0)).ok());
+      read(m, 10, Millis(0));
       EXPECT_TRUE(m.log->resume(m.log->assignment()).ok());
     }
-    auto records = m.log->poll(60, Millis(20));
-    if (records.ok()) m.batch = std::move(*records);
+    read(m, 60, Millis(20));
     finish(m);
-    if (std::exchange(m.spoiled, false)) m.batch.clear();
+    forget_spoiled(m);
     if (m.batch.empty()) return;
     m.moving = m.batch.size();
     m.log->start_commit(echo(std::exchange(m.batch, {}), output));
@@ -149,7 +165,8 @@ TEST_F(KafkaLog, GivesEachRecordOnceWhileMembersComeAndGo) {
   for (int visit = 0; visit < kVisits; ++visit) {
     join(visitor);
     const std::size_t share = (static_cast<std::size_t>(visit) + 1) * kRecords / (kVisits + 1);
-    while (done < share && std::chrono::steady_clock::now() < end) {
+    // A visitor that leaves before it got something would end the process: librdkafka up to 2.2 (its issue 4312).
+    while ((done < share || visitor.log->assignment().empty()) && std::chrono::steady_clock::now() < end) {
       step(resident);
       step(visitor);
     }
@@ -158,7 +175,7 @@ TEST_F(KafkaLog, GivesEachRecordOnceWhileMembersComeAndGo) {
   }
   while (done < kRecords && std::chrono::steady_clock::now() < end) step(resident);
   finish(resident);
-  EXPECT_EQ(done, static_cast<std::size_t>(kRecords));
+  EXPECT_EQ(done, static_cast<std::size_t>(kRecords)) << resident.log->lag() << " not read: 0 if they are lost, else it was slow";
   std::multiset<std::string> values;
   for (const Record& r : contents(output)) values.insert(*r.value);
   EXPECT_EQ(values.size(), static_cast<std::size_t>(kRecords));
