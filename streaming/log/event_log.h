@@ -89,14 +89,14 @@ class EventLog {
   /// Begins the atomic step. It may go on while this thread polls, pauses and resumes, so that the next batch is worked on
   /// meanwhile; one step at a time: finish_commit() comes before the next start_commit(). What went wrong, finish_commit()
   /// says. A listener's `revoked` may, and before it returns should, finish a step that moves the partitions given up; if the
-  /// step failed, throw away what that poll() then returns: the one after it starts from the positions put back.
+  /// step failed, throw away what that poll() then returns, and only that: the next one, of paused partitions too, has rewound.
   virtual void start_commit(Transaction transaction) = 0;
 
-  /// Waits for the step that was started. Ok: all of it is durable. `aborted`: none of it is, and the read positions were put
-  /// back to what is committed, so the next poll() gives the batch again, and all that was polled since. `fenced`: none of it,
-  /// and this client is dead: destroy it. An outcome that is unknown at first is resolved inside (new producer of the same id,
+  /// Waits for the step that was started. Ok: all of it is durable. `aborted`: none of it is, and the next poll() puts the read
+  /// positions back to what is committed, or is `unavailable`: the batch comes again, and all that was polled since. `fenced`: none
+  /// of it, and this client is dead: destroy it. An outcome that is unknown at first is resolved inside (new producer of the same id,
   /// comparison of committed offsets). `invalid`: an output can never be written (too large, no such partition): none of it is,
-  /// and the read positions were put back as with `aborted`. `internal`: the outcome could not be told in time: destroy this
+  /// and the read positions are put back as with `aborted`. `internal`: the outcome could not be told in time: destroy this
   /// client, a new one of the same id finds out (committed()). On success returns the changelog positions ("chg") now
   /// committed, by input partition; empty without changelog.
   virtual Result<std::map<TopicPartition, std::int64_t>> finish_commit() = 0;

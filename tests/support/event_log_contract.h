@@ -382,6 +382,42 @@ TEST_P(EventLogContract, GivesAFailedBatchAgain) {
   for (const auto& place : places(first)) EXPECT_FALSE(again.contains(place));
 }
 
+// Protects: whichever poll comes first after a failed step puts the read positions back, also one of paused partitions, and what is
+// to come again comes once. A step that moves no position need not wait for it.
+TEST_P(EventLogContract, PutsBackWhilePaused) {
+  const std::string input = make_topic("in", 3), output = make_topic("out", 1);
+  append_numbered(input, 300, 40);
+  const auto log = open(name("g"), {input});
+  for (int round = 0; round < 3; ++round) {
+    const auto batch = take(*log, 90, 30);
+    log->start_commit({{{output, 99, "k", "v", {}}}, positions_after(batch), ""});
+    const bool paused_before = uniform(0, 1) == 1;
+    if (paused_before) {
+      ASSERT_TRUE(log->pause(log->assignment()).ok());
+    }
+    ASSERT_TRUE(log->poll(10, Millis(0)).ok());
+    ASSERT_EQ(log->finish_commit().code(), Code::invalid);
+    if (uniform(0, 1) == 1) {
+      const auto alone = log->commit({{{output, 0, "k", "alone", {}}}, {}, ""});
+      ASSERT_TRUE(alone.ok()) << alone.status().to_string();
+    }
+    if (!paused_before) {
+      ASSERT_TRUE(log->pause(log->assignment()).ok());
+    }
+    for (int polls = uniform(1, 3); polls > 0; --polls) {
+      const auto records = log->poll(10, Millis(0));
+      ASSERT_TRUE(records.ok() || records.code() == Code::unavailable) << records.status().to_string();
+      if (records.ok()) {
+        EXPECT_TRUE(records->empty());
+      }
+    }
+    ASSERT_TRUE(log->resume(log->assignment()).ok());
+  }
+  const auto all = places(take(*log, 300, 50));
+  EXPECT_EQ(all.size(), 300u);
+  EXPECT_EQ(std::set(all.begin(), all.end()).size(), 300u) << "something came twice";
+}
+
 // Protects: a partition that is not ours cannot be committed, and the client goes on.
 TEST_P(EventLogContract, AbortsWhatIsNotAssigned) {
   const std::string topic = make_topic("in", 1), other = make_topic("other", 1);

@@ -205,7 +205,10 @@ Result<bool> KafkaEventLog::resolve(const Step& step, bool may_open) {
 /// What needs the consumer, on its thread.
 Status KafkaEventLog::prepare(Step& step) {
   if (fenced_) return {Code::fenced, "another instance took over"};
-  if (must_rewind_) return {Code::aborted, "the read positions have to be put back first"};
+  // What moves no position depends on none: it puts them back itself, below.
+  if (must_rewind_ && !step.transaction.next_offsets.empty()) {
+    return {Code::aborted, "the read positions have to be put back first"};
+  }
   for (const auto& [partition, next] : step.transaction.next_offsets) {
     if (!consumer_.is_assigned(partition)) return {Code::aborted, "no longer assigned: topic " + partition.topic};
   }
