@@ -80,17 +80,20 @@ Status GroupMembership::poll(std::size_t limit, bool busy) {
   const StageTimer timer(context_.stage_seconds, "poll");
   if (!pending_.empty()) return stay_member();
   const bool at_once = busy || (!restores_.empty() && !restores_.waiting());
-  return take(log_->poll(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax)));
+  return read(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax));
 }
 
 Status GroupMembership::stay_member() {
   LACUNA_RETURN_IF_ERROR(log_->pause(log_->assignment()));
-  auto polled = log_->poll(1, Millis(0));
-  LACUNA_RETURN_IF_ERROR(log_->resume(alignment_.runnable(log_->assignment())));
-  return take(std::move(polled));
+  const Status outcome = read(1, Millis(0));
+  const Status resumed = log_->resume(alignment_.runnable(log_->assignment()));
+  return outcome.ok() ? resumed : outcome;
 }
 
-Status GroupMembership::take(Result<std::vector<streaming::Record>> polled) {
+// Nothing else polls. A step that failed inside it is answered before the next poll: that one gives its records again, once, and to forget
+// what is not durable after it would throw them away.
+Status GroupMembership::read(std::size_t limit, Millis wait) {
+  auto polled = log_->poll(limit, wait);
   if (polled.ok()) {
     for (streaming::Record& record : *polled) pending_.push_back(std::move(record));
   }

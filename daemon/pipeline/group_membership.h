@@ -56,7 +56,7 @@ class GroupMembership {
  private:
   void assigned(const std::vector<streaming::TopicPartition>& added);
   void revoked(const std::vector<streaming::TopicPartition>& removed, bool lost);
-  Status take(Result<std::vector<streaming::Record>> polled);
+  Status read(std::size_t limit, Millis wait);
 
   LoopContext& context_;
   const Callbacks callbacks_;
