@@ -56,12 +56,32 @@ TEST_F(SimulatedLogFaults, MarkersAndTornStepsTakeOffsets) {
   ASSERT_TRUE(a->commit(step(2)).ok());
   EXPECT_EQ(visible(), (std::vector<std::int64_t>{0, 2}));  // a marker after each
   log_.set_probability(Fault::commit_torn, 1);
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(a->commit(step(3)).code(), Code::aborted);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(a->commit(step(3)).code(), Code::aborted);
+    ASSERT_TRUE(a->poll(0, Millis(0)).ok());
+  }
   EXPECT_EQ(a->committed({"in", 0}, Millis(0))->next_offset, 2);
   log_.calm();
   ASSERT_TRUE(a->commit(step(3)).ok());
   ASSERT_EQ(visible().size(), 3u);
   EXPECT_GT(visible().back(), 4);
+}
+
+// A poll that is to put the read positions back may be refused; nothing that moves a position is made before one was not.
+TEST_F(SimulatedLogFaults, TheNextPollPutsBackWhatAFailedStepMoved) {
+  const auto a = join("a");
+  ASSERT_EQ(a->poll(20, Millis(0))->size(), 20u);
+  log_.set_probability(Fault::commit_aborted, 1);
+  EXPECT_EQ(a->commit(step(3)).code(), Code::aborted);
+  log_.calm();
+  log_.set_probability(Fault::rewind_refused, 1);
+  EXPECT_EQ(a->poll(20, Millis(0)).code(), Code::unavailable);
+  EXPECT_EQ(a->commit(step(3)).code(), Code::aborted);
+  EXPECT_TRUE(a->commit({{{"out", 0, "k", "alone", {}}}, {}, ""}).ok());
+  log_.calm();
+  EXPECT_EQ(a->poll(20, Millis(0))->size(), 20u);
+  EXPECT_TRUE(a->commit(step(3)).ok());
+  EXPECT_TRUE(a->poll(20, Millis(0))->empty());
 }
 
 TEST_F(SimulatedLogFaults, AnUnknownOutcomeIsFoundOutByTheNextClient) {

@@ -50,12 +50,15 @@ class Client final : public EventLog, public Participant {
       return Status(Code::fenced, "fenced");
     }
     if (broker_.draw(Fault::poll_unavailable, transactional_id_)) return Status(Code::unavailable, "poll");
+    if (must_put_back_ && !step_) {
+      if (broker_.draw(Fault::rewind_refused, transactional_id_)) return Status(Code::unavailable, "putting back");
+      put_back();
+    }
     disturb_group();
-    put_back_ = false;
+    polling_ = true;
     take_part();
+    polling_ = false;
     std::vector<Record> records = gather(max_records);
-    // A step failed inside the listener: these records come again.
-    if (put_back_) put_back();
     if (records.empty()) broker_.clock.advance(max_wait);
     return records;
   }
@@ -68,6 +71,10 @@ class Client final : public EventLog, public Participant {
     if (step_) throw std::logic_error("start_commit() before finish_commit()");
     step_.emplace();
     step_->transaction = std::move(transaction);
+    if (must_put_back_ && !step_->transaction.next_offsets.empty()) {
+      step_->outcome = Status(Code::aborted, "the read positions have to be put back first");
+      return;
+    }
     for (const Fault f : {Fault::commit_aborted, Fault::commit_torn, Fault::commit_unknown_applied, Fault::commit_unknown_lost,
                           Fault::fenced}) {
       if (!step_->fault && broker_.draw(f, transactional_id_)) step_->fault = f;
@@ -87,8 +94,11 @@ class Client final : public EventLog, public Participant {
     Outcome outcome = std::move(*step_->outcome);
     step_.reset();
     if (!outcome.ok()) broker_.failed_commits += 1;
-    // What was polled since the step began goes back with it.
-    if (outcome.code() == Code::aborted || outcome.code() == Code::invalid) put_back();
+    // What was polled since the step began goes back with it, in the next poll().
+    if (outcome.code() == Code::aborted || outcome.code() == Code::invalid) {
+      must_put_back_ = true;
+      if (polling_) broker_.happened(all_paused() ? Fault::failed_in_paused_poll : Fault::failed_in_poll, transactional_id_);
+    }
     return outcome;
   }
 
@@ -223,7 +233,10 @@ class Client final : public EventLog, public Participant {
 
   void put_back() {
     for (auto& [p, input] : inputs_) input.position = broker_.committed(group(), p).next_offset;
-    put_back_ = true;
+    must_put_back_ = false;
+  }
+  bool all_paused() const {
+    return std::all_of(inputs_.begin(), inputs_.end(), [](const auto& input) { return input.second.paused; });
   }
 
   Status set_paused(const std::vector<TopicPartition>& partitions, bool paused) {
@@ -322,7 +335,8 @@ class Client final : public EventLog, public Participant {
   std::map<TopicPartition, Input> inputs_;  ///< as far as the client knows
   std::optional<Step> step_;
   bool dead_ = false;
-  bool put_back_ = false;  ///< in this poll()
+  bool must_put_back_ = false;  ///< a step failed, and no poll() has begun since
+  bool polling_ = false;        ///< the listener may be called
 };
 
 }  // namespace

@@ -74,8 +74,8 @@ std::string_view to_string(Fault fault) {
       "commit_aborted",   "commit_torn",           "commit_unknown_applied", "commit_unknown_lost", "commit_delayed",
       "fenced",           "partition_moved",       "member_put_out",         "poll_unavailable",    "committed_unavailable",
       "read_unavailable", "bounds_unavailable",    "open_unavailable",       "topics_unavailable",  "short_poll",
-      "short_read",       "slow_call",             "news_delayed",           "output_too_large",    "stale_commit",
-      "taken_over",       "session_over"};
+      "short_read",       "slow_call",             "rewind_refused",         "news_delayed",        "output_too_large",
+      "stale_commit",     "taken_over",            "session_over",           "failed_in_poll",      "failed_in_paused_poll"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 

@@ -20,15 +20,17 @@
 // commit needs the group's current generation and the partitions it moves. A member that does not poll for
 // kSessionTimeout of the simulated time is put out of the group and hears of it in its next poll(). open() with the id of
 // an older client fences it; the older one stays a member of the group until it is destroyed or its time is over. A step
-// that was started may reach the broker at once, at any time until it is finished, or never.
+// that was started may reach the broker at once, at any time until it is finished, or never. Not finish_commit() puts the
+// read positions back after one that failed but the next poll(): until then no step that moves a position is made, and what a
+// poll() gives in which the listener finished that step comes again.
 //
 // What can go wrong, each with its own probability, drawn from the one generator that the test owns:
 //   commits    refused by the broker; torn (some outputs lie in the log, the transaction is aborted); of unknown outcome,
 //              applied or not (`internal`, and the client is dead); the client fenced; an output too large for its topic
 //   the group  a partition moves to another member or comes back to the same one; a member is put out and not told before
 //              its next poll(), or a later one; a client that dies without leaving (set_crashing) keeps its partitions until its time is over
-//   calls      `unavailable` from poll, committed, read, bounds, open, ensure_topics; polls and reads that give less than
-//              there is or nothing; calls that take so long that the clock moves
+//   calls      `unavailable` from poll, also the one that was to put the read positions back, committed, read, bounds, open,
+//              ensure_topics; polls and reads that give less than there is or nothing; calls that take so long that the clock moves
 //   the log    compact(): of each key the newest visible record stays
 //
 // What cannot: lost or changed committed records, records out of order, offsets that go back. All of that would be the
@@ -68,14 +70,17 @@ enum class Fault : std::uint8_t {
   short_poll,
   short_read,
   slow_call,
-  news_delayed,  ///< a member that has lost partitions, or is to give them up, goes on for one more poll()
+  rewind_refused,  ///< the read positions cannot be put back yet
+  news_delayed,    ///< a member that has lost partitions, or is to give them up, goes on for one more poll()
   // Not drawn: they follow from what the test does.
   output_too_large,
   stale_commit,  ///< by a member whose partitions or generation are gone
   taken_over,    ///< by a client with the same id
   session_over,
+  failed_in_poll,         ///< a step, finished by the listener
+  failed_in_paused_poll,  ///< the same, while every partition was paused
 };
-inline constexpr std::size_t kFaultCount = 22;
+inline constexpr std::size_t kFaultCount = 25;
 std::string_view to_string(Fault fault);
 
 class SimulatedLog final : public LogFactory {
