@@ -2,7 +2,7 @@
 // group gives one of them up, and the failure is noticed in there. The next poll puts the read positions back, so whatever is
 // thrown away after it is lost.
 //
-// Schedules cannot draw this: how long the learner holds the loop up depends on its thread.
+// Schedules cannot draw this: how long the learner holds the loop up depends on its thread. There such a poll comes only after poison.
 
 #include <gtest/gtest.h>
 
