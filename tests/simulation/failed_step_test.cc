@@ -86,7 +86,7 @@ class FailedStep : public ::testing::Test {
     return sum;
   }
 
-  const streaming::ScratchFolder scratch_;
+  const lacuna::testing::ScratchFolder scratch_;
   std::mt19937_64 random_{1};
   streaming::SimulatedClock clock_{*parse_rfc3339("2026-03-01T00:00:00Z")};
   streaming::SimulatedLog log_{clock_, random_};
