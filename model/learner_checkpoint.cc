@@ -140,6 +140,66 @@ void write_example(ByteWriter& out, const Example& example) {
   }
 }
 
+namespace {
+
+// Each reads one part; an index beyond the schema, or a payload of another shape, makes the reader fail.
+
+void read_features(ByteReader& in, Snapshot& s) {
+  const auto known = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < known && in.ok(); ++i) {
+    const auto index = in.get<std::uint32_t>();
+    if (index >= s.features.size()) return fail(in);
+    FeatureState& f = s.features[index];
+    f.last = in.get<double>();
+    f.time = get_time(in);
+    f.count = in.get<std::uint32_t>();
+    for (float* v : {&f.mean_short, &f.mean_long, &f.slope, &f.previous}) *v = in.get<float>();
+  }
+}
+
+void read_modalities(ByteReader& in, const Schema& schema, Snapshot& s) {
+  const auto modalities = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < modalities && in.ok(); ++i) {
+    const auto index = in.get<std::uint32_t>();
+    if (index >= s.modalities.size()) return fail(in);
+    ModalityState& m = s.modalities[index];
+    m.last_time = get_time(in);
+    m.count = in.get<std::uint32_t>();
+    if (in.get<std::uint8_t>() == 0) continue;
+    m.payload = get_payload(in, schema.modalities()[index]);
+    if (!m.payload) return fail(in);
+  }
+}
+
+void read_attributes(ByteReader& in, Snapshot& s) {
+  if (in.get<std::uint32_t>() != s.attributes.size()) return fail(in);
+  for (auto& a : s.attributes) {
+    const bool there = in.get<std::uint8_t>() != 0;
+    const auto value = in.get<float>();
+    if (there) a = value;
+  }
+}
+
+void read_arrived(ByteReader& in, const Schema& schema, Example& example) {
+  const auto arrived = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < arrived && in.ok(); ++i) {
+    FeatureValue v;
+    v.feature = in.get<std::uint32_t>();
+    v.value = in.get<double>();
+    if (v.feature >= schema.feature_count()) return fail(in);
+    example.arrived.push_back(v);
+  }
+  const auto payloads = in.get<std::uint32_t>();
+  for (std::uint32_t i = 0; i < payloads && in.ok(); ++i) {
+    const auto modality = in.get<std::uint32_t>();
+    PayloadRef payload = modality < schema.modality_count() ? get_payload(in, schema.modalities()[modality]) : PayloadRef();
+    if (!payload) return fail(in);
+    example.arrived_payloads.push_back({modality, std::move(payload)});
+  }
+}
+
+}  // namespace
+
 Example read_example(ByteReader& in, const Schema& schema) {
   Example example;
   Snapshot& s = example.before;
@@ -150,67 +210,10 @@ Example read_example(ByteReader& in, const Schema& schema) {
   s.features.resize(schema.feature_count());
   s.modalities.resize(schema.modality_count());
   s.attributes.resize(schema.attributes().size());
-  const auto known = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < known && in.ok(); ++i) {
-    const auto index = in.get<std::uint32_t>();
-    if (index >= s.features.size()) {
-      fail(in);
-      return example;
-    }
-    FeatureState& f = s.features[index];
-    f.last = in.get<double>();
-    f.time = get_time(in);
-    f.count = in.get<std::uint32_t>();
-    for (float* v : {&f.mean_short, &f.mean_long, &f.slope, &f.previous}) *v = in.get<float>();
-  }
-  const auto modalities = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < modalities && in.ok(); ++i) {
-    const auto index = in.get<std::uint32_t>();
-    if (index >= s.modalities.size()) {
-      fail(in);
-      return example;
-    }
-    ModalityState& m = s.modalities[index];
-    m.last_time = get_time(in);
-    m.count = in.get<std::uint32_t>();
-    if (in.get<std::uint8_t>() == 0) continue;
-    m.payload = get_payload(in, schema.modalities()[index]);
-    if (!m.payload) {
-      fail(in);
-      return example;
-    }
-  }
-  if (in.get<std::uint32_t>() != s.attributes.size()) {
-    fail(in);
-    return example;
-  }
-  for (auto& a : s.attributes) {
-    const bool there = in.get<std::uint8_t>() != 0;
-    const auto value = in.get<float>();
-    if (there) a = value;
-  }
-  const auto arrived = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < arrived && in.ok(); ++i) {
-    FeatureValue v;
-    v.feature = in.get<std::uint32_t>();
-    v.value = in.get<double>();
-    if (v.feature >= s.features.size()) {
-      fail(in);
-      return example;
-    }
-    example.arrived.push_back(v);
-  }
-  const auto payloads = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < payloads && in.ok(); ++i) {
-    const auto modality = in.get<std::uint32_t>();
-    const bool known_modality = modality < s.modalities.size();
-    PayloadRef payload = known_modality ? get_payload(in, schema.modalities()[modality]) : PayloadRef();
-    if (!payload) {
-      fail(in);
-      return example;
-    }
-    example.arrived_payloads.push_back({modality, std::move(payload)});
-  }
+  read_features(in, s);
+  if (in.ok()) read_modalities(in, schema, s);
+  if (in.ok()) read_attributes(in, s);
+  if (in.ok()) read_arrived(in, schema, example);
   return example;
 }
 

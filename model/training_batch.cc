@@ -115,6 +115,154 @@ struct Drawn {
   std::vector<bool> measured;              ///< has something
   std::vector<bool> left;                  ///< has something left when its values were masked: else it has nothing to say
   std::vector<std::vector<bool>> passes;   ///< which of the measured ones each pass is to see
+  double share = 0;                        ///< of its values that are masked
+};
+
+/// Makes one batch, part by part.
+class BatchMaker {
+ public:
+  BatchMaker(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options, const TrainOptions& train,
+             const std::vector<const Example*>& examples)
+      : encoder_(encoder),
+        standardiser_(standardiser),
+        options_(options),
+        train_(train),
+        examples_(examples),
+        layout_(encoder.layout()),
+        rows_(static_cast<std::int64_t>(examples.size())),
+        features_(static_cast<std::size_t>(layout_.features)),
+        unmasked_(torch::zeros({rows_, layout_.features})),
+        masked_(torch::zeros({rows_, layout_.features})),
+        drawn_(examples.size()) {}
+
+  TrainingBatch make(std::uint64_t hide_seed, std::uint64_t noise_seed) {
+    b_.past = torch::empty({rows_, layout_.features, layout_.past});
+    b_.context = torch::empty({rows_, layout_.context});
+    b_.observed = torch::empty({rows_, layout_.features});
+    b_.last = torch::empty({rows_, layout_.features});
+    b_.arrived = torch::zeros({rows_, layout_.features});
+    b_.arrived_mask = torch::zeros({rows_, layout_.features});
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      CounterRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
+      draw_example(i, random);
+    }
+    fill_passes();
+    b_.noise = torch::empty({rows_, b_.subset.size(1), options_.latent_dim});
+    CounterRandom(noise_seed).normals({b_.noise.data_ptr<float>(), static_cast<std::size_t>(b_.noise.numel())});
+    add_payloads(hide_seed);
+    b_.count_mean = torch::tensor(standardiser_.means());
+    return std::move(b_);
+  }
+
+ private:
+  const Example& example_at(std::int64_t i) const { return *examples_[static_cast<std::size_t>(i)]; }
+
+  /// Encodes an example, and draws what of it is masked and which modalities each pass sees.
+  void draw_example(std::int64_t i, CounterRandom& random) {
+    const Example& example = example_at(i);
+    const auto past = row_of(b_.past, i);
+    encoder_.encode(standardiser_, example.before, example.after.get(), example.time,
+                    {past, row_of(b_.observed, i), row_of(b_.last, i), row_of(b_.context, i)});
+    const double kept_as_is = random.unit();
+    const bool whole = kept_as_is < kWholeShare && options_.fusion != Fusion::moe;
+    const bool blank = kept_as_is >= 1 - kBlankShare;
+    if (blank && random.unit() < 0.5) std::fill(row_of(b_.context, i).begin(), row_of(b_.context, i).end(), 0.0F);
+    Drawn& drawn = drawn_[static_cast<std::size_t>(i)];
+    drawn.measured.resize(static_cast<std::size_t>(layout_.modalities));
+    drawn.left.resize(static_cast<std::size_t>(layout_.modalities));
+    for (std::size_t f = 0; f < features_; ++f) {
+      if (layout_.known(past, f)) drawn.measured[layout_.modality_of[f]] = true;
+    }
+    for (const PayloadSlot& slot : layout_.payloads) {
+      const auto& modalities = example.before.modalities;
+      if (slot.modality < modalities.size() && modalities[slot.modality].payload) drawn.measured[slot.modality] = true;
+    }
+    const double share = train_.hide_values_min + random.unit() * (train_.hide_values_max - train_.hide_values_min);
+    drawn.share = whole ? 0 : share;
+    for (const PayloadSlot& slot : layout_.payloads) drawn.left[slot.modality] = drawn.measured[slot.modality] && !blank;
+    const auto unmasked = row_of(unmasked_, i), masked = row_of(masked_, i);
+    for (std::size_t f = 0; f < features_; ++f) {
+      const bool hide = (random.unit() < share && !whole) || blank;
+      masked[f] = hide ? 1.0F : 0.0F;
+      if (layout_.known(past, f) && !hide) {
+        unmasked[f] = 1.0F;
+        drawn.left[layout_.modality_of[f]] = true;
+      } else {
+        std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * layout_.past, layout_.past, 0.0F);
+      }
+    }
+    drawn.passes = Subsets(options_, train_).draw(drawn.measured, whole, random);
+    const auto arrived = row_of(b_.arrived, i), mask = row_of(b_.arrived_mask, i);
+    for (const FeatureValue& v : example.arrived) {
+      arrived[v.feature] = encoder_.target(standardiser_, v.feature, v.value);
+      mask[v.feature] = 1.0F;
+    }
+  }
+
+  /// What each pass of each example sees, by modality and by feature. Examples with fewer passes than others have passes without weight.
+  void fill_passes() {
+    std::size_t most = 1;
+    for (const Drawn& drawn : drawn_) most = std::max(most, drawn.passes.size());
+    const auto s = static_cast<std::int64_t>(most);
+    b_.subset = torch::zeros({rows_, s, layout_.modalities});
+    b_.visible = torch::zeros({rows_, s, layout_.features});
+    b_.masked = torch::zeros({rows_, s, layout_.features});
+    b_.pass_weight = torch::zeros({rows_, s});
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      const Drawn& drawn = drawn_[static_cast<std::size_t>(i)];
+      const auto subset = row_of(b_.subset, i), visible = row_of(b_.visible, i), masked = row_of(b_.masked, i);
+      const auto unmasked_here = row_of(unmasked_, i), masked_here = row_of(masked_, i);
+      for (std::size_t p = 0; p < drawn.passes.size(); ++p) {
+        const std::vector<bool>& kept = drawn.passes[p];
+        row_of(b_.pass_weight, i)[p] = 1.0F / static_cast<float>(drawn.passes.size());
+        for (std::size_t m = 0; m < kept.size(); ++m) subset[p * kept.size() + m] = kept[m] && drawn.left[m] ? 1.0F : 0.0F;
+        for (std::size_t f = 0; f < features_; ++f) {
+          const ModalityId m = layout_.modality_of[f];
+          visible[p * features_ + f] = kept[m] ? unmasked_here[f] : 0.0F;
+          masked[p * features_ + f] = drawn.measured[m] && !kept[m] ? 1.0F : masked_here[f];
+        }
+      }
+    }
+  }
+
+  /// The payloads known before, what of them is shown, and those that came.
+  void add_payloads(std::uint64_t hide_seed) {
+    b_.shown_share = torch::empty({rows_});
+    std::vector<double> shares;
+    std::vector<const Snapshot*> snapshots;
+    std::vector<Time> times;
+    for (std::int64_t i = 0; i < rows_; ++i) {
+      shares.push_back(drawn_[static_cast<std::size_t>(i)].share);
+      row_of(b_.shown_share, i)[0] = static_cast<float>(1 - shares.back());
+      snapshots.push_back(&example_at(i).before);
+      times.push_back(example_at(i).time);
+    }
+    for (std::size_t slot = 0; slot < layout_.payloads.size(); ++slot) {
+      const PayloadStatistics& statistics = standardiser_.payload(slot);
+      const PayloadSlot& of = layout_.payloads[slot];
+      b_.known.push_back(make_payload_rows(statistics, newest_payloads(of.modality, snapshots, times)));
+      b_.shown.push_back(masked_rows(b_.known.back(), of.kind, shares, mix64(hide_seed + slot + 1)));
+      std::vector<PayloadOf> came;
+      for (std::int64_t i = 0; i < rows_; ++i) {
+        for (const PayloadValue& v : example_at(i).arrived_payloads) {
+          if (v.modality == of.modality) came.push_back({i, &*v.payload, 0});
+        }
+      }
+      b_.came.push_back(make_payload_rows(statistics, came));
+    }
+  }
+
+  const RowEncoder& encoder_;
+  const Standardiser& standardiser_;
+  const ModelOptions& options_;
+  const TrainOptions& train_;
+  const std::vector<const Example*>& examples_;
+  const InputLayout& layout_;
+  const std::int64_t rows_;
+  const std::size_t features_;
+  Tensor unmasked_, masked_;  ///< [rows, F]: known and left in; masked, known or not
+  std::vector<Drawn> drawn_;
+  TrainingBatch b_;
 };
 
 }  // namespace
@@ -122,107 +270,7 @@ struct Drawn {
 TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
                                   std::uint64_t noise_seed) {
-  const InputLayout& l = encoder.layout();
-  const auto rows = static_cast<std::int64_t>(examples.size());
-  const auto features = static_cast<std::size_t>(l.features);
-  TrainingBatch b;
-  b.past = torch::empty({rows, l.features, l.past});
-  b.context = torch::empty({rows, l.context});
-  b.observed = torch::empty({rows, l.features});
-  b.last = torch::empty({rows, l.features});
-  b.arrived = torch::zeros({rows, l.features});
-  b.arrived_mask = torch::zeros({rows, l.features});
-  Tensor unmasked = torch::zeros({rows, l.features}), masked = torch::zeros({rows, l.features});
-  std::vector<Drawn> drawn(examples.size());
-  const Subsets subsets(options, train);
-  std::vector<double> mask_share(examples.size());
-  std::size_t passes = 1;
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const Example& example = *examples[static_cast<std::size_t>(i)];
-    CounterRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
-    const auto past = row_of(b.past, i), observed = row_of(b.observed, i), unmasked_here = row_of(unmasked, i), masked_here = row_of(masked, i);
-    encoder.encode(standardiser, example.before, example.after.get(), example.time,
-                   {past, observed, row_of(b.last, i), row_of(b.context, i)});
-    const double kept_as_is = random.unit();
-    const bool whole = kept_as_is < kWholeShare && options.fusion != Fusion::moe;
-    const bool blank = kept_as_is >= 1 - kBlankShare;
-    if (blank && random.unit() < 0.5) std::fill(row_of(b.context, i).begin(), row_of(b.context, i).end(), 0.0F);
-    auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
-    measured.resize(static_cast<std::size_t>(l.modalities));
-    left.resize(static_cast<std::size_t>(l.modalities));
-    for (std::size_t f = 0; f < features; ++f) {
-      if (l.known(past, f)) measured[l.modality_of[f]] = true;
-    }
-    for (const PayloadSlot& slot : l.payloads) {
-      const auto& modalities = example.before.modalities;
-      if (slot.modality < modalities.size() && modalities[slot.modality].payload) measured[slot.modality] = true;
-    }
-    const double share = train.hide_values_min + random.unit() * (train.hide_values_max - train.hide_values_min);
-    mask_share[static_cast<std::size_t>(i)] = whole ? 0 : share;
-    for (const PayloadSlot& slot : l.payloads) left[slot.modality] = measured[slot.modality] && !blank;
-    for (std::size_t f = 0; f < features; ++f) {
-      const bool hide = (random.unit() < share && !whole) || blank;
-      masked_here[f] = hide ? 1.0F : 0.0F;
-      if (l.known(past, f) && !hide) {
-        unmasked_here[f] = 1.0F;
-        left[l.modality_of[f]] = true;
-      } else {
-        std::fill_n(past.begin() + static_cast<std::ptrdiff_t>(f) * l.past, l.past, 0.0F);
-      }
-    }
-    passes_of = subsets.draw(measured, whole, random);
-    passes = std::max(passes, passes_of.size());
-    const auto arrived = row_of(b.arrived, i), mask = row_of(b.arrived_mask, i);
-    for (const FeatureValue& v : example.arrived) {
-      arrived[v.feature] = encoder.target(standardiser, v.feature, v.value);
-      mask[v.feature] = 1.0F;
-    }
-  }
-
-  const auto s = static_cast<std::int64_t>(passes);
-  b.subset = torch::zeros({rows, s, l.modalities});
-  b.visible = torch::zeros({rows, s, l.features});
-  b.masked = torch::zeros({rows, s, l.features});
-  b.pass_weight = torch::zeros({rows, s});
-  for (std::int64_t i = 0; i < rows; ++i) {
-    const auto& [measured, left, passes_of] = drawn[static_cast<std::size_t>(i)];
-    const auto subset = row_of(b.subset, i), visible = row_of(b.visible, i), unmasked_here = row_of(unmasked, i), masked_here = row_of(masked, i), masked_in = row_of(b.masked, i);
-    for (std::size_t p = 0; p < passes_of.size(); ++p) {
-      const std::vector<bool>& kept = passes_of[p];
-      row_of(b.pass_weight, i)[p] = 1.0F / static_cast<float>(passes_of.size());
-      for (std::size_t m = 0; m < kept.size(); ++m) subset[p * kept.size() + m] = kept[m] && left[m] ? 1.0F : 0.0F;
-      for (std::size_t f = 0; f < features; ++f) {
-        const ModalityId m = l.modality_of[f];
-        visible[p * features + f] = kept[m] ? unmasked_here[f] : 0.0F;
-        masked_in[p * features + f] = measured[m] && !kept[m] ? 1.0F : masked_here[f];
-      }
-    }
-  }
-  b.noise = torch::empty({rows, s, options.latent_dim});
-  CounterRandom(noise_seed).normals({b.noise.data_ptr<float>(), static_cast<std::size_t>(b.noise.numel())});
-
-  b.shown_share = torch::empty({rows});
-  for (std::int64_t i = 0; i < rows; ++i) row_of(b.shown_share, i)[0] = static_cast<float>(1 - mask_share[static_cast<std::size_t>(i)]);
-  std::vector<const Snapshot*> snapshots;
-  std::vector<Time> times;
-  for (const Example* example : examples) {
-    snapshots.push_back(&example->before);
-    times.push_back(example->time);
-  }
-  for (std::size_t slot = 0; slot < l.payloads.size(); ++slot) {
-    const PayloadStatistics& statistics = standardiser.payload(slot);
-    b.known.push_back(make_payload_rows(statistics, newest_payloads(l.payloads[slot].modality, snapshots, times)));
-    b.shown.push_back(masked_rows(b.known.back(), l.payloads[slot].kind, mask_share, mix64(hide_seed + slot + 1)));
-    std::vector<PayloadOf> came;
-    for (std::size_t i = 0; i < examples.size(); ++i) {
-      for (const PayloadValue& v : examples[i]->arrived_payloads) {
-        if (v.modality == l.payloads[slot].modality) came.push_back({static_cast<std::int64_t>(i), &*v.payload, 0});
-      }
-    }
-    b.came.push_back(make_payload_rows(statistics, came));
-  }
-  b.count_mean = torch::tensor(standardiser.means());
-  return b;
+  return BatchMaker(encoder, standardiser, options, train, examples).make(hide_seed, noise_seed);
 }
 
 TrainingBatch TrainingBatch::padded() const {

@@ -4,9 +4,7 @@
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 #include <mutex>
 #include <numeric>
@@ -16,43 +14,13 @@
 #include "state/stored_records.h"
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
+#include "state/store_layout.h"
 
 namespace lacuna::state {
 
 namespace {
 
 namespace fs = std::filesystem;
-
-// Keys of the meta column family: one letter, then what it names.
-constexpr std::string_view kHeaderKey = "h";
-constexpr char kPositionPrefix = 'p';
-constexpr char kStratumPrefix = 'r';
-constexpr char kNamePrefix = 'm';
-
-std::string database_path(const std::string& store) { return store + "/rocksdb"; }
-
-rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
-
-// Big-endian, so that keys sort as their numbers do.
-void append_number(std::string& key, std::uint32_t number) {
-  for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift & 0xff));
-}
-std::string slot_key(Slot slot) {
-  std::string key;
-  append_number(key, slot.stratum);
-  append_number(key, slot.index);
-  return key;
-}
-std::string position_key(const std::string& topic, std::int32_t partition) {
-  std::string key = kPositionPrefix + topic;  // the fixed width at the end keeps any two topics apart
-  append_number(key, static_cast<std::uint32_t>(partition));
-  return key;
-}
-std::string stratum_key(std::uint32_t stratum) {
-  std::string key(1, kStratumPrefix);
-  append_number(key, stratum);
-  return key;
-}
 
 class RocksDbStore final : public Store {
  public:
@@ -129,20 +97,6 @@ class RocksDbStore final : public Store {
   ReplayBuffer replay_;  // guarded by replay_mutex_; only apply() changes it
 };
 
-// Many keys of one column family in one call; values stay valid as long as the result does.
-struct Found {
-  std::vector<rocksdb::PinnableSlice> values;
-  std::vector<rocksdb::Status> statuses;
-};
-Found multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
-                const std::vector<rocksdb::Slice>& keys, bool sorted) {
-  Found out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};
-  if (!keys.empty()) {
-    handles.db->MultiGet(options, family, keys.size(), keys.data(), out.values.data(), out.statuses.data(), sorted);
-  }
-  return out;
-}
-
 Result<Snapshot> RocksDbStore::snapshot(std::string_view patient_id) const {
   const Open handles(*this);
   if (!handles) return closed_;
@@ -157,7 +111,7 @@ Result<std::vector<std::optional<Snapshot>>> RocksDbStore::snapshots(std::span<c
   const Open handles(*this);
   if (!handles) return closed_;
   const std::vector<rocksdb::Slice> keys(patient_ids.begin(), patient_ids.end());
-  const Found found = multi_get(*handles, handles->snapshots, rocksdb::ReadOptions(), keys, false);
+  const MultiGet found = multi_get(*handles, handles->snapshots, rocksdb::ReadOptions(), keys, false);
   std::vector<std::optional<Snapshot>> out(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (found.statuses[i].IsNotFound()) continue;
@@ -181,16 +135,6 @@ Status RocksDbStore::for_each_snapshot(const std::function<void(Snapshot)>& visi
     visit(std::move(decoded).value());
   }
   return to_status(it->status(), "reading all snapshots");
-}
-
-// Calls `visit` with the value of each meta key with this first letter, in key order.
-Status for_each_meta(const RocksDbHandles& handles, char prefix, const std::function<Status(std::string_view)>& visit) {
-  const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.meta));
-  const std::string_view start(&prefix, 1);
-  for (it->Seek(slice(start)); it->Valid() && it->key().starts_with(slice(start)); it->Next()) {
-    LACUNA_RETURN_IF_ERROR(visit(it->value().ToStringView()));
-  }
-  return to_status(it->status(), "reading the store's meta data");
 }
 
 Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksDbStore::positions() const {
@@ -227,7 +171,7 @@ Result<std::uint64_t> RocksDbStore::count_new(const std::vector<Snapshot>& snaps
   const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
   std::sort(keys.begin(), keys.end(), less);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  const Found found = multi_get(*handles_, handles_->snapshots, rocksdb::ReadOptions(), keys, true);
+  const MultiGet found = multi_get(*handles_, handles_->snapshots, rocksdb::ReadOptions(), keys, true);
   std::uint64_t fresh = 0;
   for (const rocksdb::Status& status : found.statuses) {
     if (status.IsNotFound()) ++fresh;
@@ -384,7 +328,7 @@ Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t
   std::vector<std::string> keys;
   keys.reserve(slots.size());
   for (std::size_t i : order) keys.push_back(slot_key(slots[i]));
-  const Found found = multi_get(*handles, handles->replay, options, {keys.begin(), keys.end()}, true);
+  const MultiGet found = multi_get(*handles, handles->replay, options, {keys.begin(), keys.end()}, true);
 
   std::vector<Example> out(slots.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
@@ -395,37 +339,6 @@ Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t
     out[order[i]] = std::move(decoded).value();
   }
   return out;
-}
-
-std::string hex(std::uint64_t number) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
-  return text.data();
-}
-
-// Reads the header, or writes the first one into a new store.
-Result<StoreHeader> load_header(const RocksDbHandles& handles, const std::string& path, std::uint64_t fingerprint, bool may_write) {
-  std::string bytes;
-  const rocksdb::Status status = handles.db->Get(rocksdb::ReadOptions(), handles.meta, slice(kHeaderKey), &bytes);
-  if (status.IsNotFound()) {
-    const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.snapshots));
-    it->SeekToFirst();
-    if (it->Valid()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
-    LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
-    const StoreHeader header{fingerprint, 0};
-    if (!may_write) return header;
-    LACUNA_RETURN_IF_ERROR(to_status(
-        handles.db->Put(rocksdb::WriteOptions(), handles.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
-    return header;
-  }
-  LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));
-  Result<StoreHeader> header = decode_header(bytes);
-  if (header.ok() && header->schema_fingerprint != fingerprint) {
-    return Status(Code::unsupported, "the store in " + path + " was written under another schema (fingerprint " +
-                                         hex(header->schema_fingerprint) + ", the configuration's is " + hex(fingerprint) +
-                                         "): restore the schema it was written with, or give this one a new data directory");
-  }
-  return header;
 }
 
 }  // namespace

@@ -159,7 +159,9 @@ class HttpServerImpl final : public HttpServer {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     });
-    add_routes();
+    add_guards();
+    add_views();
+    add_posts();
     if (const std::string& file = config_.http.token_file; !file.empty()) {
       if (const auto token = read_token(file); !token.ok()) spdlog::warn("http: {}", token.status().message());
     }
@@ -187,7 +189,8 @@ class HttpServerImpl final : public HttpServer {
   int port() const override { return port_; }
 
  private:
-  void add_routes() {
+  /// What happens before and after any route.
+  void add_guards() {
     // Before a body is read: what the path does not take, or who may not, is turned away.
     server_.set_pre_routing_handler([this](const Request& request, Response& response) {
       const Endpoint* const endpoint = endpoint_of(request.path);
@@ -216,6 +219,9 @@ class HttpServerImpl final : public HttpServer {
       }
       fail(response, 500, "internal error; the log has more");
     });
+  }
+
+  void add_views() {
     get("/", [this](const Request&, Response& response) {
       response.set_content(status_page(), "text/html; charset=utf-8");
     });
@@ -260,6 +266,9 @@ class HttpServerImpl final : public HttpServer {
       if (found.code() == Code::not_found) return fail(response, 404, "no such patient on this instance");
       fail(response, found.status());
     });
+  }
+
+  void add_posts() {
     server_.Post(std::string(kImpute),
                  [this](const Request&, Response& response, const httplib::ContentReader& body) {
                    impute(body, response);

@@ -1,3 +1,5 @@
+#include "model/kinds/kind.h"
+
 #include "model/kinds/values.h"
 
 // Vectors that a foundation model made elsewhere: two layers in, two layers out.

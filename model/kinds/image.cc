@@ -1,3 +1,5 @@
+#include "model/kinds/kind.h"
+
 #include "model/kinds/convolutions.h"
 
 // Images of any size, grey or colour, until their shorter side is small.

@@ -1,3 +1,5 @@
+#include "model/kinds/kind.h"
+
 #include "model/kinds/convolutions.h"
 
 // Signals of several channels, with gaps, until they are short.

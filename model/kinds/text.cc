@@ -1,6 +1,7 @@
+#include "model/kinds/kind.h"
+
 #include <cmath>
 
-#include "model/kinds/kind.h"
 #include "model/payload_statistics.h"
 #include "state/records/counter_random.h"
 

@@ -154,6 +154,35 @@ class Fingerprint {
   std::uint64_t value_ = 0x6c6163756e61ULL;
 };
 
+std::uint64_t fingerprint_of(const Schema& schema) {
+  Fingerprint print;
+  print.add(schema.modalities().size());
+  for (const Modality& modality : schema.modalities()) {
+    print.add(modality.name);
+    print.add(static_cast<std::uint64_t>(modality.kind));
+    print.add(modality.feature_count);
+    if (modality.kind == ModalityKind::tabular) continue;
+    const PayloadSpec& spec = modality.payload;
+    for (const std::uint32_t size : {spec.channels, spec.height, spec.width, spec.length, spec.vocabulary_size}) print.add(size);
+    print.add(static_cast<std::uint64_t>(spec.text_model));
+    print.add(spec.vocabulary);
+  }
+  // Units are part of it: a stored 5 means something else once mmol/L became mg/dL.
+  for (const Feature& feature : schema.features()) {
+    print.add(feature.name);
+    print.add(feature.unit);
+    print.add(static_cast<std::uint64_t>(feature.likelihood));
+    print.add(feature.categories);
+  }
+  print.add(schema.attributes().size());
+  for (const Attribute& attribute : schema.attributes()) {
+    print.add(attribute.name);
+    print.add(attribute.unit);
+    print.add(attribute.categories);
+  }
+  return print.value();
+}
+
 }  // namespace
 
 std::string_view to_string(Likelihood likelihood) { return kLikelihoodNames.at(static_cast<std::size_t>(likelihood)); }
@@ -207,32 +236,7 @@ Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<At
   schema.attributes_ = std::move(attributes);
   LACUNA_RETURN_IF_ERROR(problems.status());
 
-  Fingerprint print;
-  print.add(schema.modalities_.size());
-  for (const Modality& modality : schema.modalities_) {
-    print.add(modality.name);
-    print.add(static_cast<std::uint64_t>(modality.kind));
-    print.add(modality.feature_count);
-    if (modality.kind == ModalityKind::tabular) continue;
-    const PayloadSpec& spec = modality.payload;
-    for (const std::uint32_t size : {spec.channels, spec.height, spec.width, spec.length, spec.vocabulary_size}) print.add(size);
-    print.add(static_cast<std::uint64_t>(spec.text_model));
-    print.add(spec.vocabulary);
-  }
-  // Units are part of it: a stored 5 means something else once mmol/L became mg/dL.
-  for (const Feature& feature : schema.features_) {
-    print.add(feature.name);
-    print.add(feature.unit);
-    print.add(static_cast<std::uint64_t>(feature.likelihood));
-    print.add(feature.categories);
-  }
-  print.add(schema.attributes_.size());
-  for (const Attribute& attribute : schema.attributes_) {
-    print.add(attribute.name);
-    print.add(attribute.unit);
-    print.add(attribute.categories);
-  }
-  schema.fingerprint_ = print.value();
+  schema.fingerprint_ = fingerprint_of(schema);
   return schema;
 }
 

@@ -1,5 +1,6 @@
-#include "streaming/log/kafka/handles.h"
 #include "streaming/log/kafka/factories.h"
+
+#include "streaming/log/kafka/handles.h"
 
 namespace lacuna::streaming::kafka {
 namespace {

@@ -1,8 +1,9 @@
+#include "streaming/log/kafka/factories.h"
+
 #include <future>
 #include <utility>
 
 #include "streaming/log/kafka/consumer.h"
-#include "streaming/log/kafka/factories.h"
 #include "streaming/log/kafka/producer.h"
 #include "streaming/log/kafka/worker.h"
 #include "streaming/log/log_sink.h"

@@ -1,7 +1,8 @@
+#include "streaming/log/kafka/factories.h"
+
 #include <array>
 
 #include "streaming/log/kafka/handles.h"
-#include "streaming/log/kafka/factories.h"
 
 namespace lacuna::streaming {
 namespace kafka {

@@ -1,7 +1,8 @@
+#include "streaming/log/kafka/factories.h"
+
 #include <algorithm>
 
 #include "streaming/log/kafka/handles.h"
-#include "streaming/log/kafka/factories.h"
 
 namespace lacuna::streaming::kafka {
 namespace {
