@@ -8,6 +8,7 @@
 
 #include "daemon/commands/commands.h"
 #include "daemon/config/config.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 
 namespace lacuna::daemon {
@@ -15,9 +16,8 @@ namespace lacuna::daemon {
 namespace {
 
 struct CheckOptions {
-  std::string config;
+  ConfigOptions config;
   std::string format = "text";
-  std::vector<std::string> overrides;
   bool keys = false;
 };
 
@@ -57,9 +57,9 @@ std::string describe(const Config& config) {
 
 int check(const CheckOptions& options) {
   if (options.keys) return show_keys(options);
-  const ConfigOutcome outcome = load_config(options.config, options.overrides);
+  const ConfigOutcome outcome = load_config(options.config.path, options.config.overrides);
   if (options.format == "json") {
-    nlohmann::ordered_json out{{"file", options.config}, {"ok", outcome.config.has_value()}};
+    nlohmann::ordered_json out{{"file", options.config.path}, {"ok", outcome.config.has_value()}};
     if (outcome.config) {
       out["modalities"] = outcome.config->schema->modality_count();
       out["features"] = outcome.config->schema->feature_count();
@@ -72,10 +72,10 @@ int check(const CheckOptions& options) {
     }
     print(out);
   } else if (outcome.config) {
-    std::printf("%s: ok (%s)\n", options.config.c_str(), describe(*outcome.config).c_str());
+    std::printf("%s: ok (%s)\n", options.config.path.c_str(), describe(*outcome.config).c_str());
   } else {
     for (const ConfigProblem& p : outcome.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
-    std::fprintf(stderr, "%s: %zu problem%s\n", options.config.c_str(), outcome.problems.size(),
+    std::fprintf(stderr, "%s: %zu problem%s\n", options.config.path.c_str(), outcome.problems.size(),
                  outcome.problems.size() == 1 ? "" : "s");
   }
   return outcome.config ? kExitOk : kExitConfiguration;
@@ -94,11 +94,11 @@ void add_check(CLI::App& app, int& exit_code) {
       "  lacuna check --config my.yaml --set log.kind=kafka --format json\n"
       "  lacuna check --keys");
   auto* source = command->add_option_group("source");
-  source->add_option("-c,--config", options->config, "Configuration file (YAML)");
+  // One that does not exist is a problem among others, with a line in the answer.
+  source->add_option("-c,--config", options->config.path, "Configuration file (YAML)");
   source->add_flag("--keys", options->keys, "List every key with its type, range, default and meaning");
   source->require_option(1);
-  command->add_option("-s,-o,--set", options->overrides, "Override a key: --set batch.max_events=500 (repeatable)")
-      ->allow_extra_args(false);
+  options->config.add_overrides(*command, "-s,-o,--set");
   command->add_option("--format", options->format, "text or json")->capture_default_str()->check(CLI::IsMember({"text", "json"}));
   command->callback([options, &exit_code] { exit_code = check(*options); });
 }

@@ -8,21 +8,19 @@
 namespace lacuna::daemon {
 
 void DaemonOptions::add_to(CLI::App& command, bool token) {
-  command.add_option("-c,--config", config, "Configuration of the running daemon: http.address, http.port, http.token_file")
-      ->check(CLI::ExistingFile);
-  command.add_option("-s,--set", overrides, "Override a key of the configuration (repeatable)")->allow_extra_args(false);
+  config.add_to(command, "Configuration of the running daemon: http.address, http.port, http.token_file");
   command.add_option("--url", url, "Where the daemon is instead: http://host:port");
   if (token) command.add_option("--token-file", token_file, "The token's file, instead of http.token_file");
 }
 
 std::optional<DaemonClient> DaemonOptions::client() const {
-  if (config.empty() && url.empty()) {
+  if (config.path.empty() && url.empty()) {
     std::fprintf(stderr, "lacuna: which daemon? Give the --config it runs with, or its --url\n");
     return {};
   }
   std::string where = url, token = token_file;
-  if (!config.empty()) {
-    const std::optional<Config> loaded = load_or_explain(config, overrides);
+  if (!config.path.empty()) {
+    const std::optional<Config> loaded = config.load();
     if (!loaded) return {};
     if (token.empty()) token = loaded->http.token_file;
     if (where.empty()) {

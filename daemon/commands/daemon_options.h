@@ -2,8 +2,8 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "daemon/commands/config_options.h"
 #include "daemon/http/client.h"
 
 namespace CLI {
@@ -14,8 +14,8 @@ namespace lacuna::daemon {
 
 /// Of commands that talk to a running daemon: where it is, by its configuration or its address.
 struct DaemonOptions {
-  std::string config, url, token_file;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
+  std::string url, token_file;
 
   /// `token`: the command changes something.
   void add_to(CLI::App& command, bool token);

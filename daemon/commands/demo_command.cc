@@ -16,6 +16,7 @@
 #include "daemon/commands/demo_report.h"
 #include "daemon/commands/logging.h"
 #include "daemon/pipeline/pipeline.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/simulated_ward_yaml.h"
 #include "daemon/simulator/ward.h"
@@ -33,7 +34,7 @@ struct DemoOptions {
   std::size_t beds = 120;
   int hours = 120;
   std::uint64_t seed = 1;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
 };
 
 /// The folder is ours to empty only when an earlier demo made it.
@@ -68,7 +69,7 @@ WardOptions faulty_ward(const DemoOptions& options) {
 int demo(const DemoOptions& options) {
   if (Status s = prepare(options.directory); !s.ok()) return explain(s);
   std::vector<std::string> overrides{"data_dir=" + options.directory + "/data", "logging.level=warn", "http.enabled=false"};
-  overrides.insert(overrides.end(), options.overrides.begin(), options.overrides.end());
+  overrides.insert(overrides.end(), options.config.overrides.begin(), options.config.overrides.end());
   const std::string config_path = options.directory + "/config.yaml";
   // The same file serves `lacuna tail` afterwards: it must name the data by itself.
   std::ofstream(config_path, std::ios::app) << "\ndata_dir: " << fs::absolute(options.directory).string() << "/data\n";
@@ -130,13 +131,13 @@ void add_demo(CLI::App& app, int& exit_code) {
       "time the blood gas analyser stops for a while; at 80 % the thermometers begin to read 1.2 Cel too high. The summary\n"
       "compares imputed with true values and gives the alerts' delays; exit status 3 when it is worse than it promises.\n"
       "A promise is made where the run has what it rests on: enough gradient steps and compared values, a detector that had\n"
-      "learned what is normal before the fault began, enough results for it to touch. A small or short ward promises less,\n"
-      "and the summary says of each promise that is not made why.");
+      "learned what is normal before the fault began, enough results or patients for it to touch. A small or\n"
+      "short ward promises less, and the summary says of each promise that is not made why.");
   command->add_option("-d,--dir", options->directory, "Folder for log, state and configuration; emptied first")->capture_default_str();
   command->add_option("--beds", options->beds, "Patients present at a time")->capture_default_str()->check(CLI::Range(20, 5000));
   command->add_option("--hours", options->hours, "Simulated hours")->capture_default_str()->check(CLI::Range(48, 2000));
   command->add_option("--seed", options->seed, "Another ward, other luck")->capture_default_str();
-  command->add_option("-s,--set", options->overrides, "Override a configuration key: --set train.batch_size=128 (repeatable)");
+  options->config.add_overrides(*command);
   command->callback([options, &exit_code] { exit_code = demo(*options); });
 }
 

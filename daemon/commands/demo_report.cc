@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "daemon/pipeline/stage_timer.h"
 #include "state/patient.h"
 #include "state/records/scale.h"
 
@@ -30,14 +31,12 @@ constexpr std::size_t kFalseAlertsMax = 1;
 // does and knows how wrong it is; one that has learned for half as long knows what a sensor should read.
 constexpr std::int64_t kStepsCompared = 600, kStepsShift = 300;
 constexpr std::uint64_t kNeverMin = 1000, kStaleMin = 500;  ///< values; those of one patient are alike
-constexpr double kResultsPerNat = 3.2;  ///< that a fault has to touch before its evidence has grown by a factor of e
+/// What a fault has to touch before its evidence has grown by a factor of e: results that are missing, or patients. A patient's later
+/// values are predicted from the first that was off, and say little more.
+constexpr double kTouchedPerNat = 3.2;
 /// An hour is judged once its patient has been seen after it.
 constexpr double kJudgedAfterHours = 1.5;
-constexpr Millis kDueWindow = std::chrono::hours(24);
-
-double seconds_since(steady_clock::time_point t) {
-  return std::chrono::duration<double>(steady_clock::now() - t).count();
-}
+constexpr int kPaceHours = 24;  ///< before an outage, over which the pace of its results is taken
 
 }  // namespace
 
@@ -49,15 +48,15 @@ std::optional<std::string> why_no_comparison(std::int64_t steps, std::uint64_t v
   return std::nullopt;
 }
 
-std::optional<std::string> why_no_alert(const FaultGround& ground, double hours) {
+std::optional<std::string> why_no_alert(const FaultGround& ground) {
   if (!ground.armed) return "its detector had not learned what is normal when it began";
   if (ground.by_model && ground.steps < kStepsShift) {
     return fmt::format("the model had taken {} gradient steps when it began; a promise takes {}", ground.steps, kStepsShift);
   }
-  const double judged = ground.by_model ? hours : hours - kJudgedAfterHours;
-  const double due = ground.due_per_hour * judged, needed = kResultsPerNat * ground.log_threshold;
-  if (due < needed) {
-    return fmt::format("it touches {:.0f} results that are judged within {:.0f} h; a promise takes {:.0f}", due, hours, std::ceil(needed));
+  const double needed = kTouchedPerNat * ground.log_threshold;
+  if (ground.touched < needed) {
+    return fmt::format("it touches {:.0f} {}; a promise takes {:.0f}", ground.touched,
+                       ground.by_model ? "patients in that time" : "results that are judged in time", std::ceil(needed));
   }
   return std::nullopt;
 }
@@ -95,11 +94,11 @@ DemoReport::DemoReport(const Config& config, const WardOptions& ward)
       seen_(config.schema->feature_count()),
       class_counts_(config.schema->feature_count()) {
   for (const WardOptions::Outage& o : ward_.outages) {
-    faults_.push_back({"missingness", o.modality, o.modality + " stops", ward_.start + o.from, ward_.start + o.until, {}});
+    faults_.push_back({"missingness", o.modality, o.modality + " stops", ward_.start + o.from, ward_.start + o.until, {}, {}});
   }
   for (const WardOptions::Shift& s : ward_.shifts) {
     faults_.push_back({"coverage", s.modality + "." + s.feature, fmt::format("{}.{} reads {:+g}", s.modality, s.feature, s.amount),
-                       ward_.start + s.from, ward_.start + s.until, {}});
+                       ward_.start + s.from, ward_.start + s.until, {}, {}});
     faults_.back().ground.by_model = true;
   }
 }
@@ -116,11 +115,7 @@ void DemoReport::expect(const Event& event, const WardTruth& truth) {
     if (is_discrete(likelihood)) class_counts_[v.feature][static_cast<int>(v.value)] += 1;
     measured_[event.patient_id].emplace_back(event.time, v);
   }
-  for (Fault& fault : faults_) {
-    if (event.time < fault.from && event.time >= fault.from - kDueWindow && touches(event, fault)) {
-      fault.ground.due_per_hour += 1 / hours_between(fault.from - kDueWindow, fault.from);
-    }
-  }
+  count_touched(event);
   truth_[event.patient_id][event.time] = truth.truth;
 }
 
@@ -130,6 +125,19 @@ bool DemoReport::touches(const Event& event, const Fault& fault) const {
   }
   return std::any_of(event.values.begin(), event.values.end(),
                      [&](const FeatureValue& v) { return config_.schema->qualified_name(v.feature) == fault.subject; });
+}
+
+/// By what came before a fault: as much would have come after its begin.
+void DemoReport::count_touched(const Event& event) {
+  for (Fault& fault : faults_) {
+    if (event.time >= fault.from || !touches(event, fault)) continue;
+    const double before = hours_between(event.time, fault.from);
+    if (!fault.ground.by_model) {
+      if (before <= kPaceHours) fault.ground.touched += (kOutageDelayHours - kJudgedAfterHours) / kPaceHours;
+    } else if (before <= kShiftDelayHours && fault.patients.insert(event.patient_id).second) {
+      fault.ground.touched += 1;
+    }
+  }
 }
 
 /// Keeps what the promises rest on as it was just before they begin.
@@ -233,20 +241,19 @@ void DemoReport::compare(const std::vector<Imputation>& imputations) {
       }
       const double n = static_cast<double>(std::max<std::uint64_t>(1, seen_[v.feature]));
       const double mean = sum_[v.feature] / n;
-      const double sd = std::sqrt(std::max(1e-9, square_[v.feature] / n - mean * mean));
-      const double y = to_scale(feature.likelihood, truth);
+      const StandardScale scale{feature.likelihood, mean, std::sqrt(std::max(1e-9, square_[v.feature] / n - mean * mean))};
       tally.count += 1;
       tally.covered += truth >= v.low && truth <= v.high ? 1 : 0;
-      tally.error_model += std::abs(to_scale(feature.likelihood, v.median) - y) / sd;
-      tally.error_mean += std::abs(mean - y) / sd;
+      tally.error_model += scale.distance(v.median, truth);
+      tally.error_mean += scale.from_mean(truth);
       if (v.reason == ImputationReason::stale) {
         // What somebody would use who has no model: the last value measured until then.
-        double last = mean;
+        std::optional<double> last;
         for (const auto& [time, value] : measured_[imputation.patient_id]) {
           if (time > imputation.time) break;
-          if (value.feature == v.feature) last = to_scale(feature.likelihood, value.value);
+          if (value.feature == v.feature) last = value.value;
         }
-        tally.error_last += std::abs(last - y) / sd;
+        tally.error_last += last ? scale.distance(*last, truth) : scale.from_mean(truth);
       }
     }
   }
@@ -310,7 +317,7 @@ void DemoReport::judge_faults(Verdicts& verdicts) const {
     const std::optional<Time> found = detected(f);
     const double limit = f.ground.by_model ? kShiftDelayHours : kOutageDelayHours;
     const double delay = found ? hours_between(f.from, *found) : 0;
-    verdicts.add(why_no_alert(f.ground, limit), found && delay <= limit,
+    verdicts.add(why_no_alert(f.ground), found && delay <= limit,
                  found ? fmt::format("{}: alert after {:.1f} h", f.description, delay) : fmt::format("{}: no alert", f.description),
                  found ? fmt::format(" (promised {:.0f} h)", limit) : "");
   }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "daemon/config/config.h"
@@ -19,15 +20,15 @@ struct FaultGround {
   bool by_model = false;     ///< it shows in values against the model's predictions; else in what does not arrive
   bool armed = false;        ///< a detector that would tell of it had learned what is normal
   double log_threshold = 0;  ///< of the evidence at which that detector tells of it, in nats
-  double due_per_hour = 0;   ///< results that it touches, in the day before it
+  double touched = 0;        ///< results that are missing before the alert is due; by model: patients it is seen in, each of whom tells once
   std::int64_t steps = 0;    ///< gradient steps taken
 };
 
 /// Why this run is too small for a promise, as a sentence; nothing: it is made. `steps`: gradient steps taken when comparing with the
 /// truth began; `values`: compared ones.
 std::optional<std::string> why_no_comparison(std::int64_t steps, std::uint64_t values, std::uint64_t values_min);
-/// The same for an alert within `hours`.
-std::optional<std::string> why_no_alert(const FaultGround& ground, double hours);
+/// The same for an alert in time.
+std::optional<std::string> why_no_alert(const FaultGround& ground);
 /// False alerts that are promised not to be exceeded, for a budget of so many a month.
 std::size_t false_alerts_max(double false_per_month, double hours);
 
@@ -59,9 +60,11 @@ class DemoReport {
     std::string kind, subject, description;
     Time from{}, until{};
     FaultGround ground;
+    std::unordered_set<std::string> patients;  ///< by model: of ground.touched
   };
   Time compared_from() const { return ward_.start + ward_.duration / 2; }
   bool touches(const Event& event, const Fault& fault) const;
+  void count_touched(const Event& event);
   void look(const Progress& progress);
   std::string table(const Progress& progress) const;
   bool reads_wrong(FeatureId feature, Time time) const;

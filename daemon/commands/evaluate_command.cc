@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
 #include "daemon/evaluation/coverage.h"
@@ -26,8 +27,7 @@ namespace lacuna::daemon {
 namespace {
 
 struct EvaluateOptions {
-  std::string config;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
   std::string protocol = "stream";
   std::string data;
   std::string train;
@@ -117,7 +117,7 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
 }
 
 int evaluate(const EvaluateOptions& options) {
-  const std::optional<Config> loaded = load_or_explain(options.config, options.overrides);
+  const std::optional<Config> loaded = options.config.load();
   if (!loaded) return kExitConfiguration;
   Config config = *loaded;
   const Schema& schema = *config.schema;
@@ -138,7 +138,7 @@ int evaluate(const EvaluateOptions& options) {
     return kExitConfiguration;
   }
   if (!config.mapping) {
-    std::fprintf(stderr, "%s has no `input` section and no --mapping was given: how are the files to be read?\n", options.config.c_str());
+    std::fprintf(stderr, "%s has no `input` section and no --mapping was given: how are the files to be read?\n", options.config.path.c_str());
     return kExitConfiguration;
   }
   const auto found = open_newest_checkpoint(config);
@@ -194,8 +194,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "The daemon must not be running on the same data_dir. Examples:\n"
       "  lacuna evaluate --config configs/physionet2012.yaml\n"
       "  lacuna evaluate --config configs/physionet2012.yaml --protocol all --train set-a --data set-b --json result.json");
-  command->add_option("-c,--config", options->config, "Configuration file (YAML)")->required()->check(CLI::ExistingFile);
-  command->add_option("-s,--set", options->overrides, "Override a key (repeatable)");
+  options->config.add_to(*command)->required();
   command->add_option("-p,--protocol", options->protocol, "stream | next | cross | all")
       ->capture_default_str()
       ->check(CLI::IsMember({"stream", "next", "cross", "all"}));

@@ -19,6 +19,7 @@
 #include "daemon/commands/logging.h"
 #include "daemon/tables/progress_bar.h"
 #include "daemon/registry/newest_checkpoint.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "state/store.h"
 
@@ -27,8 +28,8 @@ namespace lacuna::daemon {
 namespace {
 
 struct Arguments {
-  std::string config;
-  std::vector<std::string> overrides, patients, attributes, hide, features, set;
+  ConfigOptions config;
+  std::vector<std::string> patients, attributes, hide, features, set;
   std::string given, later = "0s", format = "ndjson", output;
   std::optional<std::size_t> count;
   std::optional<std::uint64_t> seed;
@@ -154,7 +155,7 @@ int fail(const Status& status) {
 }
 
 int run(const Arguments& arguments) {
-  const std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  const std::optional<Config> config = arguments.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
   auto plan = plan_of(*config->schema, arguments);
@@ -196,9 +197,8 @@ void add_generate(CLI::App& app, int& exit_code) {
       "  lacuna generate --config ward.yaml --patient 132539 --hide blood_gas --count 100\n"
       "  lacuna generate --config ward.yaml --given patient.json --set vitals.map=50 --features blood_gas --count 200 --summary\n"
       "  lacuna generate --config ward.yaml --given - --set 'chemistry.creatinine=300 umol/L' --set attribute.age=80 < patients.ndjson");
-  command->add_option("-c,--config", arguments->config, "Configuration file (YAML)")->required()->check(CLI::ExistingFile);
   // --set is the intervention here; the short form stays what it is everywhere.
-  command->add_option("-s,--override", arguments->overrides, "Override a key of the configuration (repeatable)")->allow_extra_args(false);
+  arguments->config.add_to(*command, "Configuration file (YAML)", "-s,--override")->required();
   command->add_option("-n,--count", arguments->count, "Samples a patient (default 1)")->check(CLI::Range(1, 100'000'000));
   CLI::Option* given = command->add_option(
       "--given", arguments->given, "Patients as POST /v1/impute takes them: one JSON object, or one a line; - for standard input");

@@ -8,6 +8,7 @@
 #include "daemon/commands/logging.h"
 #include "daemon/tables/progress_bar.h"
 #include "daemon/commands/replay.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 
 namespace lacuna::daemon {
@@ -15,8 +16,8 @@ namespace lacuna::daemon {
 namespace {
 
 struct Arguments {
-  std::string config, mapping, start, stagger, order = "time", rate;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
+  std::string mapping, start, stagger, order = "time", rate;
   ReplayOptions replay;
   bool strict = false;
 };
@@ -59,7 +60,7 @@ int choose_mapping(const Config& config, Arguments& arguments) {
 }
 
 int run(Arguments& arguments) {
-  const std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  const std::optional<Config> config = arguments.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
   if (const int code = choose_mapping(*config, arguments); code != kExitOk) return code;
@@ -139,12 +140,7 @@ void add_replay(CLI::App& app, int& exit_code) {
       "  lacuna replay --config ward.yaml --speed-up 60 --shift-to-now events.ndjson   # an hour a minute\n"
       "  lacuna replay --config ward.yaml --dry-run --strict events.ndjson             # would all of it be "
       "read?");
-  command->add_option("-c,--config", arguments->config, "Configuration file (YAML)")
-      ->required()
-      ->check(CLI::ExistingFile);
-  // One value each: what follows is the path or topic.
-  command->add_option("-s,--set", arguments->overrides, "Override a key of the configuration (repeatable)")
-      ->allow_extra_args(false);
+  arguments->config.add_to(*command)->required();
   command->add_option("path", replay.paths, "Files, or folders of one file a patient")
       ->required()
       ->check(CLI::ExistingPath);

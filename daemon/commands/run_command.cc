@@ -17,6 +17,7 @@
 #include "daemon/commands/logging.h"
 #include "daemon/pipeline/pipeline.h"
 #include "daemon/commands/service_manager.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 
 namespace lacuna::daemon {
@@ -27,8 +28,7 @@ namespace {
 constexpr int kDamagesMax = 2;
 
 struct RunOptions {
-  std::string config;
-  std::vector<std::string> overrides;
+  ConfigOptions config;
   bool until_idle = false;
 };
 
@@ -98,7 +98,7 @@ Status run_once(const Config& config, streaming::LogFactory& log, Signals& signa
 }
 
 int run(const RunOptions& options) {
-  const std::optional<Config> config = load_or_explain(options.config, options.overrides);
+  const std::optional<Config> config = options.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
   // SIGTERM drains and commits; a second one leaves at once (what is not committed is read again).
@@ -126,8 +126,7 @@ void add_run(CLI::App& app, int& exit_code) {
       "leaves at once, and so does a stop that takes longer than shutdown.timeout; what was not committed is read again at the next\n"
       "start.\n\n"
       "Example:\n  lacuna run --config configs/physionet2012.yaml --set http.port=9500");
-  command->add_option("-c,--config", options->config, "Configuration file (YAML)")->required()->check(CLI::ExistingFile);
-  command->add_option("-s,--set", options->overrides, "Override a key: --set batch.max_events=500 (repeatable)");
+  options->config.add_to(*command)->required();
   command->add_flag("--until-idle", options->until_idle, "Leave once everything there is has been consumed and learned");
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }

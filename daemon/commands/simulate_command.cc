@@ -12,6 +12,7 @@
 
 #include "daemon/commands/commands.h"
 #include "daemon/tables/progress_bar.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/simulator/ward.h"
 #include "daemon/simulator/ward_schema.h"
@@ -23,8 +24,9 @@ namespace lacuna::daemon {
 namespace {
 
 struct Arguments {
-  std::string output = "-", config, topic, truth;
-  std::vector<std::string> overrides, outages, shifts;
+  ConfigOptions config;
+  std::string output = "-", topic, truth;
+  std::vector<std::string> outages, shifts;
   std::string duration = "96h", start = "2026-01-01T00:00:00Z";
   WardOptions ward;
 };
@@ -136,17 +138,17 @@ std::optional<std::string> read_arguments(Arguments& arguments) {
 /// The log of the configuration, or lines; nothing, with `code` set, when that cannot be.
 std::unique_ptr<Destination> open_destination(const Arguments& arguments, const Schema& schema, int& code) {
   code = kExitConfiguration;
-  if (arguments.config.empty()) {
+  if (arguments.config.path.empty()) {
     auto lines = std::make_unique<Lines>(arguments.output);
     const Status state = lines->state();
     if (state.ok()) return lines;
     code = explain(state);
     return nullptr;
   }
-  const std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  const std::optional<Config> config = arguments.config.load();
   if (!config) return nullptr;
   if (config->schema->fingerprint() != schema.fingerprint()) {
-    refuse(arguments.config + " declares another schema than the simulated ward's: see configs/simulated-ward.yaml");
+    refuse(arguments.config.path + " declares another schema than the simulated ward's: see configs/simulated-ward.yaml");
     return nullptr;
   }
   const std::string topic = arguments.topic.empty() ? config->topics.events.front() : arguments.topic;
@@ -214,10 +216,8 @@ void add_simulate(CLI::App& app, int& exit_code) {
       "  lacuna simulate --shift vitals.temp:+1.2:60h:96h --output events.ndjson --truth truth.ndjson");
   auto* output = command->add_option("-f,--output", arguments->output, "File for the events; - is standard output")
                      ->capture_default_str();
-  auto* config = command->add_option("-c,--config", arguments->config, "Append to this configuration's log instead")
-                     ->check(CLI::ExistingFile)
-                     ->excludes(output);
-  command->add_option("-s,--set", arguments->overrides, "Override a key of the configuration (repeatable)")->needs(config);
+  auto* config = arguments->config.add_to(*command, "Append to this configuration's log instead")->excludes(output);
+  command->get_option("--set")->needs(config);
   command->add_option("--topic", arguments->topic, "Topic (default: the first of topics.events)")->needs(config);
   command->add_option("--truth", arguments->truth, "File for the true value of every feature at each event, NDJSON");
   command->add_option("--beds", ward.beds, "Patients present at a time")->capture_default_str()->check(CLI::Range(1, 99'999));

@@ -7,6 +7,7 @@
 
 #include "daemon/commands/commands.h"
 #include "daemon/commands/logging.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/tail.h"
 
@@ -15,8 +16,8 @@ namespace lacuna::daemon {
 namespace {
 
 struct Arguments {
-  std::string config, topic = "imputations", from, format = "pretty";
-  std::vector<std::string> overrides;
+  ConfigOptions config;
+  std::string topic = "imputations", from, format = "pretty";
   TailOptions tail;
 };
 
@@ -33,7 +34,7 @@ std::string topic_of(const Config& config, const std::string& name) {
 }
 
 int run(Arguments& arguments) {
-  std::optional<Config> config = load_or_explain(arguments.config, arguments.overrides);
+  std::optional<Config> config = arguments.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
   TailOptions& options = arguments.tail;
@@ -81,12 +82,7 @@ void add_tail(CLI::App& app, int& exit_code) {
       "  lacuna tail --config ward.yaml alerts --follow\n"
       "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
       "  lacuna tail --config ward.yaml dead-letters --from beginning --format json > repaired.ndjson");
-  command->add_option("-c,--config", arguments->config, "Configuration file (YAML)")
-      ->required()
-      ->check(CLI::ExistingFile);
-  // One value each: what follows is the path or topic.
-  command->add_option("-s,--set", arguments->overrides, "Override a key of the configuration (repeatable)")
-      ->allow_extra_args(false);
+  arguments->config.add_to(*command)->required();
   command
       ->add_option("topic", arguments->topic,
                    "events, imputations, alerts, dead-letters, state, model, or a topic's name")
