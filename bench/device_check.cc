@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "model/device.h"
 #include "model/trainer.h"
 #include "tests/unit/model/synthetic.h"
 
