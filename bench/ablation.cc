@@ -19,8 +19,8 @@
 // protocols on another folder. The daemon without its log, store and threads, so that a run is its options and its seed alone.
 //
 //   ablation CONFIG LEARN TEST [key.path=value]...    overrides of the configuration; prints a line of figures: steps, ms of processor
-//                                                    time a step, KL; cross: MAE, RMSE, CRPS, MAE by value; next: the same; never seen before: MAE,
-//                                                    CRPS, MAE by value
+//                                                    time a step, KL; cross: MAE, RMSE, CRPS, MAE by value; next: the same; never seen
+//                                                    before: MAE, CRPS, MAE by value
 
 namespace {
 
@@ -169,8 +169,8 @@ int main(int count, char** arguments) {
   std::string what;
   for (const std::string& o : overrides) what += (what.empty() ? "" : " ") + o;
   std::printf("%-44s %6lld %5.1f %5.1f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f\n",
-              what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps), seconds * 1e3 / static_cast<double>(stats.steps),
-              stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae, all.rmse, all.crps, all.mae_by_value, unseen.mae,
-              unseen.crps, unseen.mae_by_value);
+              what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps),
+              seconds * 1e3 / static_cast<double>(stats.steps), stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae,
+              all.rmse, all.crps, all.mae_by_value, unseen.mae, unseen.crps, unseen.mae_by_value);
   return 0;
 }

@@ -77,8 +77,8 @@ bool compare(const Learned& cpu, const Learned& other, int steps, bool cuda) {
   }
   std::printf("seconds      %9.1f  %9.1f\n", cpu.seconds, other.seconds);
   std::printf("largest relative difference %.2e; the second may be worse by %g\n", furthest, cuda ? kTolerance : 0);
-  std::printf("steps skipped %lld and %lld, recorded %lld and %lld\n", static_cast<long long>(cpu.skipped), static_cast<long long>(other.skipped),
-              static_cast<long long>(cpu.recorded), static_cast<long long>(other.recorded));
+  std::printf("steps skipped %lld and %lld, recorded %lld and %lld\n", static_cast<long long>(cpu.skipped),
+              static_cast<long long>(other.skipped), static_cast<long long>(cpu.recorded), static_cast<long long>(other.recorded));
   return good;
 }
 

@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "model/encoding.h"
 #include "model/device.h"
+#include "model/encoding.h"
 #include "model/model_version.h"
 #include "model/trainer.h"
 #include "state/records/counter_random.h"
@@ -185,10 +185,14 @@ int measure(const Size& size, const Run& run, double gflops, bool device) {
     if (!version->predict(queries).ok()) return 1;
     best = std::max(best, static_cast<double>(queries.size()) / (seconds(device) - start));
   }
-  std::printf("%-7s %10lld parameters  %7.1f ms a step of %d  %6.1f steps/s  %5.1f times the products' limit  %7.0f imputations/s of %u features%s\n",
-              size.name, static_cast<long long>(version->parameter_count()), step * 1e3, train.batch_size, 1 / step, step / limit, best,
-              size.features, size.films > 0 ? " and two films" : "");
-  if (device) std::printf("        %lld of %lld steps were recordings\n", static_cast<long long>(trainer.stats().recorded_steps), static_cast<long long>(trainer.stats().steps));
+  std::printf(
+      "%-7s %10lld parameters  %7.1f ms a step of %d  %6.1f steps/s  %5.1f times the products' limit  %7.0f imputations/s of %u "
+      "features%s\n",
+      size.name, static_cast<long long>(version->parameter_count()), step * 1e3, train.batch_size, 1 / step, step / limit, best,
+      size.features, size.films > 0 ? " and two films" : "");
+  if (device)
+    std::printf("        %lld of %lld steps were recordings\n", static_cast<long long>(trainer.stats().recorded_steps),
+                static_cast<long long>(trainer.stats().steps));
   std::fflush(stdout);
   return 0;
 }

@@ -41,9 +41,7 @@ class SlowLog final : public streaming::EventLog {
     std::this_thread::sleep_until(done_);
     return inner_->finish_commit();
   }
-  Result<streaming::Committed> committed(const streaming::TopicPartition& p, Millis limit) override {
-    return inner_->committed(p, limit);
-  }
+  Result<streaming::Committed> committed(const streaming::TopicPartition& p, Millis limit) override { return inner_->committed(p, limit); }
   std::vector<streaming::TopicPartition> assignment() const override { return inner_->assignment(); }
   std::int64_t lag(const streaming::TopicPartition& p) const override { return inner_->lag(p); }
 
@@ -106,7 +104,8 @@ double events_per_second(const Config& config, streaming::LogFactory& log, Time 
     consumed = p.counts.consumed;
     end = steady_clock::now();
   };
-  auto pipeline = Pipeline::make(c, slow, [now] { return now; }, hooks);
+  auto pipeline = Pipeline::make(
+      c, slow, [now] { return now; }, hooks);
   require(pipeline.status());
   const auto start = steady_clock::now();
   require((*pipeline)->run(true));
@@ -127,7 +126,8 @@ int bench(std::size_t batch) {
     auto appender = (*log)->appender();
     require(appender.status());
     simulate_ward(ward, [&](const Event& event, const WardTruth&) {
-      require((*appender)->append({config.topics.events.front(), {}, event.patient_id, streaming::encode_event(*config.schema, event), {}}));
+      require(
+          (*appender)->append({config.topics.events.front(), {}, event.patient_id, streaming::encode_event(*config.schema, event), {}}));
       return true;
     });
     require((*appender)->flush());

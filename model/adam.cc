@@ -18,7 +18,7 @@ enum Number : std::int64_t { kRate, kDecay, kCorrection1, kCorrection2, kKeep, k
 
 /// Tensor operations would read and write all of it a dozen times.
 void step_in_one_pass(std::int64_t n, const float* gradient, float clip, const float* number, float* weights, float* first, float* second,
-                       float* average) {
+                      float* average) {
   constexpr auto b1 = static_cast<float>(1 - kBeta1), b2 = static_cast<float>(1 - kBeta2), eps = static_cast<float>(kEpsilon);
   const float rate = number[kRate], decay = number[kDecay], c1 = number[kCorrection1], c2 = number[kCorrection2], fresh = 1 - number[kKeep];
   for (std::int64_t i = 0; i < n; ++i) {

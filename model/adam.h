@@ -6,8 +6,8 @@
 
 namespace lacuna::model {
 
-/// Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), and an exponential mean of the weights that takes the
-/// place of a falling learning rate, which a learner without an end cannot have.
+/// Adam (Kingma and Ba 2015) with decoupled weight decay (Loshchilov and Hutter 2019), and an exponential mean of the weights that takes
+/// the place of a falling learning rate, which a learner without an end cannot have.
 class Adam {
  public:
   /// `weights`: flat, float, contiguous; kept, and moved by step(). `one_pass`: a single loop over memory, on a processor; else a dozen

@@ -17,8 +17,8 @@ namespace lacuna::model {
 namespace {
 
 std::string libtorch() {
-  return "(LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) +
-         "." + std::to_string(TORCH_VERSION_PATCH) + ")";
+  return "(LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
+         std::to_string(TORCH_VERSION_PATCH) + ")";
 }
 
 /// The processor that OpenBLAS takes this one for; empty without OpenBLAS.
@@ -55,8 +55,7 @@ ProductSpeed measure_products(const ModelOptions& where) {
       const auto start = std::chrono::steady_clock::now();
       const torch::Tensor product = torch::mm(a, b);
       if (!device.is_cpu()) product[0][0].item<float>();
-      best_seconds = std::min(best_seconds,
-                              std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      best_seconds = std::min(best_seconds, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
   } catch (const std::exception&) {
     return {0, "a matrix product failed there; is its memory taken?"};

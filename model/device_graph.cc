@@ -105,7 +105,8 @@ InputPlaces::InputPlaces(const std::vector<Tensor*>& like, torch::Device device)
   block_ = torch::empty({bytes_}, torch::TensorOptions(torch::kByte).device(device));
   for (std::size_t i = 0; i < like.size(); ++i) {
     const Tensor& t = *like[i];
-    place_.push_back(t.defined() ? block_.narrow(0, at_[i], static_cast<std::int64_t>(t.nbytes())).view(t.scalar_type()).view(t.sizes()) : t);
+    place_.push_back(t.defined() ? block_.narrow(0, at_[i], static_cast<std::int64_t>(t.nbytes())).view(t.scalar_type()).view(t.sizes())
+                                 : t);
   }
 }
 

@@ -42,13 +42,13 @@ class InputPlaces {
 
  private:
   torch::Device device_;
-  std::int64_t bytes_ = 0;           ///< of the block
-  std::vector<std::int64_t> at_;     ///< where each begins in the block
+  std::int64_t bytes_ = 0;        ///< of the block
+  std::vector<std::int64_t> at_;  ///< where each begins in the block
   std::vector<torch::Tensor> place_;
   torch::Tensor block_;
   struct Staged {
-    torch::Tensor block;                 ///< on the host; undefined before its first use
-    std::unique_ptr<c10::Event> fetched; ///< null: nobody fetches it by himself
+    torch::Tensor block;                  ///< on the host; undefined before its first use
+    std::unique_ptr<c10::Event> fetched;  ///< null: nobody fetches it by himself
   };
   Staged staged_[2];
   std::size_t next_ = 0;

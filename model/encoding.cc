@@ -11,9 +11,7 @@ namespace lacuna::model {
 
 namespace {
 
-double clamp_input(double value) {
-  return std::clamp(value, -kInputClamp, kInputClamp);
-}
+double clamp_input(double value) { return std::clamp(value, -kInputClamp, kInputClamp); }
 
 }  // namespace
 
@@ -27,8 +25,7 @@ void Standardiser::Cell::add(double value) {
 
 void Standardiser::Cell::settle() { sd = count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin); }
 
-Standardiser::Standardiser(const Schema& schema)
-    : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
+Standardiser::Standardiser(const Schema& schema) : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
   for (const Feature& feature : schema.features()) likelihoods_.push_back(feature.likelihood);
   for (const Modality& modality : schema.modalities()) {
     slot_of_.push_back(payloads_.size());
@@ -37,8 +34,7 @@ Standardiser::Standardiser(const Schema& schema)
 }
 
 void Standardiser::observe(const Example& example) {
-  for (const FeatureValue& v : example.arrived)
-    features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
+  for (const FeatureValue& v : example.arrived) features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
   for (const PayloadValue& v : example.arrived_payloads) payloads_[slot_of_[v.modality]].observe(*v.payload);
   const auto& known = example.before.attributes;
   for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
@@ -88,8 +84,7 @@ bool Standardiser::load(ByteReader& in) {
 }
 
 InputLayout::InputLayout(const Schema& schema, bool two_sided)
-    : features(static_cast<std::int64_t>(schema.feature_count())),
-      modalities(static_cast<std::int64_t>(schema.modality_count())) {
+    : features(static_cast<std::int64_t>(schema.feature_count())), modalities(static_cast<std::int64_t>(schema.modality_count())) {
   for (const Feature& feature : schema.features()) {
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
@@ -143,8 +138,7 @@ float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, do
 }
 
 /// `state` with a count of at least 1, before `time` or after it.
-void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId f, Time time,
-                             float* side) const {
+void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId f, Time time, float* side) const {
   const Likelihood likelihood = layout_.likelihoods[f];
   const float last = input(standardiser, f, to_scale(likelihood, state.last));
   const double age = std::clamp(std::abs(hours_between(state.time, time)), 0.0, kAgeHoursMax);
@@ -193,8 +187,7 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
       at += static_cast<std::size_t>(classes);
     } else {
       if (known) {
-        const double z =
-            (*snapshot.attributes[a] - standardiser.attribute_mean(a)) / standardiser.attribute_sd(a);
+        const double z = (*snapshot.attributes[a] - standardiser.attribute_mean(a)) / standardiser.attribute_sd(a);
         row.context[at] = 1.0F;
         row.context[at + 1] = static_cast<float>(clamp_input(z));
       }

@@ -110,8 +110,7 @@ class RowEncoder {
   const InputLayout& layout() const { return layout_; }
   /// The patient as known in `snapshot`, seen from `time`; of two sides, also what came `after` (null: nothing). Writes every
   /// element of `row`.
-  void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
-              const RowSpans& row) const;
+  void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time, const RowSpans& row) const;
   /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
   /// the count itself.
   float target(const Standardiser& standardiser, FeatureId feature, double value) const;

@@ -94,7 +94,8 @@ double FeatureReader::draw(const PosteriorReadings& o, std::int64_t draw, Featur
   return 0;
 }
 
-Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t row, std::span<const float> draw_weights, FeatureId feature) const {
+Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t row, std::span<const float> draw_weights,
+                                     FeatureId feature) const {
   const auto k = static_cast<std::int64_t>(draw_weights.size()), f = layout.features;
   const float* const weights = draw_weights.data();
   const auto at = [&](const Tensor& t, std::int64_t s) { return t.data_ptr<float>()[(row * k + s) * f + feature]; };
@@ -148,8 +149,7 @@ Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t ro
       const std::int64_t stride = o.classes.numel() / layout.categories;
       for (std::size_t c = 0; c < p.class_probabilities.size(); ++c) {
         const float* of_class = o.classes.data_ptr<float>() + static_cast<std::int64_t>(c) * stride;
-        for (std::int64_t s = 0; s < k; ++s)
-          p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
+        for (std::int64_t s = 0; s < k; ++s) p.class_probabilities[c] += weights[s] * of_class[(row * k + s) * f + feature];
       }
       break;
     }

@@ -22,7 +22,8 @@ struct PosteriorReadings {
   explicit PosteriorReadings(const Outputs& outputs);
   template <typename F>
   void each(F&& f) {
-    for (torch::Tensor* t : {&first_share, &location[0], &location[1], &scale[0], &scale[1], &probability, &classes, &log_ratio, &dispersion, &freedom}) {
+    for (torch::Tensor* t :
+         {&first_share, &location[0], &location[1], &scale[0], &scale[1], &probability, &classes, &log_ratio, &dispersion, &freedom}) {
       f(*t);
     }
   }

@@ -18,7 +18,8 @@ DecodedOutputs infer(const Network& network, const InputLayout& layout, const Ro
   Network::Encoded encoded = network.fuse_codes(network.codes(in.past, in.context, in.payloads), in.context, in.subset, explain);
   Posterior q = std::move(encoded.posterior);
   if (q.mean.size(1) > 1) {
-    const Tensor turn = torch::arange(in.noise.size(1), torch::TensorOptions(torch::kLong).device(in.noise.device())).remainder(q.mean.size(1));
+    const Tensor turn =
+        torch::arange(in.noise.size(1), torch::TensorOptions(torch::kLong).device(in.noise.device())).remainder(q.mean.size(1));
     q = {q.mean.index_select(1, turn), q.log_variance.index_select(1, turn)};
   }
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * in.noise;

@@ -10,19 +10,19 @@
 #include "model/network.h"
 #include "model/payload_rows.h"
 
-// From what is known of patients to what the network says of them: tensors in, tensors out. R: rows, K: posterior draws; other letters as in
-// network.h.
+// From what is known of patients to what the network says of them: tensors in, tensors out. R: rows, K: posterior draws; other letters as
+// in network.h.
 
 namespace lacuna::model {
 
 /// What is known of some patients, as the network reads it.
 struct RowInputs {
-  torch::Tensor past, visible, last;        ///< [R, F, P], [R, F], [R, F]: as the row encoder writes them, hidden features left out
-  torch::Tensor context;                    ///< [R, C]
-  torch::Tensor subset;                     ///< [R, S, M]: S is 1, or M for a mixture of experts, which asks each modality in turn
-  torch::Tensor noise;                      ///< [R, K, L] standard normal; undefined: no draws are wanted
-  torch::Tensor count_mean;                 ///< [F]: population means
-  std::vector<PayloadRows> payloads;        ///< by slot
+  torch::Tensor past, visible, last;  ///< [R, F, P], [R, F], [R, F]: as the row encoder writes them, hidden features left out
+  torch::Tensor context;              ///< [R, C]
+  torch::Tensor subset;               ///< [R, S, M]: S is 1, or M for a mixture of experts, which asks each modality in turn
+  torch::Tensor noise;                ///< [R, K, L] standard normal; undefined: no draws are wanted
+  torch::Tensor count_mean;           ///< [F]: population means
+  std::vector<PayloadRows> payloads;  ///< by slot
 
   template <typename F>
   void each(F&& f) {
@@ -33,11 +33,11 @@ struct RowInputs {
 
 /// What `inputs` say, in draws of the posterior.
 struct DecodedOutputs {
-  torch::Tensor state;    ///< [R, K, H], the decoder's: what payloads are decoded from
-  torch::Tensor weights;  ///< [R, K], sum to 1: importance weights, dampened
-  PosteriorReadings unknown;       ///< of each feature as if nothing of it were known; empty without features
-  PosteriorReadings known;         ///< given its own past as well; empty unless asked for
-  torch::Tensor shares;   ///< [R, S, M] (Network::Encoded); when asked for
+  torch::Tensor state;        ///< [R, K, H], the decoder's: what payloads are decoded from
+  torch::Tensor weights;      ///< [R, K], sum to 1: importance weights, dampened
+  PosteriorReadings unknown;  ///< of each feature as if nothing of it were known; empty without features
+  PosteriorReadings known;    ///< given its own past as well; empty unless asked for
+  torch::Tensor shares;       ///< [R, S, M] (Network::Encoded); when asked for
 };
 DecodedOutputs infer(const Network& network, const InputLayout& layout, const RowInputs& inputs, bool known, bool explain);
 

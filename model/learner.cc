@@ -87,8 +87,7 @@ class ThreadedLearner final : public Learner {
   const Schema schema_;
   const TrainOptions train_;
   const ReplaySource replay_;
-  std::unique_ptr<Trainer>
-      trainer_;  ///< guarded by trainer_mutex_; lock order: mutex_ first where both are held
+  std::unique_ptr<Trainer> trainer_;  ///< guarded by trainer_mutex_; lock order: mutex_ first where both are held
   std::mutex trainer_mutex_;
 
   mutable std::mutex mutex_;  ///< guards all below
@@ -147,9 +146,8 @@ void ThreadedLearner::run() {
 
 }  // namespace
 
-Result<std::unique_ptr<Learner>> Learner::make(const Schema& schema, const ModelOptions& model,
-                                               const TrainOptions& train, const PredictOptions& predict,
-                                               ReplaySource replay, std::string_view checkpoint) {
+Result<std::unique_ptr<Learner>> Learner::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, ReplaySource replay, std::string_view checkpoint) {
   auto learner = std::make_unique<ThreadedLearner>(schema, train, std::move(replay));
   LACUNA_RETURN_IF_ERROR(learner->start(model, predict, checkpoint));
   return std::unique_ptr<Learner>(std::move(learner));

@@ -18,14 +18,14 @@ namespace lacuna::model {
 
 struct LearnerStats {
   std::int64_t steps = 0;
-  std::int64_t examples = 0;      ///< fresh ones taken
+  std::int64_t examples = 0;  ///< fresh ones taken
   std::int64_t replayed = 0;
   std::int64_t versions = 0;
-  std::int64_t skipped_steps = 0; ///< loss or gradient not finite: weights were left as they were
-  std::int64_t recorded_steps = 0; ///< since the start, given to the device as one recording (CUDA graph)
-  double loss = 0;                ///< exponential mean, nats per observed cell
-  double kl = 0;                  ///< nats per example
-  double step_ms = 0;             ///< exponential mean
+  std::int64_t skipped_steps = 0;   ///< loss or gradient not finite: weights were left as they were
+  std::int64_t recorded_steps = 0;  ///< since the start, given to the device as one recording (CUDA graph)
+  double loss = 0;                  ///< exponential mean, nats per observed cell
+  double kl = 0;                    ///< nats per example
+  double step_ms = 0;               ///< exponential mean
   std::size_t queued = 0;
 };
 
@@ -38,8 +38,7 @@ class Learner {
   /// `checkpoint`: bytes from checkpoint(), or empty to begin anew. Fails as `unsupported` when it was made for another
   /// schema or shape, `corrupt` when it cannot be read, `unavailable` when Device::cuda was asked for and there is none.
   static Result<std::unique_ptr<Learner>> make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
-                                               const PredictOptions& predict, ReplaySource replay,
-                                               std::string_view checkpoint);
+                                               const PredictOptions& predict, ReplaySource replay, std::string_view checkpoint);
   virtual ~Learner() = default;  ///< stops the thread after the step it is in
 
   /// Fresh examples in stream order. Blocks while the queue is full (back-pressure). One gradient step is taken for every

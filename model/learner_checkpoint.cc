@@ -11,12 +11,8 @@ namespace {
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
 constexpr std::uint32_t kFormat = 3;
 
-void put_time(ByteWriter& out, Time time) {
-  out.put<std::int64_t>(time.time_since_epoch().count());
-}
-Time get_time(ByteReader& in) {
-  return Time(Millis(in.get<std::int64_t>()));
-}
+void put_time(ByteWriter& out, Time time) { out.put<std::int64_t>(time.time_since_epoch().count()); }
+Time get_time(ByteReader& in) { return Time(Millis(in.get<std::int64_t>())); }
 
 std::uint8_t flags(const ModelOptions& options) {
   return static_cast<std::uint8_t>((options.joint_expert ? 1 : 0) | (options.mnar ? 2 : 0) | (options.two_sided ? 4 : 0));
@@ -65,14 +61,12 @@ std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& op
   return bytes + tail.take();
 }
 
-Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options,
-                                    std::string_view bytes) {
+Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes) {
   ByteReader in(bytes);
   if (bytes.size() < sizeof(std::uint64_t) || in.get<std::uint32_t>() != kMagic) {
     return {Code::corrupt, "model checkpoint: not one"};
   }
-  if (in.get<std::uint32_t>() != kFormat)
-    return {Code::unsupported, "model checkpoint: written in another format"};
+  if (in.get<std::uint32_t>() != kFormat) return {Code::unsupported, "model checkpoint: written in another format"};
   ByteReader tail(bytes.substr(bytes.size() - sizeof(std::uint64_t)));
   if (tail.get<std::uint64_t>() != hash64(bytes.substr(0, bytes.size() - sizeof(std::uint64_t)))) {
     return {Code::corrupt, "model checkpoint: its hash does not match"};
@@ -85,8 +79,7 @@ Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOpt
   const bool same_fusion = in.get<std::uint8_t>() == static_cast<std::uint8_t>(options.fusion);
   const bool same_flags = in.get<std::uint8_t>() == flags(options);
   if (!same_latent || !same_hidden || !same_fusion || !same_flags) {
-    return {Code::unsupported,
-            "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion, mnar)"};
+    return {Code::unsupported, "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion, mnar)"};
   }
   std::string body = in.get_text();
   if (!in.ok()) return {Code::corrupt, "model checkpoint: cut short"};

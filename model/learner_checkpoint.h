@@ -16,8 +16,7 @@ namespace lacuna::model {
 std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body);
 /// The body. `corrupt` when the bytes are not what was sealed; `unsupported` when they are of a newer format,
 /// another schema or another shape of network.
-Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options,
-                                    std::string_view bytes);
+Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes);
 
 /// An example without what learning does not need: patient id, site, recent ids and source are not kept.
 void write_example(ByteWriter& out, const Example& example);

@@ -22,9 +22,9 @@ struct Query {
   Time time{};
   std::vector<FeatureId> wanted;
   std::vector<ModalityId> hidden;
-  std::uint64_t seed = 0;              ///< draws depend on it and on nothing else
+  std::uint64_t seed = 0;                     ///< draws depend on it and on nothing else
   std::vector<ModalityId> wanted_payloads{};  ///< modalities that are not tabular, whose payload to predict
-  bool explain = false;                ///< say how much each known modality had to say
+  bool explain = false;                       ///< say how much each known modality had to say
   /// What is known of the time after `time`, as the same state would be had time run backwards; for ModelOptions::two_sided only,
   /// else not looked at. Borrowed; null: nothing.
   const Snapshot* after = nullptr;
@@ -40,7 +40,7 @@ struct SampleQuery {
 };
 
 struct Samples {
-  std::vector<FeatureId> features;  ///< as wanted
+  std::vector<FeatureId> features;     ///< as wanted
   std::vector<ModalityId> modalities;  ///< Query::wanted_payloads
   /// [count, modalities], row by row, as payloads of the schema's shapes, drawn after the features; a text as its words.
   std::vector<Payload> payloads;
@@ -60,7 +60,7 @@ class ModelVersion {
   virtual ~ModelVersion() = default;
   /// "000412-9f3c21aa": a running number and the first 8 hex digits of the hash of weights and standardisation.
   virtual const std::string& id() const = 0;
-  virtual std::int64_t steps() const = 0;       ///< gradient steps behind it
+  virtual std::int64_t steps() const = 0;  ///< gradient steps behind it
   virtual std::int64_t parameter_count() const = 0;
   /// Mean training loss over the steps since the version before (nats per observed cell); 0 for the first.
   virtual double loss() const = 0;

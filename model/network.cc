@@ -45,14 +45,15 @@ Tensor normalised(const Tensor& x, const Tensor& gain, const Tensor& bias) {
 /// Features of the modality that has most.
 std::int64_t widest(const InputLayout& layout) {
   std::int64_t most = 0;
-  for (const ModalityId m : layout.modality_of) most = std::max<std::int64_t>(most, std::count(layout.modality_of.begin(), layout.modality_of.end(), m));
+  for (const ModalityId m : layout.modality_of)
+    most = std::max<std::int64_t>(most, std::count(layout.modality_of.begin(), layout.modality_of.end(), m));
   return most;
 }
 
 }  // namespace
 
-Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& subset,
-               const Tensor& extra_mean, const Tensor& extra_log_precision) {
+Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& subset, const Tensor& extra_mean,
+               const Tensor& extra_log_precision) {
   const Tensor precision = log_precision.exp();
   Tensor total = torch::matmul(subset, precision) + 1.0;
   Tensor weighted = torch::matmul(subset, precision * mean);
@@ -66,13 +67,11 @@ Posterior fuse(const Tensor& mean, const Tensor& log_precision, const Tensor& su
 
 Tensor kl_between(const Posterior& q, const Posterior& p) {
   const Tensor gap = q.mean - p.mean;
-  return 0.5 * ((q.log_variance - p.log_variance).exp() + gap * gap * (-p.log_variance).exp() - 1.0 + p.log_variance - q.log_variance)
-                   .sum(-1);
+  return 0.5 *
+         ((q.log_variance - p.log_variance).exp() + gap * gap * (-p.log_variance).exp() - 1.0 + p.log_variance - q.log_variance).sum(-1);
 }
 
-Tensor kl_to_prior(const Posterior& q) {
-  return 0.5 * (q.log_variance.exp() + q.mean * q.mean - 1.0 - q.log_variance).sum(-1);
-}
+Tensor kl_to_prior(const Posterior& q) { return 0.5 * (q.log_variance.exp() + q.mean * q.mean - 1.0 - q.log_variance).sum(-1); }
 
 Tensor self_masking_features(const InputLayout& layout) {
   std::vector<float> acts;
@@ -156,9 +155,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options)
 std::int64_t Network::parameter_count(const InputLayout& layout, const ModelOptions& options) {
   std::int64_t count = 0;
   Network shape(layout, options);
-  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double, double) {
-    count += c10::multiply_integers(size);
-  });
+  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double, double) { count += c10::multiply_integers(size); });
   return count;
 }
 
@@ -175,8 +172,7 @@ Tensor Network::initial(const InputLayout& layout, const ModelOptions& options) 
   return torch::tensor(values);
 }
 
-Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor flat, bool trainable)
-    : Network(layout, options) {
+Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor flat, bool trainable) : Network(layout, options) {
   flat_ = std::move(flat);
   if (trainable) gradient_ = torch::zeros_like(flat_);
   std::int64_t at = 0;
@@ -211,8 +207,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     }
     if (kind == Likelihood::student_t) kinds[4].push_back(index);
     if (kind == Likelihood::negative_binomial) kinds[2].push_back(index);
-    for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c)
-      missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
+    for (std::int64_t c = 0; c < layout_.category_counts[i]; ++c) missing[static_cast<std::size_t>(c) * f + i] = 0.0F;
   }
   const auto device = flat_.device();
   place_ = torch::tensor(places).to(device);
@@ -226,8 +221,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
     last_cut_ = torch::tensor(last_cuts).view({ordinals_, layout_.categories}).to(device);
   }
   if (!kinds[4].empty()) heavy_ = torch::tensor(kinds[4]).to(device);
-  if (layout_.categories > 0)
-    class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
+  if (layout_.categories > 0) class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
 }
 
 Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vector<PayloadRows>& payloads) const {
@@ -271,8 +265,7 @@ Network::Encoded Network::fuse_codes(const Tensor& code, const Tensor& context, 
   Tensor joint = torch::matmul(together, w_.joint) + torch::mm(context, w_.joint_context).unsqueeze(1) +
                  torch::matmul(subset, w_.joint_subset) + w_.joint_bias;
   joint = normalised(joint, w_.joint_norm, w_.joint_norm_bias);
-  joint = joint +
-          normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
+  joint = joint + normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
   const auto extra = (torch::matmul(joint, w_.joint_head) + w_.joint_head_bias).chunk(2, -1);
   out.posterior = fuse(expert[0], precision, subset, extra[0], extra[1].clamp(-kLogPrecisionMax, kLogPrecisionMax));
   return out;
@@ -285,7 +278,7 @@ Network::Encoded Network::attend(const Tensor& code, const Tensor& context, cons
   const Tensor absent = (1.0 - subset) * kSilent * 10;  // [B, S, M]
   const auto heads = [&](const Tensor& w) { return torch::matmul(code, w).view({rows, m, kHeads, per}).transpose(1, 2); };
   const Tensor score = torch::matmul(heads(w_.query), heads(w_.key).transpose(-2, -1)) / std::sqrt(static_cast<double>(per));
-  const Tensor look = torch::softmax(score.unsqueeze(1) + absent.view({rows, s, 1, 1, m}), -1);     // [B, S, heads, M, M]
+  const Tensor look = torch::softmax(score.unsqueeze(1) + absent.view({rows, s, 1, 1, m}), -1);      // [B, S, heads, M, M]
   const Tensor seen = torch::matmul(look, heads(w_.value).unsqueeze(1)).transpose(2, 3).flatten(3);  // [B, S, M, E]
   const Tensor mixed = code.unsqueeze(1) + normalised(torch::matmul(seen, w_.mix), w_.mix_norm, w_.mix_norm_bias);
   // [B, S, M, heads] and [B, S, M, H], each modality with weights of its own.
@@ -312,14 +305,12 @@ Network::Encoded Network::attend(const Tensor& code, const Tensor& context, cons
   return out;
 }
 
-Posterior Network::encode(const Tensor& past, const Tensor& context, const Tensor& subset,
-                          const std::vector<PayloadRows>& payloads) const {
+Posterior Network::encode(const Tensor& past, const Tensor& context, const Tensor& subset, const std::vector<PayloadRows>& payloads) const {
   return fuse_codes(codes(past, context, payloads), context, subset).posterior;
 }
 
 Tensor Network::state(const Tensor& latent, const Tensor& context) const {
-  const Tensor x =
-      torch::matmul(latent, w_.trunk) + torch::mm(context, w_.trunk_context).unsqueeze(1) + w_.trunk_bias;
+  const Tensor x = torch::matmul(latent, w_.trunk) + torch::mm(context, w_.trunk_context).unsqueeze(1) + w_.trunk_bias;
   return normalised(x, w_.trunk_norm, w_.trunk_norm_bias);
 }
 
@@ -329,7 +320,9 @@ Tensor Network::expand(const Tensor& state) const {
 
 Tensor Network::measured_base() const { return kMeasuredGain * w_.measured_base; }
 
-Tensor Network::measured_slope() const { return kSlopeMax * torch::tanh(kMeasuredGain / kSlopeMax * w_.measured_slope) * self_masking_features_; }
+Tensor Network::measured_slope() const {
+  return kSlopeMax * torch::tanh(kMeasuredGain / kSlopeMax * w_.measured_slope) * self_masking_features_;
+}
 
 Tensor Network::measured_log_likelihood(const Outputs& blind, const Tensor& observed, const Tensor& value) const {
   const Tensor base = measured_base(), slope = measured_slope();
@@ -365,8 +358,7 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
     }
   }
   const Tensor flat = torch::silu(units).reshape({rows * samples, f, kFeatureWidth}).transpose(0, 1);
-  const Tensor raw =
-      (torch::bmm(flat, w_.out) + w_.out_bias).permute({2, 1, 0}).contiguous().view({-1, rows, samples, f});
+  const Tensor raw = (torch::bmm(flat, w_.out) + w_.out_bias).permute({2, 1, 0}).contiguous().view({-1, rows, samples, f});
   const auto located = [&](int component, OutColumn gate, OutColumn delta, double start) {
     if (!past.defined()) return raw[delta];
     const Tensor share = torch::sigmoid(raw[gate] + start) * known[component];
@@ -403,11 +395,9 @@ Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, con
     const Tensor z = (value - outputs.location[i]) / outputs.scale[i];
     return -0.5 * z * z - outputs.scale[i].log() - 0.5 * std::log(2 * std::numbers::pi);
   };
-  Tensor result = torch::logaddexp(torch::log_sigmoid(outputs.first_logit) + normal(0),
-                                   torch::log_sigmoid(-outputs.first_logit) + normal(1));
-  const auto put = [&](const Tensor& index, const Tensor& values) {
-    result = result.index_copy(-1, index, values);
-  };
+  Tensor result =
+      torch::logaddexp(torch::log_sigmoid(outputs.first_logit) + normal(0), torch::log_sigmoid(-outputs.first_logit) + normal(1));
+  const auto put = [&](const Tensor& index, const Tensor& values) { result = result.index_copy(-1, index, values); };
   if (bernoulli_.defined()) {
     const Tensor logit = outputs.logit.index_select(-1, bernoulli_), x = value.index_select(-1, bernoulli_);
     put(bernoulli_, x * logit - torch::softplus(logit));
@@ -426,12 +416,11 @@ Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, con
   }
   if (counts_.defined()) {
     const Tensor x = value.index_select(-1, counts_);
-    const Tensor mean =
-        (count_mean.index_select(0, counts_) + 0.5) * outputs.log_ratio.index_select(-1, counts_).exp();
+    const Tensor mean = (count_mean.index_select(0, counts_) + 0.5) * outputs.log_ratio.index_select(-1, counts_).exp();
     const Tensor r = outputs.dispersion.index_select(-1, counts_);
     const Tensor log_total = (r + mean).log();
-    put(counts_, torch::lgamma(x + r) - torch::lgamma(r) - torch::lgamma(x + 1.0) +
-                     r * (r.log() - log_total) + x * (mean.log() - log_total));
+    put(counts_,
+        torch::lgamma(x + r) - torch::lgamma(r) - torch::lgamma(x + 1.0) + r * (r.log() - log_total) + x * (mean.log() - log_total));
   }
   return result;
 }

@@ -59,8 +59,7 @@ class Network {
 
   /// What each modality's encoder says: codes [B, M, E]. `past` [B, F, P], already zero where hidden; `context` [B, C]; `payloads`:
   /// one a payload slot. A modality of which nothing is given has a code too, which the subset leaves out.
-  torch::Tensor codes(const torch::Tensor& past, const torch::Tensor& context,
-                      const std::vector<PayloadRows>& payloads = {}) const;
+  torch::Tensor codes(const torch::Tensor& past, const torch::Tensor& context, const std::vector<PayloadRows>& payloads = {}) const;
   struct Encoded {
     Posterior posterior;
     torch::Tensor shares;  ///< [B, S, M]: how much each modality of the subset had to say; undefined unless asked for
@@ -81,8 +80,7 @@ class Network {
   Outputs decode(const torch::Tensor& hidden, const torch::Tensor& past, const torch::Tensor& visible = {}) const;
   /// Log density or probability of `target` [B, F] (RowEncoder::target): [B, K, F]. `count_mean` [F]:
   /// population means.
-  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target,
-                               const torch::Tensor& count_mean) const;
+  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean) const;
 
   /// Whether a continuous feature is measured is a probit of its own standardised value x, P(measured | x) = Phi(base + slope x)
   /// (self-masking, as in not-MIWAE: Ipsen, Mattei and Frellsen 2021; the probit, so that x can be integrated out: Heckman 1979).
@@ -111,12 +109,13 @@ class Network {
   InputLayout layout_;
   std::int64_t latent_, width_, embed_;
   bool joint_, attention_, mnar_;
-  std::int64_t widest_;    ///< features of the modality that has most
+  std::int64_t widest_;  ///< features of the modality that has most
   std::int64_t ordinals_;
   torch::Tensor flat_, gradient_;
-  torch::Tensor place_, filled_;  ///< [M * widest] the feature at each place of a modality's encoder; [M * widest, 1]: 0 where there is none
+  torch::Tensor place_,
+      filled_;  ///< [M * widest] the feature at each place of a modality's encoder; [M * widest, 1]: 0 where there is none
   torch::Tensor bernoulli_, categorical_, counts_, ordinal_, heavy_;  ///< feature indices; undefined when there are none
-  torch::Tensor self_masking_features_;                        ///< [F]: self_masking_features()
+  torch::Tensor self_masking_features_;                               ///< [F]: self_masking_features()
   torch::Tensor last_cut_;    ///< [ordinal features, C]: 1 from a feature's last class on, below which everything lies
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
   std::vector<std::unique_ptr<PayloadKind>> kinds_;

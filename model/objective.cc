@@ -15,7 +15,8 @@ constexpr double kConditionalWeight = 0.9;
 
 }  // namespace
 
-Loss objective(const Network& network, const InputLayout& layout, const ModelOptions& model, const TrainOptions& train, const TrainingBatch& b) {
+Loss objective(const Network& network, const InputLayout& layout, const ModelOptions& model, const TrainOptions& train,
+               const TrainingBatch& b) {
   const Tensor rows = b.pass_weight.sum();  // a row that only fills the shape has no pass
   const Tensor codes = network.codes(b.past, b.context, b.shown);
   const Posterior q = network.fuse_codes(codes, b.context, b.subset).posterior;
@@ -28,8 +29,7 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
     const Tensor alone = torch::diag_embed(b.subset.squeeze(1));
     const Posterior own = network.fuse_codes(codes, b.context, alone).posterior;
     const Tensor gaps = kl_between(q, own) * b.subset.squeeze(1);
-    penalty = (1 - kConditionalWeight) * kl +
-              kConditionalWeight * (gaps.sum(1) / b.subset.squeeze(1).sum(1).clamp_min(1.0)).sum();
+    penalty = (1 - kConditionalWeight) * kl + kConditionalWeight * (gaps.sum(1) / b.subset.squeeze(1).sum(1).clamp_min(1.0)).sum();
   }
   Tensor likelihood = torch::zeros({}, kl.options()), plain = likelihood, values = likelihood;
   const Tensor pass = b.pass_weight.unsqueeze(-1);

@@ -16,6 +16,7 @@ struct Loss {
 
 /// The negative evidence lower bound of a batch, over the passes that each example is given (docs/model.md).
 /// Everything lies on the network's device, and no host waits: the shapes decide what is done, never the values.
-Loss objective(const Network& network, const InputLayout& layout, const ModelOptions& model, const TrainOptions& train, const TrainingBatch& batch);
+Loss objective(const Network& network, const InputLayout& layout, const ModelOptions& model, const TrainOptions& train,
+               const TrainingBatch& batch);
 
 }  // namespace lacuna::model

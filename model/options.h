@@ -30,25 +30,25 @@ struct TrainOptions {
   int batch_size = 256;
   double learning_rate = 1e-3;
   double weight_decay = 1e-4;
-  double beta = 0.02;              ///< weight of the KL term after warm-up
+  double beta = 0.02;  ///< weight of the KL term after warm-up
   std::int64_t kl_warmup_steps = 500;
   double gradient_norm_max = 5.0;
-  double hide_values_min = 0.1;     ///< share of observed cells hidden in a training example, drawn uniformly between
+  double hide_values_min = 0.1;  ///< share of observed cells hidden in a training example, drawn uniformly between
   double hide_values_max = 0.5;
-  double hide_modalities = 0.5;    ///< probability that whole modalities are hidden as well
+  double hide_modalities = 0.5;  ///< probability that whole modalities are hidden as well
   Objective objective = Objective::stratified;
-  int passes = 1;                  ///< subsets of an example's modalities that a step encodes; all of them where they are not more
-  double payload_values = 16;       ///< a payload counts for as many observed cells as it has values or words, and for no more than this
-  double replay_ratio = 0.5;       ///< share of a batch that is replayed
-  std::int64_t examples_per_step = 64;  ///< fresh examples that pay for one gradient step
-  std::int64_t publish_every_steps = 50;  ///< a new immutable version after this many steps
+  int passes = 1;              ///< subsets of an example's modalities that a step encodes; all of them where they are not more
+  double payload_values = 16;  ///< a payload counts for as many observed cells as it has values or words, and for no more than this
+  double replay_ratio = 0.5;   ///< share of a batch that is replayed
+  std::int64_t examples_per_step = 64;      ///< fresh examples that pay for one gradient step
+  std::int64_t publish_every_steps = 50;    ///< a new immutable version after this many steps
   std::size_t queue_examples_max = 20'000;  ///< fresh examples waiting for the trainer; more block the submitter
 };
 
 /// How it predicts; takes effect at the next start.
 struct PredictOptions {
-  int samples = 16;          ///< K posterior samples
-  double level = 0.9;        ///< nominal coverage of intervals
+  int samples = 16;    ///< K posterior samples
+  double level = 0.9;  ///< nominal coverage of intervals
 };
 
 }  // namespace lacuna::model

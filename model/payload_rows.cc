@@ -25,7 +25,8 @@ torch::Tensor with_rows(const torch::Tensor& t, std::int64_t rows) {
 PayloadRows PayloadRows::padded(std::int64_t example) const {
   if (!index.defined()) return {};
   const std::int64_t all = model::padded(index.size(0));
-  return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all), mean, spread};
+  return {torch::cat({index, torch::full({all - index.size(0)}, example, index.options())}), with_rows(rows, all), with_rows(age, all),
+          mean, spread};
 }
 
 torch::Tensor PayloadRows::standardised() const {

@@ -13,9 +13,9 @@ namespace lacuna::model {
 
 /// Of `n` of a batch's examples.
 struct PayloadRows {
-  torch::Tensor index;  ///< [n], which examples; undefined: none
-  torch::Tensor rows;   ///< [n, W] (PayloadStatistics::row)
-  torch::Tensor age;    ///< [n, kAgeColumns]
+  torch::Tensor index;         ///< [n], which examples; undefined: none
+  torch::Tensor rows;          ///< [n, W] (PayloadStatistics::row)
+  torch::Tensor age;           ///< [n, kAgeColumns]
   torch::Tensor mean, spread;  ///< [channels or dimensions], of `rows`; undefined for text
   static constexpr std::int64_t kAgeColumns = 2;
   /// Standardised values further out are read as being there.

@@ -9,8 +9,7 @@ namespace lacuna::model {
 
 Result<torch::Device> choose_device(Device device) {
   const bool there = torch::cuda::is_available();
-  if (device == Device::cuda && !there)
-    return {Code::unavailable, "no CUDA device, or a LibTorch without CUDA"};
+  if (device == Device::cuda && !there) return {Code::unavailable, "no CUDA device, or a LibTorch without CUDA"};
   if (device == Device::cpu || !there) return torch::Device(torch::kCPU);
   return torch::Device(torch::kCUDA, 0);
 }

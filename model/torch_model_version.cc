@@ -22,8 +22,7 @@ TorchModelVersion::TorchModelVersion(VersionParts parts)
   const std::string_view bytes(static_cast<const char*>(host.data_ptr()), host.nbytes());
   const std::uint64_t hash = hash64(moments.take(), hash64(bytes));
   char text[32];
-  std::snprintf(text, sizeof text, "%06lld-%08x", static_cast<long long>(p_.number),
-                static_cast<unsigned>(hash >> 32));
+  std::snprintf(text, sizeof text, "%06lld-%08x", static_cast<long long>(p_.number), static_cast<unsigned>(hash >> 32));
   id_ = text;
   count_mean_ = torch::tensor(p_.standardiser.means());
   if (p_.options.mnar) {
@@ -54,7 +53,8 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
   const auto is_hidden = [](const Query& query, ModalityId m) {
     return std::find(query.hidden.begin(), query.hidden.end(), m) != query.hidden.end();
   };
-  std::vector<std::vector<bool>> payload_seen(static_cast<std::size_t>(rows), std::vector<bool>(static_cast<std::size_t>(layout.modalities)));
+  std::vector<std::vector<bool>> payload_seen(static_cast<std::size_t>(rows),
+                                              std::vector<bool>(static_cast<std::size_t>(layout.modalities)));
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
     const ModalityId modality = layout.payloads[slot].modality;
     std::vector<const Snapshot*> snapshots;
@@ -70,8 +70,7 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
   for (std::int64_t i = 0; i < rows; ++i) {
     const Query& query = queries[static_cast<std::size_t>(i)];
     const auto past = row_of(r.past, i), visible = row_of(r.visible, i);
-    p_.encoder->encode(p_.standardiser, *query.snapshot, query.after, query.time,
-                       {past, visible, row_of(r.last, i), row_of(r.context, i)});
+    p_.encoder->encode(p_.standardiser, *query.snapshot, query.after, query.time, {past, visible, row_of(r.last, i), row_of(r.context, i)});
     for (std::int64_t j = 0; j < f; ++j) {
       if (!is_hidden(query, layout.modality_of[static_cast<std::size_t>(j)])) continue;
       visible[static_cast<std::size_t>(j)] = 0.0F;
@@ -147,7 +146,8 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
     out[i].predictive.reserve(queries[i].wanted.size());
     for (FeatureId f : queries[i].wanted) {
       const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
-      out[i].predictive.push_back(reader_.predictive(measured ? decoded.known : decoded.unknown, static_cast<std::int64_t>(i), {w, static_cast<std::size_t>(k)}, f));
+      out[i].predictive.push_back(reader_.predictive(measured ? decoded.known : decoded.unknown, static_cast<std::int64_t>(i),
+                                                     {w, static_cast<std::size_t>(k)}, f));
     }
   }
   if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, decoded, out);
@@ -194,7 +194,7 @@ void TorchModelVersion::predict_payloads(std::span<const Query> queries, const D
 }
 
 PayloadPrediction TorchModelVersion::payload_prediction(std::size_t slot, std::int64_t row, const Tensor& mean, const Tensor& sd,
-                                              const Tensor& low, const Tensor& high) const {
+                                                        const Tensor& low, const Tensor& high) const {
   const PayloadSlot& what = p_.encoder->layout().payloads[slot];
   const PayloadStatistics& statistics = p_.standardiser.payload(slot);
   const auto at = [row](const Tensor& t) { return t.data_ptr<float>() + row * t.size(1); };
@@ -216,8 +216,6 @@ PayloadPrediction TorchModelVersion::payload_prediction(std::size_t slot, std::i
   return out;
 }
 
-std::shared_ptr<const ModelVersion> make_version(VersionParts parts) {
-  return std::make_shared<const TorchModelVersion>(std::move(parts));
-}
+std::shared_ptr<const ModelVersion> make_version(VersionParts parts) { return std::make_shared<const TorchModelVersion>(std::move(parts)); }
 
 }  // namespace lacuna::model

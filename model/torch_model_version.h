@@ -25,10 +25,10 @@ struct SamplingState {
   Time time{};
   std::uint64_t seed = 0;
   std::vector<FeatureId> order;
-  double* values = nullptr;                  ///< where they go, by wanted feature
+  double* values = nullptr;  ///< where they go, by wanted feature
   const std::vector<FeatureId>* features = nullptr;
-  std::vector<std::size_t> slots;            ///< payloads to draw after the features
-  std::vector<std::size_t> places;           ///< and where each goes
+  std::vector<std::size_t> slots;   ///< payloads to draw after the features
+  std::vector<std::size_t> places;  ///< and where each goes
   Payload* payloads = nullptr;
 };
 
@@ -84,8 +84,8 @@ class TorchModelVersion final : public ModelVersion {
   DecodedOutputs infer(Rows& rows, torch::Tensor noise, bool explain = false) const;
   void predict_payloads(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out) const;
   void sample_payloads(std::span<SamplingState> samples) const;
-  PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const torch::Tensor& mean, const torch::Tensor& sd, const torch::Tensor& low,
-                                       const torch::Tensor& high) const;
+  PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const torch::Tensor& mean, const torch::Tensor& sd,
+                                       const torch::Tensor& low, const torch::Tensor& high) const;
   void encode_chunk(std::span<const Query> queries, std::span<std::vector<float>> out) const;
   void predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const;
   Payload to_payload(std::size_t slot, const float* drawn, std::int64_t count) const;

@@ -6,12 +6,12 @@
 #include <deque>
 
 #include "model/adam.h"
-#include "model/learner_checkpoint.h"
 #include "model/device_graph.h"
+#include "model/learner_checkpoint.h"
 #include "model/objective.h"
-#include "model/training_batch.h"
 #include "model/torch_device.h"
 #include "model/torch_model_version.h"
+#include "model/training_batch.h"
 #include "model/version_parts.h"
 #include "state/records/counter_random.h"
 #include "state/records/hash.h"
@@ -36,8 +36,8 @@ std::size_t payload_bytes(const Example& example) {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
-               const PredictOptions& predict, torch::Device device)
+  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
+               torch::Device device)
       : schema_(schema),
         options_(model),
         train_(train),
@@ -108,10 +108,10 @@ class TorchTrainer final : public Trainer {
   struct Nothing {};
   DeviceGraph<TrainingBatch, Nothing> graph_;
   std::shared_ptr<DevicePredictor> predictor_;  ///< the versions'; null on a processor
-  Tensor sums_;  ///< since the last version, on the device: loss, KL, steps, skipped steps
+  Tensor sums_;                                 ///< since the last version, on the device: loss, KL, steps, skipped steps
   std::deque<Example> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
-  std::int64_t since_step_ = 0;  ///< examples that no step has used, times their steps_multiplier
+  std::int64_t since_step_ = 0;   ///< examples that no step has used, times their steps_multiplier
   std::int64_t published_at_ = 0;
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
@@ -133,8 +133,8 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
 
 void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const auto start = std::chrono::steady_clock::now();
-  TrainingBatch batch = make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed), stream_seed(kHide),
-                                            stream_seed(kNoise));
+  TrainingBatch batch =
+      make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed), stream_seed(kHide), stream_seed(kNoise));
   const auto t = static_cast<double>(stats_.steps + 1);
   const double warm = std::min(1.0, t / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
   batch.kl_weight = torch::full({1}, train_.beta * warm);
@@ -147,8 +147,7 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   stats_.recorded_steps = graph_.replays();
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
   if (device_.is_cpu()) read_sums();
-  const double ms =
-      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
 }
 
@@ -181,9 +180,15 @@ void TorchTrainer::read_sums() {
 
 std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
-  VersionParts parts{
-      encoder_,         standardiser_,   options_,     predict_,
-      adam_.average().clone(), stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0, predictor_};
+  VersionParts parts{encoder_,
+                     standardiser_,
+                     options_,
+                     predict_,
+                     adam_.average().clone(),
+                     stats_.versions,
+                     stats_.steps,
+                     loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
+                     predictor_};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
   ++stats_.versions;
@@ -201,8 +206,8 @@ std::string TorchTrainer::checkpoint() const {
   const Tensor sums = sums_.to(torch::kCPU);
   for (int i = 0; i < 4; ++i) out.put(sums.data_ptr<float>()[i]);
   standardiser_.save(out);
-  for (std::int64_t v : {stats_.steps, stats_.examples, stats_.replayed, stats_.versions,
-                         stats_.skipped_steps, since_step_, published_at_}) {
+  for (std::int64_t v :
+       {stats_.steps, stats_.examples, stats_.replayed, stats_.versions, stats_.skipped_steps, since_step_, published_at_}) {
     out.put(v);
   }
   for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
@@ -229,8 +234,8 @@ Status TorchTrainer::restore(std::string_view bytes) {
   for (int i = 0; i < 4; ++i) sums.push_back(in.get<float>());
   sums_.copy_(torch::tensor(sums));
   if (!standardiser_.load(in)) return damaged;
-  for (std::int64_t* v : {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions,
-                          &stats_.skipped_steps, &since_step_, &published_at_}) {
+  for (std::int64_t* v :
+       {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions, &stats_.skipped_steps, &since_step_, &published_at_}) {
     *v = in.get<std::int64_t>();
   }
   for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
@@ -245,9 +250,8 @@ Status TorchTrainer::restore(std::string_view bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const ModelOptions& model,
-                                               const TrainOptions& train, const PredictOptions& predict,
-                                               std::string_view checkpoint) {
+Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, std::string_view checkpoint) {
   try {
     const auto device = choose_device(model.device);
     if (!device.ok()) return device.status();

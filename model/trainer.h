@@ -20,9 +20,8 @@ inline constexpr std::size_t kRecentPayloadBytesMax = 32U << 20;
 class Trainer {
  public:
   /// Fails as Learner::make does.
-  static Result<std::unique_ptr<Trainer>> make(const Schema& schema, const ModelOptions& model,
-                                               const TrainOptions& train, const PredictOptions& predict,
-                                               std::string_view checkpoint);
+  static Result<std::unique_ptr<Trainer>> make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
+                                               const PredictOptions& predict, std::string_view checkpoint);
   virtual ~Trainer() = default;
 
   /// Takes a fresh example in stream order; it pays for `pace` (at least 1) times what an example usually does.

@@ -112,10 +112,10 @@ class Subsets {
 
 /// What was drawn for one example, by modality.
 struct Drawn {
-  std::vector<bool> measured;              ///< has something
-  std::vector<bool> left;                  ///< has something left when its values were masked: else it has nothing to say
-  std::vector<std::vector<bool>> passes;   ///< which of the measured ones each pass is to see
-  double share = 0;                        ///< of its values that are masked
+  std::vector<bool> measured;             ///< has something
+  std::vector<bool> left;                 ///< has something left when its values were masked: else it has nothing to say
+  std::vector<std::vector<bool>> passes;  ///< which of the measured ones each pass is to see
+  double share = 0;                       ///< of its values that are masked
 };
 
 /// Makes one batch, part by part.
@@ -277,8 +277,8 @@ TrainingBatch TrainingBatch::padded() const {
   TrainingBatch out = *this;
   if (known.empty()) return out;
   const std::int64_t rows = past.size(0);
-  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible, &out.masked,
-                    &out.pass_weight, &out.noise, &out.shown_share}) {
+  for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible,
+                    &out.masked, &out.pass_weight, &out.noise, &out.shown_share}) {
     *t = with_rows(*t, rows + 1);
   }
   for (auto* payloads : {&out.known, &out.came, &out.shown}) {

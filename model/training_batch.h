@@ -13,22 +13,22 @@
 namespace lacuna::model {
 
 struct TrainingBatch {
-  torch::Tensor past, context;              ///< [B, F, P] (0 where a value is masked), [B, C]
-  torch::Tensor observed, last;             ///< [B, F]: what is known before, hidden or not, and its target()
-  torch::Tensor arrived, arrived_mask;      ///< [B, F]: what came
-  torch::Tensor subset;                     ///< [B, S, M]: what each pass of an example sees
-  torch::Tensor visible;                    ///< [B, S, F]: the same by feature, masked values left out
+  torch::Tensor past, context;          ///< [B, F, P] (0 where a value is masked), [B, C]
+  torch::Tensor observed, last;         ///< [B, F]: what is known before, hidden or not, and its target()
+  torch::Tensor arrived, arrived_mask;  ///< [B, F]: what came
+  torch::Tensor subset;                 ///< [B, S, M]: what each pass of an example sees
+  torch::Tensor visible;                ///< [B, S, F]: the same by feature, masked values left out
   /// [B, S, F]: features that a draw masked, whether or not there was a value to hide: of these, what is measured and what is missing
   /// stand to each other as in the data.
   torch::Tensor masked;
-  torch::Tensor pass_weight;                ///< [B, S]: sums to 1 over S
-  torch::Tensor noise;                      ///< [B, S, L]
-  std::vector<PayloadRows> known, came;     ///< by payload slot: the last payload before, and the one that came
-  std::vector<PayloadRows> shown;           ///< `known` without the values or words that a draw hid: what the encoder reads
-  torch::Tensor shown_share;                ///< [B]: of a payload's values or words
-  torch::Tensor count_mean;                 ///< [F]: population means
-  torch::Tensor kl_weight;                  ///< [1]: of the KL divergence at this step
-  torch::Tensor rates;                      ///< Adam::numbers() of this step
+  torch::Tensor pass_weight;             ///< [B, S]: sums to 1 over S
+  torch::Tensor noise;                   ///< [B, S, L]
+  std::vector<PayloadRows> known, came;  ///< by payload slot: the last payload before, and the one that came
+  std::vector<PayloadRows> shown;        ///< `known` without the values or words that a draw hid: what the encoder reads
+  torch::Tensor shown_share;             ///< [B]: of a payload's values or words
+  torch::Tensor count_mean;              ///< [F]: population means
+  torch::Tensor kl_weight;               ///< [1]: of the KL divergence at this step
+  torch::Tensor rates;                   ///< Adam::numbers() of this step
 
   /// The same in one of a few shapes: payloads are added, which hold nothing and belong to an example without a pass. For devices, which
   /// replay what they know the shape of.

@@ -26,8 +26,7 @@ Status io_error(const std::string& what) { return to_status({errno, std::generic
 Status check_name(const std::string& name) {
   const bool good = !name.empty() && name.size() <= CheckpointFiles::kNameMax && name.front() != '.' &&
                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
-                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-                             c == '_' || c == '-';
+                      return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
                     });
   if (good) return {};
   return {Code::invalid, "a checkpoint's name must be 1 to " + std::to_string(CheckpointFiles::kNameMax) +

@@ -8,8 +8,7 @@
 
 namespace lacuna::state {
 
-std::vector<ModelChunk> split_chunks(const std::string& instance, std::uint64_t number, std::string_view content,
-                                     std::size_t bytes_max) {
+std::vector<ModelChunk> split_chunks(const std::string& instance, std::uint64_t number, std::string_view content, std::size_t bytes_max) {
   const std::size_t count = std::max<std::size_t>(1, (content.size() + bytes_max - 1) / bytes_max);
   const ModelChunk pattern{instance, number, 0, static_cast<std::uint32_t>(count), crc32_of(content), {}};
   std::vector<ModelChunk> out(count, pattern);

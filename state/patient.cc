@@ -64,8 +64,7 @@ Snapshot new_snapshot(const Schema& schema, std::string patient_id) {
   return snapshot;
 }
 
-Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source,
-              Millis late_max) {
+Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max) {
   const std::uint64_t id = hash64(event.event_id);
   auto& ids = snapshot.recent_ids;
   if (std::find(ids.begin(), ids.end(), id) != ids.end()) return Applied::duplicate;

@@ -49,8 +49,8 @@ std::uint32_t ReplayBuffer::stratum_for(std::uint64_t hash) {
 }
 
 std::uint32_t ReplayBuffer::fullest() const {
-  const auto it = std::max_element(strata_.begin(), strata_.end(),
-                                   [](const ReplayStratum& a, const ReplayStratum& b) { return a.stored < b.stored; });
+  const auto it =
+      std::max_element(strata_.begin(), strata_.end(), [](const ReplayStratum& a, const ReplayStratum& b) { return a.stored < b.stored; });
   return static_cast<std::uint32_t>(it - strata_.begin());
 }
 

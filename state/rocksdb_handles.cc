@@ -40,9 +40,7 @@ struct RocksDbListener final : rocksdb::EventListener {
   void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* status) override {
     if (status->IsNoSpace()) full = true;
   }
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
-    *auto_recovery = false;
-  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override { *auto_recovery = false; }
   std::atomic<rocksdb::DB*> db = nullptr;
   std::atomic<bool> full = false;
 };
@@ -184,7 +182,8 @@ Status to_status(const rocksdb::Status& status, const std::string& what) {
   // A file that another one names is gone, or the name was damaged.
   if (status.IsCorruption() || status.IsPathNotFound()) return {Code::corrupt, text};
   if (status.IsNotSupported()) return {Code::unsupported, text};
-  if (status.IsNoSpace() || status.IsIncomplete() || status.IsBusy() || status.IsTryAgain() || status.IsTimedOut()) return {Code::unavailable, text};
+  if (status.IsNoSpace() || status.IsIncomplete() || status.IsBusy() || status.IsTryAgain() || status.IsTimedOut())
+    return {Code::unavailable, text};
   // RocksDB says this of the LOCK file, with the cause in words only.
   if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
     return {Code::unavailable, what + ": another process has it open (" + status.ToString() + ")"};

@@ -11,10 +11,10 @@
 #include <shared_mutex>
 
 #include "state/checkpoint_files.h"
-#include "state/stored_records.h"
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
 #include "state/store_layout.h"
+#include "state/stored_records.h"
 
 namespace lacuna::state {
 
@@ -25,7 +25,7 @@ namespace fs = std::filesystem;
 class RocksDbStore final : public Store {
  public:
   RocksDbStore(Schema schema, const StoreOptions& options, std::unique_ptr<RocksDbHandles> handles, CheckpointFiles checkpoints,
-             std::uint64_t patients, ReplayBuffer replay)
+               std::uint64_t patients, ReplayBuffer replay)
       : schema_(std::move(schema)),
         database_(database_path(options.path)),
         memory_bytes_max_(options.memory_bytes_max),
@@ -250,8 +250,7 @@ Status RocksDbStore::apply(const StateChange& change) {
   if (*fresh > 0) put(handles_->meta, kHeaderKey, encode_header({schema_.fingerprint(), patients}));
   for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema_, s));
   for (const auto& [partition, position] : change.positions) {
-    put(handles_->meta, position_key(partition.first, partition.second),
-        encode_position({partition.first, partition.second, position}));
+    put(handles_->meta, position_key(partition.first, partition.second), encode_position({partition.first, partition.second, position}));
   }
   for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes}));
 
@@ -375,9 +374,9 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   }));
   Result<CheckpointFiles> checkpoints = CheckpointFiles::open(options.path + "/checkpoints");
   if (!checkpoints.ok()) return checkpoints.status();
-  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(
-      schema, options, std::move(handles).value(), std::move(checkpoints).value(), header->patients,
-      ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
+  return std::unique_ptr<Store>(
+      std::make_unique<RocksDbStore>(schema, options, std::move(handles).value(), std::move(checkpoints).value(), header->patients,
+                                     ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
 }
 
 Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, std::string_view patient_id) {

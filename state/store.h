@@ -40,23 +40,23 @@ struct StoredPosition {
   std::int64_t input_next = 0;      ///< next input offset
   std::int64_t changelog_next = 0;  ///< next changelog offset
   RecordCounts counts{};
-  Time written{};                   ///< wall clock of the last change; the epoch when unknown
+  Time written{};  ///< wall clock of the last change; the epoch when unknown
   friend bool operator==(const StoredPosition&, const StoredPosition&) = default;
 };
 
 /// Everything that changes with one batch: written in one RocksDB WriteBatch (WAL on, no fsync).
 struct StateChange {
-  std::vector<Snapshot> snapshots;                              ///< keyed by patient id, with the partition they live in
-  std::vector<Example> examples;                                ///< offered to the replay buffer
+  std::vector<Snapshot> snapshots;                                           ///< keyed by patient id, with the partition they live in
+  std::vector<Example> examples;                                             ///< offered to the replay buffer
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
-  std::map<std::string, std::string> meta;                      ///< named small state: detectors, calibration, scores
+  std::map<std::string, std::string> meta;                                   ///< named small state: detectors, calibration, scores
 };
 
 struct StoreOptions {
   std::string path;
-  std::size_t memory_bytes_max = 256u << 20;   ///< block cache and write buffers together
-  std::size_t replay_capacity = 50'000;        ///< examples over all strata
-  std::size_t replay_strata_max = 64;          ///< site x missingness pattern; further ones share the last stratum
+  std::size_t memory_bytes_max = 256u << 20;  ///< block cache and write buffers together
+  std::size_t replay_capacity = 50'000;       ///< examples over all strata
+  std::size_t replay_strata_max = 64;         ///< site x missingness pattern; further ones share the last stratum
   std::uint64_t seed = 1;
 };
 
@@ -75,7 +75,7 @@ class Store {
   virtual std::uint64_t patient_count_estimate() const = 0;
 
   virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
-  virtual Result<std::string> meta(const std::string& name) const = 0;       ///< not_found when never written
+  virtual Result<std::string> meta(const std::string& name) const = 0;  ///< not_found when never written
 
   /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room. Then the
   /// database is opened again; should that fail for want of room, reads are `unavailable` too until it succeeds.
@@ -121,11 +121,11 @@ Result<PartitionPosition> decode_position(std::string_view bytes);
 /// A piece of an instance's model checkpoint, as it is published; state/model_chunks.h cuts and joins.
 struct ModelChunk {
   std::string instance;
-  std::uint64_t number = 0;   ///< of the checkpoint; the instance's next one has a higher number
-  std::uint32_t chunk = 0;    ///< 0 .. chunks - 1
+  std::uint64_t number = 0;  ///< of the checkpoint; the instance's next one has a higher number
+  std::uint32_t chunk = 0;   ///< 0 .. chunks - 1
   std::uint32_t chunks = 1;
-  std::uint32_t crc32 = 0;    ///< of the whole checkpoint
-  std::string content;        ///< its bytes in this piece
+  std::uint32_t crc32 = 0;  ///< of the whole checkpoint
+  std::string content;      ///< its bytes in this piece
   friend bool operator==(const ModelChunk&, const ModelChunk&) = default;
 };
 /// What is cut into pieces: the learner's checkpoint, and the store's named state at that time.

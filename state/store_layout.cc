@@ -43,7 +43,7 @@ std::string stratum_key(std::uint32_t stratum) {
 }
 
 MultiGet multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
-                const std::vector<rocksdb::Slice>& keys, bool sorted) {
+                   const std::vector<rocksdb::Slice>& keys, bool sorted) {
   MultiGet out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};
   if (!keys.empty()) {
     handles.db->MultiGet(options, family, keys.size(), keys.data(), out.values.data(), out.statuses.data(), sorted);
@@ -70,8 +70,8 @@ Result<StoreHeader> load_header(const RocksDbHandles& handles, const std::string
     LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
     const StoreHeader header{fingerprint, 0};
     if (!may_write) return header;
-    LACUNA_RETURN_IF_ERROR(to_status(
-        handles.db->Put(rocksdb::WriteOptions(), handles.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
+    LACUNA_RETURN_IF_ERROR(
+        to_status(handles.db->Put(rocksdb::WriteOptions(), handles.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
     return header;
   }
   LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <limits>
 
-#include "state/stored_records.pb.h"
 #include "state/records/bytes.h"
+#include "state/stored_records.pb.h"
 
 namespace lacuna::state {
 
@@ -152,8 +152,8 @@ void fill(const Snapshot& snapshot, format::Snapshot& out) {
 
 Status take_features(const format::Snapshot& in, const char* what, Snapshot& out) {
   const int n = in.feature_size();
-  if (in.last_size() != n || in.time_ms_size() != n || in.count_size() != n || in.mean_short_size() != n ||
-      in.mean_long_size() != n || in.slope_size() != n || in.previous_size() != n) {
+  if (in.last_size() != n || in.time_ms_size() != n || in.count_size() != n || in.mean_short_size() != n || in.mean_long_size() != n ||
+      in.slope_size() != n || in.previous_size() != n) {
     return corrupt(what, "the feature arrays differ in length");
   }
   if (!is_ascending(in.feature(), out.features.size())) return corrupt(what, "a feature is not in the schema, or not in order");
@@ -330,8 +330,7 @@ Result<PartitionPosition> decode_position(std::string_view bytes) {
     return corrupt("position", "its counts do not add up");
   }
   if (!is_time(in.written_ms())) return corrupt("position", "the time is out of range");
-  return PartitionPosition{
-      in.topic(), in.partition(), {in.input_next(), in.changelog_next(), counts, from_ms(in.written_ms())}};
+  return PartitionPosition{in.topic(), in.partition(), {in.input_next(), in.changelog_next(), counts, from_ms(in.written_ms())}};
 }
 
 std::string encode_stratum(const ReplayStratum& stratum) {
@@ -414,8 +413,7 @@ Result<ModelChunk> decode_model_chunk(std::string_view bytes) {
   format::ModelChunk in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "model chunk", in));
   if (in.chunk() >= in.chunks()) return corrupt("model chunk", "its number is not below their count");
-  return ModelChunk{std::move(*in.mutable_instance()), in.number(), in.chunk(), in.chunks(), in.crc32(),
-                    std::move(*in.mutable_content())};
+  return ModelChunk{std::move(*in.mutable_instance()), in.number(), in.chunk(), in.chunks(), in.crc32(), std::move(*in.mutable_content())};
 }
 
 std::string encode_published_model(const PublishedModel& checkpoint) {

@@ -372,7 +372,8 @@ std::vector<Peer> one_number(double mean, double sd, const std::vector<double>& 
 }
 
 /// The same on each of several coordinates.
-std::vector<Peer> several(std::size_t first, const std::vector<double>& means, const std::vector<double>& sds, const std::vector<double>& slacks) {
+std::vector<Peer> several(std::size_t first, const std::vector<double>& means, const std::vector<double>& sds,
+                          const std::vector<double>& slacks) {
   const auto on_each = [=](auto make_one) {
     return [=](double g) -> One {
       std::size_t next = 0;
@@ -383,17 +384,20 @@ std::vector<Peer> several(std::size_t first, const std::vector<double>& means, c
     };
   };
   return {peer("Page-Hinkley", slacks, on_each([](double k, double, double sd) -> One { return std::make_unique<PageHinkley>(k * sd); })),
-          peer("GMA", {0.9, 0.95, 0.98, 0.99}, on_each([](double a, double, double) -> One { return std::make_unique<GeometricMovingAverage>(a); })),
+          peer("GMA", {0.9, 0.95, 0.98, 0.99},
+               on_each([](double a, double, double) -> One { return std::make_unique<GeometricMovingAverage>(a); })),
           peer("CUSUM*", slacks, on_each([](double k, double m, double sd) -> One { return std::make_unique<Cusum>(m + k * sd); })),
-          peer("EWMA*", {0.01, 0.02, 0.05, 0.1}, on_each([](double a, double m, double sd) -> One { return std::make_unique<Ewma>(a, m, sd); }))};
+          peer("EWMA*", {0.01, 0.02, 0.05, 0.1},
+               on_each([](double a, double m, double sd) -> One { return std::make_unique<Ewma>(a, m, sd); }))};
 }
 
 void delays() {
-  std::printf("## Delay at a run length of %.0f to a false alarm\n\n"
-              "Mean outcomes from the change to the alarm, %d runs; thresholds from %d runs. Peers: parameter tuned once for the family, "
-              "then the best one for each cell (oracle). Cold: the change comes at once. An asterisk: told the mean before the change, as the "
-              "e-detector is.\n\n",
-              kRunLength, kDelayRuns, kCalibrationRuns);
+  std::printf(
+      "## Delay at a run length of %.0f to a false alarm\n\n"
+      "Mean outcomes from the change to the alarm, %d runs; thresholds from %d runs. Peers: parameter tuned once for the family, "
+      "then the best one for each cell (oracle). Cold: the change comes at once. An asterisk: told the mean before the change, as the "
+      "e-detector is.\n\n",
+      kRunLength, kDelayRuns, kCalibrationRuns);
   Tally tally;
   const auto bernoulli = [](double from, double to) {
     char name[32];
@@ -413,49 +417,59 @@ void delays() {
                 []() -> One { return std::make_unique<Scores>(); },
                 several(1, std::vector<double>(4, 0), std::vector<double>(4, 1), {0.02, 0.05, 0.1, 0.2, 0.3, 0.5})};
   };
-  compare("normal scores, mean or spread", {gaussian("+0.25 sd", 0.25, 1), gaussian("+0.5 sd", 0.5, 1), gaussian("+1 sd", 1, 1), gaussian("sd x 1.4", 0, 1.4)}, tally);
+  compare("normal scores, mean or spread",
+          {gaussian("+0.25 sd", 0.25, 1), gaussian("+0.5 sd", 0.5, 1), gaussian("+1 sd", 1, 1), gaussian("sd x 1.4", 0, 1.4)}, tally);
   const std::vector<double> mix = {0.4, 0.3, 0.15, 0.1, 0.05};
   std::vector<double> mix_sds;
   for (const double p : mix) mix_sds.push_back(std::sqrt(p * (1 - p)));
   const auto classes = [&](const char* name, const std::vector<double>& to) {
-    return Cell{name, [=](Random& r, bool changed, Outcome& x) {
+    return Cell{name,
+                [=](Random& r, bool changed, Outcome& x) {
                   x.assign(5, 0);
                   x[std::discrete_distribution<std::size_t>((changed ? to : mix).begin(), (changed ? to : mix).end())(r)] = 1;
                 },
-                [=]() -> std::unique_ptr<Detector> { return std::make_unique<Classes>(mix); }, several(0, mix, mix_sds, {0.05, 0.1, 0.2, 0.3})};
+                [=]() -> std::unique_ptr<Detector> { return std::make_unique<Classes>(mix); },
+                several(0, mix, mix_sds, {0.05, 0.1, 0.2, 0.3})};
   };
-  compare("mix of five classes", {classes("0.15 to 0.25 of one", {0.35, 0.25, 0.25, 0.1, 0.05}), classes("0.05 to 0.20 of one", {0.35, 0.25, 0.1, 0.1, 0.2})}, tally);
+  compare("mix of five classes",
+          {classes("0.15 to 0.25 of one", {0.35, 0.25, 0.25, 0.1, 0.05}), classes("0.05 to 0.20 of one", {0.35, 0.25, 0.1, 0.1, 0.2})},
+          tally);
   static constexpr std::size_t kDimensions = 16;
   const auto codes = [](const char* name, double shift) {
-    return Cell{name, [=](Random& r, bool changed, Outcome& x) {
+    return Cell{name,
+                [=](Random& r, bool changed, Outcome& x) {
                   x.assign(1 + 2 * kDimensions, 0);  // and mirrored: a code can move either way
                   for (std::size_t d = 0; d < kDimensions; ++d) {
                     x[1 + d] = normal(r) + (changed && d < 3 ? shift : 0);
                     x[1 + kDimensions + d] = -x[1 + d];
                   }
                 },
-                []() -> std::unique_ptr<Detector> { return std::make_unique<Codes>(kDimensions); }, several(1, std::vector<double>(2 * kDimensions, 0), std::vector<double>(2 * kDimensions, 1), {0.1, 0.2, 0.3, 0.5})};
+                []() -> std::unique_ptr<Detector> { return std::make_unique<Codes>(kDimensions); },
+                several(1, std::vector<double>(2 * kDimensions, 0), std::vector<double>(2 * kDimensions, 1), {0.1, 0.2, 0.3, 0.5})};
   };
   compare("latent codes, 3 of 16 dimensions", {codes("+0.5 sd", 0.5), codes("+1 sd", 1)}, tally);
   const auto panels = [](const char* name, double to) {
     // Of two panels that each come in a tenth of the patient-hours: is the one there when the other is? It falls.
     return Cell{name, [=](Random& r, bool changed, Outcome& x) { x = {uniform(r) < (changed ? to : 0.7) ? 0.0 : 1.0}; },
-                []() -> std::unique_ptr<Detector> { return std::make_unique<Rates>(0.3); }, one_number(0.3, std::sqrt(0.21), {0.02, 0.05, 0.1, 0.2, 0.3, 0.5})};
+                []() -> std::unique_ptr<Detector> { return std::make_unique<Rates>(0.3); },
+                one_number(0.3, std::sqrt(0.21), {0.02, 0.05, 0.1, 0.2, 0.3, 0.5})};
   };
   compare("joint pattern, P(a given b), marginal rates unchanged", {panels("0.7 to 0.5", 0.5), panels("0.7 to 0.2", 0.2)}, tally);
-  std::printf("First of what river and frouros have in %d of %d cells, at worst %.2f times the best; against their best parameter for each "
-              "cell first in %d. Against CUSUM* and EWMA*, which are told the mean before the change and tuned on these very shifts: first in "
-              "%d, at worst %.2f times the best.\n\n",
-              tally.first, tally.cells, tally.worst, tally.oracle_first, tally.told_first, tally.worst_told);
+  std::printf(
+      "First of what river and frouros have in %d of %d cells, at worst %.2f times the best; against their best parameter for each "
+      "cell first in %d. Against CUSUM* and EWMA*, which are told the mean before the change and tuned on these very shifts: first in "
+      "%d, at worst %.2f times the best.\n\n",
+      tally.first, tally.cells, tally.worst, tally.oracle_first, tally.told_first, tally.worst_told);
 }
 
 void stated() {
   const Stream stream = [](Random& r, bool changed, Outcome& x) { x = {uniform(r) < (changed ? 0.2 : 0.1) ? 1.0 : 0.0}; };
   const Maker make = []() -> std::unique_ptr<Detector> { return std::make_unique<Rates>(0.1); };
   const Maker both = []() -> std::unique_ptr<Detector> { return std::make_unique<Rates>(0.1, Direction::both); };
-  std::printf("## 0.10 to 0.20 at a stated run length of 10 million\n\n"
-              "| | outcomes |\n| --- | --- |\n| watching for a rise | %.0f |\n| the same, cold | %.0f |\n| watching both directions | %.0f |\n\n",
-              delay(make, stream, 1e7, kWarmUp), delay(make, stream, 1e7, 0), delay(both, stream, 1e7, kWarmUp));
+  std::printf(
+      "## 0.10 to 0.20 at a stated run length of 10 million\n\n"
+      "| | outcomes |\n| --- | --- |\n| watching for a rise | %.0f |\n| the same, cold | %.0f |\n| watching both directions | %.0f |\n\n",
+      delay(make, stream, 1e7, kWarmUp), delay(make, stream, 1e7, 0), delay(both, stream, 1e7, kWarmUp));
 }
 
 double mean_run(int runs, double limit, const std::function<double(Random&, double limit)>& one) {
@@ -483,8 +497,10 @@ double until_alarm(double threshold, double limit, const std::function<double(Bo
 void null_streams() {
   constexpr double kStated = 5'000;
   constexpr int kRuns = 200;
-  std::printf("## Streams without a change: measured over stated run length\n\nStated %.0f updates; runs are cut at 20 times that.\n\n"
-              "| stream | measured / stated | without the precaution |\n| --- | --- | --- |\n", kStated);
+  std::printf(
+      "## Streams without a change: measured over stated run length\n\nStated %.0f updates; runs are cut at 20 times that.\n\n"
+      "| stream | measured / stated | without the precaution |\n| --- | --- | --- |\n",
+      kStated);
   const auto ratio = [&](const std::function<double(Random&, double)>& one) { return mean_run(kRuns, 20 * kStated, one) / kStated; };
   const double independent = ratio([](Random& r, double limit) {
     return until_alarm(kStated, limit, [&](Bounds& b) {
@@ -494,7 +510,8 @@ void null_streams() {
   });
   std::printf("| independent | %.2f | |\n", independent);
   const auto beta = [](Random& r, double mean, double icc) {
-    const double size = 1 / icc - 1, a = std::gamma_distribution<double>(mean * size)(r), b = std::gamma_distribution<double>((1 - mean) * size)(r);
+    const double size = 1 / icc - 1, a = std::gamma_distribution<double>(mean * size)(r),
+                 b = std::gamma_distribution<double>((1 - mean) * size)(r);
     return a + b > 0 ? a / (a + b) : mean;
   };
   const double as_means = ratio([&](Random& r, double limit) {
@@ -553,7 +570,9 @@ void null_streams() {
 
 /// 3,000 subjects as the monitor makes them, 30 days: rates that differ by patient, hour and subject, scores that are not normal.
 void budget() {
-  std::printf("## 3,000 subjects, 30 days, nothing changes, one false alert a month accepted\n\n| seed | alerts raised | updates |\n| --- | --- | --- |\n");
+  std::printf(
+      "## 3,000 subjects, 30 days, nothing changes, one false alert a month accepted\n\n| seed | alerts raised | updates |\n| --- | --- | "
+      "--- |\n");
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     Random random(seed);
     MonitorOptions options;
@@ -563,9 +582,10 @@ void budget() {
     std::vector<double> base, skew;
     for (int i = 0; i < 1500; ++i) {
       Baseline::Options o{{0, 0, 0, 0}, {0.3, 0.5}, 0, 2, true};
-      rates.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::missingness, std::to_string(i), Severity::info, 2}, shared, Direction::both,
-                                                    RateSubject::Wording{"arrivals", "patient-hour"}, o));
-      scores.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::value, std::to_string(i), Severity::info, 2}, shared, "given the rest", std::size_t{2}));
+      rates.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::missingness, std::to_string(i), Severity::info, 2}, shared,
+                                                    Direction::both, RateSubject::Wording{"arrivals", "patient-hour"}, o));
+      scores.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::value, std::to_string(i), Severity::info, 2}, shared,
+                                                      "given the rest", std::size_t{2}));
       base.push_back(std::pow(10, -0.1 - 1.5 * uniform(random)));
       skew.push_back(normal(random) * 0.3);
     }
@@ -636,10 +656,14 @@ void cost() {
   for (int g = 0; g < 35; ++g) groups.push_back(static_cast<std::uint8_t>(g / 10));
   RateSubject arrivals({Kind::missingness, "a", Severity::info, 2}, shared, Direction::both, {"a", "b"}, {groups, {0.3, 0.5}, 0, 2, true});
   const auto row = [](const char* name, double ns, std::size_t bytes) { std::printf("| %s | %.0f | %zu |\n", name, ns, bytes); };
-  double ns = nanoseconds([&](int i) { arrivals.update(u[static_cast<std::size_t>(i) % 4096] < 0.3 ? 1 : 0, static_cast<std::size_t>(i) % 35, at(i), at(i), 1); });
+  double ns = nanoseconds([&](int i) {
+    arrivals.update(u[static_cast<std::size_t>(i) % 4096] < 0.3 ? 1 : 0, static_cast<std::size_t>(i) % 35, at(i), at(i), 1);
+  });
   row("arrivals (35 cells x calendar)", ns, saved(arrivals));
-  RateSubject misses({Kind::coverage, "a", Severity::info, 2}, shared, Direction::rise, {"a", "b"}, {{0, 0, 0, 0}, {0, 0.2}, 0.1, 2, false});
-  ns = nanoseconds([&](int i) { misses.update(u[static_cast<std::size_t>(i) % 4096] < 0.1 ? 1 : 0, static_cast<std::size_t>(i) % 4, at(i), at(i), 1); });
+  RateSubject misses({Kind::coverage, "a", Severity::info, 2}, shared, Direction::rise, {"a", "b"},
+                     {{0, 0, 0, 0}, {0, 0.2}, 0.1, 2, false});
+  ns = nanoseconds(
+      [&](int i) { misses.update(u[static_cast<std::size_t>(i) % 4096] < 0.1 ? 1 : 0, static_cast<std::size_t>(i) % 4, at(i), at(i), 1); });
   row("misses, errors, measured (4 cells)", ns, saved(misses));
   ScoreSubject score({Kind::value, "a", Severity::info, 2}, shared, "given", 6);
   ns = nanoseconds([&](int i) { score.update(z[static_cast<std::size_t>(i) % 4096], static_cast<std::size_t>(i) % 6, at(i), at(i), 1); });
@@ -649,7 +673,8 @@ void cost() {
   row("a mix of five classes", ns, saved(mix));
   PatternSubject pattern({Kind::pattern, "a", Severity::info, 2}, shared, {"a", "b", "c", "d", "e", "f", "g", "h"});
   const std::vector<Bounds> rates(8, {0.2, 0.3, 0.4});
-  ns = nanoseconds([&](int i) { pattern.update(static_cast<std::uint64_t>(u[static_cast<std::size_t>(i) % 4096] * 256), rates, 0, at(i), at(i), 1); });
+  ns = nanoseconds(
+      [&](int i) { pattern.update(static_cast<std::uint64_t>(u[static_cast<std::size_t>(i) % 4096] * 256), rates, 0, at(i), at(i), 1); });
   row("patterns of eight modalities (one a deployment: 44 indicators)", ns, saved(pattern));
   LatentSubject latent({Kind::latent, "a", Severity::info, 1.2, LatentSubject::kReference}, shared, 32);
   std::vector<std::vector<float>> codes(400, std::vector<float>(32));
@@ -666,12 +691,21 @@ void cost() {
   MonitorContext all(options);
   for (int i = 0; i < 10'000; ++i) {
     const std::string name = "modality.feature_" + std::to_string(i);
-    if (i % 5 == 0) many.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::value, name, Severity::info, 2}, all, "given", std::size_t{6}));
-    else if (i % 5 == 1) many.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::distribution, name, Severity::info, 1.2}, all, "first", std::size_t{1}));
-    else if (i % 40 == 2) many.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::missingness, name, Severity::info, 2}, all, Direction::both, RateSubject::Wording{"a", "b"}, Baseline::Options{groups, {0.3, 0.5}, 0, 2, true}));
-    else many.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::coverage, name, Severity::info, 2}, all, Direction::rise, RateSubject::Wording{"a", "b"}, Baseline::Options{{0, 0, 0, 0}, {0, 0.2}, 0.1, 2, false}));
+    if (i % 5 == 0)
+      many.push_back(std::make_unique<ScoreSubject>(SubjectSpec{Kind::value, name, Severity::info, 2}, all, "given", std::size_t{6}));
+    else if (i % 5 == 1)
+      many.push_back(
+          std::make_unique<ScoreSubject>(SubjectSpec{Kind::distribution, name, Severity::info, 1.2}, all, "first", std::size_t{1}));
+    else if (i % 40 == 2)
+      many.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::missingness, name, Severity::info, 2}, all, Direction::both,
+                                                   RateSubject::Wording{"a", "b"}, Baseline::Options{groups, {0.3, 0.5}, 0, 2, true}));
+    else
+      many.push_back(std::make_unique<RateSubject>(SubjectSpec{Kind::coverage, name, Severity::info, 2}, all, Direction::rise,
+                                                   RateSubject::Wording{"a", "b"},
+                                                   Baseline::Options{{0, 0, 0, 0}, {0, 0.2}, 0.1, 2, false}));
   }
-  std::printf("\n10,000 subjects (two fifths of values, the rest rates) take %.1f MiB.\n\n", static_cast<double>(resident() - before) / (1 << 20));
+  std::printf("\n10,000 subjects (two fifths of values, the rest rates) take %.1f MiB.\n\n",
+              static_cast<double>(resident() - before) / (1 << 20));
 }
 
 }  // namespace
@@ -679,7 +713,8 @@ void cost() {
 
 int main(int argc, char** argv) {
   using namespace lacuna::drift;
-  const std::vector<std::pair<std::string, void (*)()>> parts = {{"delay", delays}, {"stated", stated}, {"null", null_streams}, {"budget", budget}, {"cost", cost}};
+  const std::vector<std::pair<std::string, void (*)()>> parts = {
+      {"delay", delays}, {"stated", stated}, {"null", null_streams}, {"budget", budget}, {"cost", cost}};
   std::vector<std::string> wanted(argv + 1, argv + argc);
   for (const std::string& w : wanted) {
     if (std::none_of(parts.begin(), parts.end(), [&](const auto& p) { return p.first == w; })) {

@@ -22,9 +22,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/pipeline/batch.h"
-#include "daemon/config/config.h"
 #include "daemon/commands/replay.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/batch.h"
 #include "state/records/hash.h"
 #include "streaming/messages/encoders.h"
 #include "streaming/messages/event_decoder.h"
@@ -84,17 +84,19 @@ std::vector<Event> read_events(const Config& config, const std::string& folder) 
 /// One daemon without a log.
 class Daemon {
  public:
-  Daemon(const Config& config, const std::string& folder, std::string_view checkpoint) : config_(config), state_(config_), decoder_(*config_.schema, config_.limits) {
+  Daemon(const Config& config, const std::string& folder, std::string_view checkpoint)
+      : config_(config), state_(config_), decoder_(*config_.schema, config_.limits) {
     config_.store.path = folder + "/state";
     auto store = state::Store::open(*config_.schema, config_.store);
     require(store.status());
     store_ = std::move(*store);
-    auto learner = model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict,
-                                        [this](std::size_t n, std::uint64_t seed) {
-                                          auto drawn = store_->draw(n, seed);
-                                          return drawn.ok() ? std::move(*drawn) : std::vector<Example>();
-                                        },
-                                        checkpoint);
+    auto learner = model::Learner::make(
+        *config_.schema, config_.model, config_.train, config_.predict,
+        [this](std::size_t n, std::uint64_t seed) {
+          auto drawn = store_->draw(n, seed);
+          return drawn.ok() ? std::move(*drawn) : std::vector<Example>();
+        },
+        checkpoint);
     require(learner.status());
     learner_ = std::move(*learner);
     require(state_.load(config_, *store_));
@@ -144,14 +146,20 @@ struct Case {
   std::string kind, target, strength;
   Time onset{};
   Millis horizon{};
-  std::function<void(std::vector<Event>&)> inject;          ///< of the events from the prefix on
+  std::function<void(std::vector<Event>&)> inject;  ///< of the events from the prefix on
   std::function<bool(const Alert&)> names_it;
 };
 
 double uniform(std::string_view id, std::uint64_t salt) { return to_unit(hash64(id, salt)); }
 
 Case outage(Time onset, const Schema& schema, const std::string& modality, const std::string& site, double share) {
-  Case c{"outage of an analyser in one ICU type", modality + "@" + site, std::to_string(static_cast<int>(100 * share)) + " %", onset, kHour * 48, {}, {}};
+  Case c{"outage of an analyser in one ICU type",
+         modality + "@" + site,
+         std::to_string(static_cast<int>(100 * share)) + " %",
+         onset,
+         kHour * 48,
+         {},
+         {}};
   const ModalityId m = schema.find_modality(modality);
   c.inject = [=](std::vector<Event>& events) {
     std::erase_if(events, [&](const Event& e) {
@@ -187,7 +195,8 @@ Case of_values(const std::string& kind, const std::string& strength, Time onset,
 
 /// Panels that came together come hours apart, in a share of the patients; as many of each as before.
 Case habit(Time onset, const Schema& schema, const std::string& stays, const std::string& moves, double share) {
-  Case c{"a new ordering habit", stays + " and " + moves, std::to_string(static_cast<int>(100 * share)) + " %", onset, kHour * 24 * 5, {}, {}};
+  Case c{
+      "a new ordering habit", stays + " and " + moves, std::to_string(static_cast<int>(100 * share)) + " %", onset, kHour * 24 * 5, {}, {}};
   const ModalityId m = schema.find_modality(moves);
   c.inject = [=](std::vector<Event>& events) {
     // Within the stay: what nobody is there for is not ordered.
@@ -199,7 +208,8 @@ Case habit(Time onset, const Schema& schema, const std::string& stays, const std
     for (Event& e : events) {
       if (e.time < onset || e.modality != m || uniform(e.patient_id, 3) >= share) continue;
       const double by = (uniform(e.event_id, 6) < 0.5 ? -1 : 1) * (3 + 3 * uniform(e.event_id, 4));
-      e.time = std::clamp(e.time + Millis(static_cast<std::int64_t>(by * 3'600'000)), std::max(onset, first[e.patient_id]), last[e.patient_id]);
+      e.time =
+          std::clamp(e.time + Millis(static_cast<std::int64_t>(by * 3'600'000)), std::max(onset, first[e.patient_id]), last[e.patient_id]);
     }
     std::stable_sort(events.begin(), events.end(), [](const Event& a, const Event& b) { return a.time < b.time; });
   };
@@ -213,17 +223,23 @@ Case habit(Time onset, const Schema& schema, const std::string& stays, const std
 
 /// New stays of other ICU types go elsewhere.
 Case case_mix(Time onset, const std::string& type, double turned_away) {
-  Case c{"a change of case mix (ICU type)", "more " + type, std::to_string(static_cast<int>(100 * turned_away)) + " %", onset, kHour * 24 * 6, {}, {}};
+  Case c{"a change of case mix (ICU type)",
+         "more " + type,
+         std::to_string(static_cast<int>(100 * turned_away)) + " %",
+         onset,
+         kHour * 24 * 6,
+         {},
+         {}};
   c.inject = [=](std::vector<Event>& events) {
     std::map<std::string, Time> first;
     for (const Event& e : events) first.try_emplace(e.patient_id, e.time);
-    std::erase_if(events, [&](const Event& e) {
-      return first[e.patient_id] >= onset && e.site != type && uniform(e.patient_id, 5) < turned_away;
-    });
+    std::erase_if(events,
+                  [&](const Event& e) { return first[e.patient_id] >= onset && e.site != type && uniform(e.patient_id, 5) < turned_away; });
   };
   c.names_it = [=](const Alert& a) {
     return a.kind == "mix" && a.subject == "icu_type" &&
-           std::any_of(a.contributors.begin(), a.contributors.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(2, a.contributors.size())),
+           std::any_of(a.contributors.begin(),
+                       a.contributors.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(2, a.contributors.size())),
                        [&](const Contributor& k) { return k.name == type; });
   };
   return c;
@@ -245,7 +261,8 @@ std::vector<Case> make_cases(const Schema& schema, Time begin, const std::functi
     const char *modality, *feature;
     double factor;
   };
-  const std::array<Unit, 4> units = {{{"chemistry", "bun", 0.357}, {"blood_gas", "paco2", 0.1333}, {"chemistry", "glucose", 0.0555}, {"support", "weight", 2.205}}};
+  const std::array<Unit, 4> units = {
+      {{"chemistry", "bun", 0.357}, {"blood_gas", "paco2", 0.1333}, {"chemistry", "glucose", 0.0555}, {"support", "weight", 2.205}}};
   for (const double share : {1.0, 0.5, 0.2}) {
     for (std::size_t i = 0; i < 4; ++i) {
       const Unit u = units[i];
@@ -253,7 +270,8 @@ std::vector<Case> make_cases(const Schema& schema, Time begin, const std::functi
                               [u](double v, Time) { return v * u.factor; }));
     }
   }
-  const std::array<std::pair<const char*, const char*>, 4> drifting = {{{"chemistry", "na"}, {"chemistry", "hco3"}, {"vitals", "temp"}, {"haematology", "hct"}}};
+  const std::array<std::pair<const char*, const char*>, 4> drifting = {
+      {{"chemistry", "na"}, {"chemistry", "hco3"}, {"vitals", "temp"}, {"haematology", "hct"}}};
   for (const double size : {1.0, 0.5, 0.25}) {
     for (std::size_t i = 0; i < 4; ++i) {
       const auto [modality, feature] = drifting[i];
@@ -261,9 +279,8 @@ std::vector<Case> make_cases(const Schema& schema, Time begin, const std::functi
       char strength[32];
       std::snprintf(strength, sizeof strength, "%.2f sd in 4 days", size);
       const Time onset = onsets[i];
-      out.push_back(of_values("a slow drift of calibration", strength, onset, kHour * 24 * 7, schema, modality, feature, 1, [=](double v, Time t) {
-        return v + amount * std::min(1.0, hours_between(onset, t) / 96);
-      }));
+      out.push_back(of_values("a slow drift of calibration", strength, onset, kHour * 24 * 7, schema, modality, feature, 1,
+                              [=](double v, Time t) { return v + amount * std::min(1.0, hours_between(onset, t) / 96); }));
     }
   }
   const std::array<std::pair<const char*, const char*>, 4> pairs = {
@@ -323,8 +340,15 @@ void report(const Case& c, const std::vector<Alert>& alerts) {
     }
     if (!it) others.push_back(a.kind + "/" + a.subject);
   }
-  line.update({{"raised", raised}, {"right", right}, {"delay_h", delay}, {"first_right", first_right}, {"first_delay_h", first_delay},
-               {"since_error_h", since_error}, {"since_in_interval", since_in}, {"messages", alerts.size()}, {"others", others}});
+  line.update({{"raised", raised},
+               {"right", right},
+               {"delay_h", delay},
+               {"first_right", first_right},
+               {"first_delay_h", first_delay},
+               {"since_error_h", since_error},
+               {"since_in_interval", since_in},
+               {"messages", alerts.size()},
+               {"others", others}});
   std::printf("%s\n", line.dump().c_str());
   std::fflush(stdout);
 }
@@ -422,7 +446,9 @@ int run(const Config& config, const std::vector<Event>& events, const std::strin
 int main_(int argc, char** argv) {
   const std::string command = argc > 1 ? argv[1] : "";
   if (!(command == "prepare" && argc == 5) && !(command == "shuffled" && argc == 7) && !(command == "run" && (argc == 6 || argc == 7))) {
-    std::fprintf(stderr, "usage: %s prepare CONFIG SET-A FOLDER | shuffled CONFIG SET-A FOLDER SEED BUDGET | run CONFIG SET-A FOLDER I/N [TEXT]\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s prepare CONFIG SET-A FOLDER | shuffled CONFIG SET-A FOLDER SEED BUDGET | run CONFIG SET-A FOLDER I/N [TEXT]\n",
+                 argv[0]);
     return 2;
   }
   auto loaded = load_config(argv[2], {});

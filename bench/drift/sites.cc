@@ -17,14 +17,22 @@ namespace lacuna::drift {
 namespace {
 
 constexpr std::array kSites = {"cleveland", "hungarian", "switzerland", "va"};
-constexpr std::array kFiles = {"cleveland_target-binarised.csv", "processed.hungarian.data", "processed.switzerland.data", "processed.va.data"};
+constexpr std::array kFiles = {"cleveland_target-binarised.csv", "processed.hungarian.data", "processed.switzerland.data",
+                               "processed.va.data"};
 
 struct Column {
   int index;  ///< in the files
   const char *modality, *feature;
 };
-constexpr std::array<Column, 9> kColumns = {{{3, "vitals", "trestbps"}, {4, "lab", "chol"}, {5, "lab", "fbs"}, {6, "ecg", "restecg"}, {7, "ecg", "thalach"},
-                                             {9, "ecg", "oldpeak"}, {10, "ecg", "slope"}, {11, "imaging", "ca"}, {12, "imaging", "thal"}}};
+constexpr std::array<Column, 9> kColumns = {{{3, "vitals", "trestbps"},
+                                             {4, "lab", "chol"},
+                                             {5, "lab", "fbs"},
+                                             {6, "ecg", "restecg"},
+                                             {7, "ecg", "thalach"},
+                                             {9, "ecg", "oldpeak"},
+                                             {10, "ecg", "slope"},
+                                             {11, "imaging", "ca"},
+                                             {12, "imaging", "thal"}}};
 
 Schema schema() {
   std::vector<Schema::ModalitySpec> specs;

@@ -21,16 +21,15 @@ void Options::set(std::string_view argument) {
   if (at == std::string_view::npos) stop("not key=value: " + std::string(argument));
   const std::string key(argument.substr(0, at)), value(argument.substr(at + 1));
   const std::map<std::string, double*> numbers = {
-      {"learning_rate", &train.learning_rate},   {"weight_decay", &train.weight_decay},     {"beta", &train.beta},
-      {"hide_cells_min", &train.hide_values_min}, {"hide_cells_max", &train.hide_values_max},
-      {"hide_modalities", &train.hide_modalities}};
-  const std::map<std::string, int*> whole = {{"latent_dim", &model.latent_dim}, {"hidden_dim", &model.hidden_dim},
-                                             {"batch_size", &train.batch_size}, {"samples", &predict.samples},
+      {"learning_rate", &train.learning_rate},    {"weight_decay", &train.weight_decay},      {"beta", &train.beta},
+      {"hide_cells_min", &train.hide_values_min}, {"hide_cells_max", &train.hide_values_max}, {"hide_modalities", &train.hide_modalities}};
+  const std::map<std::string, int*> whole = {{"latent_dim", &model.latent_dim},
+                                             {"hidden_dim", &model.hidden_dim},
+                                             {"batch_size", &train.batch_size},
+                                             {"samples", &predict.samples},
                                              {"members", &members}};
-  const std::map<std::string, bool*> flags = {{"mnar", &model.mnar},
-                                              {"joint_expert", &model.joint_expert},
-                                              {"two_sided", &model.two_sided},
-                                              {"validation", &validation}};
+  const std::map<std::string, bool*> flags = {
+      {"mnar", &model.mnar}, {"joint_expert", &model.joint_expert}, {"two_sided", &model.two_sided}, {"validation", &validation}};
   if (const auto n = numbers.find(key); n != numbers.end()) {
     *n->second = std::stod(value);
   } else if (const auto w = whole.find(key); w != whole.end()) {
@@ -42,10 +41,8 @@ void Options::set(std::string_view argument) {
   } else if (key == "seed") {
     model.seed = std::stoull(value);
   } else if (key == "fusion") {
-    const std::map<std::string, model::Fusion> fusions = {{"mopoe", model::Fusion::mopoe},
-                                                          {"poe", model::Fusion::poe},
-                                                          {"moe", model::Fusion::moe},
-                                                          {"attention", model::Fusion::attention}};
+    const std::map<std::string, model::Fusion> fusions = {
+        {"mopoe", model::Fusion::mopoe}, {"poe", model::Fusion::poe}, {"moe", model::Fusion::moe}, {"attention", model::Fusion::attention}};
     const auto found = fusions.find(value);
     if (found == fusions.end()) stop("no fusion " + value);
     model.fusion = found->second;
@@ -107,9 +104,8 @@ TableSchema make_table_schema(const std::string& path) {
   Schema schema = value_or_stop(Schema::make(std::move(specs), std::move(attributes)));
   std::vector<std::uint32_t> index;
   for (const Column& c : columns) {
-    index.push_back(c.modality == "attribute"
-                        ? static_cast<std::uint32_t>(schema.find_attribute(c.name).value())
-                        : schema.find_feature(schema.find_modality(c.modality), c.name).value());
+    index.push_back(c.modality == "attribute" ? static_cast<std::uint32_t>(schema.find_attribute(c.name).value())
+                                              : schema.find_feature(schema.find_modality(c.modality), c.name).value());
   }
   return {std::move(schema), columns, std::move(index)};
 }
@@ -166,8 +162,7 @@ std::vector<model::Prediction> predict(const std::vector<std::shared_ptr<const m
         add(into.location, one.location);
         add(into.scale, one.scale);
         into.class_probabilities.resize(one.class_probabilities.size());
-        for (std::size_t c = 0; c < one.class_probabilities.size(); ++c)
-          into.class_probabilities[c] += share * one.class_probabilities[c];
+        for (std::size_t c = 0; c < one.class_probabilities.size(); ++c) into.class_probabilities[c] += share * one.class_probabilities[c];
       }
     }
   }
@@ -178,8 +173,7 @@ std::vector<model::Prediction> predict(const std::vector<std::shared_ptr<const m
 
 int main(int count, char** arguments) {
   using namespace lacuna::bench;
-  const std::map<std::string, void (*)(const std::string&, const std::string&, Options)> parts = {
-      {"grid", run_grid}, {"mixed", run_mixed}};
+  const std::map<std::string, void (*)(const std::string&, const std::string&, Options)> parts = {{"grid", run_grid}, {"mixed", run_mixed}};
   const auto part = count < 4 ? parts.end() : parts.find(arguments[1]);
   if (part == parts.end()) stop("Usage: model_quality grid|mixed FOLDER NAME [key=value]...");
   Options options;

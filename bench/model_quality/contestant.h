@@ -30,8 +30,8 @@ struct Options {
   model::TrainOptions train;
   model::PredictOptions predict;
   std::int64_t steps = 2000;
-  int members = 1;             ///< models that differ by their seed; their distributions are mixed
-  bool validation = false;     ///< predict the validation split
+  int members = 1;          ///< models that differ by their seed; their distributions are mixed
+  bool validation = false;  ///< predict the validation split
   /// One "key=value"; stops at a key it does not know.
   void set(std::string_view argument);
 };

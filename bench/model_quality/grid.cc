@@ -19,19 +19,17 @@ constexpr int kHours = 48;
 constexpr Time kAdmission{std::chrono::hours(24 * 365 * 50)};
 Time hour(int h) { return kAdmission + std::chrono::hours(h); }
 
-constexpr double kUnknownShare = 0.1;   ///< of a training stay's cells, as in the stays that are scored
-constexpr int kHoursDrawn = 6;          ///< training examples from one pass over a stay
-constexpr std::size_t kPool = 3072;     ///< examples that are shuffled together
-constexpr double kStrictShare = 0.2;    ///< of the examples know nothing of their own hour
+constexpr double kUnknownShare = 0.1;  ///< of a training stay's cells, as in the stays that are scored
+constexpr int kHoursDrawn = 6;         ///< training examples from one pass over a stay
+constexpr std::size_t kPool = 3072;    ///< examples that are shuffled together
+constexpr double kStrictShare = 0.2;   ///< of the examples know nothing of their own hour
 
 struct Grid {
   TableSchema table;
   std::vector<float> values;
   std::vector<std::uint8_t> role, split;
   std::size_t features() const { return table.columns.size(); }
-  std::size_t cell(std::size_t stay, int h, std::size_t f) const {
-    return (stay * kHours + static_cast<std::size_t>(h)) * features() + f;
-  }
+  std::size_t cell(std::size_t stay, int h, std::size_t f) const { return (stay * kHours + static_cast<std::size_t>(h)) * features() + f; }
 };
 
 /// Which of a stay's cells are known to the model.
@@ -54,8 +52,8 @@ void measure(const Schema& schema, Snapshot& s, std::vector<FeatureValue> values
 
 /// A stay seen from every hour.
 struct Sides {
-  std::vector<Snapshot> before;                         ///< hours before, without the hour itself
-  std::vector<std::shared_ptr<const Snapshot>> after;   ///< hours after; empty unless asked for
+  std::vector<Snapshot> before;                        ///< hours before, without the hour itself
+  std::vector<std::shared_ptr<const Snapshot>> after;  ///< hours after; empty unless asked for
 };
 
 Sides both_sides(const Grid& grid, std::size_t stay, const Known& known, bool two_sided) {

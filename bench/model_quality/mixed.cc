@@ -103,8 +103,7 @@ void run_mixed(const std::string& folder, const std::string& name, Options optio
       out << '\n';
       continue;
     }
-    std::snprintf(text, sizeof text, "%zu,%zu,%.7g,%.7g,\n", row, column,
-                  to_scale(p.likelihood, p.median()), p.mean_on_scale());
+    std::snprintf(text, sizeof text, "%zu,%zu,%.7g,%.7g,\n", row, column, to_scale(p.likelihood, p.median()), p.mean_on_scale());
     out << text;
   }
   if (!out.flush()) stop("cannot write " + folder + "/" + name + ".csv");

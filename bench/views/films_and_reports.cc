@@ -66,8 +66,15 @@ struct Options {
     else if (key == "latent") model.latent_dim = static_cast<int>(number);
     else if (key == "hidden") model.hidden_dim = static_cast<int>(number);
     else if (key == "joint") model.joint_expert = number != 0;
-    else if (key == "fusion") model.fusion = value == "attention" ? model::Fusion::attention : value == "poe" ? model::Fusion::poe : value == "moe" ? model::Fusion::moe : model::Fusion::mopoe;
-    else if (key == "objective") train.objective = value == "mvtcae" ? model::Objective::mvtcae : value == "mopoe" ? model::Objective::mopoe : model::Objective::stratified;
+    else if (key == "fusion")
+      model.fusion = value == "attention" ? model::Fusion::attention
+                     : value == "poe"     ? model::Fusion::poe
+                     : value == "moe"     ? model::Fusion::moe
+                                          : model::Fusion::mopoe;
+    else if (key == "objective")
+      train.objective = value == "mvtcae"  ? model::Objective::mvtcae
+                        : value == "mopoe" ? model::Objective::mopoe
+                                           : model::Objective::stratified;
     else if (key == "batch") train.batch_size = static_cast<int>(number);
     else if (key == "rate") train.learning_rate = number;
     else if (key == "decay") train.weight_decay = number;
@@ -160,7 +167,8 @@ std::shared_ptr<const model::ModelVersion> train(const Schema& schema, const Opt
     version = trainer.publish();
     const model::LearnerStats stats = trainer.stats();
     std::fprintf(stderr, "epoch %d, step %lld: %.4f nats a cell, KL %.2f nats, %.0f s of processor time\n", epoch + 1,
-                 static_cast<long long>(stats.steps), version->loss(), stats.kl, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
+                 static_cast<long long>(stats.steps), version->loss(), stats.kl,
+                 static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
   }
   if (trainer.stats().skipped_steps > 0) fail("steps were skipped");
   return version;
@@ -173,7 +181,8 @@ Schema::ModalitySpec modality(const char* name, ModalityKind kind) {
   return spec;
 }
 
-void films(const std::string& dir, const std::string& train_name, const std::string& test_name, const std::string& out, const Options& options) {
+void films(const std::string& dir, const std::string& train_name, const std::string& test_name, const std::string& out,
+           const Options& options) {
   std::vector<Schema::ModalitySpec> specs{modality("left", ModalityKind::image), modality("right", ModalityKind::image)};
   for (auto& spec : specs) {
     spec.modality.payload.height = kSide;

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/config/config.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
+#include "daemon/config/config.h"
 
 namespace lacuna::daemon {
 
@@ -48,8 +48,7 @@ std::string describe(const Config& config) {
     return std::to_string(n) + " " + (n == 1 ? one : many);
   };
   const Schema& schema = *config.schema;
-  return count(schema.modality_count(), "modality", "modalities") + ", " +
-         count(schema.feature_count(), "feature", "features") + ", " +
+  return count(schema.modality_count(), "modality", "modalities") + ", " + count(schema.feature_count(), "feature", "features") + ", " +
          count(schema.attributes().size(), "attribute", "attributes") + ", " +
          (config.log.kind == LogKind::kafka ? "Kafka at " + config.log.kafka.bootstrap_servers : "embedded log") +
          (config.mapping ? ", input " + count(config.mapping->columns.size(), "column", "columns") : "");
@@ -67,8 +66,7 @@ int check(const CheckOptions& options) {
     }
     out["problems"] = nlohmann::ordered_json::array();
     for (const ConfigProblem& p : outcome.problems) {
-      out["problems"].push_back(
-          {{"file", p.file}, {"line", p.line}, {"column", p.column}, {"key", p.key}, {"message", p.message}});
+      out["problems"].push_back({{"file", p.file}, {"line", p.line}, {"column", p.column}, {"key", p.key}, {"message", p.message}});
     }
     print(out);
   } else if (outcome.config) {

@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/config/config.h"
+#include "daemon/commands/config_options.h"
 #include "daemon/commands/demo_report.h"
 #include "daemon/commands/logging.h"
-#include "daemon/pipeline/pipeline.h"
-#include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/simulated_ward_yaml.h"
+#include "daemon/config/config.h"
+#include "daemon/pipeline/pipeline.h"
 #include "daemon/simulator/ward.h"
 #include "streaming/messages/encoders.h"
 
@@ -90,7 +90,8 @@ int demo(const DemoOptions& options) {
     Status appended;
     simulate_ward(ward, [&](const Event& event, const WardTruth& truth) {
       report.expect(event, truth);
-      appended = (*appender)->append({config->topics.events.front(), std::nullopt, event.patient_id, streaming::encode_event(schema, event), {}});
+      appended =
+          (*appender)->append({config->topics.events.front(), std::nullopt, event.patient_id, streaming::encode_event(schema, event), {}});
       return appended.ok();
     });
     if (appended.ok()) appended = (*appender)->flush();
@@ -104,7 +105,8 @@ int demo(const DemoOptions& options) {
   hooks.on_alert = [&report](const Alert& a) { report.note(a); };
   hooks.on_imputations = [&report](const std::vector<Imputation>& i) { report.compare(i); };
   const Time end = ward.start + ward.duration;
-  auto pipeline = Pipeline::make(*config, **log, [end] { return end; }, hooks);
+  auto pipeline = Pipeline::make(
+      *config, **log, [end] { return end; }, hooks);
   if (!pipeline.ok()) return explain(pipeline.status());
   signals.on_stop([&pipeline] { (*pipeline)->stop(); });
   const Status outcome = (*pipeline)->run(true);
@@ -114,10 +116,11 @@ int demo(const DemoOptions& options) {
     return kExitFailed;
   }
   const bool kept = report.summary((*pipeline)->progress());
-  fmt::print("\nWhat was published lies in {}/data. Read it with\n"
-             "  lacuna tail --config {} imputations -n 5\n"
-             "  lacuna tail --config {} alerts\n",
-             options.directory, config_path, config_path);
+  fmt::print(
+      "\nWhat was published lies in {}/data. Read it with\n"
+      "  lacuna tail --config {} imputations -n 5\n"
+      "  lacuna tail --config {} alerts\n",
+      options.directory, config_path, config_path);
   return kept ? kExitOk : kExitPromiseBroken;
 }
 

@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kTerminalEvery{250};
 constexpr std::chrono::milliseconds kPlainEvery{5000};
 
 // What the summary promises.
-constexpr double kErrorAgainstMean = 0.90;    ///< imputed values never measured before: error at most this share of the mean's
+constexpr double kErrorAgainstMean = 0.90;  ///< imputed values never measured before: error at most this share of the mean's
 constexpr double kCoverageMin = 0.84, kCoverageMax = 0.96;  ///< of the true values by the 90 % intervals
 constexpr double kOutageDelayHours = 4;
 constexpr double kShiftDelayHours = 6;
@@ -97,8 +97,13 @@ DemoReport::DemoReport(const Config& config, const WardOptions& ward)
     faults_.push_back({"missingness", o.modality, o.modality + " stops", ward_.start + o.from, ward_.start + o.until, {}, {}});
   }
   for (const WardOptions::Shift& s : ward_.shifts) {
-    faults_.push_back({"coverage", s.modality + "." + s.feature, fmt::format("{}.{} reads {:+g}", s.modality, s.feature, s.amount),
-                       ward_.start + s.from, ward_.start + s.until, {}, {}});
+    faults_.push_back({"coverage",
+                       s.modality + "." + s.feature,
+                       fmt::format("{}.{} reads {:+g}", s.modality, s.feature, s.amount),
+                       ward_.start + s.from,
+                       ward_.start + s.until,
+                       {},
+                       {}});
     faults_.back().ground.by_model = true;
   }
 }
@@ -171,7 +176,8 @@ std::string DemoReport::table(const Progress& p) const {
   std::string out;
   out += fmt::format("  clinical time    {}   ({:.0f} % of the stream)\n", format_rfc3339(p.event_time),
                      100.0 * static_cast<double>(p.counts.consumed) / std::max<double>(1, static_cast<double>(events_)));
-  out += fmt::format("  events           {:>9}   {:>7.0f}/s   lag {:>7}   imputations {}\n", p.counts.consumed, rate, p.lag, p.counts.imputations);
+  out += fmt::format("  events           {:>9}   {:>7.0f}/s   lag {:>7}   imputations {}\n", p.counts.consumed, rate, p.lag,
+                     p.counts.imputations);
   out += fmt::format("  model            {:>16}   steps {:>6}   loss {:>7.3f}   step {:.1f} ms\n", p.model_version, p.learner.steps,
                      p.learner.loss, p.learner.step_ms);
   out += fmt::format("  next value       error {:.3f}   last value's {:.3f}   mean's {:.3f}   (standard deviations)\n", r.error_model,
@@ -188,10 +194,12 @@ void DemoReport::show(const Progress& p) {
   if (seconds_since(shown_) * 1000 < static_cast<double>((terminal_ ? kTerminalEvery : kPlainEvery).count())) return;
   shown_ = steady_clock::now();
   if (!terminal_) {
-    fmt::print("{} {:>7} events {:>6.0f}/s lag {:>6} model {} steps {} loss {:.3f} error {:.3f} (last {:.3f} mean {:.3f}) coverage {:.1f} % alerts open {}\n",
-               format_rfc3339(p.event_time), p.counts.consumed,
-               static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_)), p.lag, p.model_version, p.learner.steps,
-               p.learner.loss, p.recent.error_model, p.recent.error_last, p.recent.error_mean, 100 * p.recent.coverage, p.open_alerts.size());
+    fmt::print(
+        "{} {:>7} events {:>6.0f}/s lag {:>6} model {} steps {} loss {:.3f} error {:.3f} (last {:.3f} mean {:.3f}) coverage {:.1f} % "
+        "alerts open {}\n",
+        format_rfc3339(p.event_time), p.counts.consumed, static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_)),
+        p.lag, p.model_version, p.learner.steps, p.learner.loss, p.recent.error_model, p.recent.error_last, p.recent.error_mean,
+        100 * p.recent.coverage, p.open_alerts.size());
     std::fflush(stdout);
     return;
   }
@@ -227,9 +235,7 @@ void DemoReport::compare(const std::vector<Imputation>& imputations) {
       const Feature& feature = config_.schema->features()[v.feature];
       const double truth = moment->second[v.feature];
       // Where the instrument is off, what is imputed is what it would read: that says nothing of the interval.
-      Tally& tally = reads_wrong(v.feature, imputation.time)               ? shifted_
-                     : v.reason == ImputationReason::never_measured ? never_
-                                                                    : stale_;
+      Tally& tally = reads_wrong(v.feature, imputation.time) ? shifted_ : v.reason == ImputationReason::never_measured ? never_ : stale_;
       if (is_discrete(feature.likelihood)) {
         const auto best = std::max_element(v.probabilities.begin(), v.probabilities.end()) - v.probabilities.begin();
         const auto& counts = class_counts_[v.feature];
@@ -287,13 +293,14 @@ void DemoReport::judge_comparison(Verdicts& verdicts) const {
   const double ratio = never_.error_mean > 0 ? never_.error_model / never_.error_mean : 1;
   const std::optional<std::string> no_never = why_no_comparison(steps_, never_.count, kNeverMin);
   verdicts.add(no_never, ratio <= kErrorAgainstMean,
-               fmt::format("never measured: error {:.3f} against the truth, the mean's {:.3f} ({} values; ", part(never_.error_model, never_.count),
-                           part(never_.error_mean, never_.count), never_.count) +
+               fmt::format("never measured: error {:.3f} against the truth, the mean's {:.3f} ({} values; ",
+                           part(never_.error_model, never_.count), part(never_.error_mean, never_.count), never_.count) +
                    (no_never ? std::string() : fmt::format("promised at most {:.0f} % of the mean's, ", 100 * kErrorAgainstMean)) +
                    fmt::format("is {:.0f} %{})", 100 * ratio, no_never ? " of the mean's" : ""));
-  verdicts.add(why_no_comparison(steps_, stale_.count, kStaleMin), stale_.error_model <= stale_.error_last,
-               fmt::format("stale: error {:.3f}, the last value's {:.3f}, the mean's {:.3f} ({} values)", part(stale_.error_model, stale_.count),
-                           part(stale_.error_last, stale_.count), part(stale_.error_mean, stale_.count), stale_.count));
+  verdicts.add(
+      why_no_comparison(steps_, stale_.count, kStaleMin), stale_.error_model <= stale_.error_last,
+      fmt::format("stale: error {:.3f}, the last value's {:.3f}, the mean's {:.3f} ({} values)", part(stale_.error_model, stale_.count),
+                  part(stale_.error_last, stale_.count), part(stale_.error_mean, stale_.count), stale_.count));
   const double coverage = part(static_cast<double>(never_.covered + stale_.covered), never_.count + stale_.count);
   verdicts.add(why_no_comparison(steps_, never_.count + stale_.count, kNeverMin + kStaleMin),
                coverage >= kCoverageMin && coverage <= kCoverageMax,
@@ -336,8 +343,8 @@ bool DemoReport::summary(const Progress& p) const {
              seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps);
   Verdicts verdicts;
   verdicts.add(std::nullopt, c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused && c.dead_letters == 0,
-               fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {}", c.consumed, c.applied, c.duplicate,
-                           c.late, c.refused));
+               fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {}", c.consumed, c.applied,
+                           c.duplicate, c.late, c.refused));
   judge_comparison(verdicts);
   judge_faults(verdicts);
   if (!verdicts.all_made()) fmt::print("What is not promised takes a larger ward or more hours: the default size has every promise.\n");

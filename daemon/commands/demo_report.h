@@ -20,8 +20,8 @@ struct FaultGround {
   bool by_model = false;     ///< it shows in values against the model's predictions; else in what does not arrive
   bool armed = false;        ///< a detector that would tell of it had learned what is normal
   double log_threshold = 0;  ///< of the evidence at which that detector tells of it, in nats
-  double touched = 0;        ///< results that are missing before the alert is due; by model: patients it is seen in, each of whom tells once
-  std::int64_t steps = 0;    ///< gradient steps taken
+  double touched = 0;      ///< results that are missing before the alert is due; by model: patients it is seen in, each of whom tells once
+  std::int64_t steps = 0;  ///< gradient steps taken
 };
 
 /// Why this run is too small for a promise, as a sentence; nothing: it is made. `steps`: gradient steps taken when comparing with the
@@ -81,7 +81,7 @@ class DemoReport {
   bool terminal_;
   std::uint64_t events_ = 0;
   std::uint64_t values_ = 0;
-  std::vector<double> sum_, square_;   ///< of what was measured, on the features' scales
+  std::vector<double> sum_, square_;  ///< of what was measured, on the features' scales
   std::vector<std::uint64_t> seen_;
   std::vector<std::map<int, std::uint64_t>> class_counts_;
   std::unordered_map<std::string, std::map<Time, std::vector<double>>> truth_;

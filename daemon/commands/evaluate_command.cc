@@ -73,8 +73,9 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
   }
   if (features == 0) return;
   const double n = static_cast<double>(features);
-  fmt::print("\nHidden as if never measured: {} values of {} features; means over features: error {:.3f}, coverage {:.1f} %, width {:.3f}\n",
-             count, features, error / n, 100 * coverage / n, width / n);
+  fmt::print(
+      "\nHidden as if never measured: {} values of {} features; means over features: error {:.3f}, coverage {:.1f} %, width {:.3f}\n",
+      count, features, error / n, 100 * coverage / n, width / n);
 }
 
 /// What the daemon scored as the stream went by.
@@ -87,16 +88,15 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
                         double coverage, double unseen) {
     fmt::print("{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10.3f}\n", name, count, error, last, mean, rmse,
                crps, 100 * coverage, unseen);
-    json[name] = {{"count", count}, {"mae", error},   {"mae_last_value", last},   {"mae_mean", mean},
-                  {"rmse", rmse},   {"crps", crps},   {"coverage", coverage},     {"mae_never_seen_before", unseen}};
+    json[name] = {{"count", count}, {"mae", error}, {"mae_last_value", last}, {"mae_mean", mean},
+                  {"rmse", rmse},   {"crps", crps}, {"coverage", coverage},   {"mae_never_seen_before", unseen}};
   };
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
     const model::ScoreBoard::Row& r = state.scores.row(f);
     if (r.count == 0) continue;
     const double n = static_cast<double>(r.count);
     line(config.schema->qualified_name(f), r.count, r.error_model / n, r.error_last / n, r.error_mean / n, std::sqrt(r.squared_model / n),
-         r.crps / n, static_cast<double>(r.covered) / n,
-         r.unseen_count ? r.unseen_error_model / static_cast<double>(r.unseen_count) : 0);
+         r.crps / n, static_cast<double>(r.covered) / n, r.unseen_count ? r.unseen_error_model / static_cast<double>(r.unseen_count) : 0);
     nlohmann::ordered_json& feature = json[config.schema->qualified_name(f)];
     add_coverage(feature, r.intervals);
     rows.push_back({f, r.intervals, r.width / n, r.crps / n});
@@ -138,7 +138,8 @@ int evaluate(const EvaluateOptions& options) {
     return kExitConfiguration;
   }
   if (!config.mapping) {
-    std::fprintf(stderr, "%s has no `input` section and no --mapping was given: how are the files to be read?\n", options.config.path.c_str());
+    std::fprintf(stderr, "%s has no `input` section and no --mapping was given: how are the files to be read?\n",
+                 options.config.path.c_str());
     return kExitConfiguration;
   }
   const auto found = open_newest_checkpoint(config);
@@ -199,7 +200,8 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       ->capture_default_str()
       ->check(CLI::IsMember({"stream", "next", "cross", "all"}));
   command->add_option("--data", options->data, "Test stays: a file, or a folder of one file a patient")->check(CLI::ExistingPath);
-  command->add_option("--train", options->train, "Training stays, for the units of the errors; default: the stream's own")->check(CLI::ExistingPath);
+  command->add_option("--train", options->train, "Training stays, for the units of the errors; default: the stream's own")
+      ->check(CLI::ExistingPath);
   command->add_option("--mapping", options->mapping, "How to read them (default: the configuration's `input`)")->check(CLI::ExistingFile);
   command->add_option("--every", options->every, "next: score one moment in so many")->capture_default_str()->check(CLI::Range(1, 1000));
   command->add_option("--limit-patients", options->limit, "Only the first so many (0: all)")->capture_default_str();

@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/pipeline/store_quarantine.h"
+#include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
+#include "daemon/commands/session.h"
 #include "daemon/generation/generation.h"
 #include "daemon/generation/output.h"
-#include "daemon/commands/logging.h"
-#include "daemon/tables/progress_bar.h"
+#include "daemon/pipeline/store_quarantine.h"
 #include "daemon/registry/newest_checkpoint.h"
-#include "daemon/commands/config_options.h"
-#include "daemon/commands/session.h"
+#include "daemon/tables/progress_bar.h"
 #include "state/store.h"
 
 namespace lacuna::daemon {
@@ -200,8 +200,8 @@ void add_generate(CLI::App& app, int& exit_code) {
   // --set is the intervention here; the short form stays what it is everywhere.
   arguments->config.add_to(*command, "Configuration file (YAML)", "-s,--override")->required();
   command->add_option("-n,--count", arguments->count, "Samples a patient (default 1)")->check(CLI::Range(1, 100'000'000));
-  CLI::Option* given = command->add_option(
-      "--given", arguments->given, "Patients as POST /v1/impute takes them: one JSON object, or one a line; - for standard input");
+  CLI::Option* given = command->add_option("--given", arguments->given,
+                                           "Patients as POST /v1/impute takes them: one JSON object, or one a line; - for standard input");
   command->add_option("--patient", arguments->patients, "A patient of the store in data_dir, by id (repeatable)")
       ->allow_extra_args(false)
       ->excludes(given);
@@ -209,7 +209,9 @@ void add_generate(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   command->add_option("--attribute", arguments->attributes, "An attribute of every patient, in both arms: name=value (repeatable)")
       ->allow_extra_args(false);
-  command->add_option("--hide", arguments->hide, "Modalities to treat as never measured, by commas")->delimiter(',')->allow_extra_args(false);
+  command->add_option("--hide", arguments->hide, "Modalities to treat as never measured, by commas")
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command
       ->add_option("--features", arguments->features,
                    "Draw these only, known or not: features, modalities, all, by commas (default: what is not known); images,\n"

@@ -6,9 +6,9 @@
 
 #include "daemon/commands/commands.h"
 #include "daemon/commands/daemon_options.h"
+#include "daemon/commands/session.h"
 #include "daemon/tables/drift_table.h"
 #include "daemon/tables/missingness_table.h"
-#include "daemon/commands/session.h"
 
 namespace lacuna::daemon {
 
@@ -45,8 +45,7 @@ int inspect_missingness(const Arguments& arguments) {
   auto rows = read_missingness(*answer);
   if (!rows.ok()) return explain_answer(rows.status());
   std::erase_if(*rows, [&](const auto& row) {
-    return (!arguments.site.empty() && row.site != arguments.site) ||
-           (!arguments.modality.empty() && row.modality != arguments.modality);
+    return (!arguments.site.empty() && row.site != arguments.site) || (!arguments.modality.empty() && row.modality != arguments.modality);
   });
   if (!arguments.svg.empty()) {
     std::ofstream file(arguments.svg, std::ios::binary | std::ios::trunc);
@@ -79,8 +78,7 @@ void add_inspect_drift(CLI::App& inspect, int& exit_code) {
 
 void add_inspect_missingness(CLI::App& inspect, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
-  CLI::App* command =
-      inspect.add_subcommand("missingness", "Which modality arrives in how many patient-hours, by site and week");
+  CLI::App* command = inspect.add_subcommand("missingness", "Which modality arrives in how many patient-hours, by site and week");
   command->footer(
       "A patient-hour is an hour in which the patient was certainly there. 26 weeks are kept, 256 sites by name.\n\n"
       "Examples:\n"

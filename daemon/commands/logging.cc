@@ -50,13 +50,11 @@ bool set_up_logging(const Config& config) {
   std::shared_ptr<spdlog::logger> logger;
   if (config.logging.format == "json") {
     auto formatter = std::make_unique<spdlog::pattern_formatter>(spdlog::pattern_time_type::utc);
-    formatter->add_flag<EscapedMessage>('*').set_pattern(
-        R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%*"})");
+    formatter->add_flag<EscapedMessage>('*').set_pattern(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","message":"%*"})");
     logger = std::make_shared<spdlog::logger>("lacuna", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     logger->set_formatter(std::move(formatter));
   } else if (config.logging.format == "text") {
-    logger =
-        std::make_shared<spdlog::logger>("lacuna", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    logger = std::make_shared<spdlog::logger>("lacuna", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %^%-5l%$ %v", spdlog::pattern_time_type::utc);
   } else {
     std::fprintf(stderr, "logging.format: neither text nor json\n");
@@ -64,8 +62,7 @@ bool set_up_logging(const Config& config) {
   }
   logger->set_level(level);
   spdlog::set_default_logger(std::move(logger));
-  streaming::set_log_sink(
-      [](int severity, const std::string& line) { spdlog::log(from_syslog(severity), "{}", line); });
+  streaming::set_log_sink([](int severity, const std::string& line) { spdlog::log(from_syslog(severity), "{}", line); });
   return true;
 }
 

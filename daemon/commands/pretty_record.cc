@@ -48,9 +48,7 @@ std::string harmless(std::string text) {
 }
 
 /// "[1,28,28]"; empty where there is none.
-std::string pretty_shape(const Json& payload) {
-  return payload.contains("shape") ? payload.at("shape").dump() : std::string();
-}
+std::string pretty_shape(const Json& payload) { return payload.contains("shape") ? payload.at("shape").dump() : std::string(); }
 
 std::string pretty_event(const Json& event) {
   std::string out = text(event, "patient_id") + " " + text(event, "time");
@@ -122,8 +120,7 @@ std::string pretty_payload(const Json& payload) {
 
 /// One value on the line itself, several on lines of their own.
 std::string pretty_imputation(const Json& imputation) {
-  std::string out = text(imputation, "patient_id") + " " + text(imputation, "time") + " model " +
-                    text(imputation, "model_version") + ":";
+  std::string out = text(imputation, "patient_id") + " " + text(imputation, "time") + " model " + text(imputation, "model_version") + ":";
   std::size_t count = 0;
   const Json& modalities = imputation.at("values");
   for (const auto& [modality, features] : modalities.items()) count += features.size();
@@ -142,9 +139,7 @@ std::string pretty_imputation(const Json& imputation) {
 
 /// "from 0.17 to 0.004; missing share 0.98, psi 0.6"; empty where nothing is told.
 std::string pretty_effects(const Json& alert) {
-  const auto rough = [](const Json& value) {
-    return value.is_number() ? fmt::format("{:.3g}", value.get<double>()) : number(value);
-  };
+  const auto rough = [](const Json& value) { return value.is_number() ? fmt::format("{:.3g}", value.get<double>()) : number(value); };
   std::string out;
   if (alert.contains("before") && alert.contains("after") && alert.at("before") != alert.at("after")) {
     out = "from " + rough(alert.at("before")) + " to " + rough(alert.at("after"));
@@ -160,12 +155,10 @@ std::string pretty_effects(const Json& alert) {
 }
 
 std::string pretty_alert(const Json& alert) {
-  std::string out =
-      fmt::format("{:<8} {} {}", text(alert, "state"), text(alert, "severity"), text(alert, "alert_id"));
+  std::string out = fmt::format("{:<8} {} {}", text(alert, "state"), text(alert, "severity"), text(alert, "alert_id"));
   if (alert.contains("summary")) out += ": " + text(alert, "summary");
   if (alert.contains("evidence") && alert.contains("threshold")) {
-    out += fmt::format(" (evidence {:.2g}, threshold {:.2g})", alert.at("evidence").get<double>(),
-                       alert.at("threshold").get<double>());
+    out += fmt::format(" (evidence {:.2g}, threshold {:.2g})", alert.at("evidence").get<double>(), alert.at("threshold").get<double>());
   }
   out += "\n";
   const auto line = [&out](const std::string& what) {
@@ -179,8 +172,7 @@ std::string pretty_alert(const Json& alert) {
   if (alert.contains("contributors") && !alert.at("contributors").empty()) {
     std::string most;
     for (const Json& c : alert.at("contributors")) {
-      most += fmt::format("{}{} {:.0f} %", most.empty() ? "most from " : ", ", text(c, "feature"),
-                          100 * c.at("share").get<double>());
+      most += fmt::format("{}{} {:.0f} %", most.empty() ? "most from " : ", ", text(c, "feature"), 100 * c.at("share").get<double>());
     }
     line(most);
   }
@@ -198,12 +190,10 @@ std::string header(const streaming::Record& record, std::string_view name) {
 
 std::string pretty_dead_letter(const streaming::Record& record) {
   // The names are Kafka Connect's: docs/messages.md.
-  const auto of = [&record](const char* name) {
-    return header(record, std::string("__connect.errors.") + name);
-  };
-  return fmt::format("{} {}/{}@{} in {}: {}: {}\n    {}\n", format_rfc3339(record.timestamp), of("topic"),
-                     of("partition"), of("offset"), of("stage"), of("exception.class.name"),
-                     of("exception.message"), record.value ? shortened(*record.value) : "(tombstone)");
+  const auto of = [&record](const char* name) { return header(record, std::string("__connect.errors.") + name); };
+  return fmt::format("{} {}/{}@{} in {}: {}: {}\n    {}\n", format_rfc3339(record.timestamp), of("topic"), of("partition"), of("offset"),
+                     of("stage"), of("exception.class.name"), of("exception.message"),
+                     record.value ? shortened(*record.value) : "(tombstone)");
 }
 
 std::string pretty_state(const Config& config, const streaming::Record& record) {
@@ -211,26 +201,21 @@ std::string pretty_state(const Config& config, const streaming::Record& record) 
   if (!snapshot.ok()) {
     return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), snapshot.status().to_string());
   }
-  const auto known = std::count_if(snapshot->features.begin(), snapshot->features.end(),
-                                   [](const FeatureState& f) { return f.count > 0; });
+  const auto known = std::count_if(snapshot->features.begin(), snapshot->features.end(), [](const FeatureState& f) { return f.count > 0; });
   std::string payloads;
   for (ModalityId m = 0; m < snapshot->modalities.size(); ++m) {
     if (snapshot->modalities[m].payload) payloads += ", " + config.schema->modalities()[m].name;
   }
-  return fmt::format("{}: {} bytes, {} events until {}, {} of {} features known{}\n", record.key,
-                     record.value->size(), snapshot->event_count, format_rfc3339(snapshot->last_time), known,
-                     snapshot->features.size(), payloads);
+  return fmt::format("{}: {} bytes, {} events until {}, {} of {} features known{}\n", record.key, record.value->size(),
+                     snapshot->event_count, format_rfc3339(snapshot->last_time), known, snapshot->features.size(), payloads);
 }
 
-bool is_binary(const Config& config, const std::string& topic) {
-  return topic == config.topics.state || topic == config.topics.model;
-}
+bool is_binary(const Config& config, const std::string& topic) { return topic == config.topics.state || topic == config.topics.model; }
 
 std::string pretty(const Config& config, const std::string& topic, const streaming::Record& record) {
   const Config::Topics& topics = config.topics;
   if (topic == topics.dead_letters) return pretty_dead_letter(record);
-  const std::string bare =
-      fmt::format("{}@{} {}: ", record.position.partition, record.position.offset, shortened(record.key));
+  const std::string bare = fmt::format("{}@{} {}: ", record.position.partition, record.position.offset, shortened(record.key));
   if (!record.value) return bare + "(tombstone)\n";
   if (topic == topics.state) return pretty_state(config, record);
   if (topic == topics.model) return bare + fmt::format("{} bytes\n", record.value->size());
@@ -261,10 +246,8 @@ std::string json_record(const Config& config, const std::string& topic, const st
     return line + "\n";
   }
   Json out{{"key", record.key}, {"partition", record.position.partition}, {"offset", record.position.offset}};
-  if (record.value)
-    out["bytes"] = record.value->size();
-  else
-    out["tombstone"] = true;
+  if (record.value) out["bytes"] = record.value->size();
+  else out["tombstone"] = true;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

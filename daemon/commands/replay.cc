@@ -28,9 +28,7 @@ constexpr std::uint64_t kProgressEvery = 256;  ///< events
 struct Message {
   Time time{};
   std::string key, value;
-  std::size_t bytes() const {
-    return sizeof(Message) + value.capacity() + (key.capacity() > 15 ? key.capacity() : 0);
-  }
+  std::size_t bytes() const { return sizeof(Message) + value.capacity() + (key.capacity() > 15 ? key.capacity() : 0); }
 };
 
 /// The stop request on its way through readers that know only Status.
@@ -39,16 +37,14 @@ const Status kStopped(Code::aborted, "stopped");
 /// Puts messages to the log no sooner than they are due.
 class Sender {
  public:
-  Sender(const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world,
-         ReplayReport& report)
+  Sender(const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world, ReplayReport& report)
       : options_(options), appender_(appender), world_(world), report_(report) {}
 
   Status send(Message message, std::uint64_t total) {
     if (world_.stopped()) return kStopped;
     if (appender_ == nullptr) return {};
     LACUNA_RETURN_IF_ERROR(wait_until_due(message.time));
-    LACUNA_RETURN_IF_ERROR(appender_->append(
-        {options_.topic, std::nullopt, std::move(message.key), std::move(message.value), {}}));
+    LACUNA_RETURN_IF_ERROR(appender_->append({options_.topic, std::nullopt, std::move(message.key), std::move(message.value), {}}));
     report_.sent += 1;
     if (report_.sent % kProgressEvery == 0 && total > 0) world_.progress("sending", report_.sent, total);
     return {};
@@ -147,8 +143,7 @@ Result<Millis> shift_of(const Schema& schema, const ReplayOptions& options, cons
   return newest == Time::min() ? Millis(0) : world.clock() - newest;
 }
 
-Status replay_events(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world,
-                     Sender& sender, ReplayReport& report) {
+Status replay_events(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world, Sender& sender, ReplayReport& report) {
   Millis shift{0};
   if (options.shift_to_now) {
     const Result<Millis> found = shift_of(schema, options, world);
@@ -175,10 +170,9 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
           }
           bytes += message.bytes();
           if (bytes > options.memory_max) {
-            return {Code::invalid,
-                    fmt::format("more than {} MB of events for --order time: use --order patient, or "
-                                "--limit-patients",
-                                options.memory_max >> 20)};
+            return {Code::invalid, fmt::format("more than {} MB of events for --order time: use --order patient, or "
+                                               "--limit-patients",
+                                               options.memory_max >> 20)};
           }
           held.push_back(std::move(message));
         }
@@ -187,15 +181,13 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
       report.files);
   LACUNA_RETURN_IF_ERROR(read);
   // Stable: a patient's events of one time keep the file's order.
-  std::stable_sort(held.begin(), held.end(),
-                   [](const Message& a, const Message& b) { return a.time < b.time; });
+  std::stable_sort(held.begin(), held.end(), [](const Message& a, const Message& b) { return a.time < b.time; });
   for (Message& message : held) LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), held.size()));
   return {};
 }
 
 /// Lines as they are, wrong ones too: what reads the topic decides. Only key and time are looked at.
-Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender& sender,
-                  ReplayReport& report) {
+Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender& sender, ReplayReport& report) {
   std::unordered_set<std::uint64_t> patients;
   for (const std::string& path : options.paths) {
     std::error_code error;
@@ -217,9 +209,7 @@ Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender
         report.keyless += 1;
       } else {
         const std::uint64_t patient = hash64(message.key);
-        if (options.patients_max > 0 && patients.size() >= options.patients_max &&
-            !patients.contains(patient))
-          continue;
+        if (options.patients_max > 0 && patients.size() >= options.patients_max && !patients.contains(patient)) continue;
         patients.insert(patient);
       }
       report.patients = patients.size();
@@ -235,9 +225,7 @@ Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender
 
 ReplayWorld real_replay_world() {
   ReplayWorld world;
-  world.now = [] {
-    return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch());
-  };
+  world.now = [] { return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch()); };
   world.sleep = [](Seconds duration) { std::this_thread::sleep_for(duration); };
   world.clock = system_clock();
   world.stopped = [] { return false; };
@@ -245,17 +233,15 @@ ReplayWorld real_replay_world() {
   return world;
 }
 
-Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender,
-              const ReplayWorld& world, ReplayReport& report) {
+Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world,
+              ReplayReport& report) {
   if (options.speed_up > 0 && options.by_patient) {
     return {Code::invalid, "--speed-up needs --order time: patient after patient, clinical time jumps back"};
   }
-  if (options.raw && options.shift_to_now)
-    return {Code::invalid, "--raw sends lines as they are: no --shift-to-now"};
+  if (options.raw && options.shift_to_now) return {Code::invalid, "--raw sends lines as they are: no --shift-to-now"};
   const Seconds start = world.now();
   Sender sender(options, options.dry_run ? nullptr : appender, world, report);
-  Status outcome = options.raw ? replay_raw(options, world, sender, report)
-                               : replay_events(schema, options, world, sender, report);
+  Status outcome = options.raw ? replay_raw(options, world, sender, report) : replay_events(schema, options, world, sender, report);
   if (outcome.code() == kStopped.code() && outcome.message() == kStopped.message()) outcome = Status();
   // Also after a failure: what was taken should arrive, and the first reason is the one to tell.
   const Status flushed = sender.flush();
@@ -269,10 +255,9 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   if (topic.empty()) {
     out += fmt::format("{} patients, {} events; nothing was sent (dry run)", report.patients, report.events);
   } else {
-    out += fmt::format("{} patients, {} events, {} sent to {} in {:.1f} s", report.patients, report.events,
-                       report.sent, topic, report.seconds);
-    if (report.seconds > 0)
-      out += fmt::format(": {:.0f} events/s", static_cast<double>(report.sent) / report.seconds);
+    out += fmt::format("{} patients, {} events, {} sent to {} in {:.1f} s", report.patients, report.events, report.sent, topic,
+                       report.seconds);
+    if (report.seconds > 0) out += fmt::format(": {:.0f} events/s", static_cast<double>(report.sent) / report.seconds);
   }
   out += "\n";
   if (f.rows > 0) out += fmt::format("  {} rows with {} values read\n", f.rows, f.values);
@@ -280,14 +265,12 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   if (f.out_of_range > 0)
     out += fmt::format("  {} values left out: not in the schema's range or classes, or a payload of another shape\n", f.out_of_range);
   if (f.unreadable > 0) {
-    out +=
-        fmt::format("  {} rows or cells could not be read; the first: {}\n", f.unreadable, f.first_problem);
+    out += fmt::format("  {} rows or cells could not be read; the first: {}\n", f.unreadable, f.first_problem);
   }
   for (const auto& [name, rows] : f.unmapped) {
     out += fmt::format("  {} rows left out: no mapping for \"{}\"\n", rows, name);
   }
-  if (report.keyless > 0)
-    out += fmt::format("  {} lines have no readable patient_id: sent without a key\n", report.keyless);
+  if (report.keyless > 0) out += fmt::format("  {} lines have no readable patient_id: sent without a key\n", report.keyless);
   return out;
 }
 

@@ -10,8 +10,8 @@
 
 #include "daemon/config/config.h"
 #include "state/records/status.h"
-#include "streaming/log/event_log.h"
 #include "streaming/files/input_files.h"
+#include "streaming/log/event_log.h"
 
 // What `lacuna replay` does, apart from its options: files become events of a topic, at a chosen pace.
 
@@ -24,11 +24,10 @@ inline constexpr std::size_t kReplayMemoryMax = std::size_t{4} << 30;
 struct ReplayOptions {
   std::vector<std::string> paths;
   std::string topic;
-  streaming::FileMapping
-      mapping;              ///< its format applies to every path, but *.ndjson and *.jsonl are always ndjson
-  bool by_patient = false;  ///< file after file; else all events merged by clinical time
-  bool raw = false;         ///< ndjson only: lines as they are, in file order
-  bool shift_to_now = false;  ///< clinical times move together, so that the newest event is of now
+  streaming::FileMapping mapping;  ///< its format applies to every path, but *.ndjson and *.jsonl are always ndjson
+  bool by_patient = false;         ///< file after file; else all events merged by clinical time
+  bool raw = false;                ///< ndjson only: lines as they are, in file order
+  bool shift_to_now = false;       ///< clinical times move together, so that the newest event is of now
   bool dry_run = false;
   std::size_t patients_max = 0;  ///< 0: all
   double rate = 0;               ///< events a second; 0: as fast as the log takes them
@@ -58,8 +57,8 @@ ReplayWorld real_replay_world();
 
 /// `appender` may be null for a dry run only. On a failure the report says how far it came. Stopped: ok, what
 /// was sent is flushed.
-Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender,
-              const ReplayWorld& world, ReplayReport& report);
+Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world,
+              ReplayReport& report);
 
 /// Everything the report holds, in a few lines for a person; `topic` empty: a dry run.
 std::string format_report(const ReplayReport& report, const std::string& topic);

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/commands/logging.h"
-#include "daemon/tables/progress_bar.h"
-#include "daemon/commands/replay.h"
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
+#include "daemon/commands/replay.h"
 #include "daemon/commands/session.h"
+#include "daemon/tables/progress_bar.h"
 
 namespace lacuna::daemon {
 
@@ -39,8 +39,7 @@ int choose_mapping(const Config& config, Arguments& arguments) {
   streaming::FileMapping& mapping = arguments.replay.mapping;
   if (!arguments.mapping.empty()) {
     const MappingOutcome outcome = load_mapping(arguments.mapping, *config.schema);
-    for (const ConfigProblem& problem : outcome.problems)
-      std::fprintf(stderr, "%s\n", format_problem(problem).c_str());
+    for (const ConfigProblem& problem : outcome.problems) std::fprintf(stderr, "%s\n", format_problem(problem).c_str());
     if (!outcome.mapping) return kExitConfiguration;
     mapping = *outcome.mapping;
   } else if (config.mapping) {
@@ -71,8 +70,7 @@ int run(Arguments& arguments) {
     if (options.rate < 0) return refuse("--rate: expected events a second, such as 5000/s");
   }
   if (options.topic.empty()) options.topic = config->topics.events.front();
-  if (options.topic.starts_with('^'))
-    return refuse("topics.events begins with a pattern: name the topic with --topic");
+  if (options.topic.starts_with('^')) return refuse("topics.events begins with a pattern: name the topic with --topic");
 
   Signals signals;
   std::unique_ptr<streaming::LogFactory> log;
@@ -85,8 +83,7 @@ int run(Arguments& arguments) {
       const Status made =
           log->ensure_topics({{options.topic,
                                config->log.partitions,
-                               {{"cleanup.policy", "delete"},
-                                {"replication.factor", std::to_string(config->log.replication)}}}});
+                               {{"cleanup.policy", "delete"}, {"replication.factor", std::to_string(config->log.replication)}}}});
       if (!made.ok()) return explain(made);
     }
     auto made = log->appender();
@@ -124,8 +121,7 @@ int run(Arguments& arguments) {
 void add_replay(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   ReplayOptions& replay = arguments->replay;
-  CLI::App* command =
-      app.add_subcommand("replay", "Put the events of files on the configured log, at a chosen pace");
+  CLI::App* command = app.add_subcommand("replay", "Put the events of files on the configured log, at a chosen pace");
   command->footer(
       "Reads NDJSON (one event message a line), long CSV and wide CSV, as the configuration's `input` or "
       "--mapping says;\n"
@@ -141,36 +137,24 @@ void add_replay(CLI::App& app, int& exit_code) {
       "  lacuna replay --config ward.yaml --dry-run --strict events.ndjson             # would all of it be "
       "read?");
   arguments->config.add_to(*command)->required();
-  command->add_option("path", replay.paths, "Files, or folders of one file a patient")
-      ->required()
-      ->check(CLI::ExistingPath);
-  command
-      ->add_option("--mapping", arguments->mapping,
-                   "Column mapping (YAML), instead of the configuration's `input`")
+  command->add_option("path", replay.paths, "Files, or folders of one file a patient")->required()->check(CLI::ExistingPath);
+  command->add_option("--mapping", arguments->mapping, "Column mapping (YAML), instead of the configuration's `input`")
       ->check(CLI::ExistingFile);
   command->add_option("--topic", replay.topic, "Topic (default: the first of topics.events)");
-  command->add_option("--rate", arguments->rate,
-                      "Events a second, such as 5000/s (default: as fast as the log takes them)");
-  command
-      ->add_option("--speed-up", replay.speed_up,
-                   "Pace by clinical time, this many times as fast: 60 is an hour a minute")
+  command->add_option("--rate", arguments->rate, "Events a second, such as 5000/s (default: as fast as the log takes them)");
+  command->add_option("--speed-up", replay.speed_up, "Pace by clinical time, this many times as fast: 60 is an hour a minute")
       ->check(CLI::PositiveNumber);
-  command->add_option("--start", arguments->start,
-                      "Clinical time of the first stay's start, for relative times (RFC 3339)");
-  command->add_option("--stagger", arguments->stagger,
-                      "Each further stay starts this much later, such as 10m");
-  command->add_flag(
-      "--shift-to-now", replay.shift_to_now,
-      "Move all clinical times together, so that the newest event is of now (reads the files twice)");
-  command->add_option("--limit-patients", replay.patients_max, "Stop after this many patients")
-      ->check(CLI::PositiveNumber);
+  command->add_option("--start", arguments->start, "Clinical time of the first stay's start, for relative times (RFC 3339)");
+  command->add_option("--stagger", arguments->stagger, "Each further stay starts this much later, such as 10m");
+  command->add_flag("--shift-to-now", replay.shift_to_now,
+                    "Move all clinical times together, so that the newest event is of now (reads the files twice)");
+  command->add_option("--limit-patients", replay.patients_max, "Stop after this many patients")->check(CLI::PositiveNumber);
   command->add_option("--order", arguments->order, "time: merged by clinical time; patient: file after file")
       ->check(CLI::IsMember({"time", "patient"}))
       ->capture_default_str();
   command->add_flag("--raw", replay.raw, "NDJSON lines as they are, unread, wrong ones too, in file order");
   command->add_flag("--dry-run", replay.dry_run, "Read and count only");
-  command->add_flag("--strict", arguments->strict,
-                    "Exit 1 when anything could not be read or had no mapping");
+  command->add_flag("--strict", arguments->strict, "Exit 1 when anything could not be read or had no mapping");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

@@ -11,14 +11,14 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/config/config.h"
-#include "daemon/pipeline/store_quarantine.h"
-#include "daemon/http/server.h"
-#include "daemon/commands/logging.h"
-#include "daemon/pipeline/pipeline.h"
-#include "daemon/commands/service_manager.h"
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
+#include "daemon/commands/service_manager.h"
 #include "daemon/commands/session.h"
+#include "daemon/config/config.h"
+#include "daemon/http/server.h"
+#include "daemon/pipeline/pipeline.h"
+#include "daemon/pipeline/store_quarantine.h"
 
 namespace lacuna::daemon {
 
@@ -64,9 +64,9 @@ class StopLimit {
 
 void tell_counts(const Progress& last) {
   const EventCounts& c = last.counts;
-  spdlog::info("stopped: consumed {} = applied {} + duplicate {} + late {} + refused {}; {} imputations, {} alerts, {} dead letters; model {}",
-               c.consumed, c.applied, c.duplicate, c.late, c.refused, c.imputations, c.alerts, c.dead_letters,
-               last.model_version);
+  spdlog::info(
+      "stopped: consumed {} = applied {} + duplicate {} + late {} + refused {}; {} imputations, {} alerts, {} dead letters; model {}",
+      c.consumed, c.applied, c.duplicate, c.late, c.refused, c.imputations, c.alerts, c.dead_letters, last.model_version);
   std::string stages;
   for (const auto& [stage, seconds] : last.stage_seconds) stages += fmt::format(" {} {:.1f} s", stage, seconds);
   spdlog::info("time went to:{}", stages);

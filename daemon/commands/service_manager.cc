@@ -18,8 +18,8 @@ ServiceManager::ServiceManager() {
 void ServiceManager::alive(const Status& ready) {
   const auto now = std::chrono::steady_clock::now();
   // Half the interval would be enough were the loop's turns short; some take seconds.
-  const std::chrono::microseconds every = watchdog_.count() > 0 ? std::min<std::chrono::microseconds>(watchdog_ / 4, kStatusEvery)
-                                                                : kStatusEvery;
+  const std::chrono::microseconds every =
+      watchdog_.count() > 0 ? std::min<std::chrono::microseconds>(watchdog_ / 4, kStatusEvery) : kStatusEvery;
   if (ready_ && now - last_ < every) return;
   last_ = now;
   std::string message;

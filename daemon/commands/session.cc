@@ -46,12 +46,8 @@ std::optional<Config> load_or_explain(const std::string& path, const std::vector
 int explain(const Status& status) {
   std::fprintf(stderr, "lacuna: %s\n", status.to_string().c_str());
   switch (status.code()) {
-    case Code::fenced:
-      std::fprintf(stderr, "Another process runs with the same `instance` name; each needs its own.\n");
-      break;
-    case Code::unavailable:
-      std::fprintf(stderr, "Is the event log reachable, and is no other process using data_dir?\n");
-      break;
+    case Code::fenced: std::fprintf(stderr, "Another process runs with the same `instance` name; each needs its own.\n"); break;
+    case Code::unavailable: std::fprintf(stderr, "Is the event log reachable, and is no other process using data_dir?\n"); break;
     default: break;
   }
   return status.code() == Code::invalid ? kExitConfiguration : kExitFailed;

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/tables/progress_bar.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/simulator/ward.h"
-#include "daemon/simulator/ward_schema.h"
 #include "daemon/simulator/ward_faults.h"
+#include "daemon/simulator/ward_schema.h"
+#include "daemon/tables/progress_bar.h"
 #include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
@@ -76,8 +76,7 @@ class Log : public Destination {
     if (!factory.ok()) return factory.status();
     if (config.log.create_topics) {
       const Status made = (*factory)->ensure_topics(
-          {{topic, config.log.partitions,
-            {{"cleanup.policy", "delete"}, {"replication.factor", std::to_string(config.log.replication)}}}});
+          {{topic, config.log.partitions, {{"cleanup.policy", "delete"}, {"replication.factor", std::to_string(config.log.replication)}}}});
       if (!made.ok()) return made;
     }
     auto appender = (*factory)->appender();
@@ -109,8 +108,7 @@ std::string encode_truth(const Schema& schema, const WardTruth& truth) {
       value = truth.truth[f];
     }
   }
-  return nlohmann::ordered_json{
-      {"patient_id", truth.patient_id}, {"time", format_rfc3339(truth.time)}, {"values", std::move(values)}}
+  return nlohmann::ordered_json{{"patient_id", truth.patient_id}, {"time", format_rfc3339(truth.time)}, {"values", std::move(values)}}
       .dump();
 }
 
@@ -195,8 +193,8 @@ int simulate(Arguments& arguments) {
   if (outcome.ok() && truths) outcome = truths->finish();
   if (!outcome.ok()) return explain(outcome);
   // Standard output may be the events themselves.
-  fmt::print(stderr, "{} events with {} values of {} patients over {}{}\n", events, values, admissions,
-             format_duration(ward.duration), signals.stopped() ? "; stopped before the end" : "");
+  fmt::print(stderr, "{} events with {} values of {} patients over {}{}\n", events, values, admissions, format_duration(ward.duration),
+             signals.stopped() ? "; stopped before the end" : "");
   return signals.stopped() ? kExitFailed : kExitOk;
 }
 
@@ -214,8 +212,7 @@ void add_simulate(CLI::App& app, int& exit_code) {
       "  lacuna simulate --beds 40 --duration 48h > events.ndjson\n"
       "  lacuna simulate --config configs/simulated-ward.yaml --outage blood_gas:36h:48h\n"
       "  lacuna simulate --shift vitals.temp:+1.2:60h:96h --output events.ndjson --truth truth.ndjson");
-  auto* output = command->add_option("-f,--output", arguments->output, "File for the events; - is standard output")
-                     ->capture_default_str();
+  auto* output = command->add_option("-f,--output", arguments->output, "File for the events; - is standard output")->capture_default_str();
   auto* config = arguments->config.add_to(*command, "Append to this configuration's log instead")->excludes(output);
   command->get_option("--set")->needs(config);
   command->add_option("--topic", arguments->topic, "Topic (default: the first of topics.events)")->needs(config);

@@ -27,8 +27,8 @@ struct Partition {
 
 class Tail {
  public:
-  Tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader,
-       const std::function<bool()>& stopped, std::ostream& out)
+  Tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader, const std::function<bool()>& stopped,
+       std::ostream& out)
       : config_(config), options_(options), reader_(reader), stopped_(stopped), out_(out) {}
 
   Status run() {
@@ -59,21 +59,13 @@ class Tail {
       const auto [begin, end] = *bounds;
       partition.end = end;
       switch (options_.from) {
-        case TailOptions::From::beginning:
-          partition.next = begin;
-          break;
-        case TailOptions::From::end:
-          partition.next = end;
-          break;
-        case TailOptions::From::offset:
-          partition.next = std::max(begin, options_.offset);
-          break;
+        case TailOptions::From::beginning: partition.next = begin; break;
+        case TailOptions::From::end: partition.next = end; break;
+        case TailOptions::From::offset: partition.next = std::max(begin, options_.offset); break;
         case TailOptions::From::newest: {
           // Where the newest records of one key are is not known without reading all.
-          const auto count_wanted =
-              std::min<std::uint64_t>(options_.count.value_or(kTailCount), kNoLimit / 4);
-          partition.next =
-              options_.key ? begin : std::max(begin, end - static_cast<std::int64_t>(count_wanted));
+          const auto count_wanted = std::min<std::uint64_t>(options_.count.value_or(kTailCount), kNoLimit / 4);
+          partition.next = options_.key ? begin : std::max(begin, end - static_cast<std::int64_t>(count_wanted));
           break;
         }
       }
@@ -89,8 +81,7 @@ class Tail {
   void show(const streaming::Record& record) {
     if (left_ == 0) return;
     if (left_ != kNoLimit) left_ -= 1;
-    out_ << (options_.json ? json_record(config_, options_.topic, record)
-                           : pretty_record(config_, options_.topic, record));
+    out_ << (options_.json ? json_record(config_, options_.topic, record) : pretty_record(config_, options_.topic, record));
   }
 
   /// Reads on to the ends, a piece of each partition in turn.
@@ -104,9 +95,8 @@ class Tail {
         if (!records.ok()) return records.status();
         p.empty_reads = records->empty() ? p.empty_reads + 1 : 0;
         if (p.empty_reads >= kEmptyReadsMax) {
-          return {Code::unavailable,
-                  fmt::format("{}/{}: nothing came from offset {} on, though it should reach {}", p.id.topic,
-                              p.id.partition, p.next, p.end)};
+          return {Code::unavailable, fmt::format("{}/{}: nothing came from offset {} on, though it should reach {}", p.id.topic,
+                                                 p.id.partition, p.next, p.end)};
         }
         for (streaming::Record& record : *records) {
           if (record.position.offset >= p.end) {
@@ -133,16 +123,13 @@ class Tail {
     // At most `count` of each partition are held.
     std::vector<std::deque<streaming::Record>> newest(partitions_.size());
     LACUNA_RETURN_IF_ERROR(read_to_ends([&](streaming::Record record) {
-      auto& held =
-          newest[static_cast<std::size_t>(record.position.partition - partitions_.front().id.partition)];
+      auto& held = newest[static_cast<std::size_t>(record.position.partition - partitions_.front().id.partition)];
       held.push_back(std::move(record));
       if (held.size() > count) held.pop_front();
     }));
     std::vector<streaming::Record> all;
-    for (auto& held : newest)
-      all.insert(all.end(), std::make_move_iterator(held.begin()), std::make_move_iterator(held.end()));
-    std::stable_sort(all.begin(), all.end(),
-                     [](const auto& a, const auto& b) { return a.timestamp < b.timestamp; });
+    for (auto& held : newest) all.insert(all.end(), std::make_move_iterator(held.begin()), std::make_move_iterator(held.end()));
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.timestamp < b.timestamp; });
     const std::size_t skip = all.size() > count ? all.size() - count : 0;
     for (std::size_t i = skip; i < all.size(); ++i) show(all[i]);
     out_.flush();
@@ -178,8 +165,8 @@ class Tail {
 
 }  // namespace
 
-Status tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader,
-            const std::function<bool()>& stopped, std::ostream& out) {
+Status tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader, const std::function<bool()>& stopped,
+            std::ostream& out) {
   return Tail(config, options, reader, stopped, out).run();
 }
 

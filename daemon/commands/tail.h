@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kTailCount = 10;
 /// Writes records until the end as it was at the start, or until `stopped` with options.follow. Records of
 /// one partition come in order; From::newest sorts by time over partitions, the others interleave them. Ok
 /// also when `out` was closed by its reader. not_found: no such topic or partition.
-Status tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader,
-            const std::function<bool()>& stopped, std::ostream& out);
+Status tail(const Config& config, const TailOptions& options, streaming::TopicReader& reader, const std::function<bool()>& stopped,
+            std::ostream& out);
 
 }  // namespace lacuna::daemon

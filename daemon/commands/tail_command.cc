@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "daemon/commands/commands.h"
-#include "daemon/commands/logging.h"
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/tail.h"
 
@@ -70,8 +70,7 @@ int run(Arguments& arguments) {
 void add_tail(CLI::App& app, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   TailOptions& tail = arguments->tail;
-  CLI::App* command =
-      app.add_subcommand("tail", "Show the records of a topic: imputations, alerts, dead letters, any other");
+  CLI::App* command = app.add_subcommand("tail", "Show the records of a topic: imputations, alerts, dead letters, any other");
   command->footer(
       "Without --from: the newest 10 (or -n) records over all partitions, by time. With --follow: then "
       "whatever comes, until\n"
@@ -83,17 +82,13 @@ void add_tail(CLI::App& app, int& exit_code) {
       "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
       "  lacuna tail --config ward.yaml dead-letters --from beginning --format json > repaired.ndjson");
   arguments->config.add_to(*command)->required();
-  command
-      ->add_option("topic", arguments->topic,
-                   "events, imputations, alerts, dead-letters, state, model, or a topic's name")
+  command->add_option("topic", arguments->topic, "events, imputations, alerts, dead-letters, state, model, or a topic's name")
       ->capture_default_str();
   command->add_flag("-f,--follow", tail.follow, "Go on with what comes");
-  command->add_option("-n,--count", tail.count,
-                      "The newest so many records; with --from: stop after so many");
+  command->add_option("-n,--count", tail.count, "The newest so many records; with --from: stop after so many");
   command->add_option("--partition", tail.partition, "This partition only");
   command->add_option("--from", arguments->from, "An offset, beginning, or end");
-  command
-      ->add_option("--format", arguments->format, "pretty: for people; json: each value as it is, one a line")
+  command->add_option("--format", arguments->format, "pretty: for people; json: each value as it is, one a line")
       ->check(CLI::IsMember({"pretty", "json"}))
       ->capture_default_str();
   command->add_option("--key", tail.key, "Only records with this key (a patient id; alerts: kind/subject)");

@@ -141,8 +141,7 @@ void Reader::override_with(const std::string& text) {
 void sort_by_place(std::vector<ConfigProblem>& problems) {
   // What was given on the command line comes after the file.
   const auto key = [](const ConfigProblem& p) { return std::tuple(p.file == kCommandLine, p.line, p.column); };
-  std::stable_sort(problems.begin(), problems.end(),
-                   [&](const ConfigProblem& a, const ConfigProblem& b) { return key(a) < key(b); });
+  std::stable_sort(problems.begin(), problems.end(), [&](const ConfigProblem& a, const ConfigProblem& b) { return key(a) < key(b); });
 }
 
 std::optional<std::string> read_file(const std::string& path, std::vector<ConfigProblem>& problems) {
@@ -166,8 +165,8 @@ ConfigOutcome parse_config(const std::string& text, const std::string& name, con
   ConfigOutcome outcome;
   const YamlNode root = parse_yaml(text, name, outcome.problems);
   // Half a tree would bring complaints about what stands in the other half.
-  const bool readable = std::none_of(outcome.problems.begin(), outcome.problems.end(),
-                                     [](const ConfigProblem& p) { return p.key.empty(); });
+  const bool readable =
+      std::none_of(outcome.problems.begin(), outcome.problems.end(), [](const ConfigProblem& p) { return p.key.empty(); });
   if (readable) {
     Reader reader(name, outcome.problems);
     reader.read(key_tree(), root, "", {1, 1});
@@ -213,8 +212,8 @@ std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
   std::vector<streaming::TopicSpec> specs;
   const auto want = [&](const std::string& name, const char* cleanup) {
     if (name.starts_with('^')) return;
-    specs.push_back({name, config.log.partitions,
-                     {{"cleanup.policy", cleanup}, {"replication.factor", std::to_string(config.log.replication)}}});
+    specs.push_back(
+        {name, config.log.partitions, {{"cleanup.policy", cleanup}, {"replication.factor", std::to_string(config.log.replication)}}});
   };
   for (const std::string& topic : config.topics.events) want(topic, "delete");
   want(config.topics.imputations, "compact,delete");

@@ -12,8 +12,8 @@
 #include "state/records/schema.h"
 #include "state/records/status.h"
 #include "state/store.h"
-#include "streaming/log/event_log.h"
 #include "streaming/files/input_files.h"
+#include "streaming/log/event_log.h"
 #include "streaming/messages/event_decoder.h"
 
 // The whole configuration of a deployment, read from YAML and validated before anything starts. configs/reference.yaml
@@ -27,7 +27,7 @@ enum class PayloadDetail : std::uint8_t { none, summary, whole };
 enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
 
 struct Config {
-  std::string instance = "lacuna-0";   ///< stable name: transactional.id, changelog of models
+  std::string instance = "lacuna-0";  ///< stable name: transactional.id, changelog of models
   std::string data_dir = "lacuna-data";
 
   struct Log {
@@ -55,48 +55,48 @@ struct Config {
   } batch;
 
   streaming::CodecLimits limits;
-  Millis late_max{std::chrono::hours(72)};   ///< lateness.max: older than the patient's newest event by more: dead letter
+  Millis late_max{std::chrono::hours(72)};  ///< lateness.max: older than the patient's newest event by more: dead letter
 
   model::ModelOptions model;
   model::TrainOptions train;
   model::PredictOptions predict;
-  std::string imputation_features = "missing_or_stale";  ///< which are published: missing_or_stale | never_measured
+  std::string imputation_features = "missing_or_stale";        ///< which are published: missing_or_stale | never_measured
   PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
   bool imputation_explain = false;                             ///< imputation.explain
-  double score_share = 1.0;            ///< scores.share: share of arriving values that are predicted before, by patient hash
+  double score_share = 1.0;  ///< scores.share: share of arriving values that are predicted before, by patient hash
   /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
   double hidden_share = 0.02;
-  double score_window = 5000;          ///< scores.window: values per feature in the recent columns
+  double score_window = 5000;  ///< scores.window: values per feature in the recent columns
   Millis checkpoint_every{std::chrono::minutes(5)};
   std::size_t checkpoints_kept = 3;
   Millis checkpoint_publish_every{std::chrono::hours(1)};  ///< to topics.model, and at a stop
 
   Millis rebuild_after{std::chrono::hours(24)};  ///< store.rebuild_after: see Restore::Wiped::too_old
 
-  state::StoreOptions store;           ///< path is <data_dir>/state
+  state::StoreOptions store;  ///< path is <data_dir>/state
   drift::MonitorOptions alerts;
-  struct AlertResponseOptions {         ///< while a critical alert is open
+  struct AlertResponseOptions {  ///< while a critical alert is open
     OnCritical on_critical = OnCritical::nothing;
-    int adapt_factor = 4;              ///< of the gradient steps an example pays for
+    int adapt_factor = 4;  ///< of the gradient steps an example pays for
   } alert_response;
 
   struct Http {
     bool enabled = true;
     std::string address = "127.0.0.1";
-    int port = 9464;                   ///< 0: any free one, printed at start
+    int port = 9464;  ///< 0: any free one, printed at start
     std::size_t body_bytes_max = 1 << 20;
-    std::string token_file;            ///< of calls that change anything; empty: there are none
+    std::string token_file;  ///< of calls that change anything; empty: there are none
   } http;
 
   struct Logging {
-    std::string level = "info";        ///< trace debug info warn error
-    std::string format = "text";       ///< text | json
+    std::string level = "info";   ///< trace debug info warn error
+    std::string format = "text";  ///< text | json
   } logging;
 
   Millis shutdown_timeout{std::chrono::seconds(30)};
 
   std::shared_ptr<const Schema> schema;
-  std::optional<streaming::FileMapping> mapping;   ///< "input": how replay and evaluate read files of this deployment
+  std::optional<streaming::FileMapping> mapping;  ///< "input": how replay and evaluate read files of this deployment
 };
 
 /// One thing that is wrong, where it stands, 1-based.

@@ -3,15 +3,14 @@
 #include <algorithm>
 #include <set>
 
-
 namespace lacuna::daemon {
 
 namespace {
 
 /// Schema::make names what is wrong, not where: asked about one part alone, the place is known. `part` is what it calls the
 /// part, which the path tells already.
-void check_part(const Capture& capture, const std::string& path, const std::string& part,
-                std::vector<Schema::ModalitySpec> modalities, std::vector<Attribute> attributes, const ComplainAt& complain) {
+void check_part(const Capture& capture, const std::string& path, const std::string& part, std::vector<Schema::ModalitySpec> modalities,
+                std::vector<Attribute> attributes, const ComplainAt& complain) {
   const Result<Schema> made = Schema::make(std::move(modalities), std::move(attributes));
   if (made.ok()) return;
   std::string message = made.status().message();
@@ -43,11 +42,13 @@ bool broken_below(const Draft& draft, const std::string& path) {
 /// A key that means nothing for this kind of modality was meant for another one, or the kind is missing.
 void check_payload_keys(const Draft& draft, const std::string& path, ModalityKind kind, const ComplainAt& complain) {
   using Kinds = std::vector<ModalityKind>;
-  const std::pair<const char*, Kinds> keys[] = {
-      {"channels", {ModalityKind::image, ModalityKind::signal}}, {"height", {ModalityKind::image}},
-      {"width", {ModalityKind::image}},                          {"length", {ModalityKind::signal, ModalityKind::embedding, ModalityKind::text}},
-      {"text_model", {ModalityKind::text}},                      {"vocabulary", {ModalityKind::text}},
-      {"vocabulary_size", {ModalityKind::text}}};
+  const std::pair<const char*, Kinds> keys[] = {{"channels", {ModalityKind::image, ModalityKind::signal}},
+                                                {"height", {ModalityKind::image}},
+                                                {"width", {ModalityKind::image}},
+                                                {"length", {ModalityKind::signal, ModalityKind::embedding, ModalityKind::text}},
+                                                {"text_model", {ModalityKind::text}},
+                                                {"vocabulary", {ModalityKind::text}},
+                                                {"vocabulary_size", {ModalityKind::text}}};
   for (const auto& [key, kinds] : keys) {
     const auto given = draft.given.find(path + "." + key);
     if (given == draft.given.end() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) continue;

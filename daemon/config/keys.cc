@@ -21,9 +21,8 @@ constexpr std::uint64_t kTiB = 1ULL << 40;
 constexpr std::int64_t kMany = 1'000'000'000;
 
 bool is_identifier(std::string_view text, std::size_t bytes_max) {
-  return !text.empty() && text.size() <= bytes_max && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-  });
+  return !text.empty() && text.size() <= bytes_max &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-'; });
 }
 bool is_instance(std::string_view text) { return is_identifier(text, 128); }
 // "." and ".." are no topic names in Kafka.
@@ -38,7 +37,8 @@ const char* const kInstanceRange = "letters, digits, '.', '_', '-'; at most 128"
 const char* const kTopicRange = "letters, digits, '.', '_', '-'; at most 249";
 
 // The field of Config that a key sets.
-#define FIELD(path) [](Draft & d, const Captures&) -> auto& { return d.config.path; }
+#define FIELD(path) \
+  [](Draft & d, const Captures&) -> auto& { return d.config.path; }
 
 void add_log_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
@@ -54,16 +54,12 @@ void add_log_keys(std::vector<Key>& keys) {
   add(choice("log.kind", {{"embedded", LogKind::embedded}, {"kafka", LogKind::kafka}},
              "Which event log: embedded keeps it in data_dir (one machine, no broker); kafka uses a cluster.", FIELD(log.kind)));
   add(text("log.group", kTopicRange, is_topic,
-           "Consumer group. Instances of one group share the partitions; another group reads everything anew.",
-           FIELD(log.group)));
-  add(integer("log.partitions", 1, 10'000,
-              "Partitions of topics that have to be made. Existing topics keep theirs.", FIELD(log.partitions)));
-  add(integer("log.replication", 1, 100, "Copies of each partition of topics that have to be made; kafka only.",
-              FIELD(log.replication)));
-  add(boolean("log.create_topics", "Make missing topics at start. Without it a missing topic ends the start.",
-              FIELD(log.create_topics)));
-  add(text("log.embedded.path", "a folder", is_not_empty, "Folder of the embedded log; absent: data_dir/log.",
-           FIELD(log.embedded.path)));
+           "Consumer group. Instances of one group share the partitions; another group reads everything anew.", FIELD(log.group)));
+  add(integer("log.partitions", 1, 10'000, "Partitions of topics that have to be made. Existing topics keep theirs.",
+              FIELD(log.partitions)));
+  add(integer("log.replication", 1, 100, "Copies of each partition of topics that have to be made; kafka only.", FIELD(log.replication)));
+  add(boolean("log.create_topics", "Make missing topics at start. Without it a missing topic ends the start.", FIELD(log.create_topics)));
+  add(text("log.embedded.path", "a folder", is_not_empty, "Folder of the embedded log; absent: data_dir/log.", FIELD(log.embedded.path)));
   add(boolean("log.embedded.sync",
               "fsync each commit: survives power loss, not only a crash of the process. Costs about a disk flush a batch.",
               FIELD(log.embedded.sync)));
@@ -75,9 +71,10 @@ void add_log_keys(std::vector<Key>& keys) {
   add(duration("log.kafka.request_timeout", seconds(1), minutes(10), "Of administrative calls, flush and commit.",
                FIELD(log.kafka.request_timeout)));
 
-  Key property = text("log.kafka.properties.<property>", "a librdkafka property", is_any,
-                      "Passed to librdkafka as it is: TLS, SASL, OAuth, tuning. librdkafka checks it at start.",
-                      [](Draft& d, const Captures& names) -> auto& { return d.config.log.kafka.properties[names[0].name]; });
+  Key property = text(
+      "log.kafka.properties.<property>", "a librdkafka property", is_any,
+      "Passed to librdkafka as it is: TLS, SASL, OAuth, tuning. librdkafka checks it at start.",
+      [](Draft & d, const Captures& names) -> auto& { return d.config.log.kafka.properties[names[0].name]; });
   // Passwords are among them: what is wrong is said without quoting.
   property.set = [](Draft& d, const Captures& names, const YamlNode& node, const Complain& complain) {
     if (node.kind != YamlNode::Kind::scalar || !is_text(node.text)) return complain(node.place, "expected a text");
@@ -98,33 +95,31 @@ void add_log_keys(std::vector<Key>& keys) {
 
 void add_flow_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
-  add(integer("batch.max_events", 1, 100'000,
-              "Events in one transaction. More: higher throughput; fewer: less to do again after a crash.",
+  add(integer("batch.max_events", 1, 100'000, "Events in one transaction. More: higher throughput; fewer: less to do again after a crash.",
               FIELD(batch.max_events)));
   add(duration("batch.max_delay", Millis(1), minutes(1), "How long a batch waits for its first event.", FIELD(batch.max_delay)));
-  add(size("limits.message_bytes_max", kKiB, 64 * kMiB, "A larger message goes to the dead letters.",
-           FIELD(limits.message_bytes_max)));
-  add(size("limits.payload_bytes", 1, 64 * kMiB,
-           "Of a payload's numbers, or of a text; base64 takes a third more of the message.", FIELD(limits.payload_bytes_max)));
+  add(size("limits.message_bytes_max", kKiB, 64 * kMiB, "A larger message goes to the dead letters.", FIELD(limits.message_bytes_max)));
+  add(size("limits.payload_bytes", 1, 64 * kMiB, "Of a payload's numbers, or of a text; base64 takes a third more of the message.",
+           FIELD(limits.payload_bytes_max)));
   add(integer("limits.id_bytes_max", 1, 4096, "Bytes of event id, patient id and site.", FIELD(limits.id_bytes_max)));
   add(integer("limits.values_max", 1, 1'000'000, "Members of one event's values.", FIELD(limits.values_max)));
   add(duration("limits.future_max", Millis(0), hours(24 * 3650),
                "An event whose clinical time is further than this past the clock is refused.", FIELD(limits.future_max)));
-  add(duration("lateness.max", Millis(0), hours(24 * 365),
-               "An event older than its patient's newest by more than this is refused as late.", FIELD(late_max)));
+  add(duration("lateness.max", Millis(0), hours(24 * 365), "An event older than its patient's newest by more than this is refused as late.",
+               FIELD(late_max)));
 }
 
 void add_model_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(integer("model.latent_dim", 1, 1024, "Dimensions of the joint latent code. Fixed for the life of a checkpoint.",
               FIELD(model.latent_dim)));
-  add(integer("model.hidden_dim", 8, 8192, "Width of the hidden layers. Fixed for the life of a checkpoint.",
-              FIELD(model.hidden_dim)));
-  add(choice("model.fusion", {{"mopoe", model::Fusion::mopoe}, {"poe", model::Fusion::poe}, {"moe", model::Fusion::moe},
-                             {"attention", model::Fusion::attention}},
-             "How what the modalities say is joined: experts of subsets, all experts, one expert, or attention over the modalities. Fixed for "
-             "the life of a checkpoint.",
-             FIELD(model.fusion)));
+  add(integer("model.hidden_dim", 8, 8192, "Width of the hidden layers. Fixed for the life of a checkpoint.", FIELD(model.hidden_dim)));
+  add(choice(
+      "model.fusion",
+      {{"mopoe", model::Fusion::mopoe}, {"poe", model::Fusion::poe}, {"moe", model::Fusion::moe}, {"attention", model::Fusion::attention}},
+      "How what the modalities say is joined: experts of subsets, all experts, one expert, or attention over the modalities. Fixed for "
+      "the life of a checkpoint.",
+      FIELD(model.fusion)));
   add(boolean("model.mnar",
               "Model also which values are missing, where high or low values of a feature tend not to be measured. Fixed for the life of a "
               "checkpoint.",
@@ -136,8 +131,7 @@ void add_model_keys(std::vector<Key>& keys) {
   add(number("train.learning_rate", 1e-7, 1, "Step size of the optimiser.", FIELD(train.learning_rate)));
   add(number("train.weight_decay", 0, 1, "Decoupled decay of the weights.", FIELD(train.weight_decay)));
   add(number("train.beta", 0, 100, "Weight of the KL term after the warm-up.", FIELD(train.beta)));
-  add(integer("train.kl_warmup_steps", 0, kMany, "Steps over which the KL term rises from zero to beta.",
-              FIELD(train.kl_warmup_steps)));
+  add(integer("train.kl_warmup_steps", 0, kMany, "Steps over which the KL term rises from zero to beta.", FIELD(train.kl_warmup_steps)));
   add(number("train.gradient_norm_max", 1e-3, 1e6, "Gradients are shortened to this norm.", FIELD(train.gradient_norm_max)));
   add(number("train.hide_cells_min", 0, 0.95, "Least share of the observed cells hidden in a training example.",
              FIELD(train.hide_values_min)));
@@ -150,29 +144,28 @@ void add_model_keys(std::vector<Key>& keys) {
              FIELD(train.objective)));
   add(integer("train.passes", 1, 64, "Subsets of an example's modalities that a step encodes.", FIELD(train.passes)));
   add(number("train.payload_cells", 0.01, 1e6,
-             "Observed cells that an image, text, signal or embedding counts for in the objective at most; one of fewer values or words counts for those.",
+             "Observed cells that an image, text, signal or embedding counts for in the objective at most; one of fewer values or words "
+             "counts for those.",
              FIELD(train.payload_values)));
   add(number("train.replay_ratio", 0, 0.95, "Share of a batch that is replayed from the past.", FIELD(train.replay_ratio)));
   add(integer("train.examples_per_step", 1, 1'000'000,
               "Fresh examples that pay for one gradient step: fewer learn more from each and cost more time.",
               FIELD(train.examples_per_step)));
   add(integer("train.publish_every_steps", 1, 1'000'000, "Steps between two model versions.", FIELD(train.publish_every_steps)));
-  add(integer("train.queue_examples_max", 1, 10'000'000,
-              "Fresh examples that wait for the trainer; when it is full, consumption waits.", FIELD(train.queue_examples_max)));
+  add(integer("train.queue_examples_max", 1, 10'000'000, "Fresh examples that wait for the trainer; when it is full, consumption waits.",
+              FIELD(train.queue_examples_max)));
 
   add(integer("predict.samples", 1, 1024, "Posterior samples behind a prediction.", FIELD(predict.samples)));
-  add(number("predict.level", 0.5, 0.999,
-             "Nominal coverage of the intervals; also what the coverage alerts hold them against.", FIELD(predict.level)));
+  add(number("predict.level", 0.5, 0.999, "Nominal coverage of the intervals; also what the coverage alerts hold them against.",
+             FIELD(predict.level)));
   add(choice("imputation.features", {{"missing_or_stale", "missing_or_stale"}, {"never_measured", "never_measured"}},
              "Which features are imputed and published for a changed patient.", FIELD(imputation_features)));
-  add(choice("imputation.payloads",
-             {{"none", PayloadDetail::none}, {"summary", PayloadDetail::summary}, {"whole", PayloadDetail::whole}},
+  add(choice("imputation.payloads", {{"none", PayloadDetail::none}, {"summary", PayloadDetail::summary}, {"whole", PayloadDetail::whole}},
              "What is published of missing or stale images, signals, embeddings and texts: nothing; mean and spread of each channel, "
              "or the likeliest words; or every value, about 22 bytes each.",
              FIELD(imputation_payloads)));
   add(boolean("imputation.explain", "Publish with each imputation how much each known modality had to say.", FIELD(imputation_explain)));
-  add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.",
-             FIELD(score_share)));
+  add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.", FIELD(score_share)));
   add(number("calibration.hidden_share", 0, 1,
              "Share of the scored moments that are predicted once more with what arrives hidden, as if it had never been measured: "
              "what is truly missing never tells whether its interval held. Costs that share of the time of scoring.",
@@ -189,10 +182,8 @@ void add_operation_keys(std::vector<Key>& keys) {
                "Wall-clock time between two checkpoints published to topics.model, from which an instance that lost its disk, or a "
                "new one, starts. A stop publishes one too.",
                FIELD(checkpoint_publish_every)));
-  add(size("store.memory", 16 * kMiB, kTiB, "Block cache and write buffers of the local store together.",
-           FIELD(store.memory_bytes_max)));
-  add(integer("store.replay_capacity", 1, kMany, "Examples in the replay buffer, over all strata.",
-              FIELD(store.replay_capacity)));
+  add(size("store.memory", 16 * kMiB, kTiB, "Block cache and write buffers of the local store together.", FIELD(store.memory_bytes_max)));
+  add(integer("store.replay_capacity", 1, kMany, "Examples in the replay buffer, over all strata.", FIELD(store.replay_capacity)));
   add(integer("store.replay_strata_max", 1, 4096, "Strata (site x missingness pattern); further ones share the last.",
               FIELD(store.replay_strata_max)));
   add(duration("store.rebuild_after", minutes(1), hours(24 * 365),
@@ -218,8 +209,7 @@ void add_operation_keys(std::vector<Key>& keys) {
   WEIGHT(stream, "Of late, duplicate and refused records.");
   WEIGHT(subgroup, "Of whether a group's error or coverage is worse than everybody's.");
 #undef WEIGHT
-  add(choice("alerts.on_critical",
-             {{"nothing", OnCritical::nothing}, {"freeze", OnCritical::freeze}, {"adapt", OnCritical::adapt}},
+  add(choice("alerts.on_critical", {{"nothing", OnCritical::nothing}, {"freeze", OnCritical::freeze}, {"adapt", OnCritical::adapt}},
              "What is done to learning while a critical alert is open: freeze takes no gradient step, so that the model that serves "
              "stays as it was; adapt takes more of them.",
              FIELD(alert_response.on_critical)));

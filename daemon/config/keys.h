@@ -58,9 +58,9 @@ struct Draft {
 using Complain = std::function<void(Place place, std::string message)>;
 
 struct Key {
-  std::string path;           ///< dotted; a part in <> stands for any name
+  std::string path;  ///< dotted; a part in <> stands for any name
   std::string type;
-  std::string range;          ///< for people; empty: anything of that type
+  std::string range;  ///< for people; empty: anything of that type
   std::string doc;
   std::string default_value;  ///< as it would be written in the file; empty: absent
   bool takes_list = false;

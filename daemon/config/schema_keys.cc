@@ -45,8 +45,8 @@ Key plausible_range(std::string path, std::string doc, At at) {
       return complain(node.place, "expected [low, high] with two numbers, got " + got(node));
     }
     if (!(ends[0] < ends[1])) {
-      return complain(node.place, "the range is empty: low (" + format_number(ends[0]) + ") must be below high (" +
-                                      format_number(ends[1]) + ")");
+      return complain(node.place,
+                      "the range is empty: low (" + format_number(ends[0]) + ") must be below high (" + format_number(ends[1]) + ")");
     }
     at(draft, names).low = ends[0];
     at(draft, names).high = ends[1];
@@ -63,18 +63,21 @@ std::vector<std::pair<std::string, E>> all_names(std::initializer_list<E> values
 
 bool is_separator(std::string_view text) { return text.size() == 1 && text != "\"" && text != "."; }
 
-#define MODALITY(member) [](Draft & d, const Captures& names) -> auto& { return d.modality(names).member; }
-#define FEATURE(member) [](Draft & d, const Captures& names) -> auto& { return d.feature(names).member; }
-#define ATTRIBUTE(member) [](Draft & d, const Captures& names) -> auto& { return d.attribute(names).member; }
-#define MAPPING(member) [](Draft & d, const Captures&) -> auto& { return d.mapping.member; }
-#define COLUMN(member) [](Draft & d, const Captures& names) -> auto& { return d.column(names).member; }
+#define MODALITY(member) \
+  [](Draft & d, const Captures& names) -> auto& { return d.modality(names).member; }
+#define FEATURE(member) \
+  [](Draft & d, const Captures& names) -> auto& { return d.feature(names).member; }
+#define ATTRIBUTE(member) \
+  [](Draft & d, const Captures& names) -> auto& { return d.attribute(names).member; }
+#define MAPPING(member) \
+  [](Draft & d, const Captures&) -> auto& { return d.mapping.member; }
+#define COLUMN(member) \
+  [](Draft & d, const Captures& names) -> auto& { return d.column(names).member; }
 
 }  // namespace
 
 Modality& Draft::modality(const Captures& names) { return find_or_add(modalities, names[0]).modality; }
-Feature& Draft::feature(const Captures& names) {
-  return find_or_add(find_or_add(modalities, names[0]).features, names[1]);
-}
+Feature& Draft::feature(const Captures& names) { return find_or_add(find_or_add(modalities, names[0]).features, names[1]); }
 Attribute& Draft::attribute(const Captures& names) { return find_or_add(attributes, names[0]); }
 Draft::ColumnDraft& Draft::column(const Captures& names) { return find_or_add(columns, names[0]); }
 
@@ -82,8 +85,7 @@ void add_schema_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   const std::string modality = "schema.modalities.<modality>.";
   add(choice(modality + "kind",
-             all_names({ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal,
-                        ModalityKind::embedding}),
+             all_names({ModalityKind::tabular, ModalityKind::image, ModalityKind::text, ModalityKind::signal, ModalityKind::embedding}),
              "What its events hold.", MODALITY(kind)));
   // A size has no sensible default: Schema::make says which of them a kind needs.
   const auto add_size = [&](const char* name, std::int64_t high, const char* help, auto at) {
@@ -101,8 +103,7 @@ void add_schema_keys(std::vector<Key>& keys) {
   add(choice(modality + "text_model", all_names({TextModel::bag, TextModel::sequence}),
              "How a text is modelled: as counts of its words, or word after word.", MODALITY(payload.text_model)));
   add(texts(modality + "vocabulary", "each once", is_not_empty,
-            "The words of a text modality that are told apart; without it they are taken from the stream.",
-            MODALITY(payload.vocabulary)));
+            "The words of a text modality that are told apart; without it they are taken from the stream.", MODALITY(payload.vocabulary)));
   add(integer(modality + "vocabulary_size", 1, kVocabularyMax, "How many words are taken from the stream.",
               MODALITY(payload.vocabulary_size)));
   add(duration(modality + "stale_after", Millis(1), hours(24 * 3650),
@@ -116,8 +117,9 @@ void add_schema_keys(std::vector<Key>& keys) {
              "How the values are distributed: log_normal for positive and skewed ones, negative_binomial for counts, ordinal for "
              "classes whose order means something, student_t for values with outliers.",
              FEATURE(likelihood)));
-  add(plausible_range(feature + "range", "Plausible range, inclusive; a value outside it is refused.",
-                      [](Draft& d, const Captures& names) -> auto& { return d.feature(names); }));
+  add(plausible_range(
+      feature + "range", "Plausible range, inclusive; a value outside it is refused.",
+      [](Draft & d, const Captures& names) -> auto& { return d.feature(names); }));
   add(texts(feature + "categories", "at least two, each once", is_not_empty, "The classes of a categorical or ordinal feature, in order.",
             FEATURE(categories)));
   add(duration(feature + "stale_after", Millis(0), hours(24 * 3650), "Overrides the modality's limit; 0s: the modality's.",
@@ -126,17 +128,16 @@ void add_schema_keys(std::vector<Key>& keys) {
   const std::string attribute = "schema.attributes.<attribute>.";
   add(text(attribute + "unit", "a UCUM code", is_any, "Unit of a numeric attribute.", ATTRIBUTE(unit)));
   add(texts(attribute + "categories", "each once", is_not_empty, "Its classes; absent: a number.", ATTRIBUTE(categories)));
-  add(plausible_range(attribute + "range", "Plausible range of a numeric attribute, inclusive.",
-                      [](Draft& d, const Captures& names) -> auto& { return d.attribute(names); }));
+  add(plausible_range(
+      attribute + "range", "Plausible range of a numeric attribute, inclusive.",
+      [](Draft & d, const Captures& names) -> auto& { return d.attribute(names); }));
   add(boolean(attribute + "subgroup", "Errors and coverage are reported for each of its values.", ATTRIBUTE(subgroup)));
 }
 
 void add_input_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
-  add(choice("input.format",
-             {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
-             "ndjson: one event message a line; long_csv: one value a row; wide_csv: one column per feature.",
-             MAPPING(format)));
+  add(choice("input.format", {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
+             "ndjson: one event message a line; long_csv: one value a row; wide_csv: one column per feature.", MAPPING(format)));
   Key separator;
   separator.path = "input.separator";
   separator.type = "text";
@@ -153,8 +154,7 @@ void add_input_keys(std::vector<Key>& keys) {
   add(text("input.patient_column", "a column", is_any,
            "Column with the patient's id; absent: each file is one patient and its name the id.", MAPPING(patient_column)));
   add(text("input.time_column", "a column", is_not_empty, "Column with the time; needed for CSV.", MAPPING(time_column)));
-  add(text("input.parameter_column", "a column", is_not_empty, "long_csv: column with the parameter's name.",
-           MAPPING(parameter_column)));
+  add(text("input.parameter_column", "a column", is_not_empty, "long_csv: column with the parameter's name.", MAPPING(parameter_column)));
   add(text("input.value_column", "a column", is_not_empty, "long_csv: column with the value.", MAPPING(value_column)));
   add(text("input.site_column", "a column", is_not_empty, "Column with the site; may be absent.", MAPPING(site_column)));
   add(choice("input.time_form",
@@ -172,12 +172,13 @@ void add_input_keys(std::vector<Key>& keys) {
                MAPPING(stagger)));
 
   const std::string column = "input.columns.<column>.";
-  add(text(column + "to", "modality.feature, or an attribute", is_not_empty,
-           "Where the values of this column or parameter go.", COLUMN(to)));
+  add(text(column + "to", "modality.feature, or an attribute", is_not_empty, "Where the values of this column or parameter go.",
+           COLUMN(to)));
   add(number(column + "scale", -kInfinity, kInfinity, "value = scale * number + offset.", COLUMN(target.scale)));
   add(number(column + "offset", -kInfinity, kInfinity, "See scale.", COLUMN(target.offset)));
-  add(text(column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
-           [](Draft& d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
+  add(text(
+      column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
+      [](Draft & d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
 }
 #undef MODALITY
 #undef FEATURE

@@ -110,9 +110,9 @@ template <typename At>
 Key boolean(std::string path, std::string doc, At at) {
   return make_key(
       std::move(path), "boolean", "true or false", "true or false", std::move(doc), at,
-      [](std::string_view text) {
-        return text == "true" ? std::optional(true) : text == "false" ? std::optional(false) : std::nullopt;
-      },
+      [](std::string_view text) { return text == "true"    ? std::optional(true)
+                                         : text == "false" ? std::optional(false)
+                                                           : std::nullopt; },
       [](bool v) { return std::string(v ? "true" : "false"); });
 }
 
@@ -152,8 +152,8 @@ Key choice(std::string path, std::vector<std::pair<std::string, FieldOf<At>>> ch
     return std::string();
   };
   key.default_value = default_of(key);
-  key.set = [at, choices = std::move(choices), names, range = key.range](Draft& draft, const Captures& captures,
-                                                                        const YamlNode& node, const Complain& complain) {
+  key.set = [at, choices = std::move(choices), names, range = key.range](Draft& draft, const Captures& captures, const YamlNode& node,
+                                                                         const Complain& complain) {
     for (const auto& [name, meaning] : choices) {
       if (node.kind == YamlNode::Kind::scalar && node.text == name) {
         at(draft, captures) = meaning;
@@ -180,8 +180,7 @@ Key texts(std::string path, std::string range, bool (*is_valid)(std::string_view
     return out.insert(0, "[").append("]");
   };
   key.default_value = default_of(key);
-  key.set = [at, is_valid, wanted = key.range](Draft& draft, const Captures& captures, const YamlNode& node,
-                                               const Complain& complain) {
+  key.set = [at, is_valid, wanted = key.range](Draft& draft, const Captures& captures, const YamlNode& node, const Complain& complain) {
     if (node.kind != YamlNode::Kind::list) return complain(node.place, "expected a list such as [a, b], got " + got(node));
     std::vector<std::string> out;
     for (const YamlNode& item : node.items) {

@@ -30,9 +30,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark&) override { any_ = true; }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    leaf(YamlNode::Kind::null, mark, anchor, "");
-  }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { leaf(YamlNode::Kind::null, mark, anchor, ""); }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
     problem(place_of(mark), "aliases are not supported: write the value out");
     leaf(YamlNode::Kind::null, mark, 0, "");
@@ -40,8 +38,7 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, const std::string& value) override {
     leaf(YamlNode::Kind::scalar, mark, anchor, value);
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     open(YamlNode::Kind::list, mark, anchor);
   }
   void OnSequenceEnd() override { close(); }

@@ -101,8 +101,7 @@ std::string format_coverage(const Schema& schema, const std::vector<CoverageRow>
     return names.empty() && !always ? std::string() : title + ": " + list(names) + "\n";
   };
   return text_table(std::move(table), "lrrrrrrrl") + "Of " + std::to_string(judged) + " features with " +
-         std::to_string(kCoverageValuesMin) + " values, outside " + range(kCoverageSlack) +
-         line("", CoverageVerdict::outside, true) +
+         std::to_string(kCoverageValuesMin) + " values, outside " + range(kCoverageSlack) + line("", CoverageVerdict::outside, true) +
          line("within, but in some " + window + " values in a row outside " + range(kWindowSlack), CoverageVerdict::outside_once, true) +
          line("above, since classes are in or out as a whole (compare the model's own)", CoverageVerdict::classes, false) +
          line("always, since all values are the same", CoverageVerdict::single_valued, false);

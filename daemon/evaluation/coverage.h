@@ -26,12 +26,12 @@ struct CoverageRow {
 };
 
 enum class CoverageVerdict : std::uint8_t {
-  few,           ///< too few values to say
+  few,  ///< too few values to say
   held,
   outside,
-  outside_once,  ///< holds over all values, not in some window
-  classes,       ///< more often than asked, of a discrete feature: a class is in or out as a whole
-  single_valued, ///< always, of a feature that has one value
+  outside_once,   ///< holds over all values, not in some window
+  classes,        ///< more often than asked, of a discrete feature: a class is in or out as a whole
+  single_valued,  ///< always, of a feature that has one value
 };
 CoverageVerdict verdict(const Schema& schema, const CoverageRow& row, double level);
 std::string_view to_string(CoverageVerdict verdict);

@@ -46,8 +46,7 @@ ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, std:
 /// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
 class ProtocolRunner {
  public:
-  ProtocolRunner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
-           const Moments& moments)
+  ProtocolRunner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator, const Moments& moments)
       : schema_(schema), version_(version), calibrator_(calibrator), moments_(moments) {
     for (FeatureId f = 0; moments_.mean.size() < schema.feature_count(); ++f) {
       const auto [mean, sd] = version.moments(f);
@@ -81,8 +80,8 @@ class ProtocolRunner {
   }
 
  private:
-  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive,
-             model::ScoreBoard& all, model::ScoreBoard* unseen) {
+  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive, model::ScoreBoard& all,
+             model::ScoreBoard* unseen) {
     const FeatureId f = truth.feature;
     const Feature& feature = schema_.features()[f];
     const FeatureState& state = question.before.features[f];
@@ -111,9 +110,8 @@ void advance(const Schema& schema, Snapshot& snapshot, const Event& event) {
 
 }  // namespace
 
-Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version,
-                                                  model::Calibrator& calibrator, const Moments& moments,
-                                                  const std::vector<Stay>& stays, int every,
+Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+                                                  const Moments& moments, const std::vector<Stay>& stays, int every,
                                                   const std::function<void(std::size_t)>& progress) {
   model::ScoreBoard all(schema.feature_count(), kNoWindow), unseen = all;
   ProtocolRunner runner(schema, version, calibrator, moments);
@@ -124,8 +122,7 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     Snapshot snapshot = state::new_snapshot(schema, stay.front().patient_id);
     for (std::size_t from = 0, to = 0; from < stay.size(); from = to) {
       const Time time = stay[from].time;
-      std::map<FeatureId, double>
-          arrived;  // what is measured twice in a moment counts once, as the store keeps it
+      std::map<FeatureId, double> arrived;  // what is measured twice in a moment counts once, as the store keeps it
       for (to = from; to < stay.size() && stay[to].time == time; ++to) {
         for (const FeatureValue& v : stay[to].values) arrived[v.feature] = v.value;
       }
@@ -144,9 +141,8 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
                                      result_of("next, never seen before", unseen, stays.size(), calibrator.level())};
 }
 
-Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version,
-                                      model::Calibrator& calibrator, const Moments& moments,
-                                      const std::vector<Stay>& stays,
+Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+                                      const Moments& moments, const std::vector<Stay>& stays,
                                       const std::function<void(std::size_t)>& progress) {
   model::ScoreBoard all(schema.feature_count(), kNoWindow);
   ProtocolRunner runner(schema, version, calibrator, moments);
@@ -211,9 +207,8 @@ FeatureResult average(const std::vector<const FeatureResult*>& features) {
 
 std::string row(const std::string& name, const FeatureResult& r) {
   char text[200];
-  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n",
-                name.c_str(), static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage,
-                r.width, r.mae_last, r.mae_mean);
+  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n", name.c_str(),
+                static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage, r.width, r.mae_last, r.mae_mean);
   return text;
 }
 
@@ -226,12 +221,11 @@ std::vector<CoverageRow> coverage_rows(const ProtocolResult& result) {
 }
 
 std::string format_table(const Schema& schema, const ProtocolResult& result) {
-  std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " +
-                     std::to_string(result.features.size()) +
+  std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " + std::to_string(result.features.size()) +
                      " features of equal weight, standardised units\n";
   char head[200];
-  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values",
-                "MAE", "RMSE", "CRPS", "cover90", "width", "last", "mean");
+  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values", "MAE", "RMSE", "CRPS", "cover90",
+                "width", "last", "mean");
   text += head;
   std::vector<const FeatureResult*> all;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
@@ -247,9 +241,8 @@ std::string format_table(const Schema& schema, const ProtocolResult& result) {
 
 std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
   const auto figures = [](const FeatureResult& r) {
-    return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},           {"rmse", r.rmse},
-                                  {"crps", r.crps},         {"coverage", r.coverage}, {"width", r.width},
-                                  {"mae_last", r.mae_last}, {"mae_mean", r.mae_mean}};
+    return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},     {"rmse", r.rmse},         {"crps", r.crps},
+                                  {"coverage", r.coverage}, {"width", r.width}, {"mae_last", r.mae_last}, {"mae_mean", r.mae_mean}};
   };
   nlohmann::ordered_json out = nlohmann::ordered_json::array();
   for (const ProtocolResult& result : results) {

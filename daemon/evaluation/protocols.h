@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "daemon/evaluation/coverage.h"
+#include "model/model_version.h"
 #include "model/predictive/calibration.h"
 #include "model/predictive/coverage.h"
-#include "model/model_version.h"
 #include "state/records/records.h"
 
 // The quality protocols of docs/quality.md on stays held in memory, for a frozen model version. Errors are in
@@ -20,15 +20,15 @@ struct FeatureResult {
   FeatureId feature = 0;
   std::uint64_t count = 0;
   double mae = 0, rmse = 0, coverage = 0, width = 0, crps = 0;  ///< coverage and width: calibrated interval
-  double mae_last = 0, mae_mean = 0;                             ///< reference predictors on the same values
+  double mae_last = 0, mae_mean = 0;                            ///< reference predictors on the same values
   model::Coverage intervals{};
 };
 
 struct ProtocolResult {
-  std::string protocol;                  ///< "next", "next, never seen before", "cross"
+  std::string protocol;  ///< "next", "next, never seen before", "cross"
   std::size_t stays = 0;
-  double level = 0.9;                    ///< of the intervals
-  std::vector<FeatureResult> features;   ///< those with at least one value
+  double level = 0.9;                   ///< of the intervals
+  std::vector<FeatureResult> features;  ///< those with at least one value
 };
 
 /// One patient's events in time order.
@@ -41,9 +41,8 @@ struct Moments {
 
 /// Each value at a time after the stay's first is predicted from what arrived strictly earlier. `every`: score one moment in so
 /// many (10 as the reference rows; (minute * 7919 + stay index) % every == 0), 1 for all. Gives "next" and "never seen".
-Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version,
-                                                  model::Calibrator& calibrator, const Moments& moments,
-                                                  const std::vector<Stay>& stays, int every,
+Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
+                                                  const Moments& moments, const std::vector<Stay>& stays, int every,
                                                   const std::function<void(std::size_t)>& progress);
 /// At the end of each stay, each modality in turn is hidden and its last values predicted from the rest.
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,

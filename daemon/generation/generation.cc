@@ -137,10 +137,10 @@ Status resolve(const Schema& schema, Destination place, const Json& value, Assig
 }
 
 bool taken(const Assignments& all, Destination place) {
-  return place.attribute ? std::any_of(all.attributes.begin(), all.attributes.end(),
-                                       [&](const AttributeValue& a) { return a.attribute == place.index; })
-                         : std::any_of(all.features.begin(), all.features.end(),
-                                       [&](const FeatureValue& v) { return v.feature == place.index; });
+  return place.attribute
+             ? std::any_of(all.attributes.begin(), all.attributes.end(),
+                           [&](const AttributeValue& a) { return a.attribute == place.index; })
+             : std::any_of(all.features.begin(), all.features.end(), [&](const FeatureValue& v) { return v.feature == place.index; });
 }
 
 }  // namespace
@@ -165,17 +165,17 @@ Result<Assignments> parse_assignments(const Schema& schema, const std::vector<st
       problems.add(name + ": given twice");
       continue;
     }
-    const auto json = place->attribute
-                          ? read_text(value, schema.attributes()[place->index].categories.empty() ? Likelihood::normal : Likelihood::categorical,
-                                      schema.attributes()[place->index].categories)
-                          : read_text(value, schema.features()[place->index].likelihood, schema.features()[place->index].categories);
+    const auto json =
+        place->attribute
+            ? read_text(value, schema.attributes()[place->index].categories.empty() ? Likelihood::normal : Likelihood::categorical,
+                        schema.attributes()[place->index].categories)
+            : read_text(value, schema.features()[place->index].likelihood, schema.features()[place->index].categories);
     if (const Status read = json.ok() ? resolve(schema, *place, *json, out) : json.status(); !read.ok()) {
       problems.add(name + ": " + read.message());
     }
   }
   if (!problems.none()) return problems.status();
-  std::sort(out.features.begin(), out.features.end(),
-            [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });
+  std::sort(out.features.begin(), out.features.end(), [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });
   return out;
 }
 
@@ -301,7 +301,8 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
     const bool was_set = std::any_of(plan.intervention.features.begin(), plan.intervention.features.end(),
                                      [f](const FeatureValue& v) { return v.feature == f; });
-    const bool asked = plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.factual, f);
+    const bool asked =
+        plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.factual, f);
     const bool drawn = asked && !was_set;
     drawn_any |= drawn;
     if (!drawn && !known(out.factual, f) && !was_set) continue;

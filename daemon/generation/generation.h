@@ -52,15 +52,15 @@ void hide(const Schema& schema, const std::vector<ModalityId>& modalities, Snaps
 void assign(const Schema& schema, const Assignments& assignments, Time time, Snapshot& snapshot);
 
 struct GenerationPlan {
-  std::size_t count = 1;      ///< samples a patient
+  std::size_t count = 1;  ///< samples a patient
   std::uint64_t seed = 1;
-  Millis later{0};            ///< asked for this long after the patient's newest time
+  Millis later{0};  ///< asked for this long after the patient's newest time
   std::vector<ModalityId> hidden;
-  /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `intervention` names are not drawn in its
-  /// arm.
+  /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `intervention` names are not drawn in
+  /// its arm.
   std::optional<Selection> features;
-  Assignments attributes;     ///< in both arms
-  Assignments intervention;            ///< the intervention; empty: there is but the first arm
+  Assignments attributes;    ///< in both arms
+  Assignments intervention;  ///< the intervention; empty: there is but the first arm
 };
 
 enum class Arm : std::uint8_t { factual, intervention };
@@ -68,14 +68,14 @@ std::string_view to_string(Arm arm);
 
 /// What is to be sampled of one patient.
 struct Generation {
-  Snapshot factual, intervention;           ///< what each arm is given; `intervention` is like `factual` without an intervention
+  Snapshot factual, intervention;  ///< what each arm is given; `intervention` is like `factual` without an intervention
   Time time{};
   bool two_arms = false;
-  std::vector<FeatureId> features;  ///< of every sample: known, set and drawn ones; ascending
+  std::vector<FeatureId> features;                         ///< of every sample: known, set and drawn ones; ascending
   std::vector<FeatureId> known, known_under_intervention;  ///< those that are not drawn, by arm
-  std::vector<FeatureId> of_interest;            ///< those that are drawn or set
-  std::vector<ModalityId> payloads;              ///< drawn in both arms; ascending
-  std::uint64_t number = 0;         ///< of the patient, from 0
+  std::vector<FeatureId> of_interest;                      ///< those that are drawn or set
+  std::vector<ModalityId> payloads;                        ///< drawn in both arms; ascending
+  std::uint64_t number = 0;                                ///< of the patient, from 0
   std::uint64_t seed = 0;
 };
 

@@ -19,9 +19,7 @@ std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 /// As short as it can be and nearer than any instrument reads: generated values have no more digits to tell.
 double rounded(double value) { return std::stod(fmt::format("{:.6g}", value)); }
 
-bool is_known(const std::vector<FeatureId>& known, FeatureId feature) {
-  return std::binary_search(known.begin(), known.end(), feature);
-}
+bool is_known(const std::vector<FeatureId>& known, FeatureId feature) { return std::binary_search(known.begin(), known.end(), feature); }
 
 /// A given value as it is, a drawn one rounded.
 Json feature_json(const Feature& feature, double value, bool drawn) {
@@ -125,9 +123,10 @@ void GenerationRows::csv(const Generation& what, Arm arm, std::size_t number, co
   const std::vector<FeatureId>& known = known_of(what, arm);
   std::string names;
   for (const FeatureId f : known) names += (names.empty() ? "" : " ") + schema_.qualified_name(f);
-  out += fmt::format("{},{},{},{},{},{:.6g},{},true,true,{}", is_made_up(snapshot) ? "" : std::to_string(what.number + 1), csv_field(snapshot.patient_id), number,
-                     what.two_arms ? to_string(arm) : "", is_made_up(snapshot) ? "" : format_rfc3339(what.time),
-                     hours_between(snapshot.first_time, what.time), model_version_, names);
+  out += fmt::format("{},{},{},{},{},{:.6g},{},true,true,{}", is_made_up(snapshot) ? "" : std::to_string(what.number + 1),
+                     csv_field(snapshot.patient_id), number, what.two_arms ? to_string(arm) : "",
+                     is_made_up(snapshot) ? "" : format_rfc3339(what.time), hours_between(snapshot.first_time, what.time), model_version_,
+                     names);
   for (std::size_t a = 0; a < snapshot.attributes.size(); ++a) {
     out += ',';
     if (!snapshot.attributes[a]) continue;

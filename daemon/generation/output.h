@@ -34,18 +34,18 @@ class GenerationRows {
   const std::string model_version_;
 };
 
-/// Per feature that is drawn or set (or category of one): the mean over all samples of each arm, and of the difference with its standard error, in
-/// memory of fixed size. Samples of one patient are independent, of several patients they are not: with more than one patient the
+/// Per feature that is drawn or set (or category of one): the mean over all samples of each arm, and of the difference with its standard
+/// error, in memory of fixed size. Samples of one patient are independent, of several patients they are not: with more than one patient the
 /// error is that of the mean over patients.
 class GenerationSummary {
  public:
   struct Row {
     FeatureId feature = 0;
-    int category = -1;          ///< of a feature with categories: the share of this one
+    int category = -1;  ///< of a feature with categories: the share of this one
     std::uint64_t patients = 0, samples = 0;
-    double mean = 0, sd = 0;    ///< of the observed arm, over samples
+    double mean = 0, sd = 0;                                 ///< of the observed arm, over samples
     double mean_set = 0, difference = 0, difference_se = 0;  ///< without an intervention 0
-    bool se_known = false;      ///< not from a single sample
+    bool se_known = false;                                   ///< not from a single sample
   };
 
   explicit GenerationSummary(const Schema& schema) : schema_(schema) {}

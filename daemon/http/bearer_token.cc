@@ -45,10 +45,9 @@ bool same_token(std::string_view expected, std::string_view given) {
 
 std::string_view bearer_of(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer ";
-  const bool fits = authorization.size() > scheme.size() &&
-                    std::equal(scheme.begin(), scheme.end(), authorization.begin(), [](char a, char b) {
-                      return a == std::tolower(static_cast<unsigned char>(b));
-                    });
+  const bool fits =
+      authorization.size() > scheme.size() && std::equal(scheme.begin(), scheme.end(), authorization.begin(),
+                                                         [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
   return fits ? authorization.substr(scheme.size()) : std::string_view();
 }
 

@@ -33,7 +33,10 @@ Result<std::string> outcome(const httplib::Result& result, const std::string& ur
   switch (result->status) {
     case 404: return Status(Code::not_found, error);
     case 503: return Status(Code::unavailable, "the daemon at " + url + " is not ready: " + error);
-    case 400: case 401: case 403: case 413: return Status(Code::invalid, "the daemon at " + url + " refuses: " + error);
+    case 400:
+    case 401:
+    case 403:
+    case 413: return Status(Code::invalid, "the daemon at " + url + " refuses: " + error);
     default: return Status(Code::internal, url + " answers " + std::to_string(result->status) + ": " + error);
   }
 }
@@ -72,8 +75,9 @@ Result<std::string> DaemonClient::get(const std::string& path) const {
 
 Result<std::string> DaemonClient::post(const std::string& path, const std::string& json) const {
   if (token_file_.empty()) {
-    return Status(Code::invalid, "this changes something and needs a token: set http.token_file for the daemon and here, or give "
-                                 "--token-file");
+    return Status(Code::invalid,
+                  "this changes something and needs a token: set http.token_file for the daemon and here, or give "
+                  "--token-file");
   }
   const auto token = read_token(token_file_);
   if (!token.ok()) return Status(Code::invalid, token.status().message() + " (" + token_file_ + ")");

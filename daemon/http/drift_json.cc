@@ -41,8 +41,12 @@ Json json_of(const Progress& progress, const drift::SubjectView& view) {
 std::string drift_json(const Config& config, const Progress& progress) {
   Json families = Json::array(), subjects = Json::array();
   for (const auto& [kind, counts] : count_subjects(progress.subjects, progress.event_time)) {
-    Json out{{"kind", kind},         {"subjects", counts.size()},    {"learning", counts.states[0]},
-             {"armed", counts.states[1]}, {"alarmed", counts.states[2]}, {"muted", counts.muted}};
+    Json out{{"kind", kind},
+             {"subjects", counts.size()},
+             {"learning", counts.states[0]},
+             {"armed", counts.states[1]},
+             {"alarmed", counts.states[2]},
+             {"muted", counts.muted}};
     put(out, "log_evidence_over_threshold_max", counts.over_threshold_max);
     families.push_back(std::move(out));
   }

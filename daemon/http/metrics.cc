@@ -23,19 +23,14 @@ using Labels = std::vector<ClientMetric::Label>;
 class Exposition {
  public:
   /// Begins a family; the next add() calls go into it.
-  Exposition& counter(std::string name, std::string help) {
-    return begin(std::move(name), std::move(help), MetricType::Counter);
-  }
-  Exposition& gauge(std::string name, std::string help) {
-    return begin(std::move(name), std::move(help), MetricType::Gauge);
-  }
+  Exposition& counter(std::string name, std::string help) { return begin(std::move(name), std::move(help), MetricType::Counter); }
+  Exposition& gauge(std::string name, std::string help) { return begin(std::move(name), std::move(help), MetricType::Gauge); }
 
   template <typename T>
   Exposition& add(T value, Labels labels = {}) {
     ClientMetric metric;
     metric.label = std::move(labels);
-    (families_.back().type == MetricType::Counter ? metric.counter.value : metric.gauge.value) =
-        static_cast<double>(value);
+    (families_.back().type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
     families_.back().metric.push_back(std::move(metric));
     return *this;
   }
@@ -70,9 +65,7 @@ class Exposition {
 
 void add_pipeline(Exposition& out, const Progress& p) {
   const EventCounts& c = p.counts;
-  out.counter("pipeline_consumed_total",
-              "Records consumed; the sum over the outcomes of lacuna_pipeline_events_total")
-      .add(c.consumed);
+  out.counter("pipeline_consumed_total", "Records consumed; the sum over the outcomes of lacuna_pipeline_events_total").add(c.consumed);
   out.counter("pipeline_events_total", "Events by where they went")
       .add(c.applied, {{"outcome", "applied"}})
       .add(c.duplicate, {{"outcome", "duplicate"}})
@@ -84,19 +77,16 @@ void add_pipeline(Exposition& out, const Progress& p) {
   }
   out.counter("pipeline_partial_total", "Applied events of which some values were refused").add(c.partial);
   out.counter("pipeline_imputations_total", "Imputation messages published").add(c.imputations);
-  out.counter("pipeline_imputed_values_total", "Values in published imputation messages")
-      .add(c.imputed_values);
+  out.counter("pipeline_imputed_values_total", "Values in published imputation messages").add(c.imputed_values);
   out.counter("pipeline_alerts_total", "Alert messages published: raised, updated, resolved").add(c.alerts);
   out.counter("pipeline_dead_letters_total", "Messages to the dead-letter topic").add(c.dead_letters);
   out.counter("pipeline_batches_total", "Batches committed").add(p.batches);
   out.counter("pipeline_aborted_batches_total", "Batches aborted and done again").add(p.aborted_batches);
   out.counter("pipeline_stage_seconds_total", "Time of the loop by stage");
   for (const auto& [stage, seconds] : p.stage_seconds) out.add(seconds, {{"stage", stage}});
-  out.durations("pipeline_batch_seconds", "Duration of a batch from decoding to hand-over to the learner",
-                p.batch_durations);
+  out.durations("pipeline_batch_seconds", "Duration of a batch from decoding to hand-over to the learner", p.batch_durations);
   out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read").add(p.lag);
-  out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance")
-      .add(p.assigned_partitions);
+  out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance").add(p.assigned_partitions);
   out.gauge("pipeline_ready", "1 while /readyz says so").add(p.ready ? 1 : 0);
   out.gauge("pipeline_event_time_seconds", "Newest clinical time applied, seconds since 1970");
   if (p.event_time != Time{}) out.add(static_cast<double>(p.event_time.time_since_epoch().count()) / 1000);
@@ -140,9 +130,7 @@ void add_learner(Exposition& out, const Progress& p) {
   out.counter("learner_examples_total", "Fresh examples learned from").add(l.examples);
   out.counter("learner_replayed_total", "Replayed examples learned from").add(l.replayed);
   out.counter("learner_versions_total", "Model versions published").add(l.versions);
-  out.counter("learner_skipped_steps_total",
-              "Steps whose loss or gradient was not finite: weights left as they were")
-      .add(l.skipped_steps);
+  out.counter("learner_skipped_steps_total", "Steps whose loss or gradient was not finite: weights left as they were").add(l.skipped_steps);
   out.gauge("learner_pace", "Gradient steps an example pays for, of the usual ones: 0 while learning is frozen, see alerts.on_critical")
       .add(p.steps_multiplier);
   out.gauge("learner_queued_examples", "Fresh examples waiting for the learner").add(l.queued);
@@ -156,12 +144,9 @@ void add_learner(Exposition& out, const Progress& p) {
 }
 
 void add_scores(Exposition& out, const Progress& p) {
-  out.counter("score_values_total", "Arriving values that were predicted before they were used")
-      .add(p.scores.count);
-  const std::pair<const char*, const model::ScoreBoard::Summary*> windows[] = {{"all", &p.scores},
-                                                                               {"recent", &p.recent}};
-  out.gauge("score_error",
-            "Mean absolute error in standard deviations, features weighted equally, by predictor");
+  out.counter("score_values_total", "Arriving values that were predicted before they were used").add(p.scores.count);
+  const std::pair<const char*, const model::ScoreBoard::Summary*> windows[] = {{"all", &p.scores}, {"recent", &p.recent}};
+  out.gauge("score_error", "Mean absolute error in standard deviations, features weighted equally, by predictor");
   for (const auto& [window, s] : windows) {
     if (s->features == 0) continue;
     out.add(s->error_model, {{"predictor", "model"}, {"window", window}})
@@ -184,19 +169,16 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
     for (FeatureId f = 0; f < p.features.size() && f < schema.feature_count(); ++f) {
       // A feature that never arrived has no error: absent, not 0.
       if (recent && p.features[f].recent_weight <= 0) continue;
-      value(p.features[f],
-            Labels{{"modality", schema.modality_of(f).name}, {"feature", schema.features()[f].name}});
+      value(p.features[f], Labels{{"modality", schema.modality_of(f).name}, {"feature", schema.features()[f].name}});
     }
   };
   const auto with = [](Labels labels, const char* name, const char* value) {
     labels.push_back({name, value});
     return labels;
   };
-  out.counter("feature_values_total",
-              "Arriving values that were predicted before they were used, by feature");
+  out.counter("feature_values_total", "Arriving values that were predicted before they were used, by feature");
   each([&](const Row& r, Labels l) { out.add(r.count, std::move(l)); }, false);
-  out.gauge("feature_error",
-            "Mean absolute error in standard deviations over the recent window, by feature and predictor");
+  out.gauge("feature_error", "Mean absolute error in standard deviations over the recent window, by feature and predictor");
   each(
       [&](const Row& r, const Labels& l) {
         out.add(r.recent_error_model / r.recent_weight, with(l, "predictor", "model"))
@@ -274,8 +256,7 @@ void add_detectors(Exposition& out, const Schema& schema, const Progress& p) {
   });
   out.gauge("detector_state", "1 for the state a detector is in, 0 for the others");
   each([&](const auto& s, const Labels& l) {
-    for (const auto state :
-         {drift::SubjectState::learning, drift::SubjectState::armed, drift::SubjectState::alarmed}) {
+    for (const auto state : {drift::SubjectState::learning, drift::SubjectState::armed, drift::SubjectState::alarmed}) {
       Labels labels = l;
       labels.push_back({"state", std::string(to_string(state))});
       out.add(s.state == state ? 1 : 0, std::move(labels));
@@ -283,8 +264,7 @@ void add_detectors(Exposition& out, const Schema& schema, const Progress& p) {
   });
   out.counter("detector_updates_total", "Updates of a detector");
   each([&](const auto& s, Labels l) { out.add(s.updates, std::move(l)); });
-  out.gauge("detector_rate_expected",
-            "Mean that a detector expects of what it watches: a rate, such as arrivals per patient-hour");
+  out.gauge("detector_rate_expected", "Mean that a detector expects of what it watches: a rate, such as arrivals per patient-hour");
   each([&](const auto& s, Labels l) {
     if (s.updates > 0) out.add(s.expected, std::move(l));
   });
@@ -294,9 +274,7 @@ void add_detectors(Exposition& out, const Schema& schema, const Progress& p) {
   });
   std::array<std::size_t, 2> open{};
   for (const Alert& alert : p.open_alerts) open[alert.severity == Severity::critical ? 1 : 0] += 1;
-  out.gauge("alerts_open", "Alerts raised and not resolved")
-      .add(open[0], {{"severity", "info"}})
-      .add(open[1], {{"severity", "critical"}});
+  out.gauge("alerts_open", "Alerts raised and not resolved").add(open[0], {{"severity", "info"}}).add(open[1], {{"severity", "critical"}});
 }
 
 void add_store(Exposition& out, const Progress& p) {

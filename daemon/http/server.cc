@@ -29,7 +29,7 @@ using httplib::Response;
 // hold a thread that a probe needs.
 constexpr std::size_t kThreads = 4;
 constexpr std::size_t kConnectionsMax = 64;  ///< being served or waiting; more wait in the kernel's backlog
-constexpr int kBacklog = 128;  ///< connections the kernel holds; beyond, a client tries again after a second
+constexpr int kBacklog = 128;                ///< connections the kernel holds; beyond, a client tries again after a second
 constexpr std::chrono::seconds kReadTimeout{5};
 constexpr std::chrono::seconds kWriteTimeout{5};
 /// A body over its limit is read and thrown away up to this many times the limit, so that the client gets to
@@ -62,44 +62,30 @@ class Server final : public httplib::Server {
 
 void fail(Response& response, int status, std::string_view message) {
   response.status = status;
-  response.set_content(
-      nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-      kJson);
+  response.set_content(nlohmann::json{{"error", message}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), kJson);
 }
 
 void fail(Response& response, const Status& status) {
   switch (status.code()) {
     case Code::invalid:
-    case Code::unsupported:
-      return fail(response, 400, status.message());
-    case Code::not_found:
-      return fail(response, 404, status.message());
+    case Code::unsupported: return fail(response, 400, status.message());
+    case Code::not_found: return fail(response, 404, status.message());
     case Code::unavailable:
     case Code::aborted:
-    case Code::fenced:
-      return fail(response, 503, status.message());
-    default:
-      spdlog::error("http: {}", status.to_string());
-      return fail(response, 500, "internal error; the log has more");
+    case Code::fenced: return fail(response, 503, status.message());
+    default: spdlog::error("http: {}", status.to_string()); return fail(response, 500, "internal error; the log has more");
   }
 }
 
 const char* reason_of(int status) {
   switch (status) {
-    case 400:
-      return "not a well-formed request";
-    case 401:
-      return "this call changes something: it needs `Authorization: Bearer TOKEN`, with the token in http.token_file";
-    case 404:
-      return "no such path; / lists them";
-    case 413:
-      return "the body is over http.body_bytes_max";
-    case 414:
-      return "the path is too long";
-    case 415:
-      return "this content encoding is not supported";
-    default:
-      return "the request could not be served";
+    case 400: return "not a well-formed request";
+    case 401: return "this call changes something: it needs `Authorization: Bearer TOKEN`, with the token in http.token_file";
+    case 404: return "no such path; / lists them";
+    case 413: return "the body is over http.body_bytes_max";
+    case 414: return "the path is too long";
+    case 415: return "this content encoding is not supported";
+    default: return "the request could not be served";
   }
 }
 
@@ -140,8 +126,7 @@ const Endpoint* endpoint_of(std::string_view path) {
 
 class HttpServerImpl final : public HttpServer {
  public:
-  HttpServerImpl(const Config& config, Pipeline& pipeline, Clock clock)
-      : config_(config), pipeline_(pipeline), clock_(std::move(clock)) {}
+  HttpServerImpl(const Config& config, Pipeline& pipeline, Clock clock) : config_(config), pipeline_(pipeline), clock_(std::move(clock)) {}
 
   ~HttpServerImpl() override {
     server_.stop();
@@ -167,13 +152,10 @@ class HttpServerImpl final : public HttpServer {
     }
     const std::string& address = config_.http.address;
     port_ = config_.http.port;
-    if (port_ == 0)
-      port_ = server_.bind_to_any_port(address);
-    else if (!server_.bind_to_port(address, port_))
-      port_ = -1;
+    if (port_ == 0) port_ = server_.bind_to_any_port(address);
+    else if (!server_.bind_to_port(address, port_)) port_ = -1;
     if (port_ <= 0) {
-      return {Code::unavailable, "http: cannot listen on " + address + ":" +
-                                     std::to_string(config_.http.port) +
+      return {Code::unavailable, "http: cannot listen on " + address + ":" + std::to_string(config_.http.port) +
                                      " (taken, or not an address of this machine)"};
     }
     server_.widen_backlog();
@@ -196,8 +178,7 @@ class HttpServerImpl final : public HttpServer {
       const Endpoint* const endpoint = endpoint_of(request.path);
       if (endpoint == nullptr) {
         fail(response, 404, reason_of(404));
-      } else if (request.method != endpoint->method &&
-                 !(request.method == "HEAD" && std::string_view(endpoint->method) == "GET")) {
+      } else if (request.method != endpoint->method && !(request.method == "HEAD" && std::string_view(endpoint->method) == "GET")) {
         response.set_header("Allow", endpoint->method);
         fail(response, 405, std::string("this path takes ") + endpoint->method);
       } else if (!endpoint->changes || may_change(request, response)) {
@@ -222,27 +203,19 @@ class HttpServerImpl final : public HttpServer {
   }
 
   void add_views() {
-    get("/", [this](const Request&, Response& response) {
-      response.set_content(status_page(), "text/html; charset=utf-8");
-    });
+    get("/", [this](const Request&, Response& response) { response.set_content(status_page(), "text/html; charset=utf-8"); });
     get("/metrics", [this](const Request&, Response& response) {
-      response.set_content(prometheus_text(config_, pipeline_.progress()),
-                           "text/plain; version=0.0.4; charset=utf-8");
+      response.set_content(prometheus_text(config_, pipeline_.progress()), "text/plain; version=0.0.4; charset=utf-8");
     });
     get("/livez", [this](const Request&, Response& response) {
-      if (pipeline_.live())
-        response.set_content("{\"status\":\"ok\"}", kJson);
-      else
-        fail(response, 503, "the loop does not move");
+      if (pipeline_.live()) response.set_content("{\"status\":\"ok\"}", kJson);
+      else fail(response, 503, "the loop does not move");
     });
     get("/readyz", [this](const Request&, Response& response) {
-      if (const Status ready = pipeline_.ready(); ready.ok())
-        response.set_content("{\"status\":\"ok\"}", kJson);
-      else
-        fail(response, 503, ready.message());
+      if (const Status ready = pipeline_.ready(); ready.ok()) response.set_content("{\"status\":\"ok\"}", kJson);
+      else fail(response, 503, ready.message());
     });
-    get("/v1/model",
-        [this](const Request&, Response& response) { response.set_content(pipeline_.model_json(), kJson); });
+    get("/v1/model", [this](const Request&, Response& response) { response.set_content(pipeline_.model_json(), kJson); });
     get("/v1/alerts", [this](const Request&, Response& response) {
       std::string out = "{\"alerts\":[";
       for (const Alert& alert : pipeline_.progress().open_alerts) {
@@ -251,18 +224,15 @@ class HttpServerImpl final : public HttpServer {
       }
       response.set_content(out + "]}", kJson);
     });
-    get("/v1/drift", [this](const Request&, Response& response) {
-      response.set_content(drift_json(config_, pipeline_.progress()), kJson);
-    });
-    get("/v1/missingness", [this](const Request&, Response& response) {
-      response.set_content(missingness_json(pipeline_.missingness()), kJson);
-    });
+    get("/v1/drift",
+        [this](const Request&, Response& response) { response.set_content(drift_json(config_, pipeline_.progress()), kJson); });
+    get("/v1/missingness",
+        [this](const Request&, Response& response) { response.set_content(missingness_json(pipeline_.missingness()), kJson); });
     get("/v1/patients/.+", [this](const Request& request, Response& response) {
       // Before the store is restored, "no such patient" would be a guess.
       if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
       const Result<Snapshot> found = pipeline_.patient(request.path.substr(kPatients.size()));
-      if (found.ok())
-        return response.set_content(streaming::encode_snapshot(*config_.schema, *found, clock_()), kJson);
+      if (found.ok()) return response.set_content(streaming::encode_snapshot(*config_.schema, *found, clock_()), kJson);
       if (found.code() == Code::not_found) return fail(response, 404, "no such patient on this instance");
       fail(response, found.status());
     });
@@ -270,15 +240,12 @@ class HttpServerImpl final : public HttpServer {
 
   void add_posts() {
     server_.Post(std::string(kImpute),
-                 [this](const Request&, Response& response, const httplib::ContentReader& body) {
-                   impute(body, response);
-                 });
+                 [this](const Request&, Response& response, const httplib::ContentReader& body) { impute(body, response); });
     using Action = OperatorCommand::Action;
     static constexpr std::pair<std::string_view, Action> decisions[] = {
         {kAccept, Action::accept}, {kMute, Action::mute}, {kUnmute, Action::unmute}};
     for (const auto& [path, action] : decisions) {
-      server_.Post(std::string(path), [this, decision = action](const Request&, Response& response,
-                                                              const httplib::ContentReader& body) {
+      server_.Post(std::string(path), [this, decision = action](const Request&, Response& response, const httplib::ContentReader& body) {
         command(decision, body, response);
       });
     }
@@ -301,9 +268,7 @@ class HttpServerImpl final : public HttpServer {
     return false;
   }
 
-  void get(const std::string& pattern, httplib::Server::Handler handler) {
-    server_.Get(pattern, std::move(handler));
-  }
+  void get(const std::string& pattern, httplib::Server::Handler handler) { server_.Get(pattern, std::move(handler)); }
 
   /// Empty: the response says why.
   std::optional<std::string> read(const httplib::ContentReader& body, Response& response) const {
@@ -337,8 +302,7 @@ class HttpServerImpl final : public HttpServer {
     const auto json = read(body, response);
     if (!json) return;
     if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
-    const Result<streaming::ImputeRequest> request =
-        streaming::decode_impute_request(*config_.schema, *json, config_.limits, clock_());
+    const Result<streaming::ImputeRequest> request = streaming::decode_impute_request(*config_.schema, *json, config_.limits, clock_());
     if (!request.ok()) return fail(response, request.status());
     const Result<Imputation> imputed = pipeline_.impute(*request);
     if (!imputed.ok()) return fail(response, imputed.status());
@@ -352,28 +316,21 @@ class HttpServerImpl final : public HttpServer {
     const auto escaped = [](std::string_view text) {
       std::string out;
       for (const char c : text) {
-        if (c == '<')
-          out += "&lt;";
-        else if (c == '>')
-          out += "&gt;";
-        else if (c == '&')
-          out += "&amp;";
-        else
-          out += c;
+        if (c == '<') out += "&lt;";
+        else if (c == '>') out += "&gt;";
+        else if (c == '&') out += "&amp;";
+        else out += c;
       }
       return out;
     };
-    std::string out = "<!doctype html><meta charset=\"utf-8\"><title>Lacuna</title><h1>Lacuna " +
-                      escaped(config_.instance) + "</h1>\n<p>" +
-                      (ready.ok() ? "ready" : "not ready: " + escaped(ready.message())) + "; model " +
-                      escaped(p.model_version) + "; consumed " + std::to_string(p.counts.consumed) +
-                      " records, lag " + std::to_string(p.lag) +
+    std::string out = "<!doctype html><meta charset=\"utf-8\"><title>Lacuna</title><h1>Lacuna " + escaped(config_.instance) + "</h1>\n<p>" +
+                      (ready.ok() ? "ready" : "not ready: " + escaped(ready.message())) + "; model " + escaped(p.model_version) +
+                      "; consumed " + std::to_string(p.counts.consumed) + " records, lag " + std::to_string(p.lag) +
                       "; open alerts: " + std::to_string(p.open_alerts.size()) + "</p>\n<ul>\n";
     for (const Endpoint& e : kEndpoints) {
       const std::string path(e.path);
       const bool link = std::string_view(e.method) == "GET" && path.find('{') == std::string::npos;
-      out += "<li>" + (link ? "<a href=\"" + path + "\">" + path + "</a>" : path) + " " +
-             std::string(e.what) + "</li>\n";
+      out += "<li>" + (link ? "<a href=\"" + path + "\">" + path + "</a>" : path) + " " + std::string(e.what) + "</li>\n";
     }
     return out + "</ul>\n";
   }

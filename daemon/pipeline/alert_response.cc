@@ -21,9 +21,8 @@ int AlertResponse::steps_multiplier(std::span<const Alert> open) const {
 
 void AlertResponse::annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const {
   const int now = steps_multiplier(open);
-  const std::string changed = config_.on_critical == OnCritical::freeze
-                                  ? "frozen"
-                                  : "sped up " + std::to_string(config_.adapt_factor) + " times";
+  const std::string changed =
+      config_.on_critical == OnCritical::freeze ? "frozen" : "sped up " + std::to_string(config_.adapt_factor) + " times";
   for (Alert& alert : alerts) {
     alert.model_version = version;
     if (!reacts() || alert.severity != Severity::critical) continue;

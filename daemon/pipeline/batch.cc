@@ -4,8 +4,8 @@
 #include <cmath>
 #include <deque>
 
-#include "daemon/pipeline/imputation.h"
 #include "daemon/pipeline/alert_response.h"
+#include "daemon/pipeline/imputation.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
 #include "state/records/scale.h"
@@ -21,8 +21,7 @@ namespace {
 /// Randomness that depends on the input position and the configured seed alone: the same input gives the same output.
 std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) {
   return hash64(position.topic,
-                mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^
-                                   (static_cast<std::uint64_t>(position.partition) << 48))));
+                mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^ (static_cast<std::uint64_t>(position.partition) << 48))));
 }
 
 /// The scale that errors are told in: that of the version which predicted.
@@ -43,8 +42,7 @@ state::RecordCounts& Batch::tally(std::size_t record) {
   return tallies_[{at.topic, at.partition}];
 }
 
-void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message,
-                   bool whole) {
+void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole) {
   counts_.refused_by[static_cast<std::size_t>(reason)] += 1;
   if (whole) tally(record).refused += 1;
   dead_letter(record, reason, stage, message);
@@ -148,11 +146,11 @@ void Batch::advance(drift::Monitor& monitor) {
       changed_[patient] = arrived.record;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
-      monitor.observe(drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, arrived.event.values,
-                                     arrived.event.attributes});
+      monitor.observe(
+          drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, arrived.event.values, arrived.event.attributes});
       for (const FeatureValue& v : arrived.event.values) {
-        auto same = std::find_if(moment.values.begin(), moment.values.end(),
-                                 [&v](const FeatureValue& w) { return w.feature == v.feature; });
+        auto same =
+            std::find_if(moment.values.begin(), moment.values.end(), [&v](const FeatureValue& w) { return w.feature == v.feature; });
         if (same == moment.values.end()) moment.values.push_back(v);
         else same->value = v.value;
       }
@@ -188,8 +186,7 @@ std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
   return out;
 }
 
-std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version,
-                                                             std::span<const model::Query> queries) {
+std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version, std::span<const model::Query> queries) {
   std::vector<std::optional<model::Prediction>> out;
   out.reserve(queries.size());
   if (queries.empty()) return out;
@@ -234,8 +231,9 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       const auto [feature, value] = m.values[k];
       const FeatureState& known = m.before.features[feature];
       const double u = to_unit(mix64(queries[i].seed + feature));
-      const model::Score s = model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
-                                                  predictions[i]->predictive[k], {feature, value, last_of(known), u});
+      const model::Score s =
+          model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
+                               predictions[i]->predictive[k], {feature, value, last_of(known), u});
       state.scores.add(s);
       if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
@@ -299,8 +297,12 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   std::vector<model::Query> queries;
   for (const auto& [patient, record] : changed_) {
     const Snapshot& s = snapshots_[patient];
-    queries.push_back({&s, s.last_time, features_to_impute(config_, s, s.last_time), {},
-                       position_seed(config_.model.seed, s.source), payloads_to_impute(config_, s, s.last_time),
+    queries.push_back({&s,
+                       s.last_time,
+                       features_to_impute(config_, s, s.last_time),
+                       {},
+                       position_seed(config_.model.seed, s.source),
+                       payloads_to_impute(config_, s, s.last_time),
                        config_.imputation_explain});
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
@@ -322,15 +324,18 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   streaming::Transaction out;
   out.changelog_topic = config_.topics.state;
   for (const Imputation& imputation : imputations_) {
-    out.outputs.push_back({config_.topics.imputations, std::nullopt, imputation.patient_id,
-                           streaming::encode_imputation(*config_.schema, imputation), {}});
+    out.outputs.push_back(
+        {config_.topics.imputations, std::nullopt, imputation.patient_id, streaming::encode_imputation(*config_.schema, imputation), {}});
   }
   for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();
   for (const auto& [patient, record] : changed_) {
     // All modalities of a patient share one changelog record, payloads too; the partition is the input's.
-    out.outputs.push_back({config_.topics.state, records_[record].position.partition, patient + "/tabular",
-                           state::encode_snapshot(*config_.schema, snapshots_[patient]), {}});
+    out.outputs.push_back({config_.topics.state,
+                           records_[record].position.partition,
+                           patient + "/tabular",
+                           state::encode_snapshot(*config_.schema, snapshots_[patient]),
+                           {}});
   }
   counts_.dead_letters = dead_letters_.size();
   for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
@@ -352,8 +357,11 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
     state::StoredPosition position;
     position.input_next = out.next_offsets[partition];
     position.counts = total;
-    out.outputs.push_back({config_.topics.state, partition.partition, partition.topic + std::string(kPartitionKeySuffix),
-                           state::encode_position({partition.topic, partition.partition, position}), {}});
+    out.outputs.push_back({config_.topics.state,
+                           partition.partition,
+                           partition.topic + std::string(kPartitionKeySuffix),
+                           state::encode_position({partition.topic, partition.partition, position}),
+                           {}});
   }
   return out;
 }

@@ -23,8 +23,7 @@ namespace lacuna::daemon {
 
 class Batch {
  public:
-  Batch(const Config& config, std::vector<streaming::Record> records)
-      : config_(config), records_(std::move(records)) {}
+  Batch(const Config& config, std::vector<streaming::Record> records) : config_(config), records_(std::move(records)) {}
 
   const std::vector<streaming::Record>& records() const { return records_; }
 
@@ -33,7 +32,8 @@ class Batch {
   /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
   /// from the store.
   Status load(const state::Store& store, const state::StateChange* before);
-  /// Applies the events in event-time order, tells the monitor of arrivals and of what became of each record, keeps what was known before each moment.
+  /// Applies the events in event-time order, tells the monitor of arrivals and of what became of each record, keeps what was known before
+  /// each moment.
   void advance(drift::Monitor& monitor);
   /// Test-then-train: predicts the arrived values from what was known before them.
   void score(const model::ModelVersion& version, StreamState& state);
@@ -68,8 +68,7 @@ class Batch {
   void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
-  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version,
-                                                        std::span<const model::Query> queries);
+  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version, std::span<const model::Query> queries);
   /// Feedback for what was never measured, from a share of `asked`.
   void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
 

@@ -17,9 +17,9 @@ struct StagedBatch {
   streaming::Transaction transaction;  ///< until its commit is started
   state::StateChange change;
   std::vector<Alert> alerts;
-  int steps_multiplier = 1;            ///< by which its examples are learned
+  int steps_multiplier = 1;  ///< by which its examples are learned
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-  bool committed = false;              ///< durable in the log, not yet in the store
+  bool committed = false;  ///< durable in the log, not yet in the store
 };
 
 /// The last part of a batch's way: its transaction in the log, and only then its change in the store. The loop's thread only.

@@ -69,9 +69,8 @@ void GroupMembership::revoked(const std::vector<TopicPartition>& removed, bool l
     restores_.remove(p);
     alignment_.revoke(p);
     context_.applied_counts.erase(p);
-    std::erase_if(pending_, [&p](const streaming::Record& r) {
-      return r.position.topic == p.topic && r.position.partition == p.partition;
-    });
+    std::erase_if(pending_,
+                  [&p](const streaming::Record& r) { return r.position.topic == p.topic && r.position.partition == p.partition; });
   }
   if (!removed.empty()) spdlog::info("{} partitions {}", removed.size(), lost ? "lost" : "given up");
 }

@@ -19,9 +19,8 @@ std::vector<ImputedWord> most_expected(const model::PayloadPrediction& predictio
     return std::isnan(prediction.mean[i]) ? -std::numeric_limits<float>::infinity() : prediction.mean[i];
   };
   const std::size_t kept = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(), [&rank](std::size_t a, std::size_t b) {
-    return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
+                    [&rank](std::size_t a, std::size_t b) { return rank(a) != rank(b) ? rank(a) > rank(b) : a < b; });
   std::vector<ImputedWord> words;
   for (std::size_t i = 0; i < kept; ++i) words.push_back({prediction.vocabulary[order[i]], static_cast<double>(prediction.mean[order[i]])});
   return words;
@@ -89,8 +88,7 @@ std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& 
   return wanted;
 }
 
-Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
-                                  const model::ModelVersion& version) {
+Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request, const model::ModelVersion& version) {
   if (request.samples == 0) return model::Samples();
   if (request.samples * query.wanted.size() > kSampledValuesMax) {
     return {Code::invalid, "samples: " + std::to_string(request.samples) + " of " + std::to_string(query.wanted.size()) +
@@ -134,8 +132,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
     const model::Recency recency = model::recency_of(schema, f, snapshot.features[f], time);
     ImputedValue value;
     value.feature = f;
-    value.reason =
-        recency == model::Recency::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
+    value.reason = recency == model::Recency::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
     value.mean = p.mean();
     value.median = p.median();
     value.sd = p.sd();
@@ -153,8 +150,8 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
     if (config.imputation_payloads == PayloadDetail::none) break;
     const model::Recency recency = model::payload_recency_of(schema, snapshot, p.modality, time);
     const bool never = recency == model::Recency::never_measured;
-    out.payloads.push_back(make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale,
-                                                config.imputation_payloads));
+    out.payloads.push_back(
+        make_imputed_payload(schema, p, never ? ImputationReason::never_measured : ImputationReason::stale, config.imputation_payloads));
   }
   return out;
 }

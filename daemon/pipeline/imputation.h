@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "daemon/config/config.h"
-#include "model/predictive/calibration.h"
 #include "model/model_version.h"
+#include "model/predictive/calibration.h"
 #include "state/records/records.h"
 #include "streaming/messages/snapshot_codec.h"
 
@@ -24,8 +24,7 @@ inline constexpr std::size_t kSampledValuesMax = 20'000;
 
 /// The joint samples of what `query` wants that the request asks for; without ones when it asks for none. Other patients' samples
 /// are others, whatever the seed.
-Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request,
-                                  const model::ModelVersion& version);
+Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request, const model::ModelVersion& version);
 
 /// A prediction as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
 /// `prediction.payloads`.

@@ -28,9 +28,9 @@ class LatentReference {
 
  private:
   std::vector<Snapshot> snapshots_;
-  std::size_t saved_ = 0;     ///< of snapshots_
+  std::size_t saved_ = 0;  ///< of snapshots_
   bool changed_ = false;
-  std::string encoded_by_;    ///< version whose codes the monitor has
+  std::string encoded_by_;  ///< version whose codes the monitor has
 };
 
 }  // namespace lacuna::daemon

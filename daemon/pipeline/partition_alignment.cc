@@ -5,7 +5,7 @@
 namespace lacuna::daemon {
 
 PartitionAlignment::Change PartitionAlignment::observe(const std::map<streaming::TopicPartition, Time>& newest,
-                                     const std::function<bool(const streaming::TopicPartition&)>& has_more) {
+                                                       const std::function<bool(const streaming::TopicPartition&)>& has_more) {
   const auto now = std::chrono::steady_clock::now();
   Time slowest = Time::max(), fastest = Time::min();
   for (auto& [partition, state] : partitions_) {

@@ -51,7 +51,8 @@ class PipelineImpl final : public Pipeline {
   bool live() const override {
     // A commit that is not answered is waited for, and its outcome found out; nothing is wrong with the loop.
     const Config::Log& log = context_.config.log;
-    const Millis limit = kTurnMax + (log.kind == LogKind::kafka ? 2 * log.kafka.transaction_timeout + log.kafka.request_timeout : Millis(0));
+    const Millis limit =
+        kTurnMax + (log.kind == LogKind::kafka ? 2 * log.kafka.transaction_timeout + log.kafka.request_timeout : Millis(0));
     return context_.status.beat_within(limit);
   }
 
@@ -111,16 +112,19 @@ Result<Imputation> PipelineImpl::impute(const streaming::ImputeRequest& request)
   const auto learner = context_.current_learner();
   if (!learner) return Status(Code::unavailable, "the model is not loaded yet");
   const auto version = learner->current();
-  model::Query query{&snapshot, snapshot.last_time, features_to_impute(config, snapshot, snapshot.last_time), {},
-                     config.model.seed, payloads_to_impute(config, snapshot, snapshot.last_time),
+  model::Query query{&snapshot,
+                     snapshot.last_time,
+                     features_to_impute(config, snapshot, snapshot.last_time),
+                     {},
+                     config.model.seed,
+                     payloads_to_impute(config, snapshot, snapshot.last_time),
                      config.imputation_explain || request.explain};
   auto predictions = version->predict({&query, 1});
   if (!predictions.ok()) return predictions.status();
   const auto samples = sample_for(query, request, *version);
   if (!samples.ok()) return samples.status();
   const std::lock_guard lock(context_.stream_mutex);
-  Imputation out =
-      make_imputation(config, snapshot, snapshot.last_time, predictions->front(), context_.stream.calibrator, version->id());
+  Imputation out = make_imputation(config, snapshot, snapshot.last_time, predictions->front(), context_.stream.calibrator, version->id());
   for (std::size_t i = 0; i < out.values.size(); ++i) {
     for (std::size_t n = 0; n < samples->count(); ++n) out.values[i].samples.push_back(samples->at(n, i));
   }
@@ -129,8 +133,7 @@ Result<Imputation> PipelineImpl::impute(const streaming::ImputeRequest& request)
 
 }  // namespace
 
-Result<std::unique_ptr<Pipeline>> Pipeline::make(const Config& config, streaming::LogFactory& log, Clock clock,
-                                                 Hooks hooks) {
+Result<std::unique_ptr<Pipeline>> Pipeline::make(const Config& config, streaming::LogFactory& log, Clock clock, Hooks hooks) {
   auto pipeline = std::make_unique<PipelineImpl>(config, log, std::move(clock), std::move(hooks));
   if (Status s = pipeline->open(); !s.ok()) return s;
   return std::unique_ptr<Pipeline>(std::move(pipeline));

@@ -23,18 +23,18 @@ namespace lacuna::daemon {
 class Pipeline {
  public:
   struct Hooks {
-    std::function<void(const Progress&)> after_batch;             ///< on the loop's thread; must be quick
+    std::function<void(const Progress&)> after_batch;  ///< on the loop's thread; must be quick
     std::function<void(const Alert&)> on_alert;
     std::function<void(const std::vector<Imputation>&)> on_imputations;  ///< demo only: compares with the truth
-    std::function<void(Millis)> sleep;               ///< instead of waiting for what is out of reach: simulated clocks
-    std::function<void(const Status& ready)> alive;  ///< each time the loop moves: for a watchdog
+    std::function<void(Millis)> sleep;                                   ///< instead of waiting for what is out of reach: simulated clocks
+    std::function<void(const Status& ready)> alive;                      ///< each time the loop moves: for a watchdog
     /// Tests of recovery: called at each of kPoints with the batch at hand. What it throws is a fault of that batch when it
     /// is a std::exception, before "encoded"; anything else passes through, as if the process had ended there.
     std::function<void(std::string_view point, std::span<const streaming::Record> batch)> at_point;
   };
   /// The moments between two steps of the loop at which a crash is worth testing.
-  static constexpr std::array kPoints{"polled",    "decoded", "scored",     "imputed",      "encoded", "commit_started",
-                                      "committed", "applied", "restored", "checkpointed"};
+  static constexpr std::array kPoints{"polled",         "decoded",   "scored",  "imputed",  "encoded",
+                                      "commit_started", "committed", "applied", "restored", "checkpointed"};
 
   /// Opens the local store, setting a damaged one aside; the log is joined in run(), however long that takes. The factory
   /// must outlive it.
@@ -42,8 +42,8 @@ class Pipeline {
   virtual ~Pipeline() = default;
 
   /// Until stop() (drains, checkpoints, leaves the group: Ok) or a failure that waiting cannot mend; `corrupt`: the store is
-  /// damaged: destroy this, quarantine_store(), and make a new one, which rebuilds it from the log. With `until_idle`, returns once everything
-  /// there is has been consumed and learned.
+  /// damaged: destroy this, quarantine_store(), and make a new one, which rebuilds it from the log. With `until_idle`, returns once
+  /// everything there is has been consumed and learned.
   virtual Status run(bool until_idle) = 0;
   /// One turn of the loop: a poll and what it brings; true when there was work to do. run() is nothing but turns; simulations
   /// of several instances on one thread call it instead. What run() does at its end is left out.
@@ -53,7 +53,7 @@ class Pipeline {
   virtual Progress progress() const = 0;
   /// The loop moved within the last 30 s, and with Kafka what an unanswered commit may take.
   virtual bool live() const = 0;
-  virtual Status ready() const = 0;                    ///< assigned and restored, or why not
+  virtual Status ready() const = 0;  ///< assigned and restored, or why not
   /// not_found also when another instance holds the patient.
   virtual Result<Snapshot> patient(const std::string& id) const = 0;
   /// Imputes a snapshot now, with the serving version and calibration, and draws the joint samples asked for; `invalid`: too many

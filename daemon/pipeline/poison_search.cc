@@ -21,8 +21,7 @@ Status PoisonSearch::failed(const std::vector<streaming::Record>& batch, const c
   if (first && ++run_ > kRunMax) {
     return {Code::internal, std::to_string(run_) + " records in a row fail, the last in " + stage + ": " + why.message()};
   }
-  spdlog::warn("record {}/{} at {} fails in {} ({}): it goes to the dead letters", at.topic, at.partition, at.offset, stage,
-               why.message());
+  spdlog::warn("record {}/{} at {} fails in {} ({}): it goes to the dead letters", at.topic, at.partition, at.offset, stage, why.message());
   return {};
 }
 

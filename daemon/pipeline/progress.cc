@@ -3,9 +3,9 @@
 namespace lacuna::daemon {
 
 EventCounts& EventCounts::operator+=(const EventCounts& batch) {
-  for (const auto member : {&EventCounts::consumed, &EventCounts::applied, &EventCounts::duplicate, &EventCounts::late, &EventCounts::refused,
-                            &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts,
-                            &EventCounts::dead_letters}) {
+  for (const auto member :
+       {&EventCounts::consumed, &EventCounts::applied, &EventCounts::duplicate, &EventCounts::late, &EventCounts::refused,
+        &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts, &EventCounts::dead_letters}) {
     this->*member += batch.*member;
   }
   for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];

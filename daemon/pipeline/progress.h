@@ -44,14 +44,14 @@ struct BatchDurations {
 /// What went wrong outside, and what is being done about it. Sums since the process started.
 struct Recovery {
   std::size_t restoring_partitions = 0;
-  std::int64_t records_left = 0;              ///< of the changelog, for the partition being restored
+  std::int64_t records_left = 0;  ///< of the changelog, for the partition being restored
   std::uint64_t records_restored = 0;
   double restore_seconds = 0;
   std::uint64_t wiped_ahead = 0, wiped_too_old = 0;  ///< partitions, see Restore::Wiped
-  std::size_t damaged_stores = 0;             ///< set aside beside data_dir/state, for somebody to look at and delete
-  std::size_t state_parts_begun_afresh = 0;   ///< see StreamState::begun_afresh
-  std::uint64_t rejoins = 0;                  ///< made a new client after being fenced or an unknown outcome
-  double unavailable_seconds = 0;             ///< waited for something out of reach: the log, room on the disk
+  std::size_t damaged_stores = 0;                    ///< set aside beside data_dir/state, for somebody to look at and delete
+  std::size_t state_parts_begun_afresh = 0;          ///< see StreamState::begun_afresh
+  std::uint64_t rejoins = 0;                         ///< made a new client after being fenced or an unknown outcome
+  double unavailable_seconds = 0;                    ///< waited for something out of reach: the log, room on the disk
 };
 
 /// By input partition, since its first record.
@@ -59,21 +59,21 @@ using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
 
 /// A consistent copy of what an operator wants to see; made after each batch.
 struct Progress {
-  EventCounts counts;                 ///< since the process started
+  EventCounts counts;  ///< since the process started
   std::uint64_t batches = 0;
   std::uint64_t aborted_batches = 0;
-  double batch_seconds = 0;      ///< the last one, whole
+  double batch_seconds = 0;  ///< the last one, whole
   BatchDurations batch_durations;
   std::map<std::string, double> stage_seconds;  ///< sums since start, by stage; commit: what it was waited for
   std::int64_t lag = 0;
-  Time event_time{};             ///< newest clinical time applied, in this life or an earlier one
+  Time event_time{};  ///< newest clinical time applied, in this life or an earlier one
   std::string model_version;
   model::LearnerStats learner;
   model::ScoreBoard::Summary scores, recent;
   std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
   std::vector<drift::SubjectView> subjects;
   std::vector<Alert> open_alerts;
-  int steps_multiplier = 1;                  ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
+  int steps_multiplier = 1;  ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
   std::size_t assigned_partitions = 0;
   Tallies partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;

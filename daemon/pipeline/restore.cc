@@ -25,8 +25,8 @@ std::string_view to_string(Restore::Wiped wiped) {
   return "unknown";
 }
 
-Result<Restore> Restore::begin(const Config& config, const streaming::TopicPartition& partition,
-                               const streaming::Committed& committed, state::Store& store, Time now) {
+Result<Restore> Restore::begin(const Config& config, const streaming::TopicPartition& partition, const streaming::Committed& committed,
+                               state::Store& store, Time now) {
   Restore out(config, partition);
   const auto positions = store.positions();
   if (!positions.ok()) return positions.status();
@@ -66,8 +66,8 @@ Status Restore::take(const std::vector<streaming::Record>& records, const state:
     if (!record->value) continue;
     // The local store is not to blame, and setting it aside would not help.
     const auto explain = [at = record->position](const Status& why) -> Status {
-      return {why.code() == Code::corrupt ? Code::internal : why.code(), "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) +
-                              ": " + why.message()};
+      return {why.code() == Code::corrupt ? Code::internal : why.code(),
+              "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) + ": " + why.message()};
     };
     if (key.ends_with(kPartitionKeySuffix)) {
       if (key != own_key) continue;
@@ -159,8 +159,8 @@ Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition
   const auto input = reader.partition_count(partition.topic);
   if (!input.ok()) return input.status();
   if (*input > *changelog) {
-    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " +
-                               partition.topic + " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
+    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " + partition.topic +
+                               " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
   }
   for (const auto& [topic, count] : inputs_) {
     if (count == *input) continue;
@@ -185,8 +185,8 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
   current_.emplace(std::move(*begun));
   if (current_->wiped() == Restore::Wiped::no) return {};
   (current_->wiped() == Restore::Wiped::ahead ? wiped_ahead_ : wiped_too_old_) += 1;
-  spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog",
-               p.topic, p.partition, to_string(current_->wiped()));
+  spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog", p.topic,
+               p.partition, to_string(current_->wiped()));
   return {};
 }
 
@@ -228,8 +228,8 @@ std::string RestoreQueue::describe() const {
   if (queue_.empty()) return "nothing to restore";
   const streaming::TopicPartition& p = queue_.front();
   return "restoring " + p.topic + "/" + std::to_string(p.partition) + ": " +
-         (current_ ? std::to_string(current_->left()) + " changelog records left, " : "about to begin, ") +
-         std::to_string(queue_.size()) + " partitions to restore";
+         (current_ ? std::to_string(current_->left()) + " changelog records left, " : "about to begin, ") + std::to_string(queue_.size()) +
+         " partitions to restore";
 }
 
 void RestoreQueue::report(Recovery& recovery) const {

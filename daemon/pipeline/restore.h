@@ -29,8 +29,8 @@ class Restore {
   };
 
   /// Compares the store with `committed`, and wipes the partition where they cannot be reconciled. `now`: wall clock.
-  static Result<Restore> begin(const Config& config, const streaming::TopicPartition& partition,
-                               const streaming::Committed& committed, state::Store& store, Time now);
+  static Result<Restore> begin(const Config& config, const streaming::TopicPartition& partition, const streaming::Committed& committed,
+                               state::Store& store, Time now);
 
   /// Reads and applies the next part of the changelog. `unavailable` and the like: nothing happened, call it again.
   Status step(streaming::TopicReader& reader, state::Store& store, Time now);
@@ -53,12 +53,12 @@ class Restore {
 
   const Config* config_;
   streaming::TopicPartition partition_;
-  std::int64_t input_next_ = 0;    ///< committed
-  std::int64_t stored_next_ = 0;   ///< input position that the store's snapshots stand for, until done
+  std::int64_t input_next_ = 0;                  ///< committed
+  std::int64_t stored_next_ = 0;                 ///< input position that the store's snapshots stand for, until done
   std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
   std::int64_t snapshots_ = 0;
   state::RecordCounts counts_;
-  bool from_nothing_ = false;      ///< the store knew nothing of the partition: its replay examples are made anew too
+  bool from_nothing_ = false;  ///< the store knew nothing of the partition: its replay examples are made anew too
   bool done_ = false;
   Wiped wiped_ = Wiped::no;
 };
@@ -80,8 +80,8 @@ class RestoreQueue {
   std::size_t size() const { return queue_.size(); }
 
   /// One step with the first; what it has become when its state is complete: then it has left the queue. `unavailable`:
-  /// something is out of reach (or was a moment ago), and the next partition has the next turn. `invalid`: the changelog does not fit the input.
-  /// `alone`: no other partition has use for the time, so it is tried again at once.
+  /// something is out of reach (or was a moment ago), and the next partition has the next turn. `invalid`: the changelog does not fit the
+  /// input. `alone`: no other partition has use for the time, so it is tried again at once.
   Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone);
   /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
   std::string describe() const;
@@ -102,7 +102,7 @@ class RestoreQueue {
   std::map<std::string, std::int32_t> inputs_;  ///< topics met, and how many partitions they have
   Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
   int rest_ = 0;                                ///< turns left to the partitions that are here, after something was out of reach
-  std::optional<Restore> current_;  ///< of the first in the queue
+  std::optional<Restore> current_;              ///< of the first in the queue
   std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
   double seconds_ = 0, current_seconds_ = 0;
 };

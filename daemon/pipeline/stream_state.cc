@@ -50,8 +50,8 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   const Schema& schema = *config.schema;
   LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level),
                                  "intervals are the model's own until values have arrived"));
-  LACUNA_RETURN_IF_ERROR(restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window),
-                                 "they count from here on"));
+  LACUNA_RETURN_IF_ERROR(
+      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on"));
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
                                  "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
   const Result<std::string> time = store.meta(kNewestMeta);

@@ -61,7 +61,7 @@ class Turn {
   std::optional<StagedBatch> prepared_;  ///< waits for the one in flight
   LearnerCheckpoints checkpoints_;
   PoisonSearch poison_search_;
-  const char* stage_ = "decode";         ///< for the dead letter of what fails in it
+  const char* stage_ = "decode";  ///< for the dead letter of what fails in it
   LearningQueue learning_queue_;
   const AlertResponse alert_response_;
   RejoinLimit rejoins_;

@@ -41,7 +41,8 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::from_store() {
   if (!all.ok()) return all.status();
   if (!all->empty()) number_ = std::stoll(all->back().substr(kLearnerCheckpointPrefix.size()));
   std::string name;
-  auto learner = load_newest_checkpoint(source(), [this](std::string_view bytes) { return make(bytes); }, &name);
+  auto learner = load_newest_checkpoint(
+      source(), [this](std::string_view bytes) { return make(bytes); }, &name);
   if (learner.code() == Code::not_found || learner.code() == Code::corrupt) return std::unique_ptr<model::Learner>();
   if (!learner.ok()) return learner;
   spdlog::info("model: {} from {}, {} steps, on {}", (*learner)->current()->id(), name, (*learner)->current()->steps(),
@@ -92,8 +93,7 @@ Status LearnerCheckpoints::adopt(Published& published) {
   return store_.apply(change);
 }
 
-std::vector<streaming::OutputRecord> LearnerCheckpoints::publish(model::Learner& learner,
-                                                                 std::map<std::string, std::string> meta) {
+std::vector<streaming::OutputRecord> LearnerCheckpoints::publish(model::Learner& learner, std::map<std::string, std::string> meta) {
   // Never lower than a number that lies in the topic, also after the disk was lost.
   published_ = std::max(published_, number_) + 1;
   const std::string content = state::encode_published_model({learner.checkpoint(), std::move(meta)});

@@ -28,7 +28,8 @@ Result<std::vector<std::string>> learner_checkpoint_names(const CheckpointSource
 
 /// The learner of the newest checkpoint that can be read: a damaged one is warned of and passed over, one that has gone since is passed
 /// over. not_found: there is none. When none can be read, what is wrong with the newest. `name`, when given, becomes the found one's.
-Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make, std::string* name = nullptr);
+Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make,
+                                                               std::string* name = nullptr);
 
 /// The same from data_dir, for asking: works beside a running daemon, and writes nothing.
 Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config);

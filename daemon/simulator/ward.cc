@@ -43,9 +43,7 @@ struct Entry {
   std::size_t bed;
   Kind kind;
   std::size_t stay;  ///< entries of an earlier patient of the bed mean nothing
-  friend bool operator>(const Entry& a, const Entry& b) {
-    return std::tie(a.time, a.bed, a.kind) > std::tie(b.time, b.bed, b.kind);
-  }
+  friend bool operator>(const Entry& a, const Entry& b) { return std::tie(a.time, a.bed, a.kind) > std::tie(b.time, b.bed, b.kind); }
 };
 
 /// The next morning round (06:00 UTC) after `time`, as this bed keeps it.
@@ -125,8 +123,8 @@ class Ward {
     double stay = std::clamp(kStayMedianHours * std::exp(kStaySpread * random.normal()), kStayMinHours, kStayMaxHours);
     // At the beginning the ward is full of patients who came at different times: not all of them leave together.
     if (entry.stay == 0) stay *= 0.15 + 0.85 * random.open_unit();
-    bed.patient.emplace(fmt::format("w{:05}-{:02}", entry.bed + 1, entry.stay + 1),
-                        fmt::format("icu-{}", entry.bed % kSites + 1), bed_seed(entry.bed, entry.stay), entry.time, stay);
+    bed.patient.emplace(fmt::format("w{:05}-{:02}", entry.bed + 1, entry.stay + 1), fmt::format("icu-{}", entry.bed % kSites + 1),
+                        bed_seed(entry.bed, entry.stay), entry.time, stay);
     WardPatient& patient = *bed.patient;
     truth_.truth = patient.measure(entry.time);
     const bool go_on = observe(entry, bed);
@@ -170,9 +168,7 @@ class Ward {
     return sink_(event_, truth_);
   }
 
-  bool within(Time time, Millis from, Millis until) const {
-    return time >= options_.start + from && time < options_.start + until;
-  }
+  bool within(Time time, Millis from, Millis until) const { return time >= options_.start + from && time < options_.start + until; }
   bool silent(ModalityId modality, Time time) const {
     for (std::size_t i = 0; i < options_.outages.size(); ++i) {
       const WardOptions::Outage& o = options_.outages[i];

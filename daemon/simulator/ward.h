@@ -13,15 +13,15 @@
 namespace lacuna::daemon {
 
 struct WardOptions {
-  std::size_t beds = 120;             ///< patients present at a time; a discharged one is followed by a new one
+  std::size_t beds = 120;  ///< patients present at a time; a discharged one is followed by a new one
   Millis duration{std::chrono::hours(96)};
   Time start{};
   std::uint64_t seed = 1;
-  struct Outage {                     ///< no events of this modality from `from` to `until`
+  struct Outage {  ///< no events of this modality from `from` to `until`
     std::string modality;
     Millis from{0}, until{0};
   };
-  struct Shift {                      ///< reported value = value + amount (natural units) from `from` to `until`
+  struct Shift {  ///< reported value = value + amount (natural units) from `from` to `until`
     std::string modality, feature;
     double amount = 0;
     Millis from{0}, until{0};

@@ -3,7 +3,6 @@
 #include <cassert>
 #include <string_view>
 
-
 namespace lacuna::daemon {
 
 namespace {

@@ -48,8 +48,15 @@ std::vector<std::string> row_of(const Json& s) {
   }
   const bool learning = !s.contains("log_threshold");
   std::string evidence = learning ? "-" : fmt::format("{:.1f}/{:.1f}", s.value("log_evidence", 0.0), s.at("log_threshold").get<double>());
-  return {s.at("state"), s.at("kind"), s.at("subject"), std::to_string(s.at("updates").get<std::uint64_t>()),
-          number(s, "expected"), number(s, "recent"), std::move(evidence), s.contains("since") ? minute(s, "since") : "-", note};
+  return {s.at("state"),
+          s.at("kind"),
+          s.at("subject"),
+          std::to_string(s.at("updates").get<std::uint64_t>()),
+          number(s, "expected"),
+          number(s, "recent"),
+          std::move(evidence),
+          s.contains("since") ? minute(s, "since") : "-",
+          note};
 }
 
 std::string families_line(const Json& families) {
@@ -75,8 +82,8 @@ std::string table_of(const Json& drift, const DriftTableOptions& options) {
   });
   const std::size_t found = wanted.size();
   if (!options.all && options.state.empty()) {
-    const auto rings = static_cast<std::size_t>(
-        std::count_if(wanted.begin(), wanted.end(), [](const Json& s) { return is_alarmed(s) || is_muted(s); }));
+    const auto rings =
+        static_cast<std::size_t>(std::count_if(wanted.begin(), wanted.end(), [](const Json& s) { return is_alarmed(s) || is_muted(s); }));
     wanted.resize(std::min(found, rings + kNearest));
   }
   std::vector<std::vector<std::string>> rows{

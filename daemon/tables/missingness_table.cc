@@ -155,10 +155,10 @@ std::string missingness_svg(const std::vector<Row>& rows) {
       const Cell cell = found == line.cells.end() ? Cell() : found->second;
       const double part = largest[line.modality] > 0 ? cell.share() / largest[line.modality] : 0;
       const std::string fill = cell.hours > 0 ? colour(part) : "#d9d9d9";
-      out += fmt::format(
-          "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"><title>{}, {}, week of {}: {}</title></rect>\n", x, y,
-          kCell - 2, kHeight - 2, fill, xml(line.modality), xml(line.site), date(week),
-          cell.hours > 0 ? fmt::format("{} of {:.0f} patient-hours", percent(cell.share()), cell.hours) : "no patient-hours");
+      out +=
+          fmt::format("<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"{}\"><title>{}, {}, week of {}: {}</title></rect>\n", x, y,
+                      kCell - 2, kHeight - 2, fill, xml(line.modality), xml(line.site), date(week),
+                      cell.hours > 0 ? fmt::format("{} of {:.0f} patient-hours", percent(cell.share()), cell.hours) : "no patient-hours");
       if (cell.hours > 0) {
         out += fmt::format("<text x=\"{}\" y=\"{}\" text-anchor=\"middle\" fill=\"{}\">{}</text>\n", x + kCell / 2 - 1, y + 13,
                            part > 0.4 ? "white" : "#222222", percent(cell.share()));
@@ -167,8 +167,8 @@ std::string missingness_svg(const std::vector<Row>& rows) {
     }
     y += kHeight;
   }
-  out += fmt::format("<text x=\"10\" y=\"{}\" fill=\"#555555\">Darker: nearer to the modality's largest share. Grey: nobody was there.</text>\n",
-                     y + 24);
+  out += fmt::format(
+      "<text x=\"10\" y=\"{}\" fill=\"#555555\">Darker: nearer to the modality's largest share. Grey: nobody was there.</text>\n", y + 24);
   return out + "</svg>\n";
 }
 

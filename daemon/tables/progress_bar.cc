@@ -20,9 +20,8 @@ constexpr double kRateMemory = 5;  ///< seconds after which a span has lost 63 %
 constexpr int kBarWidth = 24;
 
 ProgressBar::Screen standard_error() {
-  return {&std::cerr, isatty(STDERR_FILENO) == 1, [] {
-            return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch());
-          }};
+  return {&std::cerr, isatty(STDERR_FILENO) == 1,
+          [] { return std::chrono::duration_cast<Seconds>(std::chrono::steady_clock::now().time_since_epoch()); }};
 }
 
 }  // namespace
@@ -34,19 +33,12 @@ std::string format_time_left(double seconds) {
   return fmt::format("{}s", s);
 }
 
-ProgressBar::ProgressBar(std::string title, std::string unit)
-    : ProgressBar(std::move(title), std::move(unit), standard_error()) {}
+ProgressBar::ProgressBar(std::string title, std::string unit) : ProgressBar(std::move(title), std::move(unit), standard_error()) {}
 
 ProgressBar::ProgressBar(std::string title, std::string unit, Screen screen)
-    : title_(std::move(title)),
-      unit_(std::move(unit)),
-      screen_(std::move(screen)),
-      start_(screen_.now()),
-      measured_at_(start_) {}
+    : title_(std::move(title)), unit_(std::move(unit)), screen_(std::move(screen)), start_(screen_.now()), measured_at_(start_) {}
 
-ProgressBar::~ProgressBar() {
-  finish();
-}
+ProgressBar::~ProgressBar() { finish(); }
 
 void ProgressBar::update(std::uint64_t done, std::uint64_t total) {
   if (finished_) return;
@@ -94,10 +86,8 @@ void ProgressBar::draw(bool last) {
   } else if (total_ > done_ && rate > 0) {
     line += "  " + format_time_left(static_cast<double>(total_ - done_) / rate) + " left";
   }
-  if (screen_.terminal)
-    *screen_.out << "\r\033[K" << line << (last ? "\n" : "");
-  else
-    *screen_.out << line << "\n";
+  if (screen_.terminal) *screen_.out << "\r\033[K" << line << (last ? "\n" : "");
+  else *screen_.out << line << "\n";
   screen_.out->flush();
 }
 
@@ -110,8 +100,7 @@ std::string ProgressBar::amount(double count) const {
   // Thousands are set apart: 604,123.
   std::string digits = fmt::format("{:.0f}", count);
   if (count < 10 && count != std::floor(count)) return fmt::format("{:.1f}", count);
-  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3)
-    digits.insert(static_cast<std::size_t>(i), ",");
+  for (int i = static_cast<int>(digits.size()) - 3; i > 0; i -= 3) digits.insert(static_cast<std::size_t>(i), ",");
   return digits;
 }
 

@@ -7,11 +7,11 @@ namespace lacuna::drift {
 namespace {
 
 constexpr std::size_t kHours = 24, kDays = 7;
-constexpr double kCellPrior = 4;    // outcomes at the overall rate that a cell starts with
-constexpr double kHourPrior = 2;    // outcomes of each sort at factor 1 that an hour of day starts with
-constexpr double kDayPrior = 100;   // and a day of the week, which differs less and is first seen once the rest is known
-constexpr double kDayToDay = 0.1;   // variance of an hour's log odds from one day to another: no number of patients makes up for days
-constexpr double kSds = 1.5;        // of the estimate's log odds, towards the side that makes betting harder
+constexpr double kCellPrior = 4;   // outcomes at the overall rate that a cell starts with
+constexpr double kHourPrior = 2;   // outcomes of each sort at factor 1 that an hour of day starts with
+constexpr double kDayPrior = 100;  // and a day of the week, which differs less and is first seen once the rest is known
+constexpr double kDayToDay = 0.1;  // variance of an hour's log odds from one day to another: no number of patients makes up for days
+constexpr double kSds = 1.5;       // of the estimate's log odds, towards the side that makes betting harder
 // One outcome must not decide: with these a single update multiplies a stake at most by 4.5 (falling) or 7.7 (rising).
 constexpr double kLowMax = 0.85;
 constexpr double kHighMin = 0.05;

@@ -25,9 +25,9 @@ class Baseline {
   struct Options {
     std::vector<std::uint8_t> groups = {0};  ///< of each cell
     Slack slack;
-    double floor = 0;      ///< the expected rate is never taken to be lower
-    double design_effect = 3;       ///< design effect: hours of one patient are alike; so many count as one
-    bool calendar = true;  ///< factors of the hour and the day
+    double floor = 0;          ///< the expected rate is never taken to be lower
+    double design_effect = 3;  ///< design effect: hours of one patient are alike; so many count as one
+    bool calendar = true;      ///< factors of the hour and the day
   };
   explicit Baseline(Options options);
 

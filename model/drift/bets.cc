@@ -20,8 +20,8 @@ constexpr auto kBoth = normalised<kRateBets>({0.3, 0.5, 0.5, 0.5, 1, 1, 1, 0.6, 
 constexpr auto kFall = normalised<kRateBets>({0.6, 1, 1, 1, 0, 0, 0, 0, 0});
 constexpr auto kRise = normalised<kRateBets>({0, 0, 0, 0, 1, 1, 1, 0.6, 0.4});
 
-constexpr std::array<ScoreBet, kScoreBets> kScores = {{{-2, 1}, {-1, 1}, {-0.5, 1}, {-0.25, 1}, {0.25, 1}, {0.5, 1}, {1, 1},
-                                                       {2, 1}, {0, 0.5}, {0, 0.75}, {0, 1.4}, {0, 2.2}}};
+constexpr std::array<ScoreBet, kScoreBets> kScores = {
+    {{-2, 1}, {-1, 1}, {-0.5, 1}, {-0.25, 1}, {0.25, 1}, {0.5, 1}, {1, 1}, {2, 1}, {0, 0.5}, {0, 0.75}, {0, 1.4}, {0, 2.2}}};
 constexpr auto kScoreWeights = normalised<kScoreBets>({0.7, 1, 1, 1, 1, 1, 1, 0.7, 0.5, 0.8, 2.2, 1});
 constexpr auto kForecastWeights = normalised<Forecasts::kMemories.size()>({1, 1, 1});
 
@@ -58,8 +58,7 @@ Forecasts::Forecasts(std::size_t categories) : categories_(categories), counts_(
 
 std::span<const double> Forecasts::weights() { return kForecastWeights; }
 
-void Forecasts::gains(std::size_t category, std::span<const double> expected, std::span<const double> high,
-                      std::span<double> gains) {
+void Forecasts::gains(std::size_t category, std::span<const double> expected, std::span<const double> high, std::span<double> gains) {
   for (std::size_t r = 0; r < kMemories.size(); ++r) {
     float* const counts = counts_.data() + r * categories_;
     double seen = 0;

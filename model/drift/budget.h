@@ -27,9 +27,7 @@ class Budget {
   }
   /// Also with a lavish budget, an alert is not a coin toss.
   static constexpr double kThresholdMin = 1000;
-  double threshold(Kind kind, double updates_per_month) const {
-    return std::max(kThresholdMin, updates_per_month / share(kind));
-  }
+  double threshold(Kind kind, double updates_per_month) const { return std::max(kThresholdMin, updates_per_month / share(kind)); }
 
  private:
   static std::size_t index(Kind kind) { return static_cast<std::size_t>(kind); }

@@ -12,10 +12,10 @@ namespace {
 
 constexpr std::array<double, 4> kDeltas = {-1, -0.5, 0.5, 1};
 constexpr std::array<std::uint8_t, 4> kWeaker = {1, 1, 2, 2};
-constexpr double kMax = 4;          // |z|: one patient must not decide
-constexpr double kSds = 2;          // of a mean gain over the reference
-constexpr double kSlack = 0.04;     // a mean off by so many sd is nobody's business
-constexpr double kRecent = 100;     // patients
+constexpr double kMax = 4;       // |z|: one patient must not decide
+constexpr double kSds = 2;       // of a mean gain over the reference
+constexpr double kSlack = 0.04;  // a mean off by so many sd is nobody's business
+constexpr double kRecent = 100;  // patients
 constexpr std::size_t kContributorsMax = 5;
 
 /// Even over all coordinates; made once for each number of them, and never destroyed.
@@ -86,7 +86,8 @@ void LatentSubject::set_reference(std::span<const std::vector<float>> codes) {
   normalisers_.resize(bets);
   for (std::size_t b = 0; b < bets; ++b) {
     const double average = sums[b] / n, variance = std::max(squares[b] / n - average * average, 0.1);
-    normalisers_[b] = (average + kSds * std::sqrt(spec().design_effect * variance / n)) * std::exp(std::abs(kDeltas[b % kDeltas.size()]) * kSlack);
+    normalisers_[b] =
+        (average + kSds * std::sqrt(spec().design_effect * variance / n)) * std::exp(std::abs(kDeltas[b % kDeltas.size()]) * kSlack);
   }
 }
 

@@ -36,9 +36,9 @@ class LatentSubject final : public Subject {
 
   std::size_t dimensions_;
   // From the reference; not saved, since the reference is.
-  std::vector<double> means_, sds_;     ///< per dimension, then of the logarithm of the distance
-  std::vector<double> normalisers_;     ///< per bet
-  std::vector<float> recent_z_;         ///< exponential means
+  std::vector<double> means_, sds_;  ///< per dimension, then of the logarithm of the distance
+  std::vector<double> normalisers_;  ///< per bet
+  std::vector<float> recent_z_;      ///< exponential means
 };
 
 }  // namespace lacuna::drift

@@ -62,8 +62,8 @@ std::vector<MissingnessMatrix::Row> MissingnessMatrix::rows() const {
   for (const auto& [week, sites] : weeks_) {
     for (const auto& [site, counts] : sites) {
       for (std::size_t m = 0; m < modalities_.size(); ++m) {
-        out.push_back({site, modalities_[m], monday_of(week), counts[0],
-                       counts[0] == 0 ? 0 : static_cast<double>(counts[m + 1]) / counts[0]});
+        out.push_back(
+            {site, modalities_[m], monday_of(week), counts[0], counts[0] == 0 ? 0 : static_cast<double>(counts[m + 1]) / counts[0]});
       }
     }
   }

@@ -27,11 +27,11 @@ class MissingnessMatrix {
   void add(std::string_view site, Time hour, std::uint64_t arrived);
 
   struct Row {
-    std::string site;      ///< "no site" where events name none, "other sites" for those beyond kSites
+    std::string site;  ///< "no site" where events name none, "other sites" for those beyond kSites
     std::string modality;
-    Time week{};           ///< its Monday, 00:00 UTC
+    Time week{};  ///< its Monday, 00:00 UTC
     std::uint64_t patient_hours = 0;
-    double share = 0;      ///< of them, with an event of the modality
+    double share = 0;  ///< of them, with an event of the modality
     friend bool operator==(const Row&, const Row&) = default;
   };
   /// By week, site (in the order of their names), modality (as in the schema).

@@ -11,10 +11,10 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr double kUpdatesMax = 20'000;  // counts are halved then
-constexpr double kPrior = 0.5;          // of each class (Jeffreys)
-constexpr double kSds = 2;              // of a class's log odds
-constexpr double kSlack = 0.08;         // log odds: so much more of a class is still normal
+constexpr double kUpdatesMax = 20'000;            // counts are halved then
+constexpr double kPrior = 0.5;                    // of each class (Jeffreys)
+constexpr double kSds = 2;                        // of a class's log odds
+constexpr double kSlack = 0.08;                   // log odds: so much more of a class is still normal
 constexpr double kHighMin = 0.03, kLowMax = 0.9;  // one stay must not decide
 constexpr double kRecentUpdates = 100;
 constexpr std::size_t kContributorsMax = 5;

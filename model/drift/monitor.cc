@@ -20,11 +20,11 @@ namespace lacuna::drift {
 namespace {
 
 constexpr std::uint32_t kVersion = 3;
-constexpr Millis kGrace = std::chrono::minutes(15);       // an hour stays open this long for events out of order
-constexpr std::size_t kFeedHours = 32;                    // hours of which it is known whether anything arrived at all
-constexpr std::size_t kRecordsTogether = 64;              // whose fates make one outcome
+constexpr Millis kGrace = std::chrono::minutes(15);  // an hour stays open this long for events out of order
+constexpr std::size_t kFeedHours = 32;               // hours of which it is known whether anything arrived at all
+constexpr std::size_t kRecordsTogether = 64;         // whose fates make one outcome
 constexpr Millis kCodeAfter = std::chrono::hours(6);
-constexpr double kErrorMax = 3;                           // standard deviations; an error is an outcome in [0, 1] of it
+constexpr double kErrorMax = 3;  // standard deviations; an error is an outcome in [0, 1] of it
 
 // Cells of the arrivals' baseline: hours since the modality last arrived for this patient (never, 1, 2, 3-4, 5-8, 9-16, more)
 // times how often it did so far (too early to say; under 0.05, 0.2, 0.5 of the hours; more).
@@ -53,7 +53,7 @@ std::size_t cell_of(bool known, double x, const std::array<double, N>& edges) {
   return 1 + static_cast<std::size_t>(std::upper_bound(edges.begin(), edges.end(), x) - edges.begin());
 }
 constexpr std::array<double, kScoreCells - 2> kScoreEdges = {-0.6, -0.2, 0.2, 0.6};
-constexpr std::array<double, kErrorCells - 2> kErrorEdges = {0.1, 0.2, 0.33};   // of kErrorMax
+constexpr std::array<double, kErrorCells - 2> kErrorEdges = {0.1, 0.2, 0.33};  // of kErrorMax
 constexpr std::array<double, kMissCells - 2> kMissEdges = {0.05, 0.12, 0.25};
 
 void follow(float& mean, double x, double count) { mean += static_cast<float>((x - mean) / std::min(count, kScoreHours)); }
@@ -83,7 +83,7 @@ struct Monitor::Impl {
   SubjectRegistry registry;
   Patients patients;
   MissingnessMatrix matrix;
-  std::array<std::int64_t, kFeedHours> feed{};         // slot h % kFeedHours holds h when anything arrived in hour h
+  std::array<std::int64_t, kFeedHours> feed{};  // slot h % kFeedHours holds h when anything arrived in hour h
   Time watermark = Time::min(), newest = Time::min();
   std::array<std::uint32_t, kStreamSubjects + 1> fates{};  // of the records since the last outcome: all, then by subject
 };
@@ -138,7 +138,8 @@ void Monitor::Impl::close_hour(Patient& p) {
       past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
     }
   }
-  if (feed_moved && registry.pattern() != nullptr && registry.arrivals(0) != nullptr) registry.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
+  if (feed_moved && registry.pattern() != nullptr && registry.arrivals(0) != nullptr)
+    registry.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
     if ((arrived >> m & 1) != 0) past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(p.open_hour));

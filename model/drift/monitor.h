@@ -22,7 +22,7 @@ namespace lacuna::drift {
 struct Arrival {
   std::string_view patient_id;
   std::string_view site;
-  ModalityId modality = 0;                 ///< kNoModality: attributes only
+  ModalityId modality = 0;  ///< kNoModality: attributes only
   Time time{};
   std::span<const FeatureValue> values;
   std::span<const AttributeValue> attributes;
@@ -33,9 +33,9 @@ struct Scored {
   std::string_view patient_id;
   FeatureId feature = 0;
   Time time{};
-  double z = 0;          ///< normal score of the value under the prediction
-  bool missed = false;   ///< outside the central interval at the level
-  double error = 0;      ///< |median - value| in standard deviations of the feature
+  double z = 0;                                      ///< normal score of the value under the prediction
+  bool missed = false;                               ///< outside the central interval at the level
+  double error = 0;                                  ///< |median - value| in standard deviations of the feature
   std::span<const std::optional<float>> attributes;  ///< of the patient: Snapshot::attributes; may be empty
 };
 
@@ -64,7 +64,7 @@ class Monitor {
   /// While true, patients whose code is due become the reference (kReference of them) instead of being held against one.
   bool gathers_reference() const;
   static constexpr std::size_t kReference = 400;
-  void gather_reference();   ///< anew
+  void gather_reference();            ///< anew
   void observe_reference(Time time);  ///< one more patient has become part of it
   void set_reference(std::span<const std::vector<float>> codes);
   bool has_reference() const;

@@ -22,14 +22,16 @@ void Onset::update(double log_gain, double x, double expected, Time at) {
     most = std::max(most, p.log_gain);
   }
   // What the outcomes since speak against as an onset, by more than the interval is wide, is none.
-  const auto dropped = std::remove_if(points_.begin(), points_.begin() + count_, [most](const Point& p) { return p.log_gain < most - kUnlikely; });
+  const auto dropped =
+      std::remove_if(points_.begin(), points_.begin() + count_, [most](const Point& p) { return p.log_gain < most - kUnlikely; });
   count_ = static_cast<std::uint32_t>(dropped - points_.begin());
   lead_ = most;
 }
 
 /// Drops the point whose neighbours are closest together, counted in outcomes and relative to their age; never the likeliest onset.
 void Onset::make_room() {
-  const auto best = std::max_element(points_.begin(), points_.end(), [](const Point& a, const Point& b) { return a.log_gain < b.log_gain; });
+  const auto best =
+      std::max_element(points_.begin(), points_.end(), [](const Point& a, const Point& b) { return a.log_gain < b.log_gain; });
   std::size_t drop = 1;
   float narrowest = 1e30f;
   for (std::size_t i = 1; i + 1 < kPoints; ++i) {

@@ -27,12 +27,12 @@ inline constexpr std::size_t kKinds = 11;
 std::string_view to_string(Kind kind);
 
 struct MonitorOptions {
-  double false_per_month = 1.0;     ///< over all subjects together; thresholds follow
+  double false_per_month = 1.0;                                           ///< over all subjects together; thresholds follow
   std::array<double, kKinds> weights{4, 1, 1, 2, 1, 2, 4, 1, 1, 0.5, 1};  ///< of the kinds in the budget, relative; 0: not watched
-  Millis learning{std::chrono::hours(24)};  ///< clinical time before a subject can be armed
-  std::uint64_t learning_updates_min = 200; ///< and updates
-  double coverage_level = 0.9;      ///< nominal: misses are expected at 1 - level
-  std::size_t latent_dimensions = 0;  ///< of the model's codes; 0: they are not watched
+  Millis learning{std::chrono::hours(24)};                                ///< clinical time before a subject can be armed
+  std::uint64_t learning_updates_min = 200;                               ///< and updates
+  double coverage_level = 0.9;                                            ///< nominal: misses are expected at 1 - level
+  std::size_t latent_dimensions = 0;                                      ///< of the model's codes; 0: they are not watched
 };
 
 }  // namespace lacuna::drift

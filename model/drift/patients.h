@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "state/records/bytes.h"
-#include "state/records/status.h"
 #include "state/records/schema.h"
+#include "state/records/status.h"
 #include "state/records/time.h"
 
 namespace lacuna::drift {
 
-inline constexpr std::size_t kPatientsMax = 50'000;   ///< more at a time are not followed
-inline constexpr std::size_t kOpenHoursMax = 14;      ///< not closed, per patient: more than 12 hours of silence end a stay
+inline constexpr std::size_t kPatientsMax = 50'000;  ///< more at a time are not followed
+inline constexpr std::size_t kOpenHoursMax = 14;     ///< not closed, per patient: more than 12 hours of silence end a stay
 inline constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::min();
 
 /// Hours since 1970.
@@ -29,33 +29,33 @@ void put_bit(Set& set, std::size_t i, bool value);
 /// What is remembered of a patient who is present, so that outcomes can be judged given the patient's own past: only then are
 /// hours of one patient nearly independent, which is what the bets need. 12 bytes a feature, 8 a modality.
 struct Patient {
-  struct Past {                 ///< of a modality
+  struct Past {                        ///< of a modality
     std::int32_t last_hour = kNever;   ///< closed, in which it arrived
     std::int32_t panel_hour = kNever;  ///< of its newest panel that was judged
-    float frequency = 0;        ///< of its arrivals, in hours
+    float frequency = 0;               ///< of its arrivals, in hours
   };
-  struct Scores {               ///< of a feature: exponential means over the hours scored; count 0: none
+  struct Scores {  ///< of a feature: exponential means over the hours scored; count 0: none
     float z = 0, error = 0;
     std::uint8_t count = 0;
   };
   Time first{}, newest{};
   std::uint16_t site = 0;
-  std::int64_t hours = 0;       ///< closed so far
-  std::int64_t open_hour = 0;   ///< the first not closed; the hour of the first event is never judged
+  std::int64_t hours = 0;           ///< closed so far
+  std::int64_t open_hour = 0;       ///< the first not closed; the hour of the first event is never judged
   std::vector<std::uint64_t> open;  ///< sets of modalities that arrived, from open_hour on
-  std::vector<Past> past;       ///< per modality
-  std::vector<Scores> scores;   ///< per feature
-  Set seen;                     ///< features of which a value came in this stay
-  Set in_last_panel;            ///< and in the newest judged panel of their modality
+  std::vector<Past> past;           ///< per modality
+  std::vector<Scores> scores;       ///< per feature
+  Set seen;                         ///< features of which a value came in this stay
+  Set in_last_panel;                ///< and in the newest judged panel of their modality
   std::int64_t scored_hour = std::numeric_limits<std::int64_t>::min();
-  Set scored;                   ///< in scored_hour
+  Set scored;                        ///< in scored_hour
   Set known, missed, missed_before;  ///< outcomes of the last two scored hours of each feature
   // Of the hour that is scored, over all features; and of the hours before:
   float misses = 0, errors = 0, values = 0;
   float miss_mean = 0, error_mean = 0;
   std::uint8_t hours_scored = 0;
-  bool admitted = false;        ///< the attributes are counted
-  bool coded = false;           ///< the latent code is
+  bool admitted = false;  ///< the attributes are counted
+  bool coded = false;     ///< the latent code is
 };
 
 /// Those present, by hash of the id: nothing here names a patient.

@@ -9,14 +9,14 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr double kUpdatesMax = 20'000;   // counts are halved then
-constexpr double kPrior = 10;            // outcomes of each sort at factor 1
+constexpr double kUpdatesMax = 20'000;  // counts are halved then
+constexpr double kPrior = 10;           // outcomes of each sort at factor 1
 constexpr double kSds = 2;
-constexpr double kSlack = 0.15;          // log odds
-constexpr double kRateMin = 1e-5;        // expected rates are held within this of 0 and 1
+constexpr double kSlack = 0.15;                   // log odds
+constexpr double kRateMin = 1e-5;                 // expected rates are held within this of 0 and 1
 constexpr double kHighMin = 0.02, kLowMax = 0.9;  // one patient-hour must not decide
 constexpr double kRecentUpdates = 500;
-constexpr std::size_t kSeenMax = 1024;   // patterns counted while learning
+constexpr std::size_t kSeenMax = 1024;  // patterns counted while learning
 constexpr std::size_t kContributorsMax = 5;
 
 constexpr std::array<std::uint8_t, kRateBets> kWeaker = {1, 2, 3, 3, 4, 4, 5, 5, 6};
@@ -105,7 +105,8 @@ void PatternSubject::update(std::uint64_t arrived, const std::vector<Bounds>& ra
   }
   std::vector<Logs> logs;
   for (const Bounds& r : rates) {
-    logs.push_back({{std::log(r.low), std::log(r.expected), std::log(r.high)}, {std::log1p(-r.high), std::log1p(-r.expected), std::log1p(-r.low)}});
+    logs.push_back(
+        {{std::log(r.low), std::log(r.expected), std::log(r.high)}, {std::log1p(-r.high), std::log1p(-r.expected), std::log1p(-r.low)}});
   }
   // Shown: what leads, while alarmed; else the first pair.
   const std::size_t top = state() == SubjectState::alarmed ? leader() : 0, leading = top / kRateBets;

@@ -26,8 +26,8 @@ class PatternSubject final : public Subject {
 
  private:
   struct Indicator {
-    std::uint64_t set = 0;   ///< a pair, or a whole pattern; 0: none yet
-    std::uint64_t given = 0; ///< pairs: the rarer of the two, in whose presence the other is counted
+    std::uint64_t set = 0;    ///< a pair, or a whole pattern; 0: none yet
+    std::uint64_t given = 0;  ///< pairs: the rarer of the two, in whose presence the other is counted
     float updates = 0, hits = 0, expected = 0;
     float recent = 0, recent_expected = 0;  ///< exponential means
   };
@@ -49,12 +49,12 @@ class PatternSubject final : public Subject {
 
   std::vector<std::string> modalities_;
   std::size_t pairs_;
-  std::vector<Indicator> indicators_;           ///< pairs, then patterns
-  std::map<std::uint64_t, std::uint32_t> seen_; ///< patterns, while learning
+  std::vector<Indicator> indicators_;            ///< pairs, then patterns
+  std::map<std::uint64_t, std::uint32_t> seen_;  ///< patterns, while learning
   struct IndicatorReading {
-    double x = 0, expected = 0;                 ///< expected 0: nothing was said
+    double x = 0, expected = 0;  ///< expected 0: nothing was said
   };
-  std::vector<double> gains_;                   ///< of the outcome at hand, as is the next
+  std::vector<double> gains_;  ///< of the outcome at hand, as is the next
   std::vector<IndicatorReading> now_;
 };
 

@@ -38,8 +38,8 @@ void RateSubject::describe(Alert& alert) const {
   alert.after = s.sum / n;
   char rates[128];
   std::snprintf(rates, sizeof rates, "%s from %.2f to %.2f per ", alert.after < alert.before ? "fell" : "rose", alert.before, alert.after);
-  alert.summary = alert.subject + ": " + std::string(wording_.what) + " " + rates + std::string(wording_.per) + " since " +
-                  format_rfc3339(alert.since);
+  alert.summary =
+      alert.subject + ": " + std::string(wording_.what) + " " + rates + std::string(wording_.per) + " since " + format_rfc3339(alert.since);
   alert.effects = {{"g", g_statistic(n, alert.after, alert.before)}};
   if (spec().kind == Kind::missingness || spec().kind == Kind::measured) alert.effects.push_back({"missing_share", 1 - alert.after});
   alert.contributors = sites(alert.after < alert.before ? -1 : 1);

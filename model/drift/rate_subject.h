@@ -9,7 +9,7 @@ namespace lacuna::drift {
 class RateSubject final : public Subject {
  public:
   struct Wording {
-    std::string_view what, per;    ///< for people: "arrivals", "patient-hour"; literals
+    std::string_view what, per;  ///< for people: "arrivals", "patient-hour"; literals
   };
   /// `common`: a baseline that somebody else teaches, which must outlive this; null: its own.
   RateSubject(SubjectSpec spec, MonitorContext& shared, Direction direction, Wording wording, Baseline::Options baseline,

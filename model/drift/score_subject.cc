@@ -37,9 +37,7 @@ std::size_t hour_of_day(Time at) {
   return static_cast<std::size_t>(hour < 0 ? hour + 24 : hour);
 }
 
-std::size_t bin(double z) {
-  return static_cast<std::size_t>(std::upper_bound(kEdges.begin(), kEdges.end(), z) - kEdges.begin());
-}
+std::size_t bin(double z) { return static_cast<std::size_t>(std::upper_bound(kEdges.begin(), kEdges.end(), z) - kEdges.begin()); }
 
 }  // namespace
 
@@ -60,7 +58,8 @@ double ScoreSubject::normaliser(const Cell& cell, std::size_t bet, double off) c
 void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::uint16_t site) {
   Cell& cell = cells_[index];
   Hour& hour = hours_[hour_of_day(at)];
-  const double rhythm = hour.sum / (hour.updates + kHourPrior), off = kHourSds * std::sqrt(spec().design_effect / (hour.updates + kHourPrior));
+  const double rhythm = hour.sum / (hour.updates + kHourPrior),
+               off = kHourSds * std::sqrt(spec().design_effect / (hour.updates + kHourPrior));
   z = std::clamp(z - rhythm, -kScoreMax, kScoreMax);
   std::array<double, kScoreBets> raw, gains;
   score_gains(z, raw);
@@ -129,9 +128,7 @@ void ScoreSubject::describe(Alert& alert) const {
   alert.contributors = sites(alert.after < alert.before ? -1 : 1);
 }
 
-std::vector<Effect> ScoreSubject::effects() const {
-  return {{"mean_shift", recent() - recent_expected()}, {"psi", psi()}};
-}
+std::vector<Effect> ScoreSubject::effects() const { return {{"mean_shift", recent() - recent_expected()}, {"psi", psi()}}; }
 
 void ScoreSubject::forget_baseline() {
   std::fill(cells_.begin(), cells_.end(), Cell{});

@@ -42,7 +42,7 @@ class ScoreSubject final : public Subject {
 
   std::string_view given_;
   std::vector<Cell> cells_;
-  std::array<Hour, 24> hours_{};    ///< of day: patients have their rhythms, which predictions may not know
+  std::array<Hour, 24> hours_{};  ///< of day: patients have their rhythms, which predictions may not know
   std::array<float, kBins> normal_{}, recent_{};
 };
 

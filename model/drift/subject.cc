@@ -6,11 +6,11 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr double kRecentUpdates = 200;  // time constant of the means shown
-constexpr double kRecoveryEvidence = 1e4;   // that it returned, against its having stayed half-way
-constexpr double kLearnBelow = 3;       // log 20: what speaks for a change by more must not become normal meanwhile
+constexpr double kRecentUpdates = 200;     // time constant of the means shown
+constexpr double kRecoveryEvidence = 1e4;  // that it returned, against its having stayed half-way
+constexpr double kLearnBelow = 3;          // log 20: what speaks for a change by more must not become normal meanwhile
 constexpr double kSuspicious = 5;
-constexpr double kReportChange = 0.5;     // of the distance last told: worth another message
+constexpr double kReportChange = 0.5;  // of the distance last told: worth another message
 constexpr Millis kTellEvery = std::chrono::hours(6);
 constexpr std::size_t kContributorsMax = 5;
 
@@ -48,7 +48,9 @@ bool Subject::observe(const Outcome& o) {
   recent_expected_ += pace * (o.expected - recent_expected_);
   if (state_ == SubjectState::learning) {
     const MonitorOptions& options = shared_.options;
-    if (updates_ >= (spec_.learning_updates_min > 0 ? spec_.learning_updates_min : options.learning_updates_min) && last_ - first_ >= options.learning) state_ = SubjectState::armed;
+    if (updates_ >= (spec_.learning_updates_min > 0 ? spec_.learning_updates_min : options.learning_updates_min) &&
+        last_ - first_ >= options.learning)
+      state_ = SubjectState::armed;
     return true;
   }
   newest_at_ = std::max(newest_at_, o.at);
@@ -140,8 +142,8 @@ void Subject::resolve(Resolution why, Time now) {
   Alert a = *std::exchange(alert_, std::nullopt);
   a.state = AlertState::resolved;
   a.resolution = why;
-  a.summary = a.subject + (why == Resolution::returned ? ": back to normal by " : ": taken as the new normal from ") +
-              format_rfc3339(now) + "; it was: " + a.summary;
+  a.summary = a.subject + (why == Resolution::returned ? ": back to normal by " : ": taken as the new normal from ") + format_rfc3339(now) +
+              "; it was: " + a.summary;
   shared_.pending.push_back(std::move(a));
   restart();
   state_ = SubjectState::armed;
@@ -231,7 +233,8 @@ void Subject::load(ByteReader& in) {
   suppressed_ = in.get<std::uint8_t>() != 0;
   updates_ = in.get<std::uint64_t>();
   for (double* v : {&recent_, &recent_expected_, &recovery_evidence_, &last_reported_}) *v = in.get<double>();
-  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_}) *t = Time(Millis(in.get<std::int64_t>()));
+  for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_})
+    *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
   if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
   // An alarm without its alert could never be resolved.

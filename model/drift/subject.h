@@ -41,7 +41,7 @@ struct MonitorContext {
   MonitorOptions options;
   Budget budget;
   std::vector<std::string> sites{"no site"};
-  std::vector<Alert> pending;     ///< messages to be published
+  std::vector<Alert> pending;  ///< messages to be published
   /// Is what this subject sees told already by an alert of another one?
   std::function<bool(const Subject&)> explained = [](const Subject&) { return false; };
 
@@ -52,9 +52,9 @@ struct SubjectSpec {
   Kind kind = Kind::missingness;
   std::string subject;
   Severity severity = Severity::info;
-  double design_effect = 1;  ///< design effect: outcomes that are alike count as one of so many
+  double design_effect = 1;                ///< design effect: outcomes that are alike count as one of so many
   std::uint64_t learning_updates_min = 0;  ///< 0: as the options say
-  bool relearns = false;  ///< after another alert has told of a change here, what is seen then is the new normal
+  bool relearns = false;                   ///< after another alert has told of a change here, what is seen then is the new normal
 };
 
 /// One thing that is watched: the evidence that it left what is normal, and the life of its alert (learning -> armed -> alarmed
@@ -88,10 +88,10 @@ class Subject {
  protected:
   struct Outcome {
     std::span<const double> gains;
-    double recovery = 1;   ///< gain of a bet that what was alarmed has at least half returned; used while alarmed
+    double recovery = 1;  ///< gain of a bet that what was alarmed has at least half returned; used while alarmed
     double x = 0, expected = 0;
-    Time at{};             ///< begin of the patient-hour, or time of the outcome
-    Time now{};            ///< newest time seen
+    Time at{};   ///< begin of the patient-hour, or time of the outcome
+    Time now{};  ///< newest time seen
     std::uint16_t site = 0;
   };
   /// Returns whether the baseline may learn from it: what looks like a change must not become normal while it is being weighed.
@@ -129,17 +129,17 @@ class Subject {
   std::map<std::uint16_t, double> gap_by_site_;
   SubjectState state_ = SubjectState::learning;
   std::uint64_t updates_ = 0;
-  Time first_{}, last_{};    ///< of the updates, by the newest time seen
-  double recent_ = 0, recent_expected_ = 0;   ///< exponential means
+  Time first_{}, last_{};                    ///< of the updates, by the newest time seen
+  double recent_ = 0, recent_expected_ = 0;  ///< exponential means
   std::optional<Alert> alert_;
   Time muted_until_ = Time::min();
-  bool suppressed_ = false;        ///< it crossed its threshold, but another alert explains it
+  bool suppressed_ = false;  ///< it crossed its threshold, but another alert explains it
   Time newest_at_ = Time::min();
   Time not_before_ = Time::min();  ///< the last turn: when it was raised, or began to return
   // While alarmed:
-  double recovery_evidence_ = 1;          ///< evidence that it has returned (a CUSUM)
-  Time recovering_since_{};        ///< when that last left its floor
-  double last_reported_ = 0;          ///< how far off it was said to be in the last message
+  double recovery_evidence_ = 1;  ///< evidence that it has returned (a CUSUM)
+  Time recovering_since_{};       ///< when that last left its floor
+  double last_reported_ = 0;      ///< how far off it was said to be in the last message
   Time last_reported_at_{};
 };
 

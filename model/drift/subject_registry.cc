@@ -93,12 +93,12 @@ void SubjectRegistry::make_feature_subjects(FeatureId f) {
     coverage_.back() = make<RateSubject>({Kind::coverage, name, Severity::critical, kHourly, 0, true}, Direction::rise,
                                          RateSubject::Wording{"interval misses", "value"},
                                          cells(4, kMissSlack, 1 - shared_.options.coverage_level, kHourly));
-    error_.back() = make<RateSubject>({Kind::error, name, Severity::critical, kHourly, 0, true}, Direction::rise,
-                                      RateSubject::Wording{"error (of 3 standard deviations)", "value"},
-                                      cells(kErrorCells, kMissSlack, 0, kHourly));
+    error_.back() =
+        make<RateSubject>({Kind::error, name, Severity::critical, kHourly, 0, true}, Direction::rise,
+                          RateSubject::Wording{"error (of 3 standard deviations)", "value"}, cells(kErrorCells, kMissSlack, 0, kHourly));
     value_.back() = make<ScoreSubject>({Kind::value, name, Severity::info, kScored, 0, true}, "given the rest of the patient", kScoreCells);
-    distribution_.back() = make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true},
-                                            "at first sight of a stay", std::size_t{1});
+    distribution_.back() =
+        make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true}, "at first sight of a stay", std::size_t{1});
   }
   for (Subject* s : std::initializer_list<Subject*>{measured_.back(), coverage_.back(), error_.back(), value_.back(), distribution_.back(),
                                                     classes_.back()}) {
@@ -118,8 +118,8 @@ void SubjectRegistry::make_population_subjects() {
     for (const std::string& category : a.categories) {
       const std::string group = a.name + "=" + category;
       auto* const coverage = make<RateSubject>({Kind::subgroup, "coverage " + group, Severity::critical, kHourly}, Direction::rise,
-                                               RateSubject::Wording{"interval misses", "value, against all patients'"},
-                                               Baseline::Options{}, &everybody_misses);
+                                               RateSubject::Wording{"interval misses", "value, against all patients'"}, Baseline::Options{},
+                                               &everybody_misses);
       auto* const error = make<RateSubject>({Kind::subgroup, "error " + group, Severity::critical, kHourly}, Direction::rise,
                                             RateSubject::Wording{"error (of 3 standard deviations)", "value, against all patients'"},
                                             Baseline::Options{}, &everybody_errors);
@@ -152,7 +152,7 @@ void SubjectRegistry::first_value(FeatureId feature, double value, Time at, Time
 }
 
 void SubjectRegistry::each_group(std::span<const std::optional<float>> attributes,
-                         const std::function<void(RateSubject&, RateSubject&)>& visit) {
+                                 const std::function<void(RateSubject&, RateSubject&)>& visit) {
   for (std::size_t a = 0; a < std::min(attributes.size(), groups_.size()); ++a) {
     if (!attributes[a] || *attributes[a] < 0) continue;
     const auto category = static_cast<std::size_t>(*attributes[a]);

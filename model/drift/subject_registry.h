@@ -23,9 +23,9 @@ namespace lacuna::drift {
 
 inline constexpr std::size_t kRecencies = 7, kFrequencies = 5;  ///< cells of arrivals: see monitor.cc
 inline constexpr std::size_t kScoreCells = 6, kErrorCells = 5, kMissCells = 5;
-inline constexpr std::size_t kStreamSubjects = 3;               ///< late, duplicate, refused
-inline constexpr std::size_t kSitesMax = 256;                   ///< more are named together
-inline constexpr std::size_t kSiteSubjectsMax = 64;             ///< sites with subjects of their own
+inline constexpr std::size_t kStreamSubjects = 3;    ///< late, duplicate, refused
+inline constexpr std::size_t kSitesMax = 256;        ///< more are named together
+inline constexpr std::size_t kSiteSubjectsMax = 64;  ///< sites with subjects of their own
 
 /// All that is watched: one subject of each kind for whatever the schema has of it. Which outcome goes to which is the
 /// monitor's business. Accessors give null for what is not watched.
@@ -88,7 +88,7 @@ class SubjectRegistry {
   const Schema& schema_;
   MonitorContext& shared_;
   std::vector<std::unique_ptr<Subject>> all_;  ///< in order of making
-  struct Owner {  ///< what a subject is about, for explained()
+  struct Owner {                               ///< what a subject is about, for explained()
     ModalityId modality = kNoModality;
     FeatureId feature = 0;
     std::optional<std::uint16_t> site;

@@ -24,9 +24,7 @@ class EmbeddingKind final : public ValuesKind {
     each(out_, {state_, 2 * values()}, 0.5 * fan_in(state_), 0);
     each(out_bias_, {2 * values()}, 0, 0);
   }
-  Tensor encode(const Tensor& rows) const override {
-    return torch::mm(torch::silu(torch::addmm(in_bias_, rows, in_)), code_out_);
-  }
+  Tensor encode(const Tensor& rows) const override { return torch::mm(torch::silu(torch::addmm(in_bias_, rows, in_)), code_out_); }
   Tensor decode(const Tensor& state) const override {
     return torch::matmul(torch::silu(torch::matmul(state, hidden_) + hidden_bias_), out_) + out_bias_;
   }

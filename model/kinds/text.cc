@@ -62,8 +62,7 @@ class TextKind final : public PayloadKind {
     const Tensor words = torch::embedding(embedding_, tokens).transpose(1, 2) * there;  // [B, e, T]
     const Tensor near = torch::silu(torch::conv1d(words, near_, near_bias_, 1, kKernel / 2)) * there;
     const Tensor sum = words.sum(-1) / count.sqrt(), mean = near.sum(-1) / count.sqrt(), most = near.amax(-1);
-    return torch::mm(torch::cat({sum, torch::tanh(sum), mean, most}, -1), code_out_) +
-           torch::mm(count.log(), count_out_);
+    return torch::mm(torch::cat({sum, torch::tanh(sum), mean, most}, -1), code_out_) + torch::mm(count.log(), count_out_);
   }
 
   Tensor decode(const Tensor& state) const override {
@@ -123,8 +122,7 @@ class TextKind final : public PayloadKind {
       bag = torch::softmax(bag_logits(decoded).squeeze(1), -1).to(torch::kCPU).cumsum(-1).contiguous();
       const Tensor rate = decoded.squeeze(1).select(-1, words_).clamp(-8, 8).exp().to(torch::kCPU).contiguous();
       for (std::int64_t i = 0; i < rows; ++i) {
-        lengths[static_cast<std::size_t>(i)] =
-            std::min(random[static_cast<std::size_t>(i)].poisson(rate.data_ptr<float>()[i]), length_);
+        lengths[static_cast<std::size_t>(i)] = std::min(random[static_cast<std::size_t>(i)].poisson(rate.data_ptr<float>()[i]), length_);
       }
     }
     std::vector<bool> done(static_cast<std::size_t>(rows), false);

@@ -17,21 +17,17 @@ constexpr int kBisections = 16;
 
 }  // namespace
 
-Tensor ValuesKind::scale(const Tensor& decoded) const {
-  return torch::softplus(decoded.narrow(-1, values_, values_) + 0.3) + kScaleFloor;
-}
+Tensor ValuesKind::scale(const Tensor& decoded) const { return torch::softplus(decoded.narrow(-1, values_, values_) + 0.3) + kScaleFloor; }
 
 Tensor ValuesKind::log_likelihood(const Tensor& decoded, const Tensor& rows) const {
   const Tensor value = rows.narrow(-1, 0, values_).unsqueeze(1), observed = rows.narrow(-1, values_, values_).unsqueeze(1);
   const Tensor s = scale(decoded), z = (value - location(decoded)) / s;
-  const Tensor log_p = density_ == Density::normal ? -0.5 * z * z - s.log() - 0.5 * std::log(2 * std::numbers::pi)
-                                                   : -z.abs() - s.log() - std::numbers::ln2;
+  const Tensor log_p =
+      density_ == Density::normal ? -0.5 * z * z - s.log() - 0.5 * std::log(2 * std::numbers::pi) : -z.abs() - s.log() - std::numbers::ln2;
   return (log_p * observed).sum(-1) / observed.sum(-1).clamp_min(1.0);
 }
 
-Tensor ValuesKind::mean(const Tensor& decoded, const Tensor& weights) const {
-  return (location(decoded) * weights.unsqueeze(-1)).sum(1);
-}
+Tensor ValuesKind::mean(const Tensor& decoded, const Tensor& weights) const { return (location(decoded) * weights.unsqueeze(-1)).sum(1); }
 
 Tensor ValuesKind::sd(const Tensor& decoded, const Tensor& weights) const {
   const Tensor s = scale(decoded), m = location(decoded), w = weights.unsqueeze(-1);
@@ -43,16 +39,16 @@ Tensor ValuesKind::sd(const Tensor& decoded, const Tensor& weights) const {
 Tensor ValuesKind::quantile(const Tensor& decoded, const Tensor& weights, double p) const {
   const Tensor s = scale(decoded), m = location(decoded), w = weights.unsqueeze(-1);
   // A component's own quantile, and between the least and the greatest of them the mixture's.
-  const double z = density_ == Density::normal ? std::numbers::sqrt2 * torch::erfinv(torch::tensor(2 * p - 1, torch::kDouble)).item<double>()
-                   : p < 0.5                   ? std::log(2 * p)
-                                               : -std::log(2 * (1 - p));
+  const double z = density_ == Density::normal
+                       ? std::numbers::sqrt2 * torch::erfinv(torch::tensor(2 * p - 1, torch::kDouble)).item<double>()
+                   : p < 0.5 ? std::log(2 * p)
+                             : -std::log(2 * (1 - p));
   const Tensor own = m + z * s;
   Tensor low = own.amin(1), high = own.amax(1);
   for (int i = 0; i < kBisections; ++i) {
     const Tensor middle = 0.5 * (low + high), t = (middle.unsqueeze(1) - m) / s;
-    const Tensor below = density_ == Density::normal
-                             ? 0.5 * torch::erfc(t * (-1 / std::numbers::sqrt2))
-                             : 0.5 + 0.5 * torch::sign(t) * (1 - torch::exp(-t.abs()));
+    const Tensor below = density_ == Density::normal ? 0.5 * torch::erfc(t * (-1 / std::numbers::sqrt2))
+                                                     : 0.5 + 0.5 * torch::sign(t) * (1 - torch::exp(-t.abs()));
     const Tensor under = (below * w).sum(1) < p;
     low = torch::where(under, middle, low);
     high = torch::where(under, high, middle);

@@ -23,11 +23,11 @@ constexpr std::uint32_t kVersion = 1;
 // Chosen on simulated streams (well-specified, over- and under-confident, biased, heavy-tailed, jumping, drifting): the widest
 // family of steps that kept every window of 500 within 86 to 94 % at under 5 % extra width on a well-specified model.
 constexpr std::array<double, 4> kSteps = {0.02, 0.05, 0.15, 0.4};  // of a radius, in normal sd
-constexpr double kLearning = 3;       // of the weights, per unit of pinball loss
-constexpr double kForget = 0.99;      // of the weights: they follow about the last hundred values
-constexpr double kLossMax = 3;        // one wild value must not decide the weights
+constexpr double kLearning = 3;                                    // of the weights, per unit of pinball loss
+constexpr double kForget = 0.99;                                   // of the weights: they follow about the last hundred values
+constexpr double kLossMax = 3;                                     // one wild value must not decide the weights
 constexpr double kCorrectionStep = 0.05;
-constexpr double kRadiusMax = 10;     // a model wronger than this is not rescued by width
+constexpr double kRadiusMax = 10;  // a model wronger than this is not rescued by width
 
 // Tracks the (1 - share)-quantile of scores.
 struct Side {

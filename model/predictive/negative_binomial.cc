@@ -14,10 +14,10 @@ namespace {
 constexpr double kDispersionMin = 1e-4;
 constexpr double kDispersionMax = 1e5;
 constexpr double kMeanMin = 1e-9;
-constexpr double kCountMax = 1e12;       // quantiles are not looked for beyond
-constexpr int kWalkMeanMax = 500;        // above it P(X = 0) may underflow, and the recurrence could not start
-constexpr int kWalkStepsMax = 2048;      // counts visited one by one
-constexpr int kStridesMax = 512;         // panels that cover what lies beyond
+constexpr double kCountMax = 1e12;   // quantiles are not looked for beyond
+constexpr int kWalkMeanMax = 500;    // above it P(X = 0) may underflow, and the recurrence could not start
+constexpr int kWalkStepsMax = 2048;  // counts visited one by one
+constexpr int kStridesMax = 512;     // panels that cover what lies beyond
 constexpr int kFractionTermsMax = 5000;
 
 double log_gamma(double x) {
@@ -85,32 +85,27 @@ double probability(double mean, double dispersion, double count) {
   if (count < 0 || count != std::floor(count)) return 0;
   const auto [m, r] = clamped(mean, dispersion);
   // Written so that r >> m (nearly Poisson) loses no digits.
-  return std::exp(log_gamma(count + r) - log_gamma(r) - log_gamma(count + 1) - r * std::log1p(m / r) +
-                  count * std::log(m / (m + r)));
+  return std::exp(log_gamma(count + r) - log_gamma(r) - log_gamma(count + 1) - r * std::log1p(m / r) + count * std::log(m / (m + r)));
 }
 
 double distribution(double mean, double dispersion, double count) {
   if (count < 0) return 0;
   const auto [m, r] = clamped(mean, dispersion);
   const double a = r, b = std::floor(count) + 1, x = r / (r + m);
-  const double front = std::exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) - a * std::log1p(m / r) +
-                                b * std::log(m / (m + r)));
-  const double value = x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a
-                                                 : 1 - front * beta_fraction(b, a, m / (m + r)) / b;
+  const double front = std::exp(log_gamma(a + b) - log_gamma(a) - log_gamma(b) - a * std::log1p(m / r) + b * std::log(m / (m + r)));
+  const double value = x < (a + 1) / (a + b + 2) ? front * beta_fraction(a, b, x) / a : 1 - front * beta_fraction(b, a, m / (m + r)) / b;
   return std::clamp(value, 0.0, 1.0);
 }
 
 double mixture_probability(const Predictive& p, double count) {
   double sum = 0;
-  for (std::size_t k = 0; k < p.location.size(); ++k)
-    sum += p.weights[k] * probability(p.location[k], p.scale[k], count);
+  for (std::size_t k = 0; k < p.location.size(); ++k) sum += p.weights[k] * probability(p.location[k], p.scale[k], count);
   return sum;
 }
 
 double mixture_distribution(const Predictive& p, double count) {
   double sum = 0;
-  for (std::size_t k = 0; k < p.location.size(); ++k)
-    sum += p.weights[k] * distribution(p.location[k], p.scale[k], count);
+  for (std::size_t k = 0; k < p.location.size(); ++k) sum += p.weights[k] * distribution(p.location[k], p.scale[k], count);
   return sum;
 }
 

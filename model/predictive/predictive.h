@@ -22,9 +22,9 @@ double normal_quantile(double p);
 /// mean^2 / r). Discrete: `class_probabilities` only, already mixed.
 struct Predictive {
   Likelihood likelihood = Likelihood::normal;
-  std::vector<float> weights;    ///< K, sums to 1
-  std::vector<float> location;   ///< K
-  std::vector<float> scale;      ///< K, > 0
+  std::vector<float> weights;   ///< K, sums to 1
+  std::vector<float> location;  ///< K
+  std::vector<float> scale;     ///< K, > 0
   std::vector<float> class_probabilities;
   std::vector<float> freedom{};  ///< student_t: K, > 2; taken as within [2.001, 1e6]
 
@@ -33,9 +33,9 @@ struct Predictive {
   /// On the feature's scale: what the squared error there is least about. Of a log_normal the mean of the logarithm.
   double mean_on_scale() const;
   double sd() const;
-  double quantile(double p) const;   ///< p in (0, 1); continuous: solved to 1e-4 scale units
+  double quantile(double p) const;  ///< p in (0, 1); continuous: solved to 1e-4 scale units
   double median() const { return quantile(0.5); }
-  double cdf(double value) const;    ///< P(X <= value)
+  double cdf(double value) const;  ///< P(X <= value)
   /// quantile(normal_cdf(z)), without the loss of accuracy that probabilities near 1 would bring.
   double quantile_at(double z) const;
   /// normal_quantile(pit(value, u)), the same way: how many normal standard deviations out the value lies.
@@ -45,7 +45,8 @@ struct Predictive {
   double pit(double value, double u) const;
   double log_density(double value) const;  ///< on the feature's scale; log probability for discrete
   /// Continuous ranked probability score on the feature's scale (x or log(1+x)): closed form for normal mixtures (Grimit et al. 2006,
-  /// eq. 5), model/predictive/student_t.h for Student t mixtures; negative binomial by summation; discrete: the ranked probability score over class indices.
+  /// eq. 5), model/predictive/student_t.h for Student t mixtures; negative binomial by summation; discrete: the ranked probability score
+  /// over class indices.
   double crps(double value) const;
 };
 
@@ -54,21 +55,21 @@ struct Predictive {
 struct PayloadPrediction {
   ModalityId modality = kNoModality;
   std::vector<float> mean, sd;
-  std::vector<float> low, high;        ///< central interval at PredictOptions::level, not calibrated
-  std::vector<std::string> vocabulary; ///< text: the words that `mean` counts
+  std::vector<float> low, high;         ///< central interval at PredictOptions::level, not calibrated
+  std::vector<std::string> vocabulary;  ///< text: the words that `mean` counts
 };
 
 /// How much a modality had to say in one prediction.
 struct ModalityWeight {
   ModalityId modality = kNoModality;
-  double weight = 0;                   ///< over all modalities that were known: sums to 1
+  double weight = 0;  ///< over all modalities that were known: sums to 1
 };
 
 /// One query's result over the features it asked for.
 struct Prediction {
   std::vector<FeatureId> features;
-  std::vector<Predictive> predictive;   ///< parallel to features
-  double effective_samples = 0;         ///< of the importance weights, 1..K
+  std::vector<Predictive> predictive;       ///< parallel to features
+  double effective_samples = 0;             ///< of the importance weights, 1..K
   std::vector<PayloadPrediction> payloads;  ///< parallel to Query::wanted_payloads
   std::vector<ModalityWeight> weights;      ///< when Query::explain
 };

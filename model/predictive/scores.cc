@@ -25,7 +25,8 @@ void each_field(Row& r, Visit&& visit) {
 
 }  // namespace
 
-Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive, const Arrival& arrival) {
+Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive,
+                    const Arrival& arrival) {
   const auto [feature, value, last, u] = arrival;
   const Interval interval = calibrator.interval(feature, recency, predictive);
   Score s;
@@ -45,8 +46,7 @@ Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency 
   return s;
 }
 
-ScoreBoard::ScoreBoard(std::size_t feature_count, double window)
-    : decay_(std::exp(-1.0 / std::max(window, 1.0))), rows_(feature_count) {}
+ScoreBoard::ScoreBoard(std::size_t feature_count, double window) : decay_(std::exp(-1.0 / std::max(window, 1.0))), rows_(feature_count) {}
 
 void ScoreBoard::add(const Score& s) {
   Row& r = rows_[s.feature];

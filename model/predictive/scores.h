@@ -17,30 +17,31 @@ namespace lacuna::model {
 /// One comparison of an arriving value with what was predicted before it. Errors are in standard deviations of the feature's scale.
 struct Score {
   FeatureId feature = 0;
-  bool seen_before = false;     ///< in this patient
-  double error_model = 0;       ///< |median - value|
-  double error_last = 0;        ///< |last value, else mean - value|
-  double error_mean = 0;        ///< |population mean - value|
-  double squared_model = 0;     ///< (the prediction's mean on the scale - value)^2
+  bool seen_before = false;  ///< in this patient
+  double error_model = 0;    ///< |median - value|
+  double error_last = 0;     ///< |last value, else mean - value|
+  double error_mean = 0;     ///< |population mean - value|
+  double squared_model = 0;  ///< (the prediction's mean on the scale - value)^2
   double crps = 0;
-  double width = 0;             ///< of the calibrated interval
-  bool covered = false;         ///< by it
-  bool central = false;         ///< the model's own interval held it, before calibration
-  double z = 0;                 ///< the value's normal score under the model's own distribution
-  double value = 0;             ///< on the feature's scale
+  double width = 0;      ///< of the calibrated interval
+  bool covered = false;  ///< by it
+  bool central = false;  ///< the model's own interval held it, before calibration
+  double z = 0;          ///< the value's normal score under the model's own distribution
+  double value = 0;      ///< on the feature's scale
 };
 
 /// What is scored.
 struct Arrival {
   FeatureId feature = 0;
-  double value = 0;             ///< natural units
-  std::optional<double> last;   ///< the patient's last value before, natural units; empty: never measured, or hidden
-  double u = 0;                 ///< in [0, 1): randomises the integral transform of counts and classes (Predictive::pit)
+  double value = 0;            ///< natural units
+  std::optional<double> last;  ///< the patient's last value before, natural units; empty: never measured, or hidden
+  double u = 0;                ///< in [0, 1): randomises the integral transform of counts and classes (Predictive::pit)
 };
 
 /// The one rule by which a prediction is judged: by the daemon as the stream goes by, by the protocols on stays held back. Feeds the
 /// value back to the calibrator, after its interval was taken. `scale`: of the population that errors are told in.
-Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive, const Arrival& arrival);
+Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency recency, const Predictive& predictive,
+                    const Arrival& arrival);
 
 /// Sums of scores per feature, over all time and over a recent exponential window. Not thread-safe.
 class ScoreBoard {
@@ -51,7 +52,7 @@ class ScoreBoard {
     double unseen_error_model = 0, unseen_error_mean = 0;                                            ///< sums
     double recent_weight = 0, recent_error_model = 0, recent_error_last = 0, recent_error_mean = 0, recent_covered = 0,
            recent_crps = 0;  ///< exponentially forgotten sums; divide by recent_weight
-    Coverage intervals;              ///< of the same values, since it has been followed
+    Coverage intervals;      ///< of the same values, since it has been followed
     std::uint64_t hidden_count = 0, hidden_covered = 0;
     double hidden_error_model = 0, hidden_width = 0;  ///< sums
   };

@@ -30,9 +30,7 @@ using Policy = policies::policy<policies::domain_error<policies::ignore_error>, 
 double clamped(double freedom) { return std::clamp(freedom, kFreedomMin, kFreedomMax); }
 
 // B(1/2, a).
-double half_beta(double a) {
-  return std::sqrt(std::numbers::pi) * boost::math::tgamma_delta_ratio(a, 0.5, Policy());
-}
+double half_beta(double a) { return std::sqrt(std::numbers::pi) * boost::math::tgamma_delta_ratio(a, 0.5, Policy()); }
 
 // log(1 + t^2 / freedom), also where t^2 is no double.
 double log_growth(double freedom, double t) {
@@ -56,8 +54,7 @@ std::vector<Component> components_of(const Predictive& p) {
   for (std::size_t k = 0; k < p.location.size(); ++k) {
     const double v = clamped(p.freedom[k]);
     // Components of one feature often share their freedom.
-    const double log_constant =
-        k > 0 && out[k - 1].freedom == v ? out[k - 1].log_constant : -std::log(std::sqrt(v) * half_beta(v / 2));
+    const double log_constant = k > 0 && out[k - 1].freedom == v ? out[k - 1].log_constant : -std::log(std::sqrt(v) * half_beta(v / 2));
     out.push_back({p.weights[k], p.location[k], p.scale[k], v, log_constant});
   }
   return out;

@@ -18,16 +18,14 @@ static_assert(std::endian::native == std::endian::little, "stored numbers are li
 class ByteWriter {
  public:
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  void put(T value) {
-    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
+  requires std::is_arithmetic_v<T>
+  void put(T value) { out_.append(reinterpret_cast<const char*>(&value), sizeof value); }
   void put_text(std::string_view text) {
     put<std::uint32_t>(static_cast<std::uint32_t>(text.size()));
     out_.append(text);
   }
   template <typename T>
-    requires std::is_arithmetic_v<T>
+  requires std::is_arithmetic_v<T>
   void put_all(const std::vector<T>& values) {
     put<std::uint32_t>(static_cast<std::uint32_t>(values.size()));
     for (T v : values) put(v);
@@ -42,8 +40,7 @@ class ByteReader {
  public:
   explicit ByteReader(std::string_view bytes) : left_(bytes) {}
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  T get() {
+  requires std::is_arithmetic_v<T> T get() {
     T value{};
     if (left_.size() < sizeof value) {
       ok_ = false;
@@ -66,8 +63,7 @@ class ByteReader {
     return text;
   }
   template <typename T>
-    requires std::is_arithmetic_v<T>
-  std::vector<T> get_all() {
+  requires std::is_arithmetic_v<T> std::vector<T> get_all() {
     const auto size = get<std::uint32_t>();
     if (static_cast<std::uint64_t>(size) * sizeof(T) > left_.size()) {
       ok_ = false;

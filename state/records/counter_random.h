@@ -17,7 +17,7 @@ class CounterRandom {
   double normal();                           ///< standard normal (Box and Muller 1958), from two draws
   void normals(std::span<float> out);        ///< standard normals, two from each draw
   double exponential(double mean);
-  std::int64_t poisson(double mean);         ///< takes time in proportion to the mean
+  std::int64_t poisson(double mean);  ///< takes time in proportion to the mean
 
  private:
   std::uint64_t seed_;

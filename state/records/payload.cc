@@ -21,9 +21,7 @@ std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::s
 }  // namespace
 
 std::string_view to_string(ModalityKind kind) { return kKindNames.at(static_cast<std::size_t>(kind)); }
-std::optional<ModalityKind> parse_modality_kind(std::string_view name) {
-  return parse_enum<ModalityKind>(kKindNames, name);
-}
+std::optional<ModalityKind> parse_modality_kind(std::string_view name) { return parse_enum<ModalityKind>(kKindNames, name); }
 std::string_view to_string(TextModel model) { return kTextModelNames.at(static_cast<std::size_t>(model)); }
 std::optional<TextModel> parse_text_model(std::string_view name) { return parse_enum<TextModel>(kTextModelNames, name); }
 

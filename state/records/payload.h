@@ -24,16 +24,16 @@ std::string_view to_string(TextModel model);
 std::optional<TextModel> parse_text_model(std::string_view name);
 
 /// Bounds that Schema::make enforces.
-inline constexpr std::uint32_t kPayloadValuesMax = 1U << 20;     ///< numbers of one payload
-inline constexpr std::uint32_t kTextTokensMax = 4096;            ///< tokens of a text that are read
+inline constexpr std::uint32_t kPayloadValuesMax = 1U << 20;  ///< numbers of one payload
+inline constexpr std::uint32_t kTextTokensMax = 4096;         ///< tokens of a text that are read
 inline constexpr std::uint32_t kVocabularyMax = 65'536;
 
 /// The fixed shape of a modality's payloads.
 struct PayloadSpec {
-  std::uint32_t channels = 1;         ///< image (grey 1, colour 3), signal
-  std::uint32_t height = 0;           ///< image, pixels
-  std::uint32_t width = 0;            ///< image, pixels
-  std::uint32_t length = 0;           ///< signal: samples a channel; embedding: dimensions; text: tokens that are read
+  std::uint32_t channels = 1;  ///< image (grey 1, colour 3), signal
+  std::uint32_t height = 0;    ///< image, pixels
+  std::uint32_t width = 0;     ///< image, pixels
+  std::uint32_t length = 0;    ///< signal: samples a channel; embedding: dimensions; text: tokens that are read
   TextModel text_model = TextModel::bag;
   std::uint32_t vocabulary_size = 2000;  ///< text: words told apart when the vocabulary is built from the stream
   std::vector<std::string> vocabulary;   ///< text: the words, when given; then nothing is added

@@ -81,14 +81,14 @@ inline constexpr std::size_t kRecentIdsMax = 64;
 struct Snapshot {
   std::string patient_id;
   std::string site;
-  Time first_time{};                     ///< clinical time of the first event
-  Time last_time{};                      ///< newest clinical time
-  std::uint64_t event_count = 0;         ///< events applied; 0 only in a snapshot not yet used
-  std::vector<FeatureState> features;    ///< Schema::feature_count() entries
-  std::vector<ModalityState> modalities; ///< Schema::modality_count() entries
+  Time first_time{};                             ///< clinical time of the first event
+  Time last_time{};                              ///< newest clinical time
+  std::uint64_t event_count = 0;                 ///< events applied; 0 only in a snapshot not yet used
+  std::vector<FeatureState> features;            ///< Schema::feature_count() entries
+  std::vector<ModalityState> modalities;         ///< Schema::modality_count() entries
   std::vector<std::optional<float>> attributes;  ///< Schema::attributes().size() entries
-  std::vector<std::uint64_t> recent_ids; ///< hashes of the newest event ids, oldest first
-  SourcePosition source;                 ///< the newest record applied
+  std::vector<std::uint64_t> recent_ids;         ///< hashes of the newest event ids, oldest first
+  SourcePosition source;                         ///< the newest record applied
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 
@@ -101,9 +101,9 @@ struct PayloadValue {
 
 /// A learning example, test-then-train: the patient as known strictly before `time`, and what was measured at `time`.
 struct Example {
-  Snapshot before;                     ///< recent_ids and source are not needed and may be empty
+  Snapshot before;  ///< recent_ids and source are not needed and may be empty
   Time time{};
-  std::vector<FeatureValue> arrived;   ///< each feature at most once; may span modalities
+  std::vector<FeatureValue> arrived;             ///< each feature at most once; may span modalities
   std::vector<PayloadValue> arrived_payloads{};  ///< each modality at most once
   /// For retrospective models only, never stored: what is known of the time after `time`, as if time ran backwards.
   std::shared_ptr<const Snapshot> after{};
@@ -120,7 +120,7 @@ struct ImputedValue {
   double mean = 0;
   double median = 0;
   double sd = 0;
-  double low = 0;   ///< calibrated interval at Imputation::level
+  double low = 0;  ///< calibrated interval at Imputation::level
   double high = 0;
   std::vector<double> probabilities;  ///< discrete features only: of each category ({P(0), P(1)} for bernoulli)
   std::vector<double> samples{};      ///< joint over all features of an imputation: the n-th ones belong together; empty: not asked for
@@ -158,7 +158,7 @@ struct ModalityShare {
 /// What is published for one patient whose state changed.
 struct Imputation {
   std::string patient_id;
-  Time time{};                             ///< the snapshot's newest clinical time
+  Time time{};  ///< the snapshot's newest clinical time
   std::string model_version;
   SourcePosition source;                   ///< input position of the newest event it rests on
   std::vector<ModalityId> based_on;        ///< modalities with at least one observed, not stale feature
@@ -175,13 +175,13 @@ std::string_view to_string(AlertState state);
 std::string_view to_string(Severity severity);
 
 struct Contributor {
-  std::string name;   ///< a feature, site or pattern; never a patient
-  double share = 0;   ///< of the evidence, 0..1
+  std::string name;  ///< a feature, site or pattern; never a patient
+  double share = 0;  ///< of the evidence, 0..1
 };
 
 /// How much moved, as a number that people know; never the reason for an alert.
 struct Effect {
-  std::string name;   ///< "mean_shift" (standard deviations), "missing_share", "psi", "g" (the G-test's statistic)
+  std::string name;  ///< "mean_shift" (standard deviations), "missing_share", "psi", "g" (the G-test's statistic)
   double value = 0;
   friend bool operator==(const Effect&, const Effect&) = default;
 };
@@ -191,22 +191,22 @@ std::string_view to_string(Resolution resolution);
 
 /// One decision of one detector.
 struct Alert {
-  std::string alert_id;   ///< "kind/subject@since": the same through the alert's life
+  std::string alert_id;  ///< "kind/subject@since": the same through the alert's life
   AlertState state = AlertState::raised;
-  std::string kind;       ///< "missingness" (arrivals), "coverage" (interval misses), ...
-  std::string subject;    ///< modality or feature name
-  Time since{};           ///< estimated onset, clinical time
+  std::string kind;           ///< "missingness" (arrivals), "coverage" (interval misses), ...
+  std::string subject;        ///< modality or feature name
+  Time since{};               ///< estimated onset, clinical time
   Time earliest{}, latest{};  ///< interval of the onset
-  Time detected{};        ///< clinical time at which the threshold was passed
-  double evidence = 0;    ///< e-value of the detector
-  double threshold = 0;   ///< = stated average run length to a false alarm, in updates of this subject
+  Time detected{};            ///< clinical time at which the threshold was passed
+  double evidence = 0;        ///< e-value of the detector
+  double threshold = 0;       ///< = stated average run length to a false alarm, in updates of this subject
   Severity severity = Severity::info;
-  std::string summary;    ///< one sentence for a person: what moved, from what to what
+  std::string summary;           ///< one sentence for a person: what moved, from what to what
   double before = 0, after = 0;  ///< mean of what is watched: as expected, and since the onset
   std::vector<Effect> effects;
   std::vector<Contributor> contributors;
   Resolution resolution = Resolution::open;  ///< why it is resolved
-  std::string action;     ///< what was done about it; empty: nothing
+  std::string action;                        ///< what was done about it; empty: nothing
   std::string model_version;
 };
 

@@ -11,8 +11,8 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kLikelihoodNames{"normal",            "log_normal", "bernoulli", "categorical",
-                                                           "negative_binomial", "ordinal",    "student_t"};
+constexpr std::array<std::string_view, 7> kLikelihoodNames{"normal",  "log_normal", "bernoulli", "categorical", "negative_binomial",
+                                                           "ordinal", "student_t"};
 
 template <typename E, std::size_t N>
 std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -25,13 +25,11 @@ std::optional<E> parse_enum(const std::array<std::string_view, N>& names, std::s
 // quote anything.
 bool is_name(std::string_view name) {
   if (name.empty() || name.size() > kNameBytesMax || name.front() < 'a' || name.front() > 'z') return false;
-  return std::all_of(name.begin(), name.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+  return std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 bool is_unit(std::string_view unit) {
-  return unit.size() <= kNameBytesMax &&
-         std::all_of(unit.begin(), unit.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+  return unit.size() <= kNameBytesMax && std::all_of(unit.begin(), unit.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
 // Collects everything that is wrong, so that an author corrects a schema once and not problem by problem.
@@ -186,9 +184,7 @@ std::uint64_t fingerprint_of(const Schema& schema) {
 }  // namespace
 
 std::string_view to_string(Likelihood likelihood) { return kLikelihoodNames.at(static_cast<std::size_t>(likelihood)); }
-std::optional<Likelihood> parse_likelihood(std::string_view name) {
-  return parse_enum<Likelihood>(kLikelihoodNames, name);
-}
+std::optional<Likelihood> parse_likelihood(std::string_view name) { return parse_enum<Likelihood>(kLikelihoodNames, name); }
 
 Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<Attribute> attributes) {
   Problems problems;
@@ -212,8 +208,7 @@ Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<At
     std::set<std::string> feature_names;
     for (std::size_t f = 0; f < modalities[m].features.size(); ++f) {
       Feature& feature = modalities[m].features[f];
-      const std::string place =
-          where + "." + (feature.name.empty() ? "feature " + std::to_string(f + 1) : feature.name);
+      const std::string place = where + "." + (feature.name.empty() ? "feature " + std::to_string(f + 1) : feature.name);
       problems.check_name(place, feature.name, feature_names);
       check_feature(problems, place, feature);
       feature.modality = static_cast<ModalityId>(m);
@@ -266,8 +261,6 @@ Millis Schema::stale_after(FeatureId feature) const {
   return f.stale_after > Millis(0) ? f.stale_after : modalities_[f.modality].stale_after;
 }
 
-std::string Schema::qualified_name(FeatureId feature) const {
-  return modality_of(feature).name + "." + features_[feature].name;
-}
+std::string Schema::qualified_name(FeatureId feature) const { return modality_of(feature).name + "." + features_[feature].name; }
 
 }  // namespace lacuna

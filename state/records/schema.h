@@ -41,37 +41,37 @@ inline constexpr ModalityId kNoModality = std::numeric_limits<ModalityId>::max()
 inline constexpr std::size_t kModalitiesMax = 64;
 inline constexpr std::size_t kFeaturesMax = 4096;
 inline constexpr std::size_t kAttributesMax = 256;
-inline constexpr std::size_t kCategoriesMax = 256;   ///< of one feature or attribute
-inline constexpr std::size_t kNameBytesMax = 64;     ///< of a name, unit or category
+inline constexpr std::size_t kCategoriesMax = 256;  ///< of one feature or attribute
+inline constexpr std::size_t kNameBytesMax = 64;    ///< of a name, unit or category
 
 struct Feature {
-  std::string name;                      ///< unique within its modality, snake_case
-  std::string unit;                      ///< UCUM code; empty for a pure number
+  std::string name;  ///< unique within its modality, snake_case
+  std::string unit;  ///< UCUM code; empty for a pure number
   Likelihood likelihood = Likelihood::normal;
   double low = -std::numeric_limits<double>::infinity();  ///< plausible range, inclusive; outside it a value is refused
   double high = std::numeric_limits<double>::infinity();
-  std::vector<std::string> categories;   ///< categorical and ordinal only, at least two
-  Millis stale_after{0};                 ///< older than this a value is imputed again; 0: the modality's limit
-  ModalityId modality = kNoModality;     ///< set by Schema::make
+  std::vector<std::string> categories;  ///< categorical and ordinal only, at least two
+  Millis stale_after{0};                ///< older than this a value is imputed again; 0: the modality's limit
+  ModalityId modality = kNoModality;    ///< set by Schema::make
 };
 
 struct Modality {
-  std::string name;                      ///< unique, snake_case
+  std::string name;  ///< unique, snake_case
   ModalityKind kind = ModalityKind::tabular;
-  PayloadSpec payload{};                 ///< of a modality that is not tabular; such a one has no features
+  PayloadSpec payload{};  ///< of a modality that is not tabular; such a one has no features
   Millis stale_after{std::chrono::hours(24)};
-  FeatureId first_feature = 0;           ///< set by Schema::make: features [first_feature, first_feature + feature_count)
-  std::uint32_t feature_count = 0;       ///< set by Schema::make
+  FeatureId first_feature = 0;      ///< set by Schema::make: features [first_feature, first_feature + feature_count)
+  std::uint32_t feature_count = 0;  ///< set by Schema::make
 };
 
 /// A fact about a patient that does not change during a stay (age, sex, ward); carried by events as "attributes".
 struct Attribute {
   std::string name;
   std::string unit;
-  std::vector<std::string> categories;   ///< empty: a number; else one of these
+  std::vector<std::string> categories;  ///< empty: a number; else one of these
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool subgroup = false;                 ///< error and coverage are reported per value of it
+  bool subgroup = false;  ///< error and coverage are reported per value of it
 };
 
 /// What a deployment declares: modalities, their features, patient attributes. Immutable once made; share by const

@@ -46,8 +46,8 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : content_(std::move(value)) {}          // NOLINT(google-explicit-constructor)
-  Result(Status status) : content_(std::move(status)) {}   // NOLINT(google-explicit-constructor)
+  Result(T value) : content_(std::move(value)) {}         // NOLINT(google-explicit-constructor)
+  Result(Status status) : content_(std::move(status)) {}  // NOLINT(google-explicit-constructor)
   Result(Code code, std::string message) : content_(Status(code, std::move(message))) {}
 
   bool ok() const { return std::holds_alternative<T>(content_); }
@@ -71,7 +71,7 @@ class [[nodiscard]] Result {
 }  // namespace lacuna
 
 /// Returns from the calling function when `expression`, a Status, is not ok.
-#define LACUNA_RETURN_IF_ERROR(expression)                     \
-  do {                                                         \
+#define LACUNA_RETURN_IF_ERROR(expression)                                                           \
+  do {                                                                                               \
     if (::lacuna::Status lacuna_status_ = (expression); !lacuna_status_.ok()) return lacuna_status_; \
   } while (false)

@@ -106,11 +106,9 @@ std::optional<Time> parse_rfc3339(std::string_view text) {
   const int zone = scan_zone(scan);
   if (!scan.ok() || !scan.at_end()) return std::nullopt;
 
-  const year_month_day date{year(y), std::chrono::month(static_cast<unsigned>(month)),
-                            std::chrono::day(static_cast<unsigned>(day))};
+  const year_month_day date{year(y), std::chrono::month(static_cast<unsigned>(month)), std::chrono::day(static_cast<unsigned>(day))};
   if (!date.ok() || hour > 23 || minute > 59 || second > 60) return std::nullopt;
-  const Time whole = sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute - zone) +
-                     std::chrono::seconds(second);
+  const Time whole = sys_days(date) + std::chrono::hours(hour) + std::chrono::minutes(minute - zone) + std::chrono::seconds(second);
   // A leap second exists only as 23:59:60 UTC; like POSIX we give it the instant that follows.
   if (second == 60 && whole.time_since_epoch() % days(1) != Millis(0)) return std::nullopt;
   const Time time = whole + Millis(ms);
@@ -128,8 +126,8 @@ std::string format_rfc3339(Time time) {
   const int seconds = in_day / 1000;
   std::array<char, 40> text{};
   int size = std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), seconds / 3600,
-                           seconds / 60 % 60, seconds % 60);
+                           static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), seconds / 3600, seconds / 60 % 60,
+                           seconds % 60);
   std::string out(text.data(), static_cast<std::size_t>(size));
   if (in_day % 1000 != 0) {
     size = std::snprintf(text.data(), text.size(), ".%03d", in_day % 1000);

@@ -29,8 +29,6 @@ std::optional<Millis> parse_duration(std::string_view text);
 /// The shortest text that parse_duration reads back: "1h30m".
 std::string format_duration(Millis duration);
 
-constexpr double hours_between(Time earlier, Time later) {
-  return static_cast<double>((later - earlier).count()) / 3'600'000.0;
-}
+constexpr double hours_between(Time earlier, Time later) { return static_cast<double>((later - earlier).count()) / 3'600'000.0; }
 
 }  // namespace lacuna

@@ -50,10 +50,14 @@ std::string tick(Millis since) {
 
 }  // namespace
 
-CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink,
-                         FileReport& report)
-    : mapping_(mapping), index_(schema), limit_(limit_patients), sink_(sink), report_(report),
-      ignored_(mapping.ignored.begin(), mapping.ignored.end()), attributes_(schema.attributes().size()) {
+CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report)
+    : mapping_(mapping),
+      index_(schema),
+      limit_(limit_patients),
+      sink_(sink),
+      report_(report),
+      ignored_(mapping.ignored.begin(), mapping.ignored.end()),
+      attributes_(schema.attributes().size()) {
   for (const auto& [name, column] : mapping.columns) {
     Route route;
     route.column = &column;
@@ -99,8 +103,7 @@ void CsvPatients::unreadable(const std::string& path, std::uint64_t line, const 
 }
 
 bool CsvPatients::is_missing(std::string_view text) const {
-  return text.empty() ||
-         std::find(mapping_.missing_texts.begin(), mapping_.missing_texts.end(), text) != mapping_.missing_texts.end();
+  return text.empty() || std::find(mapping_.missing_texts.begin(), mapping_.missing_texts.end(), text) != mapping_.missing_texts.end();
 }
 
 Status CsvPatients::read_header(CsvReader& reader, const std::string& path, Columns& columns) {
@@ -151,8 +154,7 @@ std::optional<Time> CsvPatients::parse_time(std::string_view text) const {
 }
 
 // False: the text cannot be read as what the target holds. `problem`: it can, but the schema does not take it.
-bool CsvPatients::parse_value(const Route& route, std::string_view text, double& out,
-                              std::optional<ValueProblem>& problem) const {
+bool CsvPatients::parse_value(const Route& route, std::string_view text, double& out, std::optional<ValueProblem>& problem) const {
   const SchemaField& target = *route.target;
   const auto& categories = route.column->categories;
   if (!categories.empty()) {
@@ -173,8 +175,8 @@ bool CsvPatients::parse_value(const Route& route, std::string_view text, double&
   return true;
 }
 
-void CsvPatients::take_cell(std::string_view name, const Route* route, std::string_view text, Time time,
-                            const std::string& path, std::uint64_t line) {
+void CsvPatients::take_cell(std::string_view name, const Route* route, std::string_view text, Time time, const std::string& path,
+                            std::uint64_t line) {
   text = trim(text);
   if (route == nullptr) {
     if (!ignored_.contains(name)) ++report_.unmapped[name.empty() ? "(empty)" : std::string(name)];
@@ -205,9 +207,8 @@ Status CsvPatients::begin_patient(std::string_view patient) {
   patient_ = patient;
   site_.clear();
   first_row_.reset();
-  start_ = mapping_.time_form == FileMapping::TimeForm::rfc3339
-               ? Time{}
-               : mapping_.start + mapping_.stagger * static_cast<std::int64_t>(patients_);
+  start_ = mapping_.time_form == FileMapping::TimeForm::rfc3339 ? Time{}
+                                                                : mapping_.start + mapping_.stagger * static_cast<std::int64_t>(patients_);
   ++patients_;
   open_ = true;
   return {};
@@ -257,9 +258,8 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
 std::vector<Event> CsvPatients::take_events() {
   // Features of a modality have neighbouring ids, so this order puts each event's values side by side; being stable it
   // keeps the order of the file among those that are the same.
-  std::stable_sort(cells_.begin(), cells_.end(), [](const Cell& a, const Cell& b) {
-    return a.time != b.time ? a.time < b.time : a.feature < b.feature;
-  });
+  std::stable_sort(cells_.begin(), cells_.end(),
+                   [](const Cell& a, const Cell& b) { return a.time != b.time ? a.time < b.time : a.feature < b.feature; });
   // Patient ids may be as long as an event id; one built on such a one takes the hash instead, which is as stable.
   const Millis origin = start_.time_since_epoch();
   const auto make = [&](Time time, ModalityId modality) {

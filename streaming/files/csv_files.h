@@ -19,14 +19,12 @@ namespace lacuna::streaming {
 class CsvPatients {
  public:
   using Sink = std::function<Status(std::vector<Event>)>;
-  CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink,
-              FileReport& report);
+  CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report);
 
   /// What of the mapping cannot be used with this schema; `invalid` names all of it.
   Status check() const;
   /// `progress` gets the bytes read of this file.
-  Status read_file(const std::string& path, const std::string& patient_of_file,
-                   const std::function<void(std::uint64_t)>& progress);
+  Status read_file(const std::string& path, const std::string& patient_of_file, const std::function<void(std::uint64_t)>& progress);
   /// Hands over the last patient.
   Status finish();
   /// True once `limit_patients` were handed over; reading on gives nothing.
@@ -52,13 +50,12 @@ class CsvPatients {
   };
 
   Status read_header(CsvReader& reader, const std::string& path, Columns& columns);
-  Status take_row(const Columns& columns, const std::vector<std::string_view>& cells, const std::string& path,
-                  std::uint64_t line, const std::string& patient_of_file);
+  Status take_row(const Columns& columns, const std::vector<std::string_view>& cells, const std::string& path, std::uint64_t line,
+                  const std::string& patient_of_file);
   Status begin_patient(std::string_view patient);
   Status end_patient();
   std::vector<Event> take_events();
-  void take_cell(std::string_view name, const Route* route, std::string_view text, Time time, const std::string& path,
-                 std::uint64_t line);
+  void take_cell(std::string_view name, const Route* route, std::string_view text, Time time, const std::string& path, std::uint64_t line);
   std::optional<Time> parse_time(std::string_view text) const;
   bool parse_value(const Route& route, std::string_view text, double& out, std::optional<ValueProblem>& problem) const;
   void unreadable(const std::string& path, std::uint64_t line, const std::string& what);
@@ -73,7 +70,7 @@ class CsvPatients {
   std::set<std::string_view> ignored_;
   std::vector<std::string> problems_;
 
-  std::size_t patients_ = 0;  // begun so far
+  std::size_t patients_ = 0;      // begun so far
   std::set<std::uint64_t> seen_;  // hashes of their ids: a patient whose rows do not stand together is noticed
   bool open_ = false;
   std::string patient_, site_;

@@ -60,7 +60,7 @@ class CsvReader {
   LineReader lines_;
   char separator_;
   std::uint64_t first_line_ = 0;
-  std::string row_;      // a row with quotes, line ends included
+  std::string row_;       // a row with quotes, line ends included
   std::string unquoted_;  // its cells, one after the other
 };
 

@@ -206,8 +206,8 @@ Status read_patients(const Schema& schema, const FileMapping& mapping, const std
 }
 
 Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
-                   const std::function<Status(std::vector<Event>)>& sink,
-                   const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
+                   const std::function<Status(std::vector<Event>)>& sink, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                   FileReport& report) {
   return read_files<InFileOrder>(schema, mapping, path, limit_patients, sink, progress, report);
 }
 

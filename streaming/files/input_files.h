@@ -34,30 +34,30 @@ struct ColumnTarget {
 struct FileMapping {
   FileFormat format = FileFormat::ndjson;
   char separator = ',';
-  std::string patient_column;       ///< empty: the file's name without extension is the patient id
+  std::string patient_column;  ///< empty: the file's name without extension is the patient id
   std::string time_column;
-  std::string parameter_column;     ///< long_csv
-  std::string value_column;         ///< long_csv
-  std::string site_column;          ///< optional
+  std::string parameter_column;  ///< long_csv
+  std::string value_column;      ///< long_csv
+  std::string site_column;       ///< optional
   enum class TimeForm : std::uint8_t { rfc3339, hours_minutes /* "37:05" since the stay's start */, minutes, hours, days };
   TimeForm time_form = TimeForm::rfc3339;
-  std::vector<std::string> missing_texts;        ///< cells that mean "not measured", e.g. "", "NA", "-1"
-  std::map<std::string, ColumnTarget> columns;   ///< column or parameter name -> where it goes
-  std::vector<std::string> ignored;              ///< column or parameter names left out on purpose
-  Time start{};                     ///< clinical time of minute 0 of the first stay (relative time forms)
-  Millis stagger{0};                ///< stay i starts at start + i * stagger
+  std::vector<std::string> missing_texts;       ///< cells that mean "not measured", e.g. "", "NA", "-1"
+  std::map<std::string, ColumnTarget> columns;  ///< column or parameter name -> where it goes
+  std::vector<std::string> ignored;             ///< column or parameter names left out on purpose
+  Time start{};                                 ///< clinical time of minute 0 of the first stay (relative time forms)
+  Millis stagger{0};                            ///< stay i starts at start + i * stagger
 };
 
 /// What a reader met beside good events; "nothing is dropped silently".
 struct FileReport {
   std::uint64_t rows = 0;
   std::uint64_t values = 0;
-  std::uint64_t duplicates = 0;        ///< replaced by a later row for the same patient, time and feature
-  std::uint64_t out_of_range = 0;      ///< left out: not in the schema's plausible range, among its classes or of its shape
-  std::uint64_t missing = 0;           ///< cells that mean "not measured"
-  std::uint64_t unreadable = 0;        ///< rows or cells that could not be read
+  std::uint64_t duplicates = 0;                   ///< replaced by a later row for the same patient, time and feature
+  std::uint64_t out_of_range = 0;                 ///< left out: not in the schema's plausible range, among its classes or of its shape
+  std::uint64_t missing = 0;                      ///< cells that mean "not measured"
+  std::uint64_t unreadable = 0;                   ///< rows or cells that could not be read
   std::map<std::string, std::uint64_t> unmapped;  ///< parameter names that no column names, with their rows
-  std::string first_problem;           ///< file:line and what, for the first unreadable one
+  std::string first_problem;                      ///< file:line and what, for the first unreadable one
 };
 
 /// Reads `path` (a file, or a folder whose files are read by name) and gives one patient a call, in every format: all of the
@@ -73,7 +73,7 @@ Status read_patients(const Schema& schema, const FileMapping& mapping, const std
 /// The same events in little memory, for what does not need patients whole: CSV as above; ndjson in the order of its lines, which
 /// mixes patients and need not be that of time, up to 1,000 events a call.
 Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
-                   const std::function<Status(std::vector<Event>)>& sink,
-                   const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);
+                   const std::function<Status(std::vector<Event>)>& sink, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
+                   FileReport& report);
 
 }  // namespace lacuna::streaming

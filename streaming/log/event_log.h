@@ -56,8 +56,8 @@ struct Transaction {
 
 /// What is durably known of an input partition for this consumer group.
 struct Committed {
-  std::int64_t next_offset = 0;                    ///< 0 when nothing was committed
-  std::optional<std::int64_t> changelog_next;      ///< from "chg=N"
+  std::int64_t next_offset = 0;                ///< 0 when nothing was committed
+  std::optional<std::int64_t> changelog_next;  ///< from "chg=N"
   friend bool operator==(const Committed&, const Committed&) = default;
 };
 
@@ -175,10 +175,10 @@ struct KafkaOptions {
 Result<std::unique_ptr<LogFactory>> make_kafka_log(KafkaOptions options);
 
 struct EmbeddedOptions {
-  std::string path;                   ///< folder; made when absent; one process at a time
+  std::string path;                     ///< folder; made when absent; one process at a time
   std::int32_t default_partitions = 4;  ///< of topics that are written before ensure_topics named them
-  bool sync = false;                  ///< fsync each commit: survives power loss, not only a crash
-  bool read_only = false;             ///< `tail` beside a running daemon: sees what was there when opened
+  bool sync = false;                    ///< fsync each commit: survives power loss, not only a crash
+  bool read_only = false;               ///< `tail` beside a running daemon: sees what was there when opened
 };
 Result<std::unique_ptr<LogFactory>> make_embedded_log(EmbeddedOptions options);
 

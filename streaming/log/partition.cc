@@ -19,8 +19,7 @@ std::int32_t murmur2(std::string_view bytes) {
   std::uint32_t hash = kSeed ^ static_cast<std::uint32_t>(size);
   std::size_t i = 0;
   for (; i + 4 <= size; i += 4) {
-    std::uint32_t word = byte_at(bytes, i) | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2) << 16 |
-                         byte_at(bytes, i + 3) << 24;
+    std::uint32_t word = byte_at(bytes, i) | byte_at(bytes, i + 1) << 8 | byte_at(bytes, i + 2) << 16 | byte_at(bytes, i + 3) << 24;
     word *= kMultiplier;
     word ^= word >> kShift;
     word *= kMultiplier;

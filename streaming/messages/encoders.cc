@@ -14,7 +14,7 @@ namespace lacuna::streaming {
 
 namespace {
 
-constexpr std::size_t kEventBytes = 384;           // what a usual message needs, so that the text grows once
+constexpr std::size_t kEventBytes = 384;  // what a usual message needs, so that the text grows once
 constexpr std::size_t kImputationBytes = 512;
 constexpr std::size_t kImputedValueBytes = 160;
 

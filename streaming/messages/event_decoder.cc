@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "streaming/messages/json_value.h"
-#include "streaming/messages/refusal.h"
 #include "streaming/messages/payload_json.h"
+#include "streaming/messages/refusal.h"
 
 namespace lacuna::streaming {
 
@@ -35,7 +35,10 @@ std::string quoted_or(std::string_view name, std::string_view otherwise) {
 
 struct EventDecoder::Impl {
   Impl(const Schema& schema, CodecLimits codec_limits)
-      : limits(codec_limits), schema_index(schema), resolver(schema_index), feature_slots(schema.feature_count()),
+      : limits(codec_limits),
+        schema_index(schema),
+        resolver(schema_index),
+        feature_slots(schema.feature_count()),
         attribute_slots(schema.attributes().size()) {}
 
   Outcome decode(std::string_view json, Time now);
@@ -72,8 +75,8 @@ struct EventDecoder::Impl {
 
   // Resolves `raws` one by one; `find` gives an index for a name, `resolve` a value, `Item` is the record's entry.
   template <typename Item, typename Find, typename Resolve, typename Path>
-  void fill(const std::vector<RawValue>& raws, std::vector<Slot>& slots, std::vector<Item>& items,
-            std::vector<RefusedPart>& refused, std::string_view group, Find find, Resolve resolve, Path path);
+  void fill(const std::vector<RawValue>& raws, std::vector<Slot>& slots, std::vector<Item>& items, std::vector<RefusedPart>& refused,
+            std::string_view group, Find find, Resolve resolve, Path path);
 
   static void note(Members& members, Refusal reason, std::string message) {
     if (!members.problem) members.problem = ValueProblem{reason, std::move(message)};
@@ -91,8 +94,7 @@ struct EventDecoder::Impl {
   std::uint64_t event_number = 0;
 };
 
-bool EventDecoder::Impl::read_text_member(std::string_view key, ondemand::value value, std::string_view& out,
-                                          Members& members) {
+bool EventDecoder::Impl::read_text_member(std::string_view key, ondemand::value value, std::string_view& out, Members& members) {
   std::optional<std::string_view> text;
   if (!read_text(value, text)) return false;
   if (text) {
@@ -170,8 +172,7 @@ bool EventDecoder::Impl::read_member(std::string_view key, ondemand::value value
 bool EventDecoder::Impl::read_document(std::string_view json, Members& members) {
   ondemand::document document;
   ondemand::object object;
-  return parser.iterate(padded.set(json)).get(document) == simdjson::SUCCESS &&
-         document.get_object().get(object) == simdjson::SUCCESS &&
+  return parser.iterate(padded.set(json)).get(document) == simdjson::SUCCESS && document.get_object().get(object) == simdjson::SUCCESS &&
          each_member(object, [&](std::string_view key, ondemand::value value) { return read_member(key, value, members); }) &&
          document.current_location().error() == simdjson::OUT_OF_BOUNDS;  // nothing follows
 }
@@ -230,16 +231,21 @@ std::optional<ValueProblem> EventDecoder::Impl::find_modality(const Members& mem
   const unsigned others = (is_tabular ? kPayload | kText : kValues | (is_text ? kPayload : kText)) & members.seen;
   if (others != 0) {
     return ValueProblem{Refusal::malformed, "modality '" + modality.name + "' is of kind " + std::string(to_string(modality.kind)) +
-                                                ": it takes " + (is_tabular ? "values" : is_text ? "text" : "payload") + ", not " +
-                                                ((others & kValues) != 0 ? "values" : (others & kText) != 0 ? "text" : "payload")};
+                                                ": it takes " +
+                                                (is_tabular ? "values"
+                                                 : is_text  ? "text"
+                                                            : "payload") +
+                                                ", not " +
+                                                ((others & kValues) != 0 ? "values"
+                                                 : (others & kText) != 0 ? "text"
+                                                                         : "payload")};
   }
   return std::nullopt;
 }
 
 template <typename Item, typename Find, typename Resolve, typename Path>
 void EventDecoder::Impl::fill(const std::vector<RawValue>& raws, std::vector<Slot>& slots, std::vector<Item>& items,
-                              std::vector<RefusedPart>& refused, std::string_view group, Find find, Resolve resolve,
-                              Path path) {
+                              std::vector<RefusedPart>& refused, std::string_view group, Find find, Resolve resolve, Path path) {
   items.reserve(raws.size());
   bool removed = false;
   for (const RawValue& raw : raws) {
@@ -276,10 +282,11 @@ void EventDecoder::Impl::fill(const std::vector<RawValue>& raws, std::vector<Slo
 void EventDecoder::Impl::fill_values(DecodedEvent& decoded) {
   const ModalityId modality = decoded.event.modality;
   if (modality == kNoModality) return;  // then there are no values
-  fill(values, feature_slots, decoded.event.values, decoded.refused, schema_index.schema().modalities()[modality].name,
-       [&](std::string_view name) { return schema_index.find_feature(modality, name); },
-       [&](FeatureId id, const RawValue& raw, double& out) { return resolver.feature(id, raw, out); },
-       [&](FeatureId id) { return schema_index.feature(id).path; });
+  fill(
+      values, feature_slots, decoded.event.values, decoded.refused, schema_index.schema().modalities()[modality].name,
+      [&](std::string_view name) { return schema_index.find_feature(modality, name); },
+      [&](FeatureId id, const RawValue& raw, double& out) { return resolver.feature(id, raw, out); },
+      [&](FeatureId id) { return schema_index.feature(id).path; });
 }
 
 void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& decoded) const {
@@ -292,16 +299,15 @@ void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& deco
 }
 
 void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
-  fill(attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
-       [&](std::string_view name) { return schema_index.find_attribute(name); },
-       [&](std::size_t index, const RawValue& raw, double& out) { return resolver.attribute(index, raw, out); },
-       [&](std::size_t i) { return schema_index.attribute(i).path; });
+  fill(
+      attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
+      [&](std::string_view name) { return schema_index.find_attribute(name); },
+      [&](std::size_t index, const RawValue& raw, double& out) { return resolver.attribute(index, raw, out); },
+      [&](std::size_t i) { return schema_index.attribute(i).path; });
 }
 
 EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now) {
-  const auto refuse = [](Refusal reason, std::string message) {
-    return Outcome{std::nullopt, Refused{reason, std::move(message)}};
-  };
+  const auto refuse = [](Refusal reason, std::string message) { return Outcome{std::nullopt, Refused{reason, std::move(message)}}; };
   if (json.size() > limits.message_bytes_max) {
     return refuse(Refusal::too_large, "the message has more than " + std::to_string(limits.message_bytes_max) + " bytes");
   }

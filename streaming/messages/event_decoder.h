@@ -16,9 +16,9 @@ namespace lacuna::streaming {
 
 struct CodecLimits {
   std::size_t message_bytes_max = 1 << 20;
-  std::size_t payload_bytes_max = 4 << 20;  ///< of a payload's numbers, or of a text
-  std::size_t id_bytes_max = 128;      ///< event_id, patient_id, site
-  std::size_t values_max = 4096;       ///< members of "values"
+  std::size_t payload_bytes_max = 4 << 20;   ///< of a payload's numbers, or of a text
+  std::size_t id_bytes_max = 128;            ///< event_id, patient_id, site
+  std::size_t values_max = 4096;             ///< members of "values"
   Millis future_max{std::chrono::hours(1)};  ///< an event this far past `now` is refused
 };
 

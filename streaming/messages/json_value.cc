@@ -62,22 +62,16 @@ bool read_scalar(ondemand::value value, RawValue& out, const char* if_nested) {
       out.kind = RawValue::Kind::number;
       return finite || mark_bad(out, Refusal::out_of_range, "not a finite number");
     }
-    case ondemand::json_type::string:
-      out.kind = RawValue::Kind::text;
-      return value.get_string().get(out.text) == simdjson::SUCCESS;
-    case ondemand::json_type::boolean:
-      out.kind = RawValue::Kind::truth;
-      return value.get_bool().get(out.truth) == simdjson::SUCCESS;
-    case ondemand::json_type::null:
-      return read_null(value) && mark_bad(out, Refusal::malformed, "null: leave out what was not measured");
-    default:
-      return skip_json(value, 3) && mark_bad(out, Refusal::malformed, if_nested);
+    case ondemand::json_type::string: out.kind = RawValue::Kind::text; return value.get_string().get(out.text) == simdjson::SUCCESS;
+    case ondemand::json_type::boolean: out.kind = RawValue::Kind::truth; return value.get_bool().get(out.truth) == simdjson::SUCCESS;
+    case ondemand::json_type::null: return read_null(value) && mark_bad(out, Refusal::malformed, "null: leave out what was not measured");
+    default: return skip_json(value, 3) && mark_bad(out, Refusal::malformed, if_nested);
   }
 }
 
 // One member of {"value":..,"unit":..}. `seen` has a bit for each member met.
-bool read_value_member(std::string_view key, ondemand::value value, bool with_time, unsigned& seen, RawValue& out,
-                       const char*& problem, bool& imputed) {
+bool read_value_member(std::string_view key, ondemand::value value, bool with_time, unsigned& seen, RawValue& out, const char*& problem,
+                       bool& imputed) {
   const auto first_time = [&](unsigned bit) {
     if ((seen & bit) != 0) problem = "a member is given twice";
     seen |= bit;
@@ -187,18 +181,18 @@ bool read_value(ondemand::value value, bool with_time, RawValue& out) {
   bool imputed = false;
   const char* problem = nullptr;
   ondemand::object object;
-  const bool is_json = value.get_object().get(object) == simdjson::SUCCESS &&
-                       each_member(object, [&](std::string_view key, ondemand::value member) {
-                         return read_value_member(key, member, with_time, seen, out, problem, imputed);
-                       });
+  const bool is_json =
+      value.get_object().get(object) == simdjson::SUCCESS && each_member(object, [&](std::string_view key, ondemand::value member) {
+        return read_value_member(key, member, with_time, seen, out, problem, imputed);
+      });
   if (!is_json) return false;
   if (imputed) return mark_bad(out, Refusal::imputed, "an imputation is no observation");
   if (problem != nullptr) return mark_bad(out, Refusal::malformed, problem);
   return (seen & 1U) != 0 || mark_bad(out, Refusal::malformed, "the member value is missing");
 }
 
-bool read_values(ondemand::value value, bool with_time, std::size_t values_max, std::vector<RawValue>& out,
-                 bool& is_object, bool& too_many) {
+bool read_values(ondemand::value value, bool with_time, std::size_t values_max, std::vector<RawValue>& out, bool& is_object,
+                 bool& too_many) {
   return each_member_if_object(value, is_object, [&](std::string_view key, ondemand::value member) {
     if (out.size() >= values_max) {
       too_many = true;
@@ -225,9 +219,7 @@ simdjson::padded_string_view PaddedText::set(std::string_view text) {
 }
 
 ValueResolver::ValueResolver(const SchemaIndex& index)
-    : index_(index),
-      feature_units_(index.schema().feature_count()),
-      attribute_units_(index.schema().attributes().size()) {}
+    : index_(index), feature_units_(index.schema().feature_count()), attribute_units_(index.schema().attributes().size()) {}
 
 std::optional<UnitConversion> ValueResolver::conversion(const SchemaField& target, KnownUnits& known, std::string_view unit) {
   for (const KnownUnit& one : known) {
@@ -239,8 +231,7 @@ std::optional<UnitConversion> ValueResolver::conversion(const SchemaField& targe
   return found;
 }
 
-std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw,
-                                                   double& out) {
+std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, double& out) {
   if (raw.kind == RawValue::Kind::bad) return ValueProblem{raw.reason, raw.problem};
   UnitConversion scale;
   if (raw.unit && *raw.unit != target.unit) {

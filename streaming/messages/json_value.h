@@ -71,8 +71,8 @@ bool read_value(ondemand::value value, bool with_time, RawValue& out);
 
 /// The members of an object as raw values, appended to `out`, at most `values_max` in all (`too_many` is set then).
 /// `is_object` tells whether it was one.
-bool read_values(ondemand::value value, bool with_time, std::size_t values_max, std::vector<RawValue>& out,
-                 bool& is_object, bool& too_many);
+bool read_values(ondemand::value value, bool with_time, std::size_t values_max, std::vector<RawValue>& out, bool& is_object,
+                 bool& too_many);
 
 /// True when {"security":[{"code":"AIAST"}]}: FHIR's label for what an algorithm asserted.
 bool read_meta(ondemand::value value, bool& is_object, bool& asserted_by_algorithm);

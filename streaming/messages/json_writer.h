@@ -37,7 +37,7 @@ class JsonWriter {
  private:
   void separate();
   std::string out_;
-  bool first_ = true;       // nothing yet since the last bracket opened
+  bool first_ = true;  // nothing yet since the last bracket opened
   bool after_key_ = false;
 };
 

@@ -36,8 +36,8 @@ bool read_shape(ondemand::value value, std::optional<std::vector<std::size_t>>& 
     if (std::move(item).get(element) != simdjson::SUCCESS) return false;
     RawValue number;
     if (!read_value(element, false, number)) return false;
-    good = good && number.kind == RawValue::Kind::number && !number.unit && number.number >= 1 &&
-           number.number <= kPayloadValuesMax && number.number == std::floor(number.number) && shape.size() < kDimensionsMax;
+    good = good && number.kind == RawValue::Kind::number && !number.unit && number.number >= 1 && number.number <= kPayloadValuesMax &&
+           number.number == std::floor(number.number) && shape.size() < kDimensionsMax;
     if (good) shape.push_back(static_cast<std::size_t>(number.number));
   }
   if (good) out = std::move(shape);
@@ -118,9 +118,7 @@ bool is_shape_of(const Modality& modality, const std::vector<std::size_t>& given
   return modality.kind != ModalityKind::embedding && full.front() == 1 && same(full.begin() + 1, full.end());
 }
 
-ValueProblem larger_than(std::size_t bytes_max) {
-  return {Refusal::too_large, "it has more than " + std::to_string(bytes_max) + " bytes"};
-}
+ValueProblem larger_than(std::size_t bytes_max) { return {Refusal::too_large, "it has more than " + std::to_string(bytes_max) + " bytes"}; }
 
 std::optional<ValueProblem> take_numbers(const Modality& modality, const RawPayload& raw, std::size_t bytes_max, Payload& out) {
   if (raw.imputed) return ValueProblem{Refusal::imputed, "an imputation is no observation"};
@@ -128,8 +126,8 @@ std::optional<ValueProblem> take_numbers(const Modality& modality, const RawPayl
   if (!raw.dtype) return malformed("the member dtype is missing");
   if (!raw.shape) return malformed("the member shape is missing");
   if (!raw.data) return malformed("the member data is missing");
-  const auto* const type = std::find_if(std::begin(kNumberTypes), std::end(kNumberTypes),
-                                        [&raw](const NumberType& known) { return known.name == *raw.dtype; });
+  const auto* const type =
+      std::find_if(std::begin(kNumberTypes), std::end(kNumberTypes), [&raw](const NumberType& known) { return known.name == *raw.dtype; });
   if (type == std::end(kNumberTypes)) return malformed("dtype must be float32, float64, uint8, int16 or uint16");
   if (!is_shape_of(modality, *raw.shape)) return out_of_range("its shape is not the schema's " + to_text(payload_shape(modality)));
   if (raw.data->size() / 4 * 3 > bytes_max + 2) return larger_than(bytes_max);
@@ -166,9 +164,8 @@ bool write_whole_numbers(JsonWriter& json, std::string_view dtype, const Modalit
 bool read_payload(ondemand::value value, RawPayload& out) {
   bool is_object = true;
   unsigned seen = 0;
-  if (!each_member_if_object(value, is_object, [&](std::string_view key, ondemand::value member) {
-        return read_payload_member(key, member, seen, out);
-      })) {
+  if (!each_member_if_object(value, is_object,
+                             [&](std::string_view key, ondemand::value member) { return read_payload_member(key, member, seen, out); })) {
     return false;
   }
   if (!is_object) out.problem = malformed("must be an object");
@@ -179,7 +176,8 @@ std::optional<ValueProblem> take_payload(const Modality& modality, const GivenPa
   const bool is_text = modality.kind == ModalityKind::text;
   if (modality.kind == ModalityKind::tabular) return malformed("a tabular modality takes values");
   if (is_text && given.payload) return malformed("a text modality takes text, not a payload");
-  if (!is_text && given.text) return malformed("a modality of kind " + std::string(to_string(modality.kind)) + " takes a payload, not text");
+  if (!is_text && given.text)
+    return malformed("a modality of kind " + std::string(to_string(modality.kind)) + " takes a payload, not text");
   Payload payload;
   if (is_text) {
     if (given.text->size() > bytes_max) return larger_than(bytes_max);
@@ -221,7 +219,8 @@ void write_payload(JsonWriter& json, const Modality& modality, const Payload& pa
     return;
   }
   json.key("payload").begin('{');
-  if (write_whole_numbers<std::uint8_t>(json, "uint8", modality, payload) || write_whole_numbers<std::int16_t>(json, "int16", modality, payload) ||
+  if (write_whole_numbers<std::uint8_t>(json, "uint8", modality, payload) ||
+      write_whole_numbers<std::int16_t>(json, "int16", modality, payload) ||
       write_whole_numbers<std::uint16_t>(json, "uint16", modality, payload)) {
     json.end('}');
     return;

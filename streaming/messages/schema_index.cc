@@ -73,8 +73,8 @@ SchemaIndex::SchemaIndex(const Schema& schema) : schema_(schema), feature_names_
   attributes_.reserve(schema.attributes().size());
   for (std::uint32_t i = 0; i < schema.attributes().size(); ++i) {
     const Attribute& a = schema.attributes()[i];
-    attributes_.push_back({a.name, "attributes." + a.name, a.unit,
-                           a.categories.empty() ? Likelihood::normal : Likelihood::categorical, a.low, a.high, a.categories});
+    attributes_.push_back({a.name, "attributes." + a.name, a.unit, a.categories.empty() ? Likelihood::normal : Likelihood::categorical,
+                           a.low, a.high, a.categories});
     attribute_names_.emplace(a.name, i);
   }
   for (ModalityId m = 0; m < schema.modality_count(); ++m) modality_names_.emplace(schema.modalities()[m].name, m);
@@ -94,8 +94,7 @@ std::optional<std::size_t> SchemaIndex::find_attribute(std::string_view name) co
 
 bool is_quotable_name(std::string_view text) {
   return !text.empty() && text.size() <= kNameBytesMax && text.front() >= 'a' && text.front() <= 'z' &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; });
 }
 
 std::optional<ValueProblem> check_id(std::string_view member, std::string_view text, std::size_t bytes_max) {

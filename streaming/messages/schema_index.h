@@ -23,8 +23,8 @@ struct ValueProblem {
 
 /// A place where a value can go.
 struct SchemaField {
-  std::string name;      ///< "hr"
-  std::string path;      ///< "vitals.hr", "attributes.age"
+  std::string name;  ///< "hr"
+  std::string path;  ///< "vitals.hr", "attributes.age"
   std::string unit;
   Likelihood likelihood = Likelihood::normal;  ///< attributes: categorical or normal
   double low = 0;

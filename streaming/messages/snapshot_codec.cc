@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_value.h"
 #include "streaming/messages/json_writer.h"
-#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/payload_json.h"
 
 namespace lacuna::streaming {
@@ -30,11 +30,10 @@ class SnapshotReader {
     }
     ondemand::document document;
     ondemand::object object;
-    const bool is_json =
-        parser_.iterate(padded_.set(json)).get(document) == simdjson::SUCCESS &&
-        document.get_object().get(object) == simdjson::SUCCESS &&
-        each_member(object, [this](std::string_view key, ondemand::value value) { return read_member(key, value); }) &&
-        document.current_location().error() == simdjson::OUT_OF_BOUNDS;
+    const bool is_json = parser_.iterate(padded_.set(json)).get(document) == simdjson::SUCCESS &&
+                         document.get_object().get(object) == simdjson::SUCCESS &&
+                         each_member(object, [this](std::string_view key, ondemand::value value) { return read_member(key, value); }) &&
+                         document.current_location().error() == simdjson::OUT_OF_BOUNDS;
     if (!is_json) return {Code::invalid, "snapshot: not one JSON object"};
     fill();
     if (problem_count_ > 0) return status();
@@ -263,8 +262,8 @@ void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
 void SnapshotReader::fill_modality(const ModalityValues& read) {
   const ModalityId modality = index_.find_modality(read.name);
   if (modality == kNoModality) {
-    return problem("values", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
-                                                         : "an unknown modality");
+    return problem("values",
+                   is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'" : "an unknown modality");
   }
   const std::string& name = index_.schema().modalities()[modality].name;
   const ModalityKind kind = index_.schema().modalities()[modality].kind;
@@ -283,8 +282,8 @@ void SnapshotReader::fill_modality(const ModalityValues& read) {
 void SnapshotReader::fill_payload(const ModalityPayload& read) {
   const ModalityId id = index_.find_modality(read.name);
   if (id == kNoModality) {
-    return problem("payloads", is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'"
-                                                           : "an unknown modality");
+    return problem("payloads",
+                   is_quotable_name(read.name) ? "the schema has no modality '" + std::string(read.name) + "'" : "an unknown modality");
   }
   const Modality& modality = index_.schema().modalities()[id];
   const std::string path = "payloads." + modality.name;

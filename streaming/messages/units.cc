@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-
 // UCUM conversions by dimension: a unit is read as factor x base units, and two units convert when their dimensions
 // agree. Only what is certain is in the tables; everything else is refused rather than guessed. Factors are long double
 // so that 37 Cel becomes 98.6 [degF] and not 98.60000000000001.
@@ -25,29 +24,29 @@ using Dimension = std::array<std::int16_t, kBases>;
 
 struct Atom {
   std::string_view symbol;
-  long double factor;       // to base units
+  long double factor;  // to base units
   Dimension dimension;
-  bool metric = false;      // takes prefixes
-  long double offset = 0;   // kelvin = factor * x + offset; only where a unit stands alone
+  bool metric = false;     // takes prefixes
+  long double offset = 0;  // kelvin = factor * x + offset; only where a unit stands alone
 };
 
 //                                      m  g  s  K  C mol eq os iU pH
 constexpr Dimension kNone{};
-constexpr Dimension kLength           {{1}};
-constexpr Dimension kMass             {{0, 1}};
-constexpr Dimension kTime             {{0, 0, 1}};
-constexpr Dimension kTemperature      {{0, 0, 0, 1}};
-constexpr Dimension kCharge           {{0, 0, 0, 0, 1}};
-constexpr Dimension kAmount           {{0, 0, 0, 0, 0, 1}};
-constexpr Dimension kVolume           {{3}};
-constexpr Dimension kPressure         {{-1, 1, -2}};
-constexpr Dimension kEnergy           {{2, 1, -2}};
-constexpr Dimension kPower            {{2, 1, -3}};
-constexpr Dimension kForce            {{1, 1, -2}};
-constexpr Dimension kVoltage          {{2, 1, -2, 0, -1}};
-constexpr Dimension kCurrent          {{0, 0, -1, 0, 1}};
-constexpr Dimension kFrequency        {{0, 0, -1}};
-constexpr Dimension kCatalysis        {{0, 0, -1, 0, 0, 1}};
+constexpr Dimension kLength{{1}};
+constexpr Dimension kMass{{0, 1}};
+constexpr Dimension kTime{{0, 0, 1}};
+constexpr Dimension kTemperature{{0, 0, 0, 1}};
+constexpr Dimension kCharge{{0, 0, 0, 0, 1}};
+constexpr Dimension kAmount{{0, 0, 0, 0, 0, 1}};
+constexpr Dimension kVolume{{3}};
+constexpr Dimension kPressure{{-1, 1, -2}};
+constexpr Dimension kEnergy{{2, 1, -2}};
+constexpr Dimension kPower{{2, 1, -3}};
+constexpr Dimension kForce{{1, 1, -2}};
+constexpr Dimension kVoltage{{2, 1, -2, 0, -1}};
+constexpr Dimension kCurrent{{0, 0, -1, 0, 1}};
+constexpr Dimension kFrequency{{0, 0, -1}};
+constexpr Dimension kCatalysis{{0, 0, -1, 0, 0, 1}};
 
 constexpr std::array kAtoms{
     Atom{"m", 1, kLength, true},
@@ -110,22 +109,38 @@ struct Substance {
   double charges = 0;  // 0: not reported in equivalents
 };
 constexpr std::array kSubstances{
-    Substance{"glucose", 180.156},          Substance{"creatinine", 113.12},
-    Substance{"bun", 28.014},               Substance{"urea_nitrogen", 28.014},
-    Substance{"urea", 60.056},              Substance{"bilirubin", 584.66},
-    Substance{"bilirubin_total", 584.66},   Substance{"bilirubin_direct", 584.66},
-    Substance{"cholesterol", 386.65},       Substance{"cholesterol_hdl", 386.65},
-    Substance{"cholesterol_ldl", 386.65},   Substance{"triglycerides", 885.7},
-    Substance{"lactate", 90.08},            Substance{"uric_acid", 168.11},
-    Substance{"iron", 55.845},              Substance{"ammonia", 17.031},
-    Substance{"phosphate", 30.974},         Substance{"phosphorus", 30.974},
-    Substance{"hemoglobin", 16114.5},       Substance{"haemoglobin", 16114.5},
-    Substance{"calcium", 40.078, 2},        Substance{"calcium_ionized", 40.078, 2},
-    Substance{"magnesium", 24.305, 2},      Substance{"sodium", 22.990, 1},
-    Substance{"potassium", 39.098, 1},      Substance{"chloride", 35.45, 1},
-    Substance{"bicarbonate", 61.017, 1},    Substance{"hco3", 61.017, 1},
-    Substance{"mg", 24.305, 2},             Substance{"na", 22.990, 1},
-    Substance{"k", 39.098, 1},              Substance{"cl", 35.45, 1},
+    Substance{"glucose", 180.156},
+    Substance{"creatinine", 113.12},
+    Substance{"bun", 28.014},
+    Substance{"urea_nitrogen", 28.014},
+    Substance{"urea", 60.056},
+    Substance{"bilirubin", 584.66},
+    Substance{"bilirubin_total", 584.66},
+    Substance{"bilirubin_direct", 584.66},
+    Substance{"cholesterol", 386.65},
+    Substance{"cholesterol_hdl", 386.65},
+    Substance{"cholesterol_ldl", 386.65},
+    Substance{"triglycerides", 885.7},
+    Substance{"lactate", 90.08},
+    Substance{"uric_acid", 168.11},
+    Substance{"iron", 55.845},
+    Substance{"ammonia", 17.031},
+    Substance{"phosphate", 30.974},
+    Substance{"phosphorus", 30.974},
+    Substance{"hemoglobin", 16114.5},
+    Substance{"haemoglobin", 16114.5},
+    Substance{"calcium", 40.078, 2},
+    Substance{"calcium_ionized", 40.078, 2},
+    Substance{"magnesium", 24.305, 2},
+    Substance{"sodium", 22.990, 1},
+    Substance{"potassium", 39.098, 1},
+    Substance{"chloride", 35.45, 1},
+    Substance{"bicarbonate", 61.017, 1},
+    Substance{"hco3", 61.017, 1},
+    Substance{"mg", 24.305, 2},
+    Substance{"na", 22.990, 1},
+    Substance{"k", 39.098, 1},
+    Substance{"cl", 35.45, 1},
     Substance{"ca", 40.078, 2},
 };
 

@@ -48,7 +48,8 @@ const Schema& fuzz_schema() {
     specs[2].modality.name = "chest_film";
     specs[2].modality.kind = lacuna::ModalityKind::image;
     specs[2].modality.payload.height = specs[2].modality.payload.width = 4;
-    const auto declare = [&specs](std::size_t m, const char* name, lacuna::ModalityKind kind, std::uint32_t channels, std::uint32_t length) {
+    const auto declare = [&specs](std::size_t m, const char* name, lacuna::ModalityKind kind, std::uint32_t channels,
+                                  std::uint32_t length) {
       specs[m].modality.name = name;
       specs[m].modality.kind = kind;
       specs[m].modality.payload.channels = channels;

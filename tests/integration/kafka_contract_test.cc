@@ -8,10 +8,7 @@ namespace {
 
 class KafkaUnderTest final : public LogUnderTest {
  public:
-  explicit KafkaUnderTest(std::string bootstrap)
-      : bootstrap_(std::move(bootstrap)), prefix_(integration::unique_name("")) {
-    reopen();
-  }
+  explicit KafkaUnderTest(std::string bootstrap) : bootstrap_(std::move(bootstrap)), prefix_(integration::unique_name("")) { reopen(); }
   LogFactory& factory() override { return *factory_; }
   void reopen() override {
     factory_.reset();
@@ -31,8 +28,7 @@ std::unique_ptr<LogUnderTest> make_kafka() {
   return broker ? std::make_unique<KafkaUnderTest>(broker->bootstrap) : nullptr;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kafka, EventLogContract, ::testing::Values(MakeLog{make_kafka}),
-                         [](const auto&) { return "Log"; });
+INSTANTIATE_TEST_SUITE_P(Kafka, EventLogContract, ::testing::Values(MakeLog{make_kafka}), [](const auto&) { return "Log"; });
 
 }  // namespace
 }  // namespace lacuna::streaming

@@ -251,8 +251,8 @@ TEST_F(KafkaLog, RefusesTheCommitOfAMemberThatWasLeftOut) {
   const std::string input = make_topic("in", 1), output = make_topic("out", 1);
   append_numbered(input, 0, 10);
   const std::string group = integration::unique_name("g");
-  auto slow_factory = make_kafka_log({.bootstrap_servers = broker_.bootstrap,
-                                      .properties = {{"session.timeout.ms", "6000"}, {"max.poll.interval.ms", "6000"}}});
+  auto slow_factory = make_kafka_log(
+      {.bootstrap_servers = broker_.bootstrap, .properties = {{"session.timeout.ms", "6000"}, {"max.poll.interval.ms", "6000"}}});
   ASSERT_TRUE(slow_factory.ok());
   auto slow = (*slow_factory)->open(group, integration::unique_name("slow"));
   ASSERT_TRUE((*slow)->subscribe({input}, {}).ok());

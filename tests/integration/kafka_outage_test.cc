@@ -77,8 +77,7 @@ TEST_F(KafkaLog, WaitsForPermissionsThatWereTakenAway) {
     return false;
   };
   std::size_t sent = 0;
-  const std::vector<std::string> resources{"--topic " + output + " --operation Write",
-                                           "--transactional-id " + id + " --operation Write",
+  const std::vector<std::string> resources{"--topic " + output + " --operation Write", "--transactional-id " + id + " --operation Write",
                                            "--group " + group + " --operation Read"};
   for (const std::string& resource : resources) {
     SCOPED_TRACE(resource);

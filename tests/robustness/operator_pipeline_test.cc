@@ -11,8 +11,8 @@
 #include <future>
 #include <nlohmann/json.hpp>
 
-#include "daemon/pipeline/store_quarantine.h"
 #include "daemon/pipeline/pipeline.h"
+#include "daemon/pipeline/store_quarantine.h"
 #include "model/drift/monitor.h"
 #include "state/store.h"
 #include "streaming/messages/encoders.h"

@@ -66,7 +66,8 @@ Event payload_event(const Schema& schema, const Event& event, std::mt19937_64& r
   const bool film = random() % 2 == 0;
   out.modality = schema.find_modality(film ? "film" : "report");
   Payload payload;
-  if (film) for (int i = 0; i < 16; ++i) payload.values.push_back(static_cast<float>(random() % 256));
+  if (film)
+    for (int i = 0; i < 16; ++i) payload.values.push_back(static_cast<float>(random() % 256));
   else payload.text = "report " + std::to_string(random() % 100);
   out.payload = PayloadRef(std::move(payload));
   return out;
@@ -333,7 +334,8 @@ TEST(Pipeline, PoisonIsFoundAndSetAside) {
     // A condemned record alone in its batch is not decoded, so nothing is there that could throw.
     if (point != "decoded") return;
     const auto poisonous = [&](const streaming::Record& r) { return r.value == bytes; };
-    if (batch.size() > 1 ? std::any_of(batch.begin(), batch.end(), poisonous) : poisonous(batch[0]) && condemned.insert(batch[0].position).second) {
+    if (batch.size() > 1 ? std::any_of(batch.begin(), batch.end(), poisonous)
+                         : poisonous(batch[0]) && condemned.insert(batch[0].position).second) {
       throw std::runtime_error("poison");
     }
   };
@@ -392,9 +394,7 @@ class AbortingFactory final : public streaming::LogFactory {
       if (Status s = inner_->subscribe(topics_, listener_); !s.ok()) return s;
       return Status(Code::aborted, "injected");
     }
-    Result<streaming::Committed> committed(const TopicPartition& p, Millis limit) override {
-      return inner_->committed(p, limit);
-    }
+    Result<streaming::Committed> committed(const TopicPartition& p, Millis limit) override { return inner_->committed(p, limit); }
     std::vector<TopicPartition> assignment() const override { return inner_->assignment(); }
     std::int64_t lag(const TopicPartition& p) const override { return inner_->lag(p); }
 

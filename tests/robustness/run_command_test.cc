@@ -26,8 +26,8 @@ namespace lacuna::daemon {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::seconds;
 using lacuna::testing::DaemonProcess;
+using std::chrono::seconds;
 
 constexpr seconds kPatience{60};
 
@@ -46,14 +46,14 @@ class RunCommand : public ::testing::Test {
   std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
 
   std::vector<std::string> run(std::vector<std::string> more = {}) const {
-    std::vector<std::string> all{"run", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"),
-                                 "--set", "http.port=0", "--set", "train.examples_per_step=500"};
+    std::vector<std::string> all{"run",         "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"), "--set",
+                                 "http.port=0", "--set",    "train.examples_per_step=500"};
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
   void simulate(const std::string& duration) const {
-    DaemonProcess simulate({"simulate", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"), "--beds",
-                            "20", "--duration", duration},
+    DaemonProcess simulate({"simulate", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data"), "--beds", "20",
+                            "--duration", duration},
                            path("simulate.log"));
     ASSERT_EQ(simulate.wait(kPatience), 0) << simulate.output();
   }
@@ -130,9 +130,9 @@ TEST_F(RunCommand, TellsTheServiceManagerAndStopsOnSigterm) {
 // Protects: a broker that is not there is waited for, visibly, and does not hold up a stop.
 TEST_F(RunCommand, WaitsForTheLogVisiblyAndStopsAllTheSame) {
   // Port 1 (tcpmux) is never listened on.
-  DaemonProcess daemon(run({"--set", "log.kind=kafka", "--set", "log.kafka.bootstrap_servers=127.0.0.1:1", "--set",
-                            "log.kafka.request_timeout=1s"}),
-                       path("run.log"));
+  DaemonProcess daemon(
+      run({"--set", "log.kind=kafka", "--set", "log.kafka.bootstrap_servers=127.0.0.1:1", "--set", "log.kafka.request_timeout=1s"}),
+      path("run.log"));
   ASSERT_TRUE(eventually(daemon, [&] { return port(daemon.output()) != 0; })) << daemon.output();
   httplib::Client http("127.0.0.1", port(daemon.output()));
   ASSERT_TRUE(eventually(daemon, [&] {

@@ -24,7 +24,7 @@ struct ExpectedPatient {
   TopicPartition partition;
   std::uint64_t events = 0;
   Time newest{};
-  std::int64_t source = -1;  ///< offset of the newest applied record
+  std::int64_t source = -1;                         ///< offset of the newest applied record
   std::map<std::string, ExpectedFeature> features;  ///< "vitals.hr"
   std::set<std::string> ids;
 };
@@ -194,9 +194,7 @@ class Check {
 
   void check_counts(const state::RecordCounts& found, const TopicPartition& p, const std::string& where) {
     const state::RecordCounts& expected = expected_.counts[p];
-    const auto list = [](const state::RecordCounts& c) {
-      return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial};
-    };
+    const auto list = [](const state::RecordCounts& c) { return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial}; };
     equal(list(found), list(expected), where + ", consumed applied duplicate late refused partial of " + name_of(p));
   }
 
@@ -206,15 +204,15 @@ class Check {
     for (const auto& [id, patient] : expected_.patients) {
       if (patient.events == 0) continue;
       const auto found = newest.find({patient.partition.partition, id + "/tabular"});
-      const auto snapshot = found == newest.end() ? Result<Snapshot>(Code::not_found, "none")
-                                                  : state::decode_snapshot(schema_, *found->second->value);
+      const auto snapshot =
+          found == newest.end() ? Result<Snapshot>(Code::not_found, "none") : state::decode_snapshot(schema_, *found->second->value);
       if (!snapshot.ok()) problems_.push_back("changelog, " + id + ": " + snapshot.status().to_string());
       else check_patient(id, patient, *snapshot, "changelog");
     }
     for (const auto& [p, counts] : expected_.counts) {
       const auto found = newest.find({p.partition, p.topic + "#partition"});
-      const auto position = found == newest.end() ? Result<state::PartitionPosition>(Code::not_found, "none")
-                                                  : state::decode_position(*found->second->value);
+      const auto position =
+          found == newest.end() ? Result<state::PartitionPosition>(Code::not_found, "none") : state::decode_position(*found->second->value);
       if (!position.ok()) {
         problems_.push_back("changelog, " + name_of(p) + ": " + position.status().to_string());
         continue;

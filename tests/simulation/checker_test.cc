@@ -19,8 +19,8 @@ using streaming::Record;
 
 /// The newest changelog record whose key ends so; the newest of its key too.
 std::vector<Record>::iterator newest(Outcome& outcome, const std::string& suffix) {
-  const auto found = std::find_if(outcome.changelog.rbegin(), outcome.changelog.rend(),
-                                  [&](const Record& r) { return r.key.ends_with(suffix); });
+  const auto found =
+      std::find_if(outcome.changelog.rbegin(), outcome.changelog.rend(), [&](const Record& r) { return r.key.ends_with(suffix); });
   return found == outcome.changelog.rend() ? outcome.changelog.end() : std::prev(found.base());
 }
 

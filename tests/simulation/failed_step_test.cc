@@ -101,7 +101,8 @@ TEST_F(FailedStep, NoticedInAPollOfPausedPartitionsCostsNoRecord) {
   Pipeline::Hooks hooks;
   hooks.sleep = [this](Millis pause) { clock_.advance(pause); };
   hooks.at_point = [this](std::string_view point, auto) { make_trouble(point); };
-  auto made = Pipeline::make(c, log_, [this] { return clock_.now(); }, hooks);
+  auto made = Pipeline::make(
+      c, log_, [this] { return clock_.now(); }, hooks);
   ASSERT_TRUE(made.ok()) << made.status().to_string();
   int idle = 0;
   for (int turn = 0; idle < 5 && turn < kTurnsMax; ++turn) {

@@ -40,9 +40,9 @@ struct Instance {
   std::string name;
   fs::path folder, copy;
   std::unique_ptr<Pipeline> pipeline;
-  std::set<SourcePosition> condemned;  ///< poison that this process met alone
+  std::set<SourcePosition> condemned;           ///< poison that this process met alone
   std::optional<SourcePosition> condemned_now;  ///< in this turn
-  std::string dies_at;                 ///< a point; empty: not soon
+  std::string dies_at;                          ///< a point; empty: not soon
   std::size_t dies_after = 0;
   bool wanted = true;
   bool impostor = false;  ///< has the name of another, and a folder of its own
@@ -50,8 +50,7 @@ struct Instance {
 
 class Simulation {
  public:
-  Simulation(std::uint64_t seed, Statistics& statistics, bool aloud)
-      : random_(seed), statistics_(statistics), aloud_(aloud) {
+  Simulation(std::uint64_t seed, Statistics& statistics, bool aloud) : random_(seed), statistics_(statistics), aloud_(aloud) {
     log_.set_trace([this](const std::string& what) { say("  " + what); });
     schema_ = std::make_shared<Schema>(small_schema());
     partitions_ = static_cast<std::int32_t>(1 + below(3));
@@ -111,8 +110,8 @@ class Simulation {
     for (std::size_t f = 0; f <= static_cast<std::size_t>(Fault::news_delayed); ++f) {
       const auto fault = static_cast<Fault>(f);
       if (chance(0.5)) continue;
-      const bool often = fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read ||
-                         fault == Fault::news_delayed;
+      const bool often =
+          fault == Fault::commit_delayed || fault == Fault::short_poll || fault == Fault::short_read || fault == Fault::news_delayed;
       const bool grave = fault == Fault::fenced || fault == Fault::member_put_out || fault == Fault::commit_unknown_applied ||
                          fault == Fault::commit_unknown_lost;
       log_.set_probability(fault, to_unit() * (often ? 0.8 : grave ? 0.05 : 0.2));
@@ -189,7 +188,8 @@ class Simulation {
     hooks.at_point = [this, &i](std::string_view point, std::span<const streaming::Record> batch) { at_point(i, point, batch); };
     say("start " + i.name);
     statistics_.starts += 1;
-    auto made = Pipeline::make(c, log_, [this] { return clock_.now(); }, hooks);
+    auto made = Pipeline::make(
+        c, log_, [this] { return clock_.now(); }, hooks);
     if (!made.ok()) throw std::runtime_error(i.name + " does not start: " + made.status().to_string());
     i.pipeline = std::move(*made);
   }
@@ -386,7 +386,8 @@ class Simulation {
     for (const auto& [p, end] : ends()) {
       const std::int64_t next = (*auditor)->committed(p, Millis(0))->next_offset;
       if (log_.owner(kGroup, p).empty()) out += p.topic + "/" + std::to_string(p.partition) + " is on its way; ";
-      if (next != end) out += p.topic + "/" + std::to_string(p.partition) + " is at " + std::to_string(next) + " of " + std::to_string(end) + "; ";
+      if (next != end)
+        out += p.topic + "/" + std::to_string(p.partition) + " is at " + std::to_string(next) + " of " + std::to_string(end) + "; ";
     }
     return out;
   }
@@ -465,8 +466,8 @@ class Simulation {
 
 std::string_view to_string(Deed deed) {
   static constexpr std::array<std::string_view, kDeedCount> kNames{
-      "death", "silent_death", "stop", "disk_lost", "power_lost", "id_taken", "name_doubled", "long_sleep", "compaction", "instance_added",
-      "instance_removed"};
+      "death",        "silent_death", "stop",       "disk_lost",      "power_lost",      "id_taken",
+      "name_doubled", "long_sleep",   "compaction", "instance_added", "instance_removed"};
   return kNames[static_cast<std::size_t>(deed)];
 }
 

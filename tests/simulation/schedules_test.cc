@@ -36,9 +36,9 @@ void set_log_level(const char* level) {
 }
 
 void print(const Statistics& s, double seconds) {
-  std::cout << s.seeds << " seeds in " << seconds << " s: " << s.records << " records, " << s.starts << " starts, " << s.turns
-            << " turns, " << s.exits << " exits; " << s.rejoins << " rejoins, " << s.restored << " changelog records restored, "
-            << s.wiped << " partitions rebuilt for age; digest " << s.digest << "\n";
+  std::cout << s.seeds << " seeds in " << seconds << " s: " << s.records << " records, " << s.starts << " starts, " << s.turns << " turns, "
+            << s.exits << " exits; " << s.rejoins << " rejoins, " << s.restored << " changelog records restored, " << s.wiped
+            << " partitions rebuilt for age; digest " << s.digest << "\n";
   const auto line = [](const std::string& what, const auto& counts) {
     std::cout << what << ":";
     for (const auto& [name, count] : counts) std::cout << " " << name << " " << count;

@@ -1,7 +1,7 @@
 // The simulated log keeps the contract of event_log.h while its faults are off, and its faults are those of Kafka.
 
-#include "tests/support/event_log_contract.h"
 #include "tests/support/simulated_log.h"
+#include "tests/support/event_log_contract.h"
 
 namespace lacuna::streaming {
 namespace {
@@ -18,8 +18,7 @@ class SimulatedUnderTest final : public LogUnderTest {
   SimulatedLog log_{clock_, random_};
 };
 
-INSTANTIATE_TEST_SUITE_P(Simulated, EventLogContract,
-                         ::testing::Values(MakeLog{[] { return std::make_unique<SimulatedUnderTest>(); }}),
+INSTANTIATE_TEST_SUITE_P(Simulated, EventLogContract, ::testing::Values(MakeLog{[] { return std::make_unique<SimulatedUnderTest>(); }}),
                          [](const auto&) { return "Log"; });
 
 class SimulatedLogFaults : public ::testing::Test {

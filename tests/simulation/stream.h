@@ -33,8 +33,7 @@ Schema small_schema();
 class Stream {
  public:
   /// All are borrowed. `group`: whose committed positions say what may be sent late.
-  Stream(std::mt19937_64& random, streaming::LogFactory& log, std::vector<std::string> topics, std::int32_t partitions,
-         std::string group);
+  Stream(std::mt19937_64& random, streaming::LogFactory& log, std::vector<std::string> topics, std::int32_t partitions, std::string group);
 
   void send(int records);
   /// Each patient's last event.

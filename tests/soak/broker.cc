@@ -21,15 +21,9 @@ int Broker::start(bool fresh) {
   return wait_for(spawn(arguments, folder_ + ".log"));
 }
 
-void Broker::kill() {
-  wait_for(spawn({script_, "kill", "--dir", folder_}, folder_ + ".log"));
-}
-void Broker::pause() {
-  signal(SIGSTOP);
-}
-void Broker::resume() {
-  signal(SIGCONT);
-}
+void Broker::kill() { wait_for(spawn({script_, "kill", "--dir", folder_}, folder_ + ".log")); }
+void Broker::pause() { signal(SIGSTOP); }
+void Broker::resume() { signal(SIGCONT); }
 
 std::string Broker::bootstrap() const {
   std::string text;

@@ -9,30 +9,22 @@ namespace lacuna::soak {
 
 namespace {
 
-constexpr Millis kGapMin{500};     // between two faults
-constexpr Millis kAwayMax{5'000};  // what was ended is started again after up to this
-constexpr Millis kOverMin{1'500},
-    kOverMax{5'000};  // how far a pause goes past the time-out that it is to pass
+constexpr Millis kGapMin{500};                      // between two faults
+constexpr Millis kAwayMax{5'000};                   // what was ended is started again after up to this
+constexpr Millis kOverMin{1'500}, kOverMax{5'000};  // how far a pause goes past the time-out that it is to pass
 constexpr Millis kLook{100};
 
 }  // namespace
 
 std::string_view to_string(Fault fault) {
   switch (fault) {
-    case Fault::crash:
-      return "instance killed (-9)";
-    case Fault::stop:
-      return "instance stopped (SIGTERM)";
-    case Fault::disk_lost:
-      return "instance killed, its disk lost";
-    case Fault::zombie:
-      return "instance stopped past its session, resumed";
-    case Fault::broker_crash:
-      return "broker killed (-9), restarted";
-    case Fault::broker_paused:
-      return "broker paused past the transactions";
-    case Fault::scaled:
-      return "instance added or removed";
+    case Fault::crash: return "instance killed (-9)";
+    case Fault::stop: return "instance stopped (SIGTERM)";
+    case Fault::disk_lost: return "instance killed, its disk lost";
+    case Fault::zombie: return "instance stopped past its session, resumed";
+    case Fault::broker_crash: return "broker killed (-9), restarted";
+    case Fault::broker_paused: return "broker paused past the transactions";
+    case Fault::scaled: return "instance added or removed";
   }
   return "unknown";
 }
@@ -82,15 +74,13 @@ void Faults::inject(Fault fault) {
     case Fault::broker_crash:
       broker_.kill();
       sleep(draw(Millis(0), kAwayMax));
-      if (const int code = broker_.start(false); code != 0)
-        std::printf("soak: the broker does not start: %d\n", code);
+      if (const int code = broker_.start(false); code != 0) std::printf("soak: the broker does not start: %d\n", code);
       return;
     case Fault::broker_paused:
       broker_.pause();
       sleep(limits_.transaction_timeout + draw(kOverMin, kOverMax));
       return broker_.resume();
-    case Fault::scaled:
-      return scale();
+    case Fault::scaled: return scale();
   }
 }
 
@@ -116,9 +106,7 @@ void Faults::sleep_unless(const std::stop_token& stop, Millis duration) {
   while (!stop.stop_requested() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(kLook);
 }
 
-Millis Faults::draw(Millis low, Millis high) {
-  return low + Millis(random_() % static_cast<std::uint64_t>((high - low).count() + 1));
-}
+Millis Faults::draw(Millis low, Millis high) { return low + Millis(random_() % static_cast<std::uint64_t>((high - low).count() + 1)); }
 
 void Faults::wait_until_running(int number) {
   while (!fleet_.is_running(number) && !interrupted_.stop_requested()) std::this_thread::sleep_for(kLook);

@@ -16,9 +16,8 @@
 namespace lacuna::soak {
 
 enum class Fault : std::uint8_t { crash, stop, disk_lost, zombie, broker_crash, broker_paused, scaled };
-inline constexpr std::array kFaults{Fault::crash,  Fault::stop,         Fault::disk_lost,
-                                    Fault::zombie, Fault::broker_crash, Fault::broker_paused,
-                                    Fault::scaled};
+inline constexpr std::array kFaults{Fault::crash,        Fault::stop,          Fault::disk_lost, Fault::zombie,
+                                    Fault::broker_crash, Fault::broker_paused, Fault::scaled};
 std::string_view to_string(Fault fault);
 
 /// From the moment something was done until what it was done to runs again.
@@ -39,11 +38,7 @@ class Faults {
   };
   /// `interrupted`: whoever runs the soak gave up; then nothing is waited for.
   Faults(Fleet& fleet, Broker& broker, Limits limits, std::uint64_t seed, std::stop_token interrupted)
-      : fleet_(fleet),
-        broker_(broker),
-        limits_(limits),
-        random_(seed),
-        interrupted_(std::move(interrupted)) {}
+      : fleet_(fleet), broker_(broker), limits_(limits), random_(seed), interrupted_(std::move(interrupted)) {}
 
   /// Until told to stop and each kind was there once; what it disturbed last runs again when it returns.
   void run(const std::stop_token& stop);

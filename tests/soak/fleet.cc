@@ -58,8 +58,7 @@ void Fleet::tick() {
 
 void Fleet::reap(int number, Instance& instance) {
   if (instance.expect == Expect::leave && Clock::now() > instance.deadline) {
-    bad_stops_.push_back(name(number) + ": did not leave within " +
-                         format_duration(options_.shutdown_timeout));
+    bad_stops_.push_back(name(number) + ": did not leave within " + format_duration(options_.shutdown_timeout));
     ::kill(instance.pid, SIGKILL);
     instance.expect = Expect::death;
   }
@@ -151,8 +150,7 @@ bool Fleet::is_running(int number) const {
 
 bool Fleet::all_gone() const {
   const std::lock_guard lock(mutex_);
-  return std::all_of(instances_.begin(), instances_.end(),
-                     [](const auto& entry) { return entry.second.pid == 0; });
+  return std::all_of(instances_.begin(), instances_.end(), [](const auto& entry) { return entry.second.pid == 0; });
 }
 
 std::vector<Fleet::Exit> Fleet::exits() const {

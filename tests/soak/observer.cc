@@ -18,12 +18,10 @@ std::optional<SourcePosition> source_of(const std::string& imputation) {
   const auto json = nlohmann::json::parse(imputation, nullptr, false);
   if (!json.is_object() || !json.contains("source")) return std::nullopt;
   const auto& source = json["source"];
-  return SourcePosition{source.value("topic", ""), source.value("partition", -1),
-                        source.value("offset", std::int64_t{-1})};
+  return SourcePosition{source.value("topic", ""), source.value("partition", -1), source.value("offset", std::int64_t{-1})};
 }
 
-Observer::Observer(streaming::TopicReader& reader, const Journal& journal, std::string imputations,
-                   std::int32_t partitions)
+Observer::Observer(streaming::TopicReader& reader, const Journal& journal, std::string imputations, std::int32_t partitions)
     : reader_(reader),
       journal_(journal),
       topic_(std::move(imputations)),
@@ -64,9 +62,7 @@ void Observer::read(std::int32_t partition) {
   progress.moved = now;
 }
 
-bool Observer::has_lag(std::int32_t partition) const {
-  return partitions_[partition].consumed < journal_.newest_change(partition);
-}
+bool Observer::has_lag(std::int32_t partition) const { return partitions_[partition].consumed < journal_.newest_change(partition); }
 
 std::int64_t Observer::lag() const {
   std::int64_t lag = 0;

@@ -28,8 +28,7 @@ struct Stall {
 /// input partition has been consumed, and how long it stood. run() on one thread, the rest from any.
 class Observer {
  public:
-  Observer(streaming::TopicReader& reader, const Journal& journal, std::string imputations,
-           std::int32_t partitions);
+  Observer(streaming::TopicReader& reader, const Journal& journal, std::string imputations, std::int32_t partitions);
 
   void run(const std::stop_token& stop);
 

@@ -40,9 +40,7 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
   _exit(127);
 }
 
-int exit_code(int status) {
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
+int exit_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
 
 int wait_for(pid_t pid) {
   int status = 0;

@@ -10,8 +10,7 @@ constexpr Millis kTick{50};
 constexpr int kTriesMax = 20;
 }  // namespace
 
-Status Producer::run(const std::stop_token& stop, const Load& load,
-                     const std::function<std::int64_t()>& lag) {
+Status Producer::run(const std::stop_token& stop, const Load& load, const std::function<std::int64_t()>& lag) {
   auto next = std::chrono::steady_clock::now();
   double owed = 0;
   while (!stop.stop_requested()) {
@@ -34,13 +33,11 @@ Status Producer::run(const std::stop_token& stop, const Load& load,
 Status Producer::send(std::vector<Outgoing> batch) {
   for (const Outgoing& one : batch) {
     Status appended = appender_.append(one.record);
-    for (int tries = 1; appended.code() == Code::unavailable && tries < kTriesMax; ++tries)
-      appended = appender_.append(one.record);
+    for (int tries = 1; appended.code() == Code::unavailable && tries < kTriesMax; ++tries) appended = appender_.append(one.record);
     LACUNA_RETURN_IF_ERROR(appended);
   }
   Status flushed = appender_.flush();
-  for (int tries = 1; flushed.code() == Code::unavailable && tries < kTriesMax; ++tries)
-    flushed = appender_.flush();
+  for (int tries = 1; flushed.code() == Code::unavailable && tries < kTriesMax; ++tries) flushed = appender_.flush();
   LACUNA_RETURN_IF_ERROR(flushed);
   journal_.append(batch);
   return {};

@@ -16,8 +16,7 @@ class Producer {
     double events_per_second = 500;
     std::int64_t lag_max = 10'000;  ///< sends nothing while more than this waits to be consumed
   };
-  Producer(streaming::Appender& appender, Traffic& traffic, Journal& journal)
-      : appender_(appender), traffic_(traffic), journal_(journal) {}
+  Producer(streaming::Appender& appender, Traffic& traffic, Journal& journal) : appender_(appender), traffic_(traffic), journal_(journal) {}
 
   /// An event of each patient.
   Status send_one_each() { return send(traffic_.one_each()); }

@@ -30,12 +30,10 @@ std::optional<Fault> cause_of(const Stall& stall, const std::vector<Injected>& f
 }  // namespace
 
 void print_report(const Verdict& verdict, const std::vector<Injected>& faults, std::vector<Stall> stalls,
-                  const std::vector<Fleet::Exit>& exits, const std::vector<std::string>& bad_stops,
-                  Moment start) {
+                  const std::vector<Fleet::Exit>& exits, const std::vector<std::string>& bad_stops, Moment start) {
   std::map<Fault, double> longest;
   double longest_other = 0;
-  std::sort(stalls.begin(), stalls.end(),
-            [](const Stall& a, const Stall& b) { return a.length() > b.length(); });
+  std::sort(stalls.begin(), stalls.end(), [](const Stall& a, const Stall& b) { return a.length() > b.length(); });
   for (const Stall& stall : stalls) {
     const auto cause = cause_of(stall, faults);
     double& most = cause ? longest[*cause] : longest_other;
@@ -43,16 +41,14 @@ void print_report(const Verdict& verdict, const std::vector<Injected>& faults, s
   }
   std::printf("\n%-44s %6s %14s\n", "fault", "count", "longest stall");
   for (const Fault fault : kFaults) {
-    const auto count =
-        std::count_if(faults.begin(), faults.end(), [&](const Injected& i) { return i.fault == fault; });
-    std::printf("%-44s %6ld %12.1f s\n", std::string(to_string(fault)).c_str(), static_cast<long>(count),
-                longest[fault]);
+    const auto count = std::count_if(faults.begin(), faults.end(), [&](const Injected& i) { return i.fault == fault; });
+    std::printf("%-44s %6ld %12.1f s\n", std::string(to_string(fault)).c_str(), static_cast<long>(count), longest[fault]);
   }
   std::printf("%-44s %6s %12.1f s\n", "none under way", "", longest_other);
   for (std::size_t i = 0; i < std::min(kStallsShown, stalls.size()); ++i) {
     const auto cause = cause_of(stalls[i], faults);
-    std::printf("partition %d stood for %.1f s from %.1f s on: %s\n", stalls[i].partition,
-                stalls[i].length().count(), std::chrono::duration<double>(stalls[i].begin - start).count(),
+    std::printf("partition %d stood for %.1f s from %.1f s on: %s\n", stalls[i].partition, stalls[i].length().count(),
+                std::chrono::duration<double>(stalls[i].begin - start).count(),
                 cause ? std::string(to_string(*cause)).c_str() : "no fault");
   }
   std::printf("\n");
@@ -78,8 +74,7 @@ void print_report(const Verdict& verdict, const std::vector<Injected>& faults, s
   for (const std::string& one : verdict.examples) std::printf("  %s\n", one.c_str());
   for (const std::string& one : bad_stops) std::printf("  stop failed: %s\n", one.c_str());
   for (const Fleet::Exit& one : exits) {
-    std::printf("  %s ended by itself with %d; its last lines:\n%s", one.instance.c_str(), one.code,
-                one.last_lines.c_str());
+    std::printf("  %s ended by itself with %d; its last lines:\n%s", one.instance.c_str(), one.code, one.last_lines.c_str());
   }
 }
 

@@ -57,8 +57,7 @@ sigset_t stop_signals() {
 
 class Soak {
  public:
-  explicit Soak(Options options)
-      : options_(std::move(options)), broker_(options_.kafka, options_.folder + "/broker") {}
+  explicit Soak(Options options) : options_(std::move(options)), broker_(options_.kafka, options_.folder + "/broker") {}
 
   int run() {
     // librdkafka's complaints about a broker that was killed are no news here.
@@ -101,13 +100,12 @@ class Soak {
 
     for (int i = 0; i < options_.instances; ++i) fleet.add(i);
     if (Status s = producer.send_one_each(); !s.ok()) return fail(s.to_string());
-    if (!tick_until([&] { return observer.caught_up(); }, kStartLimit))
-      return fail("the instances did not start to consume");
+    if (!tick_until([&] { return observer.caught_up(); }, kStartLimit)) return fail("the instances did not start to consume");
 
     const std::string session = config_.log.kafka.properties.at("session.timeout.ms");
     Faults faults(fleet, broker_,
-                  {Millis(std::stoll(session)), config_.log.kafka.transaction_timeout,
-                   Millis(std::llround(options_.gap * 1'000)), options_.instances},
+                  {Millis(std::stoll(session)), config_.log.kafka.transaction_timeout, Millis(std::llround(options_.gap * 1'000)),
+                   options_.instances},
                   options_.seed, interrupted_.get_token());
     Status sent;
     std::atomic<bool> sending = true, disturbing = true;
@@ -123,8 +121,7 @@ class Soak {
     start_ = std::chrono::steady_clock::now();
     say_ = [&] { print_progress(journal, observer, faults, fleet); };
     tick_until([&] { return !sending; },
-               std::chrono::duration_cast<std::chrono::seconds>(
-                   std::chrono::duration<double, std::ratio<60>>(options_.minutes)));
+               std::chrono::duration_cast<std::chrono::seconds>(std::chrono::duration<double, std::ratio<60>>(options_.minutes)));
     disturber.request_stop();
     tick_until([&] { return !disturbing; }, std::chrono::hours(1));
     sender.request_stop();
@@ -153,10 +150,8 @@ class Soak {
     const auto& topics = config_.topics;
     using streaming::Record;
     LACUNA_RETURN_IF_ERROR(read_all(**reader, events(), [&](const Record& r) { verifier.input(r); }));
-    LACUNA_RETURN_IF_ERROR(
-        read_all(**reader, topics.dead_letters, [&](const Record& r) { verifier.dead_letter(r); }));
-    LACUNA_RETURN_IF_ERROR(
-        read_all(**reader, topics.imputations, [&](const Record& r) { verifier.imputation(r); }));
+    LACUNA_RETURN_IF_ERROR(read_all(**reader, topics.dead_letters, [&](const Record& r) { verifier.dead_letter(r); }));
+    LACUNA_RETURN_IF_ERROR(read_all(**reader, topics.imputations, [&](const Record& r) { verifier.imputation(r); }));
     LACUNA_RETURN_IF_ERROR(read_all(**reader, topics.state, [&](const Record& r) { verifier.changelog(r); }));
     // It joins no group: it only asks what this one has committed.
     auto member = log_->open(config_.log.group, "soak-verifier");
@@ -183,18 +178,15 @@ class Soak {
     return true;
   }
 
-  void print_progress(const Journal& journal, const Observer& observer, const Faults& faults,
-                      const Fleet& fleet) {
+  void print_progress(const Journal& journal, const Observer& observer, const Faults& faults, const Fleet& fleet) {
     using Seconds = std::chrono::duration<double>;
     const auto injected = faults.injected();
     for (; told_ < injected.size(); ++told_) {
-      std::printf("%5.0f s  %s\n", Seconds(injected[told_].begin - start_).count(),
-                  std::string(to_string(injected[told_].fault)).c_str());
+      std::printf("%5.0f s  %s\n", Seconds(injected[told_].begin - start_).count(), std::string(to_string(injected[told_].fault)).c_str());
     }
     std::printf("%5.0f s  sent %8llu  lag %6lld  imputations %8llu  instances %zu  exits %zu  faults %3zu\n",
-                Seconds(std::chrono::steady_clock::now() - start_).count(),
-                static_cast<unsigned long long>(journal.size()), static_cast<long long>(observer.lag()),
-                static_cast<unsigned long long>(observer.imputations()), fleet.running().size(),
+                Seconds(std::chrono::steady_clock::now() - start_).count(), static_cast<unsigned long long>(journal.size()),
+                static_cast<long long>(observer.lag()), static_cast<unsigned long long>(observer.imputations()), fleet.running().size(),
                 fleet.exits().size(), injected.size());
     std::fflush(stdout);
   }
@@ -222,8 +214,7 @@ int main(int argc, char** argv) {
   app.add_option("--config", options.config, "What the instances run")->required()->check(CLI::ExistingFile);
   app.add_option("--kafka", options.kafka, "tests/support/kafka.sh")->required()->check(CLI::ExistingFile);
   app.add_option("--dir", options.folder, "Everything lies here; wiped at the start")->required();
-  app.add_option("--minutes", options.minutes,
-                 "How long faults are injected; at least once around all kinds");
+  app.add_option("--minutes", options.minutes, "How long faults are injected; at least once around all kinds");
   app.add_option("--instances", options.instances, "Instances of the group")->check(CLI::Range(2, 16));
   app.add_option("--patients", options.patients, "Patients")->check(CLI::Range(12, 100'000));
   app.add_option("--rate", options.rate, "Events per second")->check(CLI::Range(1.0, 1e5));
@@ -234,8 +225,7 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &set, nullptr);  // in all threads: tick_until() waits for them
   std::filesystem::remove_all(options.folder);
   std::filesystem::create_directories(options.folder);
-  std::printf("soak: seed %llu, everything in %s\n", static_cast<unsigned long long>(options.seed),
-              options.folder.c_str());
+  std::printf("soak: seed %llu, everything in %s\n", static_cast<unsigned long long>(options.seed), options.folder.c_str());
   std::fflush(stdout);
   const int code = lacuna::soak::Soak(options).run();
   if (code == 0) std::filesystem::remove_all(options.folder + "/broker");  // gigabytes after a long one

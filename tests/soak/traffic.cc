@@ -28,20 +28,15 @@ std::string replaced(std::string text, std::string_view what, std::string_view w
 
 }  // namespace
 
-std::string patient_name(std::uint32_t patient) {
-  return "p" + std::to_string(patient);
-}
+std::string patient_name(std::uint32_t patient) { return "p" + std::to_string(patient); }
 
-Time event_time(std::uint32_t sequence) {
-  return kStart + sequence * kStep;
-}
+Time event_time(std::uint32_t sequence) { return kStart + sequence * kStep; }
 
 std::uint64_t content_hash(const std::string& key, const std::optional<std::string>& value) {
   return value ? hash64(*value, hash64(key)) : hash64(key) + 1;
 }
 
-Traffic::Traffic(const Schema& schema, std::string topic, std::int32_t partitions, std::uint32_t patients,
-                 std::uint64_t seed)
+Traffic::Traffic(const Schema& schema, std::string topic, std::int32_t partitions, std::uint32_t patients, std::uint64_t seed)
     : schema_(schema),
       topic_(std::move(topic)),
       partitions_(partitions),
@@ -99,9 +94,8 @@ Event Traffic::event(std::uint32_t patient, std::uint32_t sequence) const {
 Outgoing Traffic::good(std::uint32_t patient, std::uint32_t sequence, bool partial) {
   Event e = event(patient, sequence);
   if (partial) e.values[1].value = kOutOfRange;
-  Outgoing out =
-      finish(patient, sequence, streaming::encode_event(schema_, e), partial ? Fate::partial : Fate::applied,
-             partial ? std::optional(Refusal::out_of_range) : std::nullopt);
+  Outgoing out = finish(patient, sequence, streaming::encode_event(schema_, e), partial ? Fate::partial : Fate::applied,
+                        partial ? std::optional(Refusal::out_of_range) : std::nullopt);
   // A second copy of one with a bad part would be a duplicate and a dead letter as well: it is not sent
   // again.
   std::deque<Outgoing>& recent = patients_[patient].recent;
@@ -123,22 +117,13 @@ Outgoing Traffic::bad(std::uint32_t patient) {
   std::optional<std::string> value;
   Refusal reason = Refusal::malformed;
   switch (random_() % 6) {
-    case 0:
-      value = streaming::encode_event(schema_, e).substr(0, 20);
-      break;
-    case 1:
-      break;  // a tombstone
+    case 0: value = streaming::encode_event(schema_, e).substr(0, 20); break;
+    case 1: break;  // a tombstone
     case 2:
-      value = replaced(streaming::encode_event(schema_, e), "\"vitals\"", "\"unheard_of\""),
-      reason = Refusal::unknown_modality;
+      value = replaced(streaming::encode_event(schema_, e), "\"vitals\"", "\"unheard_of\""), reason = Refusal::unknown_modality;
       break;
-    case 3:
-      value = replaced(streaming::encode_event(schema_, e), "Z\"", "\""), reason = Refusal::time;
-      break;
-    case 4:
-      value = replaced(streaming::encode_event(schema_, e), "{", "{\"imputed\":true,"),
-      reason = Refusal::imputed;
-      break;
+    case 3: value = replaced(streaming::encode_event(schema_, e), "Z\"", "\""), reason = Refusal::time; break;
+    case 4: value = replaced(streaming::encode_event(schema_, e), "{", "{\"imputed\":true,"), reason = Refusal::imputed; break;
     default:
       e.values = {{hr_, kOutOfRange}};
       value = streaming::encode_event(schema_, e);
@@ -147,8 +132,8 @@ Outgoing Traffic::bad(std::uint32_t patient) {
   return finish(patient, 0, std::move(value), Fate::refused, reason);
 }
 
-Outgoing Traffic::finish(std::uint32_t patient, std::uint32_t sequence, std::optional<std::string> value,
-                         Fate fate, std::optional<Refusal> reason) const {
+Outgoing Traffic::finish(std::uint32_t patient, std::uint32_t sequence, std::optional<std::string> value, Fate fate,
+                         std::optional<Refusal> reason) const {
   Outgoing out;
   out.record.topic = topic_;
   out.record.key = patient_name(patient);

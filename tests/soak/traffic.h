@@ -19,9 +19,7 @@ namespace lacuna::soak {
 
 /// What must become of a record. `partial` is applied, and goes to the dead letters for its bad part.
 enum class Fate : std::uint8_t { applied, partial, duplicate, late, refused };
-constexpr bool changes_state(Fate fate) {
-  return fate == Fate::applied || fate == Fate::partial;
-}
+constexpr bool changes_state(Fate fate) { return fate == Fate::applied || fate == Fate::partial; }
 
 /// One record as it was sent, and what must become of it.
 struct Sent {
@@ -40,9 +38,7 @@ struct Outgoing {
 std::string patient_name(std::uint32_t patient);
 Time event_time(std::uint32_t sequence);
 /// Each eighth event of a patient is of the modality labs, without the counter.
-constexpr bool has_counter(std::uint32_t sequence) {
-  return sequence % 8 != 0;
-}
+constexpr bool has_counter(std::uint32_t sequence) { return sequence % 8 != 0; }
 /// A tombstone differs from an empty value.
 std::uint64_t content_hash(const std::string& key, const std::optional<std::string>& value);
 
@@ -53,8 +49,7 @@ std::uint64_t content_hash(const std::string& key, const std::optional<std::stri
 class Traffic {
  public:
   /// `schema` is soak.yaml's and must outlive it.
-  Traffic(const Schema& schema, std::string topic, std::int32_t partitions, std::uint32_t patients,
-          std::uint64_t seed);
+  Traffic(const Schema& schema, std::string topic, std::int32_t partitions, std::uint32_t patients, std::uint64_t seed);
 
   /// An event of each patient. Those of first() have to be applied before anything else is sent: only to a
   /// known patient can an event be late. After last() each patient's newest record is also the newest by

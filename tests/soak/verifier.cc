@@ -20,8 +20,7 @@ constexpr std::string_view kPositionSuffix = "#partition";
 
 /// The newest header of that name.
 std::string header(const streaming::Record& record, std::string_view name) {
-  const auto found = std::find_if(record.headers.rbegin(), record.headers.rend(),
-                                  [&](const auto& h) { return h.first == name; });
+  const auto found = std::find_if(record.headers.rbegin(), record.headers.rend(), [&](const auto& h) { return h.first == name; });
   return found == record.headers.rend() ? "" : found->second;
 }
 
@@ -50,20 +49,11 @@ Verifier::Verifier(const Schema& schema, const Journal& journal, std::string eve
       counts.consumed += 1;
       if (one.reason) letters_[position] = 0;
       switch (one.fate) {
-        case Fate::duplicate:
-          counts.duplicate += 1;
-          continue;
-        case Fate::late:
-          counts.late += 1;
-          continue;
-        case Fate::refused:
-          counts.refused += 1;
-          continue;
-        case Fate::partial:
-          counts.partial += 1;
-          break;
-        case Fate::applied:
-          break;
+        case Fate::duplicate: counts.duplicate += 1; continue;
+        case Fate::late: counts.late += 1; continue;
+        case Fate::refused: counts.refused += 1; continue;
+        case Fate::partial: counts.partial += 1; break;
+        case Fate::applied: break;
       }
       counts.applied += 1;
       Patient& patient = patients_[patient_name(one.patient)];
@@ -138,11 +128,9 @@ void Verifier::dead_letter(const streaming::Record& record) {
   }
   const Sent& one = *sent(position);
   if (reason != to_string(*one.reason)) {
-    blame("the dead letter of " + text_of(position) + " says " + reason + " instead of " +
-          std::string(to_string(*one.reason)));
+    blame("the dead letter of " + text_of(position) + " says " + reason + " instead of " + std::string(to_string(*one.reason)));
   }
-  if (one.hash != content_hash(record.key, record.value))
-    blame("the dead letter of " + text_of(position) + " holds something else");
+  if (one.hash != content_hash(record.key, record.value)) blame("the dead letter of " + text_of(position) + " holds something else");
   found->second += 1;
 }
 
@@ -150,8 +138,7 @@ void Verifier::imputation(const streaming::Record& record) {
   verdict_.imputations += 1;
   const auto source = source_of(record.value.value_or(""));
   const auto found = patients_.find(record.key);
-  if (!source || source->topic != events_ || found == patients_.end())
-    return blame("an imputation without a source or patient");
+  if (!source || source->topic != events_ || found == patients_.end()) return blame("an imputation without a source or patient");
   const Position position{source->partition, source->offset};
   const Sent* one = sent(position);
   if (!one || patient_name(one->patient) != record.key || !changes_state(one->fate)) {
@@ -169,8 +156,8 @@ void Verifier::changelog(const streaming::Record& record) {
   if (!record.key.ends_with(kSnapshotSuffix)) {
     const auto position = state::decode_position(*record.value);
     if (!position.ok()) return blame("a changelog record that is neither snapshot nor position");
-    const bool in_place = record.key == events_ + std::string(kPositionSuffix) &&
-                          position->topic == events_ && record.position.partition == position->partition;
+    const bool in_place = record.key == events_ + std::string(kPositionSuffix) && position->topic == events_ &&
+                          record.position.partition == position->partition;
     if (!in_place) {
       return blame("a position in the wrong place");
     }
@@ -186,28 +173,23 @@ void Verifier::changelog(const streaming::Record& record) {
   found->second.snapshot = std::move(*snapshot);
 }
 
-void Verifier::committed(std::int32_t partition, std::int64_t next_offset) {
-  committed_[partition] = next_offset;
-}
+void Verifier::committed(std::int32_t partition, std::int64_t next_offset) { committed_[partition] = next_offset; }
 
 void Verifier::check_patient(const std::string& name, const Patient& patient) {
   if (!patient.snapshot) return lose(patient.applied, name + ": no snapshot");
   const Snapshot& s = *patient.snapshot;
   compare(s.event_count, patient.applied, name + ": events applied");
-  const FeatureState& counter =
-      s.features.at(schema_.find_feature(schema_.find_modality("vitals"), "counter").value());
+  const FeatureState& counter = s.features.at(schema_.find_feature(schema_.find_modality("vitals"), "counter").value());
   compare(counter.count, patient.counters, name + ": counters applied");
   if (counter.last != patient.counter_last) lose(1, name + ": the newest counter");
   if (s.last_time != event_time(patient.sequence)) lose(1, name + ": the newest time");
   if (s.source != SourcePosition{events_, patient.newest.first, patient.newest.second}) {
     blame(name + ": the snapshot does not rest on the newest record");
   }
-  if (patient.imputed.value_or(-1) != patient.newest.second)
-    lose(1, name + ": the imputation of " + text_of(patient.newest));
+  if (patient.imputed.value_or(-1) != patient.newest.second) lose(1, name + ": the imputation of " + text_of(patient.newest));
 }
 
-void Verifier::check_counts(std::int32_t partition, const state::RecordCounts& found,
-                            const state::RecordCounts& expected) {
+void Verifier::check_counts(std::int32_t partition, const state::RecordCounts& found, const state::RecordCounts& expected) {
   const std::string where = "partition " + std::to_string(partition) + ": ";
   compare(found.consumed, expected.consumed, where + "consumed");
   compare(found.applied, expected.applied, where + "applied");
@@ -225,12 +207,10 @@ Verdict Verifier::verdict() {
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     const auto partition = static_cast<std::int32_t>(i);
     if (input_next_[i] != journal_.end(partition)) {
-      blame("partition " + std::to_string(partition) + ": the input ends at " +
-            std::to_string(input_next_[i]) + ", acknowledged were " +
+      blame("partition " + std::to_string(partition) + ": the input ends at " + std::to_string(input_next_[i]) + ", acknowledged were " +
             std::to_string(journal_.end(partition)) + ": nothing can be said");
     }
-    compare(static_cast<std::uint64_t>(committed_[partition]),
-            static_cast<std::uint64_t>(journal_.end(partition)),
+    compare(static_cast<std::uint64_t>(committed_[partition]), static_cast<std::uint64_t>(journal_.end(partition)),
             "partition " + std::to_string(partition) + ": committed");
     const state::StoredPosition& position = positions_[partition];
     check_counts(partition, position.counts, counts_[i]);
@@ -241,8 +221,7 @@ Verdict Verifier::verdict() {
   return verdict_;
 }
 
-Status read_all(streaming::TopicReader& reader, const std::string& topic,
-                const std::function<void(const streaming::Record&)>& visit) {
+Status read_all(streaming::TopicReader& reader, const std::string& topic, const std::function<void(const streaming::Record&)>& visit) {
   const auto count = reader.partition_count(topic);
   if (!count.ok()) return count.status();
   for (std::int32_t p = 0; p < *count; ++p) {
@@ -256,8 +235,7 @@ Status read_all(streaming::TopicReader& reader, const std::string& topic,
       for (const streaming::Record& record : *records) visit(record);
       if (!records->empty()) next = records->back().position.offset + 1;
     }
-    if (empty == kEmptyReadsMax)
-      return {Code::unavailable, "topic " + topic + " could not be read to its end"};
+    if (empty == kEmptyReadsMax) return {Code::unavailable, "topic " + topic + " could not be read to its end"};
   }
   return {};
 }

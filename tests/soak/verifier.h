@@ -62,8 +62,7 @@ class Verifier {
   void note(const std::string& what);
   void compare(std::uint64_t found, std::uint64_t expected, const std::string& what);
   void check_patient(const std::string& name, const Patient& patient);
-  void check_counts(std::int32_t partition, const state::RecordCounts& found,
-                    const state::RecordCounts& expected);
+  void check_counts(std::int32_t partition, const state::RecordCounts& found, const state::RecordCounts& expected);
 
   const Schema& schema_;
   const Journal& journal_;
@@ -78,7 +77,6 @@ class Verifier {
 };
 
 /// Every record of a topic that a read_committed consumer finds.
-Status read_all(streaming::TopicReader& reader, const std::string& topic,
-                const std::function<void(const streaming::Record&)>& visit);
+Status read_all(streaming::TopicReader& reader, const std::string& topic, const std::function<void(const streaming::Record&)>& visit);
 
 }  // namespace lacuna::soak

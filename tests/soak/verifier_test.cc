@@ -1,6 +1,6 @@
+#include "tests/soak/verifier.h"
 #include "streaming/messages/dead_letter.h"
 #include "streaming/messages/encoders.h"
-#include "tests/soak/verifier.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -77,9 +77,8 @@ class VerifierTest : public testing::Test {
         auto letter = streaming::make_dead_letter("d", record, reason, "decode", "");
         topics_.letters.push_back(make_record("letters", 0, 0, letter));
       };
-      auto outcome = record.value
-                         ? decoder.decode(*record.value, kNow)
-                         : streaming::EventDecoder::Outcome{{}, {{streaming::Refusal::malformed, ""}}};
+      auto outcome =
+          record.value ? decoder.decode(*record.value, kNow) : streaming::EventDecoder::Outcome{{}, {{streaming::Refusal::malformed, ""}}};
       if (outcome.refused) {
         position.counts.refused += 1;
         refuse(outcome.refused->reason);
@@ -89,31 +88,24 @@ class VerifierTest : public testing::Test {
         position.counts.partial += 1;
         refuse(outcome.decoded->refused.front().reason);
       }
-      Snapshot& snapshot =
-          patients.try_emplace(record.key, state::new_snapshot(schema, record.key)).first->second;
+      Snapshot& snapshot = patients.try_emplace(record.key, state::new_snapshot(schema, record.key)).first->second;
       switch (state::apply(schema, snapshot, outcome.decoded->event, record.position, config_.late_max)) {
-        case state::Applied::duplicate:
-          position.counts.duplicate += 1;
-          continue;
+        case state::Applied::duplicate: position.counts.duplicate += 1; continue;
         case state::Applied::late:
           position.counts.late += 1;
           refuse(streaming::Refusal::late);
           continue;
-        case state::Applied::applied:
-          position.counts.applied += 1;
+        case state::Applied::applied: position.counts.applied += 1;
       }
       const std::int32_t p = record.position.partition;
       Imputation imputation;
       imputation.patient_id = record.key;
       imputation.source = record.position;
-      topics_.imputations.push_back(
-          make_record(p, record.key, streaming::encode_imputation(schema, imputation)));
-      topics_.changelog.push_back(
-          make_record(p, record.key + "/tabular", state::encode_snapshot(schema, snapshot)));
+      topics_.imputations.push_back(make_record(p, record.key, streaming::encode_imputation(schema, imputation)));
+      topics_.changelog.push_back(make_record(p, record.key + "/tabular", state::encode_snapshot(schema, snapshot)));
     }
     for (const auto& [p, position] : positions) {
-      topics_.changelog.push_back(
-          make_record(p, "lacuna.events#partition", state::encode_position({"lacuna.events", p, position})));
+      topics_.changelog.push_back(make_record(p, "lacuna.events#partition", state::encode_position({"lacuna.events", p, position})));
     }
   }
 
@@ -129,8 +121,7 @@ class VerifierTest : public testing::Test {
 
   /// The newest changelog record with that key.
   streaming::Record& newest(const std::string& key) {
-    return *std::find_if(topics_.changelog.rbegin(), topics_.changelog.rend(),
-                         [&](const auto& r) { return r.key == key; });
+    return *std::find_if(topics_.changelog.rbegin(), topics_.changelog.rend(), [&](const auto& r) { return r.key == key; });
   }
   void spoil(const std::string& key, const std::function<void(Snapshot&)>& change) {
     streaming::Record& record = newest(key);
@@ -150,8 +141,7 @@ TEST_F(VerifierTest, FindsNothingWhereNothingIsWrong) {
   EXPECT_TRUE(v.clean()) << testing::PrintToString(v.examples);
   EXPECT_EQ(fates_.size(), 5U) << "the traffic lacks a kind";
   EXPECT_EQ(v.expected.consumed, topics_.input.size());
-  EXPECT_EQ(v.expected.consumed,
-            v.expected.applied + v.expected.duplicate + v.expected.late + v.expected.refused);
+  EXPECT_EQ(v.expected.consumed, v.expected.applied + v.expected.duplicate + v.expected.late + v.expected.refused);
 }
 
 TEST_F(VerifierTest, SeesAnEventThatWasLost) {
@@ -184,8 +174,7 @@ TEST_F(VerifierTest, SeesDeadLettersTwiceAndNotAtAll) {
 }
 
 TEST_F(VerifierTest, SeesADeadLetterOfAGoodRecord) {
-  const auto good = std::find_if(topics_.input.begin(), topics_.input.end(),
-                                 [](const auto& r) { return r.position.offset == 0; });
+  const auto good = std::find_if(topics_.input.begin(), topics_.input.end(), [](const auto& r) { return r.position.offset == 0; });
   const auto letter = streaming::make_dead_letter("d", *good, streaming::Refusal::poison, "score", "");
   topics_.letters.push_back(make_record("letters", 0, 0, letter));
   EXPECT_EQ(verdict().wrong, 1U);

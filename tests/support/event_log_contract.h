@@ -81,8 +81,7 @@ class EventLogContract : public ::testing::TestWithParam<MakeLog> {
     }
     append(records);
   }
-  std::unique_ptr<EventLog> open(const std::string& group, const std::vector<std::string>& topics,
-                                 const std::string& id = "") {
+  std::unique_ptr<EventLog> open(const std::string& group, const std::vector<std::string>& topics, const std::string& id = "") {
     auto log = factory().open(group, id.empty() ? group + "-id" : id);
     EXPECT_TRUE(log.ok()) << log.status().to_string();
     if (!log.ok()) return nullptr;
@@ -166,9 +165,8 @@ TEST_P(EventLogContract, PlacesByKeyAndKeepsTheOrderOfAKey) {
 // Protects: bytes come back as they were: any byte in keys, values and headers, tombstones told from empty values.
 TEST_P(EventLogContract, KeepsBytesHeadersAndTombstones) {
   const std::string topic = make_topic("bytes", 1);
-  std::vector<OutputRecord> written = {{topic, 0, "gone", std::nullopt, {}},
-                                       {topic, 0, "empty", "", {{"h", ""}, {"h", "twice"}}},
-                                       {topic, 0, "", "no key", {}}};
+  std::vector<OutputRecord> written = {
+      {topic, 0, "gone", std::nullopt, {}}, {topic, 0, "empty", "", {{"h", ""}, {"h", "twice"}}}, {topic, 0, "", "no key", {}}};
   for (int i = 0; i < 200; ++i) {
     OutputRecord record{topic, 0, bytes(40), bytes(300), {}};
     for (int h = uniform(0, 3); h > 0; --h) record.headers.emplace_back("name" + std::to_string(h), bytes(20));
@@ -441,9 +439,7 @@ TEST_P(EventLogContract, KeepsTheChangelogPosition) {
     const auto log = open(group, {input});
     EXPECT_EQ(*log->committed(zero, kPatience), Committed{});
     ASSERT_EQ(take(*log, 4).size(), 4u);
-    auto done = log->commit({{{changelog, 0, "a", "1", {}}, {changelog, 0, "b", std::nullopt, {}}},
-                             {{zero, 1}, {one, 1}},
-                             changelog});
+    auto done = log->commit({{{changelog, 0, "a", "1", {}}, {changelog, 0, "b", std::nullopt, {}}}, {{zero, 1}, {one, 1}}, changelog});
     ASSERT_TRUE(done.ok()) << done.status().to_string();
     const auto written = contents(changelog);
     ASSERT_EQ(written.at(0).size(), 2u);
@@ -499,9 +495,7 @@ TEST_P(EventLogContract, SubscribesByPattern) {
   std::set<TopicPartition> assigned;
   const std::string prefix = name("vitals-a").substr(0, name("vitals-a").size() - 1);
   AssignmentListener listener;
-  listener.assigned = [&](const std::vector<TopicPartition>& partitions) {
-    assigned.insert(partitions.begin(), partitions.end());
-  };
+  listener.assigned = [&](const std::vector<TopicPartition>& partitions) { assigned.insert(partitions.begin(), partitions.end()); };
   ASSERT_TRUE((*log)->subscribe({"^" + prefix + "[ab]$"}, listener).ok());
   const auto records = take(**log, 2);
   ASSERT_EQ(records.size(), 2u);
@@ -545,8 +539,7 @@ TEST_P(EventLogContract, ReadsWithinBounds) {
     ASSERT_TRUE(done.ok()) << done.status().to_string();
     end = done->at({input, 0});
   }
-  EXPECT_EQ(log->commit({{{output, 0, "k", "never", {}}, {output, 5, "k", "never", {}}}, {{{input, 0}, 9}}, output}).code(),
-            Code::invalid);
+  EXPECT_EQ(log->commit({{{output, 0, "k", "never", {}}, {output, 5, "k", "never", {}}}, {{{input, 0}, 9}}, output}).code(), Code::invalid);
   const auto bounds = (*reader)->bounds({output, 0});
   ASSERT_TRUE(bounds.ok());
   EXPECT_EQ(bounds->first, 0);

@@ -53,8 +53,7 @@ void Broker::retarget(Group& group) {
     for (std::size_t p = 0; p < topic.partitions.size(); ++p) all.push_back({name, static_cast<std::int32_t>(p)});
   }
   std::erase_if(all, [&](const TopicPartition& p) {
-    return std::none_of(group.members.begin(), group.members.end(),
-                        [&](const auto& m) { return wants(m.second.subscription, p.topic); });
+    return std::none_of(group.members.begin(), group.members.end(), [&](const auto& m) { return wants(m.second.subscription, p.topic); });
   });
   if (group.members.empty()) {
     group.target.clear();

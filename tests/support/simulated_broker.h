@@ -88,7 +88,7 @@ struct Broker {
     if (draw(Fault::slow_call)) clock.advance(Millis(1 + static_cast<Millis::rep>(below(SimulatedLog::kSlowMax.count()))));
   }
 
-  Partition* find(const TopicPartition& p);  ///< null when there is none
+  Partition* find(const TopicPartition& p);                               ///< null when there is none
   std::optional<TopicPartition> place(const OutputRecord& record) const;  ///< empty when there is none
   std::int64_t append(const OutputRecord& record, const TopicPartition& to, bool visible);
 

@@ -75,8 +75,8 @@ class Client final : public EventLog, public Participant {
       step_->outcome = Status(Code::aborted, "the read positions have to be put back first");
       return;
     }
-    for (const Fault f : {Fault::commit_aborted, Fault::commit_torn, Fault::commit_unknown_applied, Fault::commit_unknown_lost,
-                          Fault::fenced}) {
+    for (const Fault f :
+         {Fault::commit_aborted, Fault::commit_torn, Fault::commit_unknown_applied, Fault::commit_unknown_lost, Fault::fenced}) {
       if (!step_->fault && broker_.draw(f, transactional_id_)) step_->fault = f;
     }
     if (!broker_.draw(Fault::commit_delayed)) {
@@ -250,7 +250,8 @@ class Client final : public EventLog, public Participant {
 
   void disturb_group() {
     Group& g = group();
-    if (const auto me = g.members.find(id_); me != g.members.end() && broker_.clock.now() - me->second.seen <= SimulatedLog::kSessionTimeout) {
+    if (const auto me = g.members.find(id_);
+        me != g.members.end() && broker_.clock.now() - me->second.seen <= SimulatedLog::kSessionTimeout) {
       me->second.seen = broker_.clock.now();
     }
     broker_.end_sessions(g);

@@ -32,8 +32,7 @@ class Reader final : public TopicReader {
     if (!found) return Status(Code::not_found, "no topic " + partition.topic);
     return std::pair<std::int64_t, std::int64_t>(0, found->visible.empty() ? 0 : found->visible.back().position.offset + 1);
   }
-  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
-                                   Millis max_wait) override {
+  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records, Millis max_wait) override {
     const std::lock_guard lock(broker_.mutex);
     broker_.take_time();
     if (broker_.draw(Fault::read_unavailable)) return Status(Code::unavailable, "read");
@@ -71,11 +70,11 @@ class DirectAppender final : public Appender {
 
 std::string_view to_string(Fault fault) {
   static constexpr std::array<std::string_view, kFaultCount> kNames{
-      "commit_aborted",   "commit_torn",           "commit_unknown_applied", "commit_unknown_lost", "commit_delayed",
-      "fenced",           "partition_moved",       "member_put_out",         "poll_unavailable",    "committed_unavailable",
-      "read_unavailable", "bounds_unavailable",    "open_unavailable",       "topics_unavailable",  "short_poll",
-      "short_read",       "slow_call",             "rewind_refused",         "news_delayed",        "output_too_large",
-      "stale_commit",     "taken_over",            "session_over",           "failed_in_poll",      "failed_in_paused_poll"};
+      "commit_aborted",   "commit_torn",        "commit_unknown_applied", "commit_unknown_lost", "commit_delayed",
+      "fenced",           "partition_moved",    "member_put_out",         "poll_unavailable",    "committed_unavailable",
+      "read_unavailable", "bounds_unavailable", "open_unavailable",       "topics_unavailable",  "short_poll",
+      "short_read",       "slow_call",          "rewind_refused",         "news_delayed",        "output_too_large",
+      "stale_commit",     "taken_over",         "session_over",           "failed_in_poll",      "failed_in_paused_poll"};
   return kNames[static_cast<std::size_t>(fault)];
 }
 
@@ -103,17 +102,11 @@ Result<std::unique_ptr<EventLog>> SimulatedLog::open(const std::string& group, c
   return simulated::make_client(*broker_, group, transactional_id);
 }
 
-Result<std::unique_ptr<TopicReader>> SimulatedLog::reader() {
-  return std::unique_ptr<TopicReader>(std::make_unique<Reader>(*broker_));
-}
+Result<std::unique_ptr<TopicReader>> SimulatedLog::reader() { return std::unique_ptr<TopicReader>(std::make_unique<Reader>(*broker_)); }
 
-Result<std::unique_ptr<Appender>> SimulatedLog::appender() {
-  return std::unique_ptr<Appender>(std::make_unique<DirectAppender>(*broker_));
-}
+Result<std::unique_ptr<Appender>> SimulatedLog::appender() { return std::unique_ptr<Appender>(std::make_unique<DirectAppender>(*broker_)); }
 
-void SimulatedLog::set_probability(Fault fault, double probability) {
-  broker_->probability[static_cast<std::size_t>(fault)] = probability;
-}
+void SimulatedLog::set_probability(Fault fault, double probability) { broker_->probability[static_cast<std::size_t>(fault)] = probability; }
 void SimulatedLog::calm() { broker_->probability.fill(0); }
 void SimulatedLog::set_crashing(bool crashing) { broker_->crashing = crashing; }
 void SimulatedLog::limit_records(const std::string& topic, std::size_t bytes_max) {

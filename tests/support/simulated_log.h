@@ -28,7 +28,8 @@
 //   commits    refused by the broker; torn (some outputs lie in the log, the transaction is aborted); of unknown outcome,
 //              applied or not (`internal`, and the client is dead); the client fenced; an output too large for its topic
 //   the group  a partition moves to another member or comes back to the same one; a member is put out and not told before
-//              its next poll(), or a later one; a client that dies without leaving (set_crashing) keeps its partitions until its time is over
+//              its next poll(), or a later one; a client that dies without leaving (set_crashing) keeps its partitions until its time is
+//              over
 //   calls      `unavailable` from poll, also the one that was to put the read positions back, committed, read, bounds, open,
 //              ensure_topics; polls and reads that give less than there is or nothing; calls that take so long that the clock moves
 //   the log    compact(): of each key the newest visible record stays

@@ -33,8 +33,7 @@ inline std::string mount_small_disk(const std::string& path, std::uintmax_t byte
   if (!enter_mount_namespace()) return std::string("no mount namespace: ") + std::strerror(errno);
   std::filesystem::create_directories(path);
   const std::string size = "size=" + std::to_string(bytes);
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-      ::mount("tmpfs", path.c_str(), "tmpfs", 0, size.c_str()) != 0) {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 || ::mount("tmpfs", path.c_str(), "tmpfs", 0, size.c_str()) != 0) {
     return std::string("mounting a tmpfs: ") + std::strerror(errno);
   }
   return {};

@@ -43,8 +43,7 @@ rocksdb::Options rocksdb_options() {
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = kWriteBuffersMax;
-  options.write_buffer_manager =
-      std::make_shared<rocksdb::WriteBufferManager>(kWriteBufferBytes * kWriteBuffersMax, table.block_cache);
+  options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kWriteBufferBytes * kWriteBuffersMax, table.block_cache);
   const auto supported = rocksdb::GetSupportedCompressions();
   const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
   options.compression = lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
@@ -130,8 +129,8 @@ struct Database::Impl {
     const auto version = reader.get<std::uint32_t>();
     if (!reader.ok()) return {Code::corrupt, "embedded log: its format is unreadable"};
     if (version != kFormatVersion) {
-      return {Code::unsupported, "embedded log: format " + std::to_string(version) + ", this build reads " +
-                                     std::to_string(kFormatVersion)};
+      return {Code::unsupported,
+              "embedded log: format " + std::to_string(version) + ", this build reads " + std::to_string(kFormatVersion)};
     }
     return {};
   }
@@ -342,8 +341,8 @@ std::int64_t Database::end(PartitionId id) const {
   return 0;
 }
 
-Status Database::read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until,
-                   std::size_t max_records, std::vector<Record>& out) const {
+Status Database::read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until, std::size_t max_records,
+                      std::vector<Record>& out) const {
   if (from >= until || max_records == 0) return {};
   std::string first, bound;
   encode_record_key(id, std::max<std::int64_t>(from, 0), first);
@@ -358,8 +357,8 @@ Status Database::read(const TopicPartition& partition, PartitionId id, std::int6
     if (!decode_record(view(it->value()), record)) {
       const std::int64_t offset = record.position.offset;
       out.pop_back();
-      return {Code::corrupt, "embedded log: record at " + partition.topic + "/" + std::to_string(partition.partition) +
-                                 "@" + std::to_string(offset)};
+      return {Code::corrupt,
+              "embedded log: record at " + partition.topic + "/" + std::to_string(partition.partition) + "@" + std::to_string(offset)};
     }
   }
   return it->status().ok() ? Status() : failed("reading", it->status());

@@ -50,8 +50,8 @@ class Database {
   /// The offset after the last record.
   std::int64_t end(PartitionId id) const;
   /// Appends to `out` the records from `from` up to `until` (exclusive), at most `max_records`.
-  Status read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until,
-              std::size_t max_records, std::vector<Record>& out) const;
+  Status read(const TopicPartition& partition, PartitionId id, std::int64_t from, std::int64_t until, std::size_t max_records,
+              std::vector<Record>& out) const;
   Result<Committed> committed(const std::string& group, const TopicPartition& partition) const;
 
   /// Makes the caller the group's one member. A live member with the same transactional id is fenced by it; one with

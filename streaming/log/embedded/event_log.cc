@@ -41,9 +41,7 @@ class EmbeddedEventLog final : public EventLog {
     if (!outcome_) outcome_ = write(transaction);  // otherwise finish_commit() says that this one never was
   }
   Result<std::map<TopicPartition, std::int64_t>> finish_commit() override;
-  Result<Committed> committed(const TopicPartition& partition, Millis) override {
-    return database_->committed(group_, partition);
-  }
+  Result<Committed> committed(const TopicPartition& partition, Millis) override { return database_->committed(group_, partition); }
   std::vector<TopicPartition> assignment() const override;
   using EventLog::lag;
   std::int64_t lag(const TopicPartition& partition) const override;
@@ -72,7 +70,7 @@ class EmbeddedEventLog final : public EventLog {
   bool subscribed_ = false;
   std::size_t known_topics_ = 0;
   std::map<TopicPartition, Input> inputs_;
-  std::size_t turn_ = 0;  ///< whose turn it is to give what does not divide
+  std::size_t turn_ = 0;                                                   ///< whose turn it is to give what does not divide
   std::optional<Result<std::map<TopicPartition, std::int64_t>>> outcome_;  ///< of the step that was started
 };
 

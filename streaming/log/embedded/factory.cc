@@ -20,8 +20,7 @@ class EmbeddedReader final : public TopicReader {
     return std::pair<std::int64_t, std::int64_t>(0, database_->end(*id));  // nothing is ever removed
   }
 
-  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
-                                   Millis max_wait) override {
+  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records, Millis max_wait) override {
     const auto deadline = std::chrono::steady_clock::now() + max_wait;
     std::vector<Record> records;
     for (;;) {

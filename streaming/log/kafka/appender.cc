@@ -55,8 +55,7 @@ class KafkaAppender final : public Appender {
 
   /// Waits for what is under way at most request_timeout; then it is still under way, and may be flushed again.
   Status flush() override {
-    const rd_kafka_resp_err_t error =
-        rd_kafka_flush(client_.get(), static_cast<int>(options_.request_timeout.count()));
+    const rd_kafka_resp_err_t error = rd_kafka_flush(client_.get(), static_cast<int>(options_.request_timeout.count()));
     LACUNA_RETURN_IF_ERROR(check());
     return error == RD_KAFKA_RESP_ERR_NO_ERROR ? Status() : to_status(Code::unavailable, "flushing", error);
   }

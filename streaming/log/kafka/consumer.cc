@@ -52,8 +52,7 @@ bool is_cooperative(rd_kafka_t* client) {
 
 }  // namespace
 
-GroupConsumer::GroupConsumer(KafkaOptions options, std::string group)
-    : options_(std::move(options)), group_(std::move(group)) {}
+GroupConsumer::GroupConsumer(KafkaOptions options, std::string group) : options_(std::move(options)), group_(std::move(group)) {}
 
 GroupConsumer::~GroupConsumer() {
   if (!client_) return;
@@ -90,8 +89,7 @@ Status GroupConsumer::subscribe(const std::vector<std::string>& topics, Assignme
   return error == RD_KAFKA_RESP_ERR_NO_ERROR ? Status() : to_status(Code::invalid, "subscribing", error);
 }
 
-void GroupConsumer::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
-                                 void* opaque) {
+void GroupConsumer::on_rebalance(rd_kafka_t*, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list, void* opaque) {
   static_cast<GroupConsumer*>(opaque)->rebalance(event, list);
 }
 
@@ -142,9 +140,7 @@ void GroupConsumer::revoke(rd_kafka_topic_partition_list_t* list) {
   const bool cooperative = is_cooperative(client_.get());
   for (const TopicPartition& partition : partitions) inputs_.erase(partition);
   if (!cooperative) inputs_.clear();  // what is called below gives up all
-  std::erase_if(gathered_, [&](const Record& record) {
-    return !inputs_.contains({record.position.topic, record.position.partition});
-  });
+  std::erase_if(gathered_, [&](const Record& record) { return !inputs_.contains({record.position.topic, record.position.partition}); });
   rd_kafka_resp_err_t error = RD_KAFKA_RESP_ERR_NO_ERROR;
   if (cooperative) {
     const Error failure(rd_kafka_incremental_unassign(client_.get(), list));
@@ -238,8 +234,8 @@ Status GroupConsumer::set_paused(const std::vector<TopicPartition>& partitions, 
   }
   if (changing.empty()) return {};
   const PartitionList list = make_list(changing);
-  const rd_kafka_resp_err_t error = paused ? rd_kafka_pause_partitions(client_.get(), list.get())
-                                           : rd_kafka_resume_partitions(client_.get(), list.get());
+  const rd_kafka_resp_err_t error =
+      paused ? rd_kafka_pause_partitions(client_.get(), list.get()) : rd_kafka_resume_partitions(client_.get(), list.get());
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return to_status(Code::internal, "pausing", error);
   for (int i = 0; i < list->cnt; ++i) {
     if (list->elems[i].err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -250,8 +246,7 @@ Status GroupConsumer::set_paused(const std::vector<TopicPartition>& partitions, 
   return {};
 }
 
-Result<std::map<TopicPartition, Committed>> GroupConsumer::committed(const std::vector<TopicPartition>& partitions,
-                                                                     Millis limit) {
+Result<std::map<TopicPartition, Committed>> GroupConsumer::committed(const std::vector<TopicPartition>& partitions, Millis limit) {
   const Deadline deadline(limit);
   BackOff back_off;
   for (;;) {

@@ -46,8 +46,7 @@ class GroupConsumer {
     bool paused = false;
   };
 
-  static void on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list,
-                           void* opaque);
+  static void on_rebalance(rd_kafka_t* client, rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list, void* opaque);
   static void on_error(rd_kafka_t* client, int error, const char* reason, void* opaque);
   void rebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list);
   void assign(rd_kafka_topic_partition_list_t* list);

@@ -73,8 +73,7 @@ class KafkaEventLog final : public EventLog {
 PartitionList to_list(const std::map<TopicPartition, Committed>& offsets) {
   PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
   for (const auto& [partition, next] : offsets) {
-    rd_kafka_topic_partition_t* one =
-        rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
+    rd_kafka_topic_partition_t* one = rd_kafka_topic_partition_list_add(list.get(), partition.topic.c_str(), partition.partition);
     one->offset = next.next_offset;
     if (!next.changelog_next) continue;
     const std::string text = "chg=" + std::to_string(*next.changelog_next);
@@ -254,12 +253,8 @@ Result<Positions> KafkaEventLog::finish_commit() {
   switch (attempt.outcome) {
     case Outcome::committed: return finish(*step);
     case Outcome::fenced: return fence(attempt.status.message());
-    case Outcome::refused:
-      must_rewind_ = true;
-      return Status(Code::invalid, attempt.status.message());
-    case Outcome::aborted:
-      must_rewind_ = true;
-      return Status(Code::aborted, attempt.status.message());
+    case Outcome::refused: must_rewind_ = true; return Status(Code::invalid, attempt.status.message());
+    case Outcome::aborted: must_rewind_ = true; return Status(Code::aborted, attempt.status.message());
     case Outcome::unknown:
     case Outcome::unknown_fenced: break;
   }

@@ -39,8 +39,7 @@ Result<Owned<rd_kafka_NewTopic_t>> new_topic(const TopicSpec& topic) {
     if (replicas < 1) return Status(Code::invalid, "topic " + topic.name + ": replication.factor is a number from 1 on");
   }
   std::array<char, 256> text{};
-  Owned<rd_kafka_NewTopic_t> made(
-      rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, replicas, text.data(), text.size()));
+  Owned<rd_kafka_NewTopic_t> made(rd_kafka_NewTopic_new(topic.name.c_str(), topic.partitions, replicas, text.data(), text.size()));
   if (!made) return Status(Code::invalid, "topic " + topic.name + ": " + text.data());
   for (const auto& [name, value] : topic.properties) {
     if (name != kReplicationFactor) rd_kafka_NewTopic_set_config(made.get(), name.c_str(), value.c_str());
@@ -72,14 +71,13 @@ Status KafkaFactory::create(const std::vector<TopicSpec>& topics, const Deadline
     return to_status(Code::unavailable, "making topics", rd_kafka_event_error(event.get()));
   }
   std::size_t count = 0;
-  const rd_kafka_topic_result_t** results =
-      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
+  const rd_kafka_topic_result_t** results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   for (std::size_t i = 0; i < count; ++i) {
     const rd_kafka_resp_err_t error = rd_kafka_topic_result_error(results[i]);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR || error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) continue;
     const char* why = rd_kafka_topic_result_error_string(results[i]);
-    return {is_authorization(error) ? Code::unavailable : Code::invalid, std::string("kafka: making topic ") + rd_kafka_topic_result_name(results[i]) + ": " +
-                               (why ? why : rd_kafka_err2str(error))};
+    return {is_authorization(error) ? Code::unavailable : Code::invalid,
+            std::string("kafka: making topic ") + rd_kafka_topic_result_name(results[i]) + ": " + (why ? why : rd_kafka_err2str(error))};
   }
   return {};
 }

@@ -16,9 +16,8 @@ constexpr std::size_t kErrorBytes = 512;
 
 /// Exactly-once and the equal placement of keys rest on these, so the operator cannot set them.
 constexpr std::array<std::string_view, 12> kReserved = {
-    "bootstrap.servers", "metadata.broker.list", "group.id",           "transactional.id",
-    "isolation.level",   "enable.auto.commit",   "enable.idempotence", "enable.auto.offset.store",
-    "partitioner",       "enable.partition.eof", "transaction.timeout.ms", "acks"};
+    "bootstrap.servers",  "metadata.broker.list",     "group.id",    "transactional.id",     "isolation.level",        "enable.auto.commit",
+    "enable.idempotence", "enable.auto.offset.store", "partitioner", "enable.partition.eof", "transaction.timeout.ms", "acks"};
 
 void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   // One set of properties serves consumers and producers; that half of them is not for this one is no news.
@@ -100,8 +99,7 @@ bool is_refusal(rd_kafka_resp_err_t error) {
 
 bool is_authorization(rd_kafka_resp_err_t error) {
   return error == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED ||
-         error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED ||
-         error == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
+         error == RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED || error == RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED ||
          error == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED || error == RD_KAFKA_RESP_ERR__AUTHENTICATION;
 }
 
@@ -134,8 +132,7 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record) {
   if (!record.headers.empty()) {
     headers.reset(rd_kafka_headers_new(record.headers.size()));
     for (const auto& [name, value] : record.headers) {
-      rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(),
-                          static_cast<ssize_t>(value.size()));
+      rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(), static_cast<ssize_t>(value.size()));
     }
   }
   std::array<rd_kafka_vu_t, 6> fields{};

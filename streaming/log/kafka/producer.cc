@@ -86,10 +86,10 @@ Status TransactionalProducer::open(Millis limit) {
   const Error error = retry(deadline, [&](int ms) { return rd_kafka_init_transactions(client->get(), ms); });
   if (error) {
     const rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
-    const Code as = is_fencing(code)                              ? Code::fenced
-                    : is_authorization(code)                      ? Code::unavailable
-                    : rd_kafka_error_is_fatal(error.get())        ? Code::invalid
-                                                                  : Code::unavailable;
+    const Code as = is_fencing(code)                       ? Code::fenced
+                    : is_authorization(code)               ? Code::unavailable
+                    : rd_kafka_error_is_fatal(error.get()) ? Code::invalid
+                                                           : Code::unavailable;
     rd_kafka_poll(client->get(), 0);  // on_error() hears now why the time ran out
     const bool refused = as == Code::unavailable && delivery_.refused_login != RD_KAFKA_RESP_ERR_NO_ERROR;
     return {as, "kafka: opening transactional producer " + transactional_id_ + ": " +
@@ -144,9 +144,8 @@ TransactionalProducer::Attempt TransactionalProducer::run(const Transaction& tra
   }
   const PartitionList offsets = make_offsets(delivery_.changelog_next);
   if (offsets->cnt > 0) {
-    const Error error = retry(deadline, [&](int ms) {
-      return rd_kafka_send_offsets_to_transaction(client_.get(), offsets.get(), group, ms);
-    });
+    const Error error =
+        retry(deadline, [&](int ms) { return rd_kafka_send_offsets_to_transaction(client_.get(), offsets.get(), group, ms); });
     if (error) return abort(Outcome::aborted, describe("sending offsets", error));
   }
   // From here on the brokers may have committed although we do not hear of it. librdkafka's call may be repeated.

@@ -24,10 +24,10 @@ class TransactionalProducer {
  public:
   enum class Outcome : std::uint8_t {
     committed,
-    aborted,  ///< nothing was written; the next transaction may go through
-    refused,  ///< nothing was written; an output can never be
-    fenced,   ///< nothing was written; another producer has the id
-    unknown,  ///< the commit was sent and its answer is missing: open() again, then look at the committed offsets
+    aborted,         ///< nothing was written; the next transaction may go through
+    refused,         ///< nothing was written; an output can never be
+    fenced,          ///< nothing was written; another producer has the id
+    unknown,         ///< the commit was sent and its answer is missing: open() again, then look at the committed offsets
     unknown_fenced,  ///< the same, but another producer has the id by now: only look
   };
   struct Attempt {
@@ -47,8 +47,7 @@ class TransactionalProducer {
   Status open(Millis limit);
   /// False after a failure that only open() mends.
   bool usable() const { return client_ != nullptr; }
-  Attempt run(const Transaction& transaction, const MakeOffsets& make_offsets,
-              const rd_kafka_consumer_group_metadata_t* group);
+  Attempt run(const Transaction& transaction, const MakeOffsets& make_offsets, const rd_kafka_consumer_group_metadata_t* group);
   /// Serves callbacks (authentication, statistics) between transactions.
   void serve();
 

@@ -39,8 +39,7 @@ class KafkaReader final : public TopicReader {
 
   Result<std::int32_t> partition_count(const std::string& topic) override;
   Result<std::pair<std::int64_t, std::int64_t>> bounds(const TopicPartition& partition) override;
-  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
-                                   Millis max_wait) override {
+  Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records, Millis max_wait) override {
     return fetch(partition, from, max_records, Deadline(max_wait), false);
   }
 
@@ -55,8 +54,8 @@ class KafkaReader final : public TopicReader {
   void close(const TopicPartition& partition);
   void close_all();
   /// `stop_at_end`: returns as soon as the end is seen, though nothing was found.
-  Result<std::vector<Record>> fetch(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
-                                    const Deadline& deadline, bool stop_at_end);
+  Result<std::vector<Record>> fetch(const TopicPartition& partition, std::int64_t from, std::size_t max_records, const Deadline& deadline,
+                                    bool stop_at_end);
 
   const KafkaOptions options_;
   Client client_;
@@ -74,8 +73,7 @@ Result<std::int32_t> KafkaReader::partition_count(const std::string& topic) {
   BackOff back_off;
   for (;;) {
     const struct rd_kafka_metadata* raw = nullptr;
-    rd_kafka_resp_err_t error =
-        rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, std::max(deadline.left_ms(), 1));
+    rd_kafka_resp_err_t error = rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, std::max(deadline.left_ms(), 1));
     const Owned<const struct rd_kafka_metadata> metadata(raw);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1) {
       error = metadata->topics[0].err;
@@ -94,9 +92,8 @@ Result<std::pair<std::int64_t, std::int64_t>> KafkaReader::watermarks(const Topi
   BackOff back_off;
   for (;;) {
     std::int64_t low = 0, high = 0;
-    const rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.partition, &low, &high,
-                                         std::max(deadline.left_ms(), 1));
+    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(client_.get(), partition.topic.c_str(), partition.partition, &low,
+                                                                       &high, std::max(deadline.left_ms(), 1));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair(low, high);
     if (error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || error == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
         error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
@@ -156,16 +153,15 @@ Status KafkaReader::seek(const TopicPartition& partition, std::int64_t from) {
   return {};
 }
 
-Result<std::vector<Record>> KafkaReader::fetch(const TopicPartition& partition, std::int64_t from,
-                                               std::size_t max_records, const Deadline& deadline, bool stop_at_end) {
+Result<std::vector<Record>> KafkaReader::fetch(const TopicPartition& partition, std::int64_t from, std::size_t max_records,
+                                               const Deadline& deadline, bool stop_at_end) {
   from = std::max<std::int64_t>(from, 0);
   if (Status status = seek(partition, from); !status.ok()) return status;
   std::vector<Record> records;
   while (records.size() < max_records) {
     rd_kafka_poll(client_.get(), 0);
     Open& open = open_.at(partition);
-    const Message message(
-        rd_kafka_consume(open.topic.get(), partition.partition, records.empty() ? deadline.left_ms() : 0));
+    const Message message(rd_kafka_consume(open.topic.get(), partition.partition, records.empty() ? deadline.left_ms() : 0));
     if (!message) {
       if (!records.empty() || deadline.over()) break;
       continue;
@@ -192,11 +188,8 @@ Result<std::vector<Record>> KafkaReader::fetch(const TopicPartition& partition, 
       }
       case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
       case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-      case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-        close(partition);
-        return Status(Code::not_found, "there is no " + name_of(partition));
-      case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-        return to_status(Code::unavailable, "reading " + name_of(partition), message->err);
+      case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART: close(partition); return Status(Code::not_found, "there is no " + name_of(partition));
+      case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED: return to_status(Code::unavailable, "reading " + name_of(partition), message->err);
       default: break;  // librdkafka mends the others by itself
     }
   }

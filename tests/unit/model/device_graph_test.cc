@@ -163,7 +163,8 @@ Schema everything() {
   };
   std::vector<Schema::ModalitySpec> specs(7);
   for (std::size_t m = 0; m < specs.size(); ++m) specs[m].modality.name = "modality_" + std::to_string(m);
-  specs[0].features = {feature("normal", Likelihood::normal), feature("log_normal", Likelihood::log_normal), feature("heavy", Likelihood::student_t)};
+  specs[0].features = {feature("normal", Likelihood::normal), feature("log_normal", Likelihood::log_normal),
+                       feature("heavy", Likelihood::student_t)};
   specs[1].features = {feature("count", Likelihood::negative_binomial), feature("yes", Likelihood::bernoulli),
                        feature("class", Likelihood::categorical, 4), feature("grade", Likelihood::ordinal, 3)};
   const auto payload = [&](std::size_t m, ModalityKind kind) -> PayloadSpec& {
@@ -256,8 +257,14 @@ class RecordedWork : public ::testing::TestWithParam<Case> {
     const TrainingBatch b = batch();
     torch::manual_seed(4);
     const std::int64_t rows = b.past.size(0), passes = GetParam().fusion == Fusion::moe ? encoder_.layout().modalities : 1;
-    return {b.past, b.visible.select(1, 0).contiguous(), b.last, b.context, b.subset.narrow(1, 0, 1).expand({rows, passes, -1}).contiguous(),
-            torch::randn({rows, 8, options_.latent_dim}), b.count_mean, b.known};
+    return {b.past,
+            b.visible.select(1, 0).contiguous(),
+            b.last,
+            b.context,
+            b.subset.narrow(1, 0, 1).expand({rows, passes, -1}).contiguous(),
+            torch::randn({rows, 8, options_.latent_dim}),
+            b.count_mean,
+            b.known};
   }
 
   Network network(torch::Device device, bool trainable) const {
@@ -279,19 +286,22 @@ class Strays {
   explicit Strays(torch::Device device) {
     found().clear();
     here() = device;
-    handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback([](const at::RecordFunction& f) -> std::unique_ptr<at::ObserverContext> {
-                                           const std::string name = f.name();
-                                           for (const char* back : {"aten::item", "aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero"}) {
-                                             if (name == back) found().insert(name);
-                                           }
-                                           for (const c10::IValue& v : f.inputs()) {
-                                             if (!v.isTensor() || !v.toTensor().defined()) continue;
-                                             const Tensor& t = v.toTensor();
-                                             const bool copies = name == "aten::copy_" || name == "aten::_to_copy" || name == "aten::to";
-                                             if (t.device().type() != here().type() && (t.dim() > 0 || copies)) found().insert(name);
-                                           }
-                                           return nullptr;
-                                         }).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+    handle_ = at::addThreadLocalCallback(
+        at::RecordFunctionCallback([](const at::RecordFunction& f) -> std::unique_ptr<at::ObserverContext> {
+          const std::string name = f.name();
+          for (const char* back : {"aten::item", "aten::_local_scalar_dense", "aten::nonzero", "aten::is_nonzero"}) {
+            if (name == back) found().insert(name);
+          }
+          for (const c10::IValue& v : f.inputs()) {
+            if (!v.isTensor() || !v.toTensor().defined()) continue;
+            const Tensor& t = v.toTensor();
+            const bool copies = name == "aten::copy_" || name == "aten::_to_copy" || name == "aten::to";
+            if (t.device().type() != here().type() && (t.dim() > 0 || copies)) found().insert(name);
+          }
+          return nullptr;
+        })
+            .needsInputs(true)
+            .scopes({at::RecordScope::FUNCTION}));
   }
   ~Strays() { at::removeCallback(handle_); }
   Strays(const Strays&) = delete;
@@ -355,8 +365,8 @@ void learn_shapes() {
     const auto op = all.findSchema(name);
     if (!op) continue;
     const auto has = [&](c10::DispatchKey key) { return op->hasKernelForDispatchKey(key); };
-    const bool shaped = has(c10::DispatchKey::Meta) || has(c10::DispatchKey::CompositeExplicitAutograd) || has(c10::DispatchKey::CompositeImplicitAutograd) ||
-                        has(c10::DispatchKey::CompositeExplicitAutogradNonFunctional);
+    const bool shaped = has(c10::DispatchKey::Meta) || has(c10::DispatchKey::CompositeExplicitAutograd) ||
+                        has(c10::DispatchKey::CompositeImplicitAutograd) || has(c10::DispatchKey::CompositeExplicitAutogradNonFunctional);
     if (chosen_by_device.count(name.name) == 0 && (shaped || !has(c10::DispatchKey::CPU))) continue;
     const std::string full = name.overload_name.empty() ? name.name : name.name + "." + name.overload_name;
     library.impl(full.c_str(), torch::CppFunction::makeFromBoxedFunction<&shapes_from_zeros>());

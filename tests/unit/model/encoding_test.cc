@@ -47,7 +47,8 @@ TEST(Encoding, HeavyTailsAndOrderedClasses) {
   snapshot.features.resize(3);
   snapshot.features[0] = {9, Time{}, 1, 9, 9, 0, 9};
   snapshot.features[1] = {3, Time{}, 1, 3, 3, 0, 3};
-  std::vector<float> past(static_cast<std::size_t>(3 * layout.past)), observed(3), last(3), context(static_cast<std::size_t>(layout.context));
+  std::vector<float> past(static_cast<std::size_t>(3 * layout.past)), observed(3), last(3),
+      context(static_cast<std::size_t>(layout.context));
   encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context});
   EXPECT_EQ(observed, (std::vector<float>{1, 1, 0}));
   EXPECT_FLOAT_EQ(last[0], 0.5f);

@@ -59,7 +59,8 @@ Example random_example(const Schema& schema, std::mt19937& random) {
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     const bool tabular = modality.kind == ModalityKind::tabular;
-    if (random() % 2 == 0) s.modalities[m] = {time(), 1 + static_cast<std::uint32_t>(random() % 9), tabular ? PayloadRef() : random_payload(modality, random)};
+    if (random() % 2 == 0)
+      s.modalities[m] = {time(), 1 + static_cast<std::uint32_t>(random() % 9), tabular ? PayloadRef() : random_payload(modality, random)};
     if (!tabular && random() % 2 == 0) e.arrived_payloads.push_back({m, random_payload(modality, random)});
   }
   return e;

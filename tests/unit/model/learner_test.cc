@@ -1,5 +1,5 @@
-#include "model/device.h"
 #include "model/learner.h"
+#include "model/device.h"
 
 #include <algorithm>
 #include <atomic>
@@ -34,9 +34,7 @@ TrainOptions quick() {
   return options;
 }
 
-std::vector<Example> replay(std::size_t count, std::uint64_t seed) {
-  return SyntheticWard(seed % 5).take(count);
-}
+std::vector<Example> replay(std::size_t count, std::uint64_t seed) { return SyntheticWard(seed % 5).take(count); }
 
 std::unique_ptr<Learner> make(const Schema& schema, ReplaySource source, std::string_view checkpoint = {}) {
   auto learner = Learner::make(schema, small(), quick(), {}, std::move(source), checkpoint);
@@ -94,8 +92,7 @@ TEST(Learner, VersionsMoveOnAndOldOnesStayUsable) {
   EXPECT_EQ(last, learner->current());
   EXPECT_GE(learner->stats().versions, 10);
   EXPECT_EQ(first->steps(), 0);
-  EXPECT_EQ(first->predict(std::span(&query, 1)).value()[0].predictive[0].mean(), before)
-      << "a version is immutable";
+  EXPECT_EQ(first->predict(std::span(&query, 1)).value()[0].predictive[0].mean(), before) << "a version is immutable";
 }
 
 TEST(Learner, RestartGoesOnWhereItStopped) {
@@ -165,8 +162,7 @@ TEST(Learner, ManyThreadsReadOneVersion) {
     readers.emplace_back([&] {
       for (int round = 0; round < 5; ++round) {
         const auto got = version->predict(queries).value();
-        for (std::size_t i = 0; i < got.size(); ++i)
-          different += got[i].predictive[1].location != expected[i].predictive[1].location;
+        for (std::size_t i = 0; i < got.size(); ++i) different += got[i].predictive[1].location != expected[i].predictive[1].location;
       }
     });
   }

@@ -36,8 +36,7 @@ TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
     for (std::int64_t m = 0; m < modalities; ++m) subset.select(1, s).select(1, m).fill_((s >> m) & 1);
   }
   for (bool with_extra : {false, true}) {
-    const Posterior q =
-        with_extra ? fuse(mean, log_precision, subset, extra_mean, extra) : fuse(mean, log_precision, subset);
+    const Posterior q = with_extra ? fuse(mean, log_precision, subset, extra_mean, extra) : fuse(mean, log_precision, subset);
     for (std::int64_t b = 0; b < rows; ++b) {
       for (std::int64_t s = 0; s < subsets; ++s) {
         for (std::int64_t d = 0; d < latent; ++d) {
@@ -62,8 +61,7 @@ TEST(Fuse, EqualsAPlainLoopOverExpertsForEverySubset) {
 
 TEST(Fuse, EmptySubsetIsThePrior) {
   CounterRandom random(12);
-  const Posterior q =
-      fuse(random_tensor(random, {2, 3, 4}), random_tensor(random, {2, 3, 4}), torch::zeros({2, 1, 3}));
+  const Posterior q = fuse(random_tensor(random, {2, 3, 4}), random_tensor(random, {2, 3, 4}), torch::zeros({2, 1, 3}));
   EXPECT_EQ(q.mean.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(q.log_variance.abs().max().item<float>(), 0.0F);
   EXPECT_EQ(kl_to_prior(q).abs().max().item<float>(), 0.0F);
@@ -95,8 +93,7 @@ Network random_network(const InputLayout& layout, const ModelOptions& options, b
 void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
   CounterRandom random(14);
   const Network net = random_network(layout, options);
-  const Tensor context = random_tensor(random, {4, layout.context}),
-               past = random_tensor(random, {4, layout.features, layout.past});
+  const Tensor context = random_tensor(random, {4, layout.context}), past = random_tensor(random, {4, layout.features, layout.past});
   const Outputs out = net.decode(net.expand(net.state(random_tensor(random, {4, 1, options.latent_dim}), context)), past);
   Tensor target = random_tensor(random, {4, layout.features});
   for (std::int64_t b = 0; b < 4; ++b) {
@@ -125,8 +122,7 @@ void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
         case Likelihood::normal:
         case Likelihood::log_normal: {
           const float first = 1 / (1 + std::exp(-at(out.first_logit)));
-          p.likelihood =
-              Likelihood::normal;  // log_normal differs by the value's own transform, which is done before
+          p.likelihood = Likelihood::normal;  // log_normal differs by the value's own transform, which is done before
           p.weights = {first, 1 - first};
           p.location = {at(out.location[0]), at(out.location[1])};
           p.scale = {at(out.scale[0]), at(out.scale[1])};
@@ -145,12 +141,12 @@ void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
         case Likelihood::categorical:
         case Likelihood::ordinal: {
           const Tensor share = torch::softmax(out.class_logits.select(1, b).select(1, 0).select(1, f), 0);
-          for (std::int64_t c = 0; c < layout.category_counts[static_cast<std::size_t>(f)]; ++c) p.class_probabilities.push_back(share[c].item<float>());
+          for (std::int64_t c = 0; c < layout.category_counts[static_cast<std::size_t>(f)]; ++c)
+            p.class_probabilities.push_back(share[c].item<float>());
           break;
         }
       }
-      ASSERT_NEAR(log_p[b][0][f].item<double>(), p.log_density(value), 2e-3)
-          << "feature " << f << ", row " << b;
+      ASSERT_NEAR(log_p[b][0][f].item<double>(), p.log_density(value), 2e-3) << "feature " << f << ", row " << b;
     }
   }
 }
@@ -192,8 +188,7 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
   const InputLayout& layout = encoder_.layout();
   CounterRandom random(15);
   const Network net = network(true);
-  const Tensor past = random_tensor(random, {5, layout.features, layout.past}),
-               context = random_tensor(random, {5, layout.context});
+  const Tensor past = random_tensor(random, {5, layout.features, layout.past}), context = random_tensor(random, {5, layout.context});
   const Tensor noise = random_tensor(random, {5, 1, 6});
   Tensor target = torch::ones({5, layout.features});
   const auto loss = [&](const Network& n) {
@@ -217,8 +212,7 @@ TEST_F(NetworkTest, FlatGradientIsTheDerivative) {
     const double down = loss(net).item<double>();
     net.flat()[at] = before;
     const double expected = (up - down) / (2 * step);
-    ASSERT_NEAR(net.gradient()[at].item<double>(), expected, 0.02 * largest + 0.02 * std::abs(expected))
-        << "weight " << at;
+    ASSERT_NEAR(net.gradient()[at].item<double>(), expected, 0.02 * largest + 0.02 * std::abs(expected)) << "weight " << at;
   }
 }
 
@@ -265,7 +259,8 @@ TEST_F(NetworkTest, AttentionSeesItsSubsetAlone) {
   subset.select(1, 1).fill_(0);
   Tensor other = past.clone();
   for (FeatureId f : {testing::kCrea, testing::kLactate, testing::kCells}) other.select(1, f).fill_(9.0);
-  const auto a = net.fuse_codes(net.codes(past, context), context, subset, true), b = net.fuse_codes(net.codes(other, context), context, subset);
+  const auto a = net.fuse_codes(net.codes(past, context), context, subset, true),
+             b = net.fuse_codes(net.codes(other, context), context, subset);
   EXPECT_TRUE(torch::allclose(a.posterior.mean, b.posterior.mean));
   EXPECT_EQ(a.shares.select(1, 0).select(1, testing::kLab).abs().max().item<float>(), 0.0F);
   EXPECT_NEAR(a.shares.select(1, 0).sum(-1).min().item<double>(), 1.0, 1e-5);
@@ -302,8 +297,7 @@ TEST_F(NetworkTest, ModalityOutsideTheSubsetHasNoSay) {
     const InputLayout& layout = encoder_.layout();
     CounterRandom random(16);
     const Network net = network();
-    const Tensor past = random_tensor(random, {2, layout.features, layout.past}),
-                 context = random_tensor(random, {2, layout.context});
+    const Tensor past = random_tensor(random, {2, layout.features, layout.past}), context = random_tensor(random, {2, layout.context});
     Tensor subset = torch::ones({2, 1, layout.modalities});
     subset.select(2, testing::kLab).fill_(0);
     Tensor other = past.clone();
@@ -312,8 +306,7 @@ TEST_F(NetworkTest, ModalityOutsideTheSubsetHasNoSay) {
     EXPECT_TRUE(torch::equal(a.mean, b.mean)) << "joint " << joint;
     EXPECT_TRUE(torch::equal(a.log_variance, b.log_variance)) << "joint " << joint;
     subset.fill_(1);
-    EXPECT_FALSE(
-        torch::equal(net.encode(past, context, subset).mean, net.encode(other, context, subset).mean));
+    EXPECT_FALSE(torch::equal(net.encode(past, context, subset).mean, net.encode(other, context, subset).mean));
   }
 }
 

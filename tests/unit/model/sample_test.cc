@@ -130,8 +130,7 @@ TEST_F(Sample, FollowsThePredictiveDistribution) {
     std::sort(sorted.begin(), sorted.end());
     for (const double p : {0.05, 0.25, 0.5, 0.75, 0.95}) {
       const double value = sorted[static_cast<std::size_t>(p * kCount)];
-      const double at_or_below =
-          static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), value) - sorted.begin()) / kCount;
+      const double at_or_below = static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), value) - sorted.begin()) / kCount;
       EXPECT_NEAR(expected.cdf(value), at_or_below, 0.03) << "feature " << f << " at " << p;
     }
   }

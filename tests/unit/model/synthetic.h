@@ -31,28 +31,24 @@ inline Schema synthetic_schema() {
   age.name = "age";
   ward.name = "ward";
   ward.categories = {"a", "b", "c"};
-  return Schema::make(
-             {{modality("vitals"), {feature("hr", Likelihood::normal), feature("rr", Likelihood::normal)}},
-              {modality("lab"),
-               {feature("crea", Likelihood::log_normal), feature("lactate", Likelihood::log_normal),
-                feature("cells", Likelihood::negative_binomial)}},
-              {modality("notes"),
-               {feature("tube", Likelihood::bernoulli),
-                feature("state", Likelihood::categorical, {"low", "middle", "high"})}},
-              {modality("never"), {feature("rare", Likelihood::normal)}}},
-             {age, ward})
+  return Schema::make({{modality("vitals"), {feature("hr", Likelihood::normal), feature("rr", Likelihood::normal)}},
+                       {modality("lab"),
+                        {feature("crea", Likelihood::log_normal), feature("lactate", Likelihood::log_normal),
+                         feature("cells", Likelihood::negative_binomial)}},
+                       {modality("notes"),
+                        {feature("tube", Likelihood::bernoulli), feature("state", Likelihood::categorical, {"low", "middle", "high"})}},
+                       {modality("never"), {feature("rare", Likelihood::normal)}}},
+                      {age, ward})
       .value();
 }
 
-inline constexpr FeatureId kHr = 0, kRr = 1, kCrea = 2, kLactate = 3, kCells = 4, kTube = 5, kState = 6,
-                           kRare = 7;
+inline constexpr FeatureId kHr = 0, kRr = 1, kCrea = 2, kLactate = 3, kCells = 4, kTube = 5, kState = 6, kRare = 7;
 inline constexpr ModalityId kVitals = 0, kLab = 1, kNotes = 2, kNever = 3;
 
 /// Patients in turn: next() measures one modality of one of them.
 class SyntheticWard {
  public:
-  explicit SyntheticWard(std::uint64_t seed, std::size_t beds = 40)
-      : schema_(synthetic_schema()), random_(seed), beds_(beds) {
+  explicit SyntheticWard(std::uint64_t seed, std::size_t beds = 40) : schema_(synthetic_schema()), random_(seed), beds_(beds) {
     for (Bed& bed : beds_) admit(bed);
   }
 
@@ -64,8 +60,7 @@ class SyntheticWard {
     Example example{bed.snapshot, now_, {}};
     const auto modality = static_cast<ModalityId>(random_.below(3));
     for (const FeatureValue& v : measure(bed)) {
-      if (schema_.features()[v.feature].modality == modality && random_.unit() < 0.9)
-        example.arrived.push_back(v);
+      if (schema_.features()[v.feature].modality == modality && random_.unit() < 0.9) example.arrived.push_back(v);
     }
     apply(bed.snapshot, example);
     return example;
@@ -119,9 +114,7 @@ class SyntheticWard {
     for (const FeatureValue& v : example.arrived) {
       FeatureState& f = snapshot.features[v.feature];
       const auto scaled = static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, v.value));
-      f.previous = f.count == 0
-                       ? scaled
-                       : static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, f.last));
+      f.previous = f.count == 0 ? scaled : static_cast<float>(to_scale(schema_.features()[v.feature].likelihood, f.last));
       f.mean_short = f.mean_long = f.count == 0 ? scaled : 0.5F * (f.mean_long + scaled);
       f.last = v.value;
       f.time = example.time;

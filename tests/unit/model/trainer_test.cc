@@ -33,17 +33,15 @@ TrainOptions quick() {
   return options;
 }
 
-std::unique_ptr<Trainer> make(const Schema& schema, const ModelOptions& model = small(),
-                              const TrainOptions& train = quick(), std::string_view checkpoint = {}) {
+std::unique_ptr<Trainer> make(const Schema& schema, const ModelOptions& model = small(), const TrainOptions& train = quick(),
+                              std::string_view checkpoint = {}) {
   auto trainer = Trainer::make(schema, model, train, {}, checkpoint);
   EXPECT_TRUE(trainer.ok()) << trainer.status().to_string();
   return std::move(trainer).value();
 }
 
 /// A replay source without memory: patients of its own, a function of the seed.
-std::vector<Example> replay(std::pair<std::size_t, std::uint64_t> wanted) {
-  return SyntheticWard(wanted.second % 7).take(wanted.first);
-}
+std::vector<Example> replay(std::pair<std::size_t, std::uint64_t> wanted) { return SyntheticWard(wanted.second % 7).take(wanted.first); }
 
 void feed(Trainer& trainer, const std::vector<Example>& examples) {
   for (const Example& example : examples) {
@@ -52,8 +50,7 @@ void feed(Trainer& trainer, const std::vector<Example>& examples) {
 }
 
 /// Mean absolute error of the lab's last values predicted with `hidden` hidden, over that of the mean.
-double relative_error(const ModelVersion& version, const std::vector<Example>& examples,
-                      const std::vector<ModalityId>& hidden) {
+double relative_error(const ModelVersion& version, const std::vector<Example>& examples, const std::vector<ModalityId>& hidden) {
   double model = 0, mean = 0;
   for (const Example& example : examples) {
     for (FeatureId f : {testing::kCrea, testing::kLactate}) {
@@ -84,8 +81,7 @@ TEST(Trainer, LearnsToImputeAModalityFromTheOthers) {
     const auto held_out = later.take(600);
     const double informed = relative_error(*version, held_out, {testing::kLab});
     EXPECT_LT(informed, 0.70) << "seed " << seed;
-    EXPECT_GT(relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}), 0.90)
-        << "seed " << seed;
+    EXPECT_GT(relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}), 0.90) << "seed " << seed;
   }
 }
 
@@ -114,8 +110,7 @@ TEST(Trainer, NextStepsAfterRestoringEqualTheUninterruptedOnes) {
   feed(*through, second);
   feed(*restored, second);
   EXPECT_EQ(through->stats().steps, 10);
-  EXPECT_EQ(through->checkpoint(), restored->checkpoint())
-      << "bit for bit: weights, optimiser, moments, counters";
+  EXPECT_EQ(through->checkpoint(), restored->checkpoint()) << "bit for bit: weights, optimiser, moments, counters";
   EXPECT_EQ(through->publish()->id(), restored->publish()->id());
 }
 
@@ -133,8 +128,7 @@ TEST(Trainer, RefusesDamagedAndForeignCheckpoints) {
     damaged[random.below(damaged.size())] ^= static_cast<char>(1 << random.below(8));
     const Code found = code(damaged, ward.schema(), small());
     EXPECT_TRUE(found == Code::corrupt || found == Code::unsupported) << to_string(found);
-    EXPECT_EQ(code(bytes.substr(0, random.below(bytes.size() - 1) + 1), ward.schema(), small()),
-              Code::corrupt);
+    EXPECT_EQ(code(bytes.substr(0, random.below(bytes.size() - 1) + 1), ward.schema(), small()), Code::corrupt);
   }
   Modality modality;
   modality.name = "m";
@@ -192,8 +186,10 @@ TEST(Trainer, EveryObjectiveAndFusionLearns) {
     Objective objective;
     int passes;
   };
-  for (const Variant& v : {Variant{Fusion::mopoe, Objective::stratified, 4}, {Fusion::mopoe, Objective::mopoe, 2},
-                           {Fusion::poe, Objective::mvtcae, 1}, {Fusion::attention, Objective::stratified, 1},
+  for (const Variant& v : {Variant{Fusion::mopoe, Objective::stratified, 4},
+                           {Fusion::mopoe, Objective::mopoe, 2},
+                           {Fusion::poe, Objective::mvtcae, 1},
+                           {Fusion::attention, Objective::stratified, 1},
                            {Fusion::moe, Objective::stratified, 2}}) {
     SyntheticWard ward(505), later(555);
     ModelOptions model = small(5);

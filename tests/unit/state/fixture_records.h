@@ -28,9 +28,7 @@ inline Snapshot documented_snapshot(const Schema& schema) {
 }
 
 /// As the changelog holds it: without changelog_next and written.
-inline PartitionPosition documented_position() {
-  return {"lacuna.events", 3, {88'122, 0, {88'122, 88'000, 100, 12, 10, 5}, {}}};
-}
+inline PartitionPosition documented_position() { return {"lacuna.events", 3, {88'122, 0, {88'122, 88'000, 100, 12, 10, 5}, {}}}; }
 
 inline NamedBlob documented_checkpoint() { return {"000412-9f3c21aa", "weights"}; }
 
@@ -94,16 +92,19 @@ Fixture fixture(std::string file, Record record, const Encode& encode, Decode de
 inline std::vector<Fixture> fixtures(const Schema& schema) {
   static const Schema every_kind = payload_schema();
   return {
-      fixture("snapshot_payloads.bin", payload_snapshot(every_kind), [](const Snapshot& s) { return encode_snapshot(every_kind, s); },
-              [](std::string_view b) { return decode_snapshot(every_kind, b); }),
-      fixture("example_payloads.bin", payload_example(every_kind), [](const Example& e) { return encode_example(every_kind, e); },
-              [](std::string_view b) { return decode_example(every_kind, b); }),
-      fixture("snapshot.bin", full_snapshot(schema), [&](const Snapshot& s) { return encode_snapshot(schema, s); },
-              [&](std::string_view b) { return decode_snapshot(schema, b); }),
-      fixture("example.bin", full_example(schema), [&](const Example& e) { return encode_example(schema, e); },
-              [&](std::string_view b) { return decode_example(schema, b); }),
-      fixture("position.bin",
-              PartitionPosition{"lacuna.events", 3, {88'122, 91'007, {88'122, 88'000, 100, 12, 10, 5}, at_minutes(11)}},
+      fixture(
+          "snapshot_payloads.bin", payload_snapshot(every_kind), [](const Snapshot& s) { return encode_snapshot(every_kind, s); },
+          [](std::string_view b) { return decode_snapshot(every_kind, b); }),
+      fixture(
+          "example_payloads.bin", payload_example(every_kind), [](const Example& e) { return encode_example(every_kind, e); },
+          [](std::string_view b) { return decode_example(every_kind, b); }),
+      fixture(
+          "snapshot.bin", full_snapshot(schema), [&](const Snapshot& s) { return encode_snapshot(schema, s); },
+          [&](std::string_view b) { return decode_snapshot(schema, b); }),
+      fixture(
+          "example.bin", full_example(schema), [&](const Example& e) { return encode_example(schema, e); },
+          [&](std::string_view b) { return decode_example(schema, b); }),
+      fixture("position.bin", PartitionPosition{"lacuna.events", 3, {88'122, 91'007, {88'122, 88'000, 100, 12, 10, 5}, at_minutes(11)}},
               encode_position, decode_position),
       fixture("stratum.bin", ReplayStratum{0xfedcba9876543210, 1'000'000'000'000, 781}, encode_stratum, decode_stratum),
       fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000}, encode_header, decode_header),
@@ -111,8 +112,9 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("model_chunk.bin", ModelChunk{"lacuna-0", 412, 1, 3, 0xcbf43926, "456"}, encode_model_chunk, decode_model_chunk),
       fixture("model_checkpoint.bin", PublishedModel{"weights", {{"calibration", "c"}, {"scores", std::string("\0s", 2)}}},
               encode_published_model, decode_published_model),
-      fixture("checkpoint.bin", documented_checkpoint(), [](const NamedBlob& c) { return encode_checkpoint_file(c.name, c.content); },
-              decode_checkpoint_file),
+      fixture(
+          "checkpoint.bin", documented_checkpoint(), [](const NamedBlob& c) { return encode_checkpoint_file(c.name, c.content); },
+          decode_checkpoint_file),
   };
 }
 

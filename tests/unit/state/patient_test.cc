@@ -125,8 +125,7 @@ class PatientSequences : public ::testing::TestWithParam<const char*> {
  protected:
   const Schema schema = std::string(GetParam()) == "Tabular" ? testing::test_schema() : testing::payload_schema();
 };
-INSTANTIATE_TEST_SUITE_P(Patient, PatientSequences, ::testing::Values("Tabular", "EveryKind"),
-                         [](const auto& one) { return one.param; });
+INSTANTIATE_TEST_SUITE_P(Patient, PatientSequences, ::testing::Values("Tabular", "EveryKind"), [](const auto& one) { return one.param; });
 
 TEST_P(PatientSequences, AgreeWithTheReference) {
   int seen[3] = {};

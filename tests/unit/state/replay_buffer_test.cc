@@ -195,8 +195,8 @@ TEST(ReplayBuffer, StrataFollowSiteAndModalitiesSeen) {
   a.before.site = "icu-1";
   a.before.modalities[0] = {testing::at_minutes(0), 3};
   Example b = a;
-  b.before.modalities[0].count = 9;   // how often does not matter,
-  b.before.patient_id = "q";          // nor who
+  b.before.modalities[0].count = 9;  // how often does not matter,
+  b.before.patient_id = "q";         // nor who
   EXPECT_EQ(stratum_hash(schema, a), stratum_hash(schema, b));
   b.arrived = {{schema.modalities()[0].first_feature, 5.0}};
   EXPECT_EQ(stratum_hash(schema, a), stratum_hash(schema, b));

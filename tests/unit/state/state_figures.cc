@@ -89,8 +89,8 @@ int print_store(const Schema& schema, const Snapshot& pattern) {
     busy_cpu += cpu_seconds() - start_cpu;
     busy += seconds_since(start);
   }
-  std::printf("apply, 500 snapshots and 500 examples each: %.1f batches/s (%.2f ms, of it %.2f ms processor time)\n",
-              kBatches / busy, 1e3 * busy / kBatches, 1e3 * busy_cpu / kBatches);
+  std::printf("apply, 500 snapshots and 500 examples each: %.1f batches/s (%.2f ms, of it %.2f ms processor time)\n", kBatches / busy,
+              1e3 * busy / kBatches, 1e3 * busy_cpu / kBatches);
   std::vector<double> ms;
   for (std::uint64_t i = 0; i < 400; ++i) {
     const auto start = std::chrono::steady_clock::now();

@@ -151,7 +151,8 @@ void spill(const std::string& path, const std::string& bytes) { std::ofstream(pa
 TEST(StoreDamage, AFlippedBitAnywhereIsCorruptOrLeavesTheStateOfAWholeBatch) {
   const Schema schema = testing::test_schema();
   // All states since the first batch are known.
-  const CrashedStore crashed(schema, [n = 0](const fs::path&) mutable { return n++ > 0; }, 60);
+  const CrashedStore crashed(
+      schema, [n = 0](const fs::path&) mutable { return n++ > 0; }, 60);
   const std::vector<fs::path> files = crashed.files();
   const std::uint64_t seed = 33;
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -250,7 +251,8 @@ TEST(StoreDamage, AListOfFilesThatLostItsEndIsCorrupt) {
 
 TEST(StoreDamage, AMissingFileIsCorruptOrLeavesTheStateOfAWholeBatch) {
   const Schema schema = testing::test_schema();
-  const CrashedStore crashed(schema, [n = 0](const fs::path&) mutable { return n++ > 0; }, 60);
+  const CrashedStore crashed(
+      schema, [n = 0](const fs::path&) mutable { return n++ > 0; }, 60);
   int noticed = 0;
   for (const fs::path& file : crashed.files()) {
     SCOPED_TRACE(file.string());

@@ -12,15 +12,15 @@
 #include <filesystem>
 #include <thread>
 
-#include "state/stored_records.h"
 #include "state/rocksdb_handles.h"
+#include "state/stored_records.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::contents;
+using ::testing::HasSubstr;
 using testing::Random;
 using testing::Workload;
 

@@ -51,9 +51,7 @@ void fill(Store& store, const Schema& schema, Random& random, int patients) {
 }
 
 Contents without(Contents all, const std::string& topic, std::int32_t partition) {
-  std::erase_if(all.snapshots, [&](const auto& s) {
-    return s.second.source.topic == topic && s.second.source.partition == partition;
-  });
+  std::erase_if(all.snapshots, [&](const auto& s) { return s.second.source.topic == topic && s.second.source.partition == partition; });
   all.positions.erase({topic, partition});
   all.patients = all.snapshots.size();
   return all;

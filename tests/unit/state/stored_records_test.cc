@@ -51,8 +51,7 @@ class FormatsOfSchema : public ::testing::TestWithParam<const char*> {
  protected:
   const Schema schema = std::string(GetParam()) == "Tabular" ? testing::test_schema(5, 8) : testing::payload_schema();
 };
-INSTANTIATE_TEST_SUITE_P(Formats, FormatsOfSchema, ::testing::Values("Tabular", "EveryKind"),
-                         [](const auto& one) { return one.param; });
+INSTANTIATE_TEST_SUITE_P(Formats, FormatsOfSchema, ::testing::Values("Tabular", "EveryKind"), [](const auto& one) { return one.param; });
 
 TEST_P(FormatsOfSchema, SnapshotsRoundTrip) {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
@@ -112,10 +111,8 @@ constexpr std::string_view kDocumentedSnapshot =
     "84b7b7335201025a04000093426204008092426a04000080bf7204000094427a0100820106a0a184b7b7338a010102920101"
     "009a010400005842a20108efcdab8967452301aa010d6c6163756e612e6576656e7473b00103b801b9b005";
 
-constexpr std::string_view kDocumentedPosition =
-    "0801120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
-constexpr std::string_view kDocumentedCheckpoint =
-    "080115e94037091a0f3030303431322d3966336332316161220777656967687473";
+constexpr std::string_view kDocumentedPosition = "0801120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
+constexpr std::string_view kDocumentedCheckpoint = "080115e94037091a0f3030303431322d3966336332316161220777656967687473";
 
 TEST(Formats, BytesOnceWrittenStayReadable) {
   const Schema schema = testing::test_schema();
@@ -159,9 +156,32 @@ TEST(Formats, WrongShapesAreCorrupt) {
   const Snapshot good = testing::random_snapshot(schema, random, 50);
   const std::string bytes = encode_snapshot(schema, good);
   // One entry more in each parallel array of 4 or 8 byte numbers, and of varints.
-  for (const char* more : {"4208" "000000000000f03f", "5a04" "0000803f", "6204" "0000803f", "6a04" "0000803f", "7204" "0000803f",
-                           "3a01" "7f", "4a01" "05", "5201" "05", "7a01" "7f", "820101" "05", "8a0101" "05", "920101" "05",
-                           "9a0104" "0000803f"}) {
+  for (const char* more : {"4208"
+                           "000000000000f03f",
+                           "5a04"
+                           "0000803f",
+                           "6204"
+                           "0000803f",
+                           "6a04"
+                           "0000803f",
+                           "7204"
+                           "0000803f",
+                           "3a01"
+                           "7f",
+                           "4a01"
+                           "05",
+                           "5201"
+                           "05",
+                           "7a01"
+                           "7f",
+                           "820101"
+                           "05",
+                           "8a0101"
+                           "05",
+                           "920101"
+                           "05",
+                           "9a0104"
+                           "0000803f"}) {
     EXPECT_EQ(decode_snapshot(schema, bytes + unhex(more)).code(), Code::corrupt) << more;
   }
   EXPECT_EQ(decode_snapshot(testing::test_schema(2, 2), bytes).code(), Code::corrupt) << "features the schema does not have";
@@ -170,7 +190,9 @@ TEST(Formats, WrongShapesAreCorrupt) {
       [](Snapshot& s) { s.features[0] = {std::nan(""), s.last_time, 1, 0, 0, 0, 0}; },
       [](Snapshot& s) { s.features[0] = {1, s.last_time, 1, 0, 0, std::numeric_limits<float>::infinity(), 0}; },
       [](Snapshot& s) { s.features[0] = {1, Time::max(), 1, 0, 0, 0, 0}; },
-      [](Snapshot& s) { s.modalities[0] = {Time::min(), 1}; },
+      [](Snapshot& s) {
+        s.modalities[0] = {Time::min(), 1};
+      },
       [](Snapshot& s) { s.last_time = Time::max(); },
       [](Snapshot& s) { s.attributes[1] = std::numeric_limits<float>::quiet_NaN(); },
       [](Snapshot& s) { s.recent_ids.assign(kRecentIdsMax + 1, 5); },
@@ -203,10 +225,14 @@ TEST(Formats, PayloadsThatDoNotFitTheSchemaAreCorrupt) {
       [&](Snapshot& s) { change(s.modalities[1], [](Payload& p) { p.values.pop_back(), p.observed.clear(); }); },
       [&](Snapshot& s) { change(s.modalities[3], [](Payload& p) { p.values[0] = std::nanf(""); }); },
       [&](Snapshot& s) { change(s.modalities[4], [](Payload& p) { p.observed = {1}; }); },
-      [&](Snapshot& s) { change(s.modalities[4], [](Payload& p) { p.observed = {1, 1, 1, 2}; }); },
+      [&](Snapshot& s) { change(s.modalities[4], [](Payload& p) {
+                           p.observed = {1, 1, 1, 2};
+                         }); },
       [&](Snapshot& s) { change(s.modalities[2], [](Payload& p) { p.text.clear(); }); },
       [&](Snapshot& s) { change(s.modalities[3], [](Payload& p) { p.text = "x"; }); },
-      [&](Snapshot& s) { s.modalities[0] = {at_minutes(1), 1, s.modalities[1].payload}; },
+      [&](Snapshot& s) {
+        s.modalities[0] = {at_minutes(1), 1, s.modalities[1].payload};
+      },
       [&](Snapshot& s) { std::swap(s.modalities[1].payload, s.modalities[2].payload); },
   };
   Example example{good, at_minutes(2), {}};
@@ -226,7 +252,10 @@ TEST(Formats, PayloadsThatDoNotFitTheSchemaAreCorrupt) {
   // Field 24 of a snapshot: modality 2 with the text "x", after the ones that are there; numbers cut short; a modality that the
   // schema does not have; one without events.
   const std::string bytes = encode_snapshot(schema, good);
-  for (const char* more : {"c201050802220178", "c2010908041205" "0000000000", "c201050805220178"}) {
+  for (const char* more : {"c201050802220178",
+                           "c2010908041205"
+                           "0000000000",
+                           "c201050805220178"}) {
     EXPECT_EQ(decode_snapshot(schema, bytes + unhex(more)).code(), Code::corrupt) << more;
   }
   const std::string empty = encode_snapshot(schema, new_snapshot(schema, "p"));

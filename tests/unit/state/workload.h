@@ -211,7 +211,8 @@ inline void copy_afresh(const std::string& from, const std::string& to) {
 inline void copy_at_once(const std::string& from, const std::string& to) {
   const auto listing = [&] {
     std::map<std::string, std::uintmax_t> sizes;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(from)) sizes[entry.path()] = entry.is_regular_file() ? entry.file_size() : 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(from))
+      sizes[entry.path()] = entry.is_regular_file() ? entry.file_size() : 0;
     return sizes;
   };
   for (;;) {

@@ -6,8 +6,8 @@
 
 #include "daemon/commands/replay.h"
 #include "daemon/commands/tail.h"
-#include "tests/unit/daemon/http/fixtures.h"
 #include "tests/support/scratch_folder.h"
+#include "tests/unit/daemon/http/fixtures.h"
 
 // Replay writes and tail reads the same embedded log, through nothing but its interface: what one sends the
 // other shows.

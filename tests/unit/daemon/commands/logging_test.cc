@@ -37,8 +37,7 @@ TEST_F(Logging, json_lines_survive_any_message) {
   const unsigned seed = random();
   SCOPED_TRACE("seed " + std::to_string(seed));
   random.seed(seed);
-  std::vector<std::string> messages{"plain", "\"quoted\" {brace} %v", "line\nbreak\r\ttab", "\x1b[31m",
-                                    "\xff\xfe broken"};
+  std::vector<std::string> messages{"plain", "\"quoted\" {brace} %v", "line\nbreak\r\ttab", "\x1b[31m", "\xff\xfe broken"};
   for (int i = 0; i < 100; ++i) {
     std::string text(random() % 40, ' ');
     for (char& c : text) c = static_cast<char>(random() % 127 + 1);

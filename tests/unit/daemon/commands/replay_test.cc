@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "tests/unit/daemon/http/fixtures.h"
 #include "tests/support/scratch_folder.h"
+#include "tests/unit/daemon/http/fixtures.h"
 
 // Files on disk, an appender that remembers, and a time that moves only when the replay sleeps.
 
@@ -20,9 +20,7 @@ using testing::event_line;
 struct Sent {
   streaming::OutputRecord record;
   double at = 0;
-  Time time() const {
-    return parse_rfc3339(nlohmann::json::parse(*record.value).at("time").get<std::string>()).value();
-  }
+  Time time() const { return parse_rfc3339(nlohmann::json::parse(*record.value).at("time").get<std::string>()).value(); }
 };
 
 class Fake final : public streaming::Appender {
@@ -110,7 +108,9 @@ TEST_F(Replay, keeps_the_files_order_by_patient) {
 TEST_F(Replay, keeps_the_order_of_mixed_lines) {
   std::string lines;
   for (int i = 0; i < 12; ++i) {
-    lines += event_line("p" + std::to_string(i % 3), format_rfc3339(testing::at("2026-01-01T12:00:00Z") - std::chrono::minutes(i)), 60 + i) + "\n";
+    lines +=
+        event_line("p" + std::to_string(i % 3), format_rfc3339(testing::at("2026-01-01T12:00:00Z") - std::chrono::minutes(i)), 60 + i) +
+        "\n";
   }
   options_.paths = {scratch_.write("stream.ndjson", lines)};
   options_.by_patient = true;
@@ -164,16 +164,14 @@ TEST_F(Replay, shifts_the_newest_event_to_now) {
   ASSERT_EQ(appender_.sent.size(), before.size());
   EXPECT_EQ(appender_.sent.back().time(), testing::at("2026-06-01T12:00:00Z"));
   const auto shift = appender_.sent.front().time() - before.front().time();
-  for (std::size_t i = 0; i < before.size(); ++i)
-    EXPECT_EQ(appender_.sent[i].time() - before[i].time(), shift);
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(appender_.sent[i].time() - before[i].time(), shift);
   EXPECT_EQ(report_.files.rows, 40u) << "the pass that looks for the newest event was counted too";
 }
 
 // A line that is no event is counted, named, and keeps no good one away.
 TEST_F(Replay, tells_of_lines_that_cannot_be_read) {
   const std::string good = event_line("a", "2026-01-01T00:00:00Z", 70);
-  options_.paths = {scratch_.write("mixed.ndjson", good + "\n{\"broken\n" +
-                                                       event_line("b", "2026-01-01T00:00:00", 70) + "\n" +
+  options_.paths = {scratch_.write("mixed.ndjson", good + "\n{\"broken\n" + event_line("b", "2026-01-01T00:00:00", 70) + "\n" +
                                                        event_line("c", "2026-01-01T01:00:00Z", 71) + "\n")};
   ASSERT_TRUE(run().ok());
   EXPECT_EQ(report_.sent, 2u);
@@ -216,9 +214,7 @@ TEST_F(Replay, reads_long_csv_with_its_mapping) {
   m.parameter_column = "Parameter";
   m.value_column = "Value";
   m.time_form = streaming::FileMapping::TimeForm::hours_minutes;
-  m.columns = {{"HR", {"vitals", "hr", 1, 0, {}}},
-               {"RespRate", {"vitals", "resp_rate", 1, 0, {}}},
-               {"ALT", {"liver", "alt", 1, 0, {}}}};
+  m.columns = {{"HR", {"vitals", "hr", 1, 0, {}}}, {"RespRate", {"vitals", "resp_rate", 1, 0, {}}}, {"ALT", {"liver", "alt", 1, 0, {}}}};
   m.start = testing::at("2026-01-01T00:00:00Z");
   m.stagger = std::chrono::minutes(10);
   ASSERT_TRUE(run().ok());

@@ -1,5 +1,5 @@
-#include "daemon/commands/pretty_record.h"
 #include "daemon/commands/tail.h"
+#include "daemon/commands/pretty_record.h"
 
 #include <gmock/gmock.h>
 
@@ -44,8 +44,7 @@ class FakeReader final : public streaming::TopicReader {
     if (records.empty()) return std::pair<std::int64_t, std::int64_t>(0, 0);
     return std::pair(records.front().position.offset, records.back().position.offset + 1 + missing_);
   }
-  Result<std::vector<Record>> read(const TopicPartition& p, std::int64_t from, std::size_t max,
-                                   Millis) override {
+  Result<std::vector<Record>> read(const TopicPartition& p, std::int64_t from, std::size_t max, Millis) override {
     reads += 1;
     if (on_read) on_read();
     std::vector<Record> out;
@@ -108,17 +107,14 @@ TEST_F(Tail, the_newest_are_shown_by_time) {
     // With gaps and no key the look-back counts offsets, not records: it may show fewer, never others.
     options_.count = random() % 15;
     auto expected = keyed ? of_key : all;
-    expected.erase(expected.begin(), expected.end() - static_cast<long>(std::min<std::size_t>(
-                                                          expected.size(), *options_.count)));
+    expected.erase(expected.begin(), expected.end() - static_cast<long>(std::min<std::size_t>(expected.size(), *options_.count)));
     const auto shown = lines(reader);
     ASSERT_TRUE(status_.ok()) << status_.to_string();
     if (!gaps || keyed) {
       EXPECT_EQ(shown, expected);
     } else {
       ASSERT_LE(shown.size(), expected.size());
-      const auto by_age = [](const std::string& a, const std::string& b) {
-        return std::stoi(a.substr(1)) < std::stoi(b.substr(1));
-      };
+      const auto by_age = [](const std::string& a, const std::string& b) { return std::stoi(a.substr(1)) < std::stoi(b.substr(1)); };
       EXPECT_TRUE(std::includes(all.begin(), all.end(), shown.begin(), shown.end(), by_age));
     }
   }
@@ -232,16 +228,14 @@ TEST_F(Pretty, imputations) {
   alt.low = 9.1;
   alt.high = 88;
   i.values = {alt};
-  EXPECT_EQ(
-      pretty_record(config_, config_.topics.imputations, record(streaming::encode_imputation(schema_, i))),
-      "132539 2026-01-01T00:07:00Z model 000412-9f3c21aa: liver.alt 31.2 [9.1, 88] U/L never measured\n");
+  EXPECT_EQ(pretty_record(config_, config_.topics.imputations, record(streaming::encode_imputation(schema_, i))),
+            "132539 2026-01-01T00:07:00Z model 000412-9f3c21aa: liver.alt 31.2 [9.1, 88] U/L never measured\n");
   ImputedValue state;
   state.feature = 3;
   state.reason = ImputationReason::stale;
   state.probabilities = {0.75, 0.25};
   i.values.push_back(state);
-  const std::string two =
-      pretty_record(config_, config_.topics.imputations, record(streaming::encode_imputation(schema_, i)));
+  const std::string two = pretty_record(config_, config_.topics.imputations, record(streaming::encode_imputation(schema_, i)));
   EXPECT_THAT(two, HasSubstr("\n    liver.alt 31.2"));
   EXPECT_THAT(two, HasSubstr("\n    neuro.acvpu alert 75 %, voice 25 % stale\n"));
 }
@@ -276,20 +270,19 @@ TEST_F(Pretty, events_and_alerts) {
   a.earliest = testing::at("2026-01-03T04:00:00Z");
   a.latest = testing::at("2026-01-03T06:00:00Z");
   const std::string full = pretty_record(config_, config_.topics.alerts, record(streaming::encode_alert(a)));
-  for (const char* part : {"from 0.171 to 0.004; missing share 0.98, psi 0.6\n",
-                           "began between 2026-01-03T04:00:00Z and 2026-01-03T06:00:00Z\n", "closed: accepted\n",
-                           "done: learning resumed\n"})
+  for (const char* part :
+       {"from 0.171 to 0.004; missing share 0.98, psi 0.6\n", "began between 2026-01-03T04:00:00Z and 2026-01-03T06:00:00Z\n",
+        "closed: accepted\n", "done: learning resumed\n"})
     EXPECT_THAT(full, HasSubstr(part));
 }
 
 TEST_F(Pretty, dead_letters_tell_where_and_why) {
-  const streaming::OutputRecord letter = streaming::make_dead_letter(
-      "d", record("{\"broken"), streaming::Refusal::malformed, "decode", "not JSON");
+  const streaming::OutputRecord letter =
+      streaming::make_dead_letter("d", record("{\"broken"), streaming::Refusal::malformed, "decode", "not JSON");
   Record r = record(*letter.value);
   r.headers = letter.headers;
   const std::string text = pretty_record(config_, config_.topics.dead_letters, r);
-  for (const char* part : {"any/2@41", "decode", "malformed", "not JSON", "{\"broken"})
-    EXPECT_THAT(text, HasSubstr(part));
+  for (const char* part : {"any/2@41", "decode", "malformed", "not JSON", "{\"broken"}) EXPECT_THAT(text, HasSubstr(part));
 }
 
 // The changelog's values are binary: a terminal gets what they are, json a line that names them.
@@ -302,8 +295,7 @@ TEST_F(Pretty, state_and_model_are_described) {
   const std::string text = pretty_record(config_, config_.topics.state, r);
   EXPECT_THAT(text, HasSubstr("3 events until 2026-01-01T00:07:00Z, 1 of 4 features known"));
   EXPECT_THAT(pretty_record(config_, config_.topics.state, record("\xff\x01")), HasSubstr("2 bytes"));
-  EXPECT_EQ(nlohmann::json::parse(json_record(config_, config_.topics.state, r)).at("bytes"),
-            r.value->size());
+  EXPECT_EQ(nlohmann::json::parse(json_record(config_, config_.topics.state, r)).at("bytes"), r.value->size());
   EXPECT_THAT(pretty_record(config_, config_.topics.model, r), HasSubstr("bytes"));
 }
 
@@ -321,11 +313,12 @@ TEST_F(Pretty, payloads_are_told_in_short) {
   EXPECT_EQ(pretty_record(config_, config_.topics.imputations, imputation),
             "p t model v:\n    film [3,8,8] mean 0.5 sd 0.25, 1 sd ?, 2 sd 3 never measured\n    ecg [2,500] whole stale\n"
             "    report a 1.5, b, c, d, e, ... stale\n");
-  for (const char* odd : {R"({"patient_id":"p","payload":3})", R"({"patient_id":"p","payload":{"shape":{}}})", R"({"patient_id":"p","text":[]})"}) {
+  for (const char* odd :
+       {R"({"patient_id":"p","payload":3})", R"({"patient_id":"p","payload":{"shape":{}}})", R"({"patient_id":"p","text":[]})"}) {
     EXPECT_FALSE(pretty_record(config_, "lacuna.events", record(odd)).empty());
   }
-  for (const char* odd : {R"({"values":{},"payloads":3})", R"({"values":{},"payloads":{"a":3}})", R"({"values":{},"payloads":{"a":{"channels":3}}})",
-                          R"({"values":{},"payloads":{"a":{"words":[1]}}})"}) {
+  for (const char* odd : {R"({"values":{},"payloads":3})", R"({"values":{},"payloads":{"a":3}})",
+                          R"({"values":{},"payloads":{"a":{"channels":3}}})", R"({"values":{},"payloads":{"a":{"words":[1]}}})"}) {
     EXPECT_FALSE(pretty_record(config_, config_.topics.imputations, record(odd)).empty());
   }
 }
@@ -350,9 +343,8 @@ TEST_F(Pretty, survives_any_bytes) {
                                 "\"interval\":[]",
                                 "\"evidence\":\"x\"",
                                 "\xff"};
-  const std::string topics[] = {config_.topics.imputations,  config_.topics.alerts,
-                                config_.topics.dead_letters, config_.topics.state,
-                                config_.topics.model,        "lacuna.events"};
+  const std::string topics[] = {config_.topics.imputations, config_.topics.alerts, config_.topics.dead_letters,
+                                config_.topics.state,       config_.topics.model,  "lacuna.events"};
   std::vector<std::string> values{R"({"values":{"m":{"f":{"mean":1,"interval":[]}}}})",
                                   R"({"values":7})",
                                   R"({"values":{"m":{"f":7}}})",
@@ -379,8 +371,7 @@ TEST_F(Pretty, survives_any_bytes) {
   }
   Record tombstone = record("");
   tombstone.value.reset();
-  for (const std::string& topic : topics)
-    EXPECT_THAT(pretty_record(config_, topic, tombstone), HasSubstr("tombstone"));
+  for (const std::string& topic : topics) EXPECT_THAT(pretty_record(config_, topic, tombstone), HasSubstr("tombstone"));
 }
 
 }  // namespace

@@ -46,8 +46,7 @@ TEST(ConfigProblems, DuplicateKeysAreRefusedAtAnyDepth) {
   EXPECT_EQ(lines(kMinimal + "        hr: {}\n        spo2: {unit: a, unit: b}\ntrain: {beta: 1, beta: 2}\nschema:\n"),
             (Lines{"c.yaml:6:9: schema.modalities.vitals.features.hr: given twice; first in line 5",
                    "c.yaml:7:25: schema.modalities.vitals.features.spo2.unit: given twice; first in line 7",
-                   "c.yaml:8:18: train.beta: given twice; first in line 8",
-                   "c.yaml:9:1: schema: given twice; first in line 1"}));
+                   "c.yaml:8:18: train.beta: given twice; first in line 8", "c.yaml:9:1: schema: given twice; first in line 1"}));
 }
 
 TEST(ConfigProblems, SyntaxErrorsHaveTheirPlace) {
@@ -149,7 +148,8 @@ TEST(ConfigProblems, OrdinalsNeedCategoriesAndStudentsNone) {
   const std::string at = "c.yaml:5:9: schema.modalities.skin.features.edema: ";
   EXPECT_TRUE(lines(head + "{likelihood: student_t, range: [-40, 40]}\n").empty());
   EXPECT_EQ(lines(head + "{likelihood: student_t, range: [40, -40]}\n").size(), 1u);
-  EXPECT_EQ(lines(head + "{likelihood: student_t, categories: [a, b]}\n"), Lines{at + "only a categorical or ordinal feature has categories"});
+  EXPECT_EQ(lines(head + "{likelihood: student_t, categories: [a, b]}\n"),
+            Lines{at + "only a categorical or ordinal feature has categories"});
   EXPECT_EQ(lines(head + "{likelihood: ordinal}\n"), Lines{at + "an ordinal feature needs at least two categories"});
   EXPECT_EQ(lines(head + "{likelihood: ordinal, categories: [none]}\n"), Lines{at + "an ordinal feature needs at least two categories"});
   EXPECT_EQ(lines(head + "{likelihood: ordinal, categories: [a, b], range: [0, 5]}\n"), Lines{at + "a discrete feature takes no range"});
@@ -164,24 +164,24 @@ TEST(ConfigProblems, KafkaPropertiesAreNeverQuoted) {
 
 TEST(ConfigProblems, ColumnsAreHeldAgainstTheSchema) {
   const std::string head = kMinimal + "  attributes: {sex: {categories: [female, male]}}\n";
-  EXPECT_EQ(lines(head + "input:\n"
-                         "  format: long_csv\n"
-                         "  time_form: minutes\n"
-                         "  ignored: [C]\n"
-                         "  columns:\n"
-                         "    A: {to: vitals.hrr}\n"
-                         "    B: {to: sexx}\n"
-                         "    C: {to: sex, categories: {\"0\": femal}}\n"
-                         "    D: {scale: 2}\n"),
-            (Lines{"c.yaml:7:1: input.time_column: missing: a CSV needs it",
-                   "c.yaml:7:1: input.start: missing: relative times need the clinical time of the first stay's start",
-                   "c.yaml:7:1: input.parameter_column: missing: long_csv needs it",
-                   "c.yaml:7:1: input.value_column: missing: long_csv needs it",
-                   "c.yaml:12:5: input.columns.A: the schema has no feature vitals.hrr; did you mean vitals.hr?",
-                   "c.yaml:13:5: input.columns.B: the schema has no attribute sexx; did you mean sex? (a feature is modality.feature)",
-                   "c.yaml:14:5: input.columns.C: is under ignored as well",
-                   "c.yaml:14:5: input.columns.C: sex has no category femal; did you mean female?",
-                   "c.yaml:15:5: input.columns.D: needs `to`: modality.feature, or an attribute"}));
+  EXPECT_EQ(
+      lines(head + "input:\n"
+                   "  format: long_csv\n"
+                   "  time_form: minutes\n"
+                   "  ignored: [C]\n"
+                   "  columns:\n"
+                   "    A: {to: vitals.hrr}\n"
+                   "    B: {to: sexx}\n"
+                   "    C: {to: sex, categories: {\"0\": femal}}\n"
+                   "    D: {scale: 2}\n"),
+      (Lines{"c.yaml:7:1: input.time_column: missing: a CSV needs it",
+             "c.yaml:7:1: input.start: missing: relative times need the clinical time of the first stay's start",
+             "c.yaml:7:1: input.parameter_column: missing: long_csv needs it", "c.yaml:7:1: input.value_column: missing: long_csv needs it",
+             "c.yaml:12:5: input.columns.A: the schema has no feature vitals.hrr; did you mean vitals.hr?",
+             "c.yaml:13:5: input.columns.B: the schema has no attribute sexx; did you mean sex? (a feature is modality.feature)",
+             "c.yaml:14:5: input.columns.C: is under ignored as well",
+             "c.yaml:14:5: input.columns.C: sex has no category femal; did you mean female?",
+             "c.yaml:15:5: input.columns.D: needs `to`: modality.feature, or an attribute"}));
 }
 
 TEST(ConfigProblems, AFileThatCannotBeReadIsAProblemOfThatFile) {

@@ -136,7 +136,7 @@ TEST(ConfigTable, NumericRangesAreHeldAtTheirEnds) {
 TEST(ConfigTable, AllProblemsAreReportedAtOnceInFileOrder) {
   const unsigned seed = 7;
   std::mt19937 random(seed);
-  const std::vector<std::string> keys{"batch.max_events", "train.beta", "model.fusion", "http.port",
+  const std::vector<std::string> keys{"batch.max_events", "train.beta",   "model.fusion", "http.port",
                                       "lateness.max",     "store.memory", "log.kind"};
   for (int round = 0; round < 50; ++round) {
     SCOPED_TRACE("seed " + std::to_string(seed) + " round " + std::to_string(round));

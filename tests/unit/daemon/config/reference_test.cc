@@ -100,8 +100,7 @@ TEST(Reference, CommentsTellTypeRangeAndDefault) {
     }
     const std::string takes = "# " + key.type + (key.range.empty() ? "" : ": " + key.range) + "; ";
     const std::string without = key.default_value.empty() ? "no default" : "default: " + key.default_value;
-    EXPECT_NE(comment.find(takes + without), std::string::npos)
-        << key.key << ": expected '" << takes << without << "' in\n" << comment;
+    EXPECT_NE(comment.find(takes + without), std::string::npos) << key.key << ": expected '" << takes << without << "' in\n" << comment;
   }
 }
 

@@ -40,7 +40,7 @@ CoverageRow row(FeatureId feature, int count, int percent, bool varied = true) {
 }
 
 std::vector<CoverageRow> rows() {
-  std::vector<CoverageRow> out{row(0, 1000, 90), row(1, 1000, 87), row(2, 1000, 93), row(3, 4000, 90),
+  std::vector<CoverageRow> out{row(0, 1000, 90), row(1, 1000, 87),         row(2, 1000, 93), row(3, 4000, 90),
                                row(4, 499, 50),  row(5, 1000, 100, false), row(6, 1000, 99), row(7, 1000, 80)};
   for (int i = 0; i < 500; ++i) out[3].intervals.add(i % 100 < 85, true, i);
   return out;

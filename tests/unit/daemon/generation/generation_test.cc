@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "daemon/generation/output.h"
-#include "tests/unit/model/synthetic.h"
 #include "model/learner.h"
+#include "tests/unit/model/synthetic.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -64,26 +64,25 @@ TEST(GenerationArguments, ValuesAreReadByTheRulesOfEvents) {
 
 TEST(GenerationArguments, WhatIsWrongIsToldWithTheNearestNameAndWithoutTheValue) {
   const Schema schema = clinical_schema();
-  const std::pair<const char*, const char*> cases[] = {
-      {"vitals.hrr=1", "no feature 'vitals.hrr'; did you mean vitals.hr?"},
-      {"hr=1", "did you mean vitals.hr?"},
-      {"age=1", "did you mean attribute.age?"},
-      {"data_dir=/tmp", "--override"},
-      {"vitals.hr", "modality.feature=value"},
-      {"vitals.hr=301.5", "vitals.hr: outside the plausible range [0, 300]"},
-      {"vitals.hr=fast", "a number is expected"},
-      {"vitals.hr=nan", "vitals.hr"},
-      {"vitals.hr=", "no value"},
-      {"vitals.hr=true", "a number is expected"},
-      {"vitals.hr=3 kg", "vitals.hr"},
-      {"chemistry.cells=1.5", "not a whole count"},
-      {"neuro.tube=2", "neither 0 nor 1"},
-      {"neuro.state=alrt", "did you mean alert?"},
-      {"neuro.pain=1", "not one of its categories: none"},
-      {"neuro.state=0", "not one of its categories: alert, "},
-      {"attribute.age=200", "outside the plausible range"},
-      {"attribute.sex=1", "female, male"},
-      {"attribute.agee=3", "did you mean attribute.age?"}};
+  const std::pair<const char*, const char*> cases[] = {{"vitals.hrr=1", "no feature 'vitals.hrr'; did you mean vitals.hr?"},
+                                                       {"hr=1", "did you mean vitals.hr?"},
+                                                       {"age=1", "did you mean attribute.age?"},
+                                                       {"data_dir=/tmp", "--override"},
+                                                       {"vitals.hr", "modality.feature=value"},
+                                                       {"vitals.hr=301.5", "vitals.hr: outside the plausible range [0, 300]"},
+                                                       {"vitals.hr=fast", "a number is expected"},
+                                                       {"vitals.hr=nan", "vitals.hr"},
+                                                       {"vitals.hr=", "no value"},
+                                                       {"vitals.hr=true", "a number is expected"},
+                                                       {"vitals.hr=3 kg", "vitals.hr"},
+                                                       {"chemistry.cells=1.5", "not a whole count"},
+                                                       {"neuro.tube=2", "neither 0 nor 1"},
+                                                       {"neuro.state=alrt", "did you mean alert?"},
+                                                       {"neuro.pain=1", "not one of its categories: none"},
+                                                       {"neuro.state=0", "not one of its categories: alert, "},
+                                                       {"attribute.age=200", "outside the plausible range"},
+                                                       {"attribute.sex=1", "female, male"},
+                                                       {"attribute.agee=3", "did you mean attribute.age?"}};
   for (const auto& [text, says] : cases) {
     const auto parsed = parse_assignments(schema, {text}, false);
     EXPECT_EQ(parsed.code(), Code::invalid) << text;
@@ -349,8 +348,13 @@ TEST_F(Generated, NdjsonSaysWhatItIsAndIsRefusedAsAnEvent) {
     const auto decoded = decoder.decode(all.substr(at, end - at), patient_.last_time);
     ASSERT_TRUE(decoded.refused);
     // Even dressed up as an event.
-    Json event{{"schema_version", 1}, {"event_id", "x"}, {"patient_id", "x"}, {"modality", "notes"}, {"time", "2019-12-01T00:00:00Z"},
-               {"values", row["values"]["notes"]}, {"imputed", row["imputed"]}};
+    Json event{{"schema_version", 1},
+               {"event_id", "x"},
+               {"patient_id", "x"},
+               {"modality", "notes"},
+               {"time", "2019-12-01T00:00:00Z"},
+               {"values", row["values"]["notes"]},
+               {"imputed", row["imputed"]}};
     const auto dressed = decoder.decode(event.dump(), patient_.last_time);
     ASSERT_TRUE(dressed.refused);
     EXPECT_EQ(dressed.refused->reason, streaming::Refusal::imputed);
@@ -431,10 +435,10 @@ TEST(GenerationOfPayloads, AreDrawnUnlessKnown) {
     std::vector<Json> out;
     const GenerationRows writer(schema, GenerationFormat::ndjson, version->id());
     EXPECT_TRUE(generate(*version, what, 3, [&](const GeneratedPiece& piece) {
-      std::istringstream lines(writer.rows(what, piece));
-      for (std::string line; std::getline(lines, line);) out.push_back(Json::parse(line));
-      return Status();
-    }).ok());
+                  std::istringstream lines(writer.rows(what, piece));
+                  for (std::string line; std::getline(lines, line);) out.push_back(Json::parse(line));
+                  return Status();
+                }).ok());
     return out;
   };
   const auto nothing = prepare(schema, plan, unknown_patient(schema), 0);

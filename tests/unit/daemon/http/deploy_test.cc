@@ -27,9 +27,7 @@ std::string read(const std::filesystem::path& path) {
 std::set<std::string> scraped_names() {
   const Config config = testing::small_config();
   std::set<std::string> names;
-  for (const auto& s :
-       testing::parse_exposition(prometheus_text(config, testing::full_progress(*config.schema, 1)))
-           .samples) {
+  for (const auto& s : testing::parse_exposition(prometheus_text(config, testing::full_progress(*config.schema, 1))).samples) {
     names.insert(s.name);
   }
   return names;
@@ -38,8 +36,7 @@ std::set<std::string> scraped_names() {
 TEST(Deploy, rules_dashboard_and_manual_use_metrics_that_exist) {
   const std::set<std::string> names = scraped_names();
   const std::regex metric("lacuna_[a-z_]+");
-  for (const char* file :
-       {"deploy/prometheus-rules.yaml", "deploy/grafana-dashboard.json", "docs/operations.md"}) {
+  for (const char* file : {"deploy/prometheus-rules.yaml", "deploy/grafana-dashboard.json", "docs/operations.md"}) {
     const std::string text = read(file);
     ASSERT_FALSE(text.empty()) << file << " (run from the repository's root)";
     std::size_t found = 0;
@@ -60,15 +57,13 @@ TEST(Deploy, the_manual_explains_every_metric) {
 
 // Grafana refuses a broken file whole; a panel without a query shows nothing.
 TEST(Deploy, the_dashboard_is_json_with_a_query_in_every_panel) {
-  const nlohmann::json dashboard =
-      nlohmann::json::parse(read("deploy/grafana-dashboard.json"), nullptr, false);
+  const nlohmann::json dashboard = nlohmann::json::parse(read("deploy/grafana-dashboard.json"), nullptr, false);
   ASSERT_TRUE(dashboard.is_object());
   std::set<int> ids;
   for (const nlohmann::json& panel : dashboard.at("panels")) {
     EXPECT_TRUE(ids.insert(panel.at("id").get<int>()).second) << "panel id twice";
     ASSERT_FALSE(panel.at("targets").empty()) << panel.at("title");
-    for (const nlohmann::json& target : panel.at("targets"))
-      EXPECT_FALSE(target.at("expr").get<std::string>().empty());
+    for (const nlohmann::json& target : panel.at("targets")) EXPECT_FALSE(target.at("expr").get<std::string>().empty());
   }
   EXPECT_GE(ids.size(), 8u);
 }

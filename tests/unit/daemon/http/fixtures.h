@@ -24,8 +24,7 @@ inline Schema small_schema() {
   vitals.name = "vitals";
   liver.name = "liver";
   neuro.name = "neuro";
-  auto made = Schema::make({{vitals, {hr, resp}}, {liver, {alt}}, {neuro, {acvpu}}},
-                           {{"age", "a", {}, 0, 120, true}});
+  auto made = Schema::make({{vitals, {hr, resp}}, {liver, {alt}}, {neuro, {acvpu}}}, {{"age", "a", {}, 0, 120, true}});
   return made.value();
 }
 
@@ -36,19 +35,16 @@ inline Config small_config() {
   return config;
 }
 
-inline Time at(const char* text) {
-  return parse_rfc3339(text).value();
-}
+inline Time at(const char* text) { return parse_rfc3339(text).value(); }
 
 inline std::string event_line(const std::string& patient, const std::string& time, double hr) {
   return R"({"schema_version":1,"event_id":")" + patient + "-" + time + R"(","patient_id":")" + patient +
          R"(","modality":"vitals","time":")" + time + R"(","values":{"hr":)" + std::to_string(hr) + "}}";
 }
 
-inline drift::SubjectView subject(std::string kind, std::string name, drift::SubjectState state, std::uint64_t updates,
-                                  double expected, double recent, double log_evidence, double log_threshold) {
-  return {std::move(kind), std::move(name), state,       updates, expected, recent,
-          log_evidence,    log_threshold,   Time::min(), Time::min(), {}};
+inline drift::SubjectView subject(std::string kind, std::string name, drift::SubjectState state, std::uint64_t updates, double expected,
+                                  double recent, double log_evidence, double log_threshold) {
+  return {std::move(kind), std::move(name), state, updates, expected, recent, log_evidence, log_threshold, Time::min(), Time::min(), {}};
 }
 
 /// Every field set to something, so that no metric is left out for want of data.

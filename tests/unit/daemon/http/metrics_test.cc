@@ -30,8 +30,7 @@ TEST(Metrics, outcomes_add_up_to_what_was_consumed) {
     const Exposition out = parse_exposition(prometheus_text(config, progress));
     EXPECT_EQ(out.of("lacuna_pipeline_events_total").size(), 4u);
     ASSERT_EQ(out.of("lacuna_pipeline_consumed_total").size(), 1u);
-    EXPECT_EQ(out.sum("lacuna_pipeline_events_total"), out.sum("lacuna_pipeline_consumed_total"))
-        << "seed " << seed;
+    EXPECT_EQ(out.sum("lacuna_pipeline_events_total"), out.sum("lacuna_pipeline_consumed_total")) << "seed " << seed;
     double refused = 0;
     for (const auto n : progress.counts.refused_by) refused += static_cast<double>(n);
     EXPECT_EQ(out.sum("lacuna_pipeline_refused_total"), refused) << "seed " << seed;
@@ -49,8 +48,7 @@ TEST(Metrics, every_family_is_well_formed) {
   for (const Sample& s : out.samples) {
     EXPECT_TRUE(std::regex_match(s.name, form)) << s.name;
     EXPECT_TRUE(seen.emplace(s.name, s.labels).second) << s.name << " twice";
-    const bool histogram =
-        out.types.contains(base_name(s.name)) && out.types.at(base_name(s.name)) == "histogram";
+    const bool histogram = out.types.contains(base_name(s.name)) && out.types.at(base_name(s.name)) == "histogram";
     const std::string family = histogram ? base_name(s.name) : s.name;
     ASSERT_TRUE(out.types.contains(family)) << s.name;
     EXPECT_TRUE(out.helps.contains(family)) << s.name;
@@ -65,10 +63,8 @@ TEST(Metrics, labels_come_from_closed_sets) {
   Progress progress = testing::full_progress(*config.schema, 2);
   for (Alert& alert : progress.open_alerts) alert.summary = "patient-4711";
   const std::string text = prometheus_text(config, progress);
-  const std::set<std::string> allowed{"outcome", "reason",   "stage",   "version", "predictor",
-                                      "window",  "modality", "feature", "kind",    "subject",
-                                      "state",   "severity", "part",    "le",      "topic",
-                                      "partition"};
+  const std::set<std::string> allowed{"outcome", "reason",  "stage", "version",  "predictor", "window", "modality", "feature",
+                                      "kind",    "subject", "state", "severity", "part",      "le",     "topic",    "partition"};
   std::set<std::string> modalities, features;
   for (const Modality& m : config.schema->modalities()) modalities.insert(m.name);
   for (const Feature& f : config.schema->features()) features.insert(f.name);
@@ -174,8 +170,7 @@ TEST(Metrics, what_is_not_known_is_absent) {
   ASSERT_EQ(errors.size(), 3u);
   for (const Sample& s : errors) EXPECT_EQ(s.labels.at("feature"), "resp_rate");
   EXPECT_EQ(errors.front().value, 0.5);
-  for (const char* name : {"lacuna_score_error", "lacuna_learner_loss_nats", "lacuna_model_info",
-                           "lacuna_pipeline_event_time_seconds"}) {
+  for (const char* name : {"lacuna_score_error", "lacuna_learner_loss_nats", "lacuna_model_info", "lacuna_pipeline_event_time_seconds"}) {
     EXPECT_TRUE(out.of(name).empty()) << name;
     EXPECT_FALSE(out.types.contains(name)) << name;
   }

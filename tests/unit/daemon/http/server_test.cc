@@ -1,5 +1,5 @@
-#include "daemon/http/metrics.h"
 #include "daemon/http/server.h"
+#include "daemon/http/metrics.h"
 
 #include <gmock/gmock.h>
 #include <httplib.h>
@@ -11,9 +11,9 @@
 #include "daemon/http/client.h"
 #include "daemon/http/drift_json.h"
 #include "state/patient.h"
+#include "tests/support/scratch_folder.h"
 #include "tests/unit/daemon/http/exposition.h"
 #include "tests/unit/daemon/http/fixtures.h"
-#include "tests/support/scratch_folder.h"
 
 // The server over real loopback sockets, in front of a pipeline that holds one patient and does what the test
 // switches on.
@@ -102,9 +102,7 @@ class Http : public ::testing::Test {
     if (!body.is_object() || !body.contains("error")) return "";
     return body.at("error").get<std::string>();
   }
-  httplib::Result impute(const std::string& body) {
-    return client_->Post("/v1/impute", body, "application/json");
-  }
+  httplib::Result impute(const std::string& body) { return client_->Post("/v1/impute", body, "application/json"); }
 
   Config config_ = testing::small_config();
   FakePipeline pipeline_{config_};
@@ -112,8 +110,7 @@ class Http : public ::testing::Test {
   std::unique_ptr<httplib::Client> client_;
 };
 
-constexpr const char* kSnapshot =
-    R"({"patient_id":"x","time":"2026-01-01T00:30:00Z","values":{"vitals":{"hr":73}}})";
+constexpr const char* kSnapshot = R"({"patient_id":"x","time":"2026-01-01T00:30:00Z","values":{"vitals":{"hr":73}}})";
 
 // Orchestrators act on these two: the status code is the message, the reason is for people.
 TEST_F(Http, probes_follow_the_pipeline) {
@@ -175,7 +172,8 @@ TEST_F(Http, joint_samples_come_when_asked_for) {
   const nlohmann::json out = json_of(impute(with(R"("samples":3,"seed":2)")), 200);
   EXPECT_EQ(out.at("values").at("liver").at("alt").at("samples").dump(), "[32.5,33.5,34.5]");
   EXPECT_FALSE(json_of(impute(kSnapshot), 200).at("values").at("liver").at("alt").contains("samples"));
-  for (const char* wrong : {R"("samples":0)", R"("samples":101)", R"("samples":2.5)", R"("samples":"3")", R"("samples":-1)", R"("samples":null)"}) {
+  for (const char* wrong :
+       {R"("samples":0)", R"("samples":101)", R"("samples":2.5)", R"("samples":"3")", R"("samples":-1)", R"("samples":null)"}) {
     EXPECT_THAT(error_of(impute(with(wrong)), 400), HasSubstr("samples: must be a whole number from 1 to 100")) << wrong;
   }
   EXPECT_THAT(error_of(impute(with(R"("samples":1,"samples":2)")), 400), HasSubstr("samples: given twice"));
@@ -185,10 +183,8 @@ TEST_F(Http, joint_samples_come_when_asked_for) {
 
 // All that is wrong with a snapshot comes in one answer, so that it is mended in one go.
 TEST_F(Http, a_wrong_snapshot_is_refused_with_all_its_problems) {
-  const std::string error = error_of(
-      impute(
-          R"({"patient_id":"secret-7","time":"2026-01-01T00:30:00Z","values":{"vitals":{"hrr":1},"livver":{"alt":2}}})"),
-      400);
+  const std::string error =
+      error_of(impute(R"({"patient_id":"secret-7","time":"2026-01-01T00:30:00Z","values":{"vitals":{"hrr":1},"livver":{"alt":2}}})"), 400);
   EXPECT_THAT(error, HasSubstr("hrr"));
   EXPECT_THAT(error, HasSubstr("livver"));
   EXPECT_THAT(error, Not(HasSubstr("secret-7")));
@@ -198,9 +194,8 @@ TEST_F(Http, a_wrong_snapshot_is_refused_with_all_its_problems) {
 
 // Each code of the pipeline leads the client to another action: mend, wait, or call for help.
 TEST_F(Http, failures_of_the_pipeline_become_status_codes) {
-  const std::pair<Code, int> cases[] = {
-      {Code::invalid, 400}, {Code::unsupported, 400}, {Code::not_found, 404}, {Code::unavailable, 503},
-      {Code::aborted, 503}, {Code::fenced, 503},      {Code::internal, 500},  {Code::corrupt, 500}};
+  const std::pair<Code, int> cases[] = {{Code::invalid, 400}, {Code::unsupported, 400}, {Code::not_found, 404}, {Code::unavailable, 503},
+                                        {Code::aborted, 503}, {Code::fenced, 503},      {Code::internal, 500},  {Code::corrupt, 500}};
   for (const auto& [code, status] : cases) {
     pipeline_.imputes = {code, "why"};
     EXPECT_NE(error_of(impute(kSnapshot), status), "") << to_string(code);
@@ -260,9 +255,8 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   const auto page = client_->Get("/");
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
-  for (const char* path :
-       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
-        "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
+  for (const char* path : {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
+                           "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
@@ -335,7 +329,7 @@ TEST_F(Commands, only_who_has_the_token_may_decide) {
   const std::string token = kToken;
   for (const std::string& given :
        std::vector<std::string>{"", token, "Bearer", "Bearer ", "Bearer " + token + "x", "Bearer " + token.substr(1), "Basic " + token,
-        "Bearer " + std::string(2000, 'x'), "Bearer 0123456789abcdef-Secret"}) {
+                                "Bearer " + std::string(2000, 'x'), "Bearer 0123456789abcdef-Secret"}) {
     for (const char* path : {"/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
       const auto got = post(path, kMuteBody, given);
       EXPECT_THAT(error_of(got, 401), Not(HasSubstr("secret"))) << given;
@@ -370,10 +364,9 @@ TEST_F(Commands, without_a_token_the_calls_are_off_and_say_why) {
 
 TEST_F(Commands, a_wrong_body_is_refused) {
   const std::string bearer = std::string("Bearer ") + kToken;
-  for (const char* body :
-       {"", "{}", "[]", R"({"kind":"a"})", R"({"kind":"a","subject":1,"for":"1h"})", R"({"kind":"a","subject":"b"})",
-        R"({"kind":"a","subject":"b","for":"soon"})", R"({"kind":"a","subject":"b","for":"0s"})",
-        R"({"kind":"a","subject":"b","for":"366d"})", R"({"kind":"a","subject":"b","for":"1h","fro":"1h"})"}) {
+  for (const char* body : {"", "{}", "[]", R"({"kind":"a"})", R"({"kind":"a","subject":1,"for":"1h"})", R"({"kind":"a","subject":"b"})",
+                           R"({"kind":"a","subject":"b","for":"soon"})", R"({"kind":"a","subject":"b","for":"0s"})",
+                           R"({"kind":"a","subject":"b","for":"366d"})", R"({"kind":"a","subject":"b","for":"1h","fro":"1h"})"}) {
     EXPECT_NE(error_of(post("/v1/drift/mute", body, bearer), 400), "") << body;
   }
   EXPECT_NE(error_of(post("/v1/drift/accept", kMuteBody, bearer), 400), "") << "accepting is not for a time";
@@ -438,8 +431,7 @@ TEST_F(Http, serves_many_clients_and_stops) {
     threads.emplace_back([&] {
       for (int i = 0; i < 10; ++i) {
         httplib::Client client("127.0.0.1", server_->port());
-        const auto got =
-            i % 2 == 0 ? client.Get("/metrics") : client.Post("/v1/impute", kSnapshot, "application/json");
+        const auto got = i % 2 == 0 ? client.Get("/metrics") : client.Post("/v1/impute", kSnapshot, "application/json");
         if (got && got->status == 200) answered += 1;
       }
     });

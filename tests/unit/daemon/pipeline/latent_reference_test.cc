@@ -23,14 +23,18 @@ class FakeVersion final : public model::ModelVersion {
   std::int64_t steps() const override { return 1; }
   std::int64_t parameter_count() const override { return 0; }
   double loss() const override { return 0; }
-  Result<std::vector<model::Prediction>> predict(std::span<const model::Query>) const override { return Status(Code::internal, "not asked"); }
+  Result<std::vector<model::Prediction>> predict(std::span<const model::Query>) const override {
+    return Status(Code::internal, "not asked");
+  }
   Result<std::vector<std::vector<float>>> codes(std::span<const model::Query> queries) const override {
     encoded += queries.size();
     std::vector<std::vector<float>> out;
     for (const model::Query& q : queries) out.push_back({factor_ * static_cast<float>(q.snapshot->features[0].last), factor_});
     return out;
   }
-  Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override { return Status(Code::internal, "not asked"); }
+  Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override {
+    return Status(Code::internal, "not asked");
+  }
   std::pair<double, double> moments(FeatureId) const override { return {0, 1}; }
   mutable std::size_t encoded = 0;
 

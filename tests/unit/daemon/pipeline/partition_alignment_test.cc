@@ -43,9 +43,7 @@ TEST(PartitionAlignment, NoEventOfABacklogComesBehindTheWatermark) {
       assigned.push_back(partition);
     }
     const auto has_more = [&](const TopicPartition& p) { return backlogs.at(p).has_more(); };
-    const auto left = [&] {
-      return std::any_of(backlogs.begin(), backlogs.end(), [](const auto& b) { return b.second.has_more(); });
-    };
+    const auto left = [&] { return std::any_of(backlogs.begin(), backlogs.end(), [](const auto& b) { return b.second.has_more(); }); };
     int silent = 0;
     while (left()) {
       std::map<TopicPartition, Time> newest;

@@ -72,7 +72,9 @@ class FakeVersion final : public model::ModelVersion {
   Result<std::vector<std::vector<float>>> codes(std::span<const model::Query> queries) const override {
     return std::vector<std::vector<float>>(queries.size(), {0, 0});
   }
-  Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override { return Status(Code::internal, "not asked"); }
+  Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override {
+    return Status(Code::internal, "not asked");
+  }
   std::pair<double, double> moments(FeatureId) const override { return {0, 1}; }
 
  private:
@@ -135,7 +137,8 @@ class PayloadBatch : public ::testing::Test {
   }
   Snapshot changelog() const {
     for (const auto& output : transaction_.outputs) {
-      if (output.topic == config_.topics.state && output.key == "p/tabular") return state::decode_snapshot(*config_.schema, *output.value).value();
+      if (output.topic == config_.topics.state && output.key == "p/tabular")
+        return state::decode_snapshot(*config_.schema, *output.value).value();
     }
     return {};
   }
@@ -222,15 +225,18 @@ TEST_F(PayloadBatch, OnlyWhatIsMissingOrStaleIsPublished) {
 }
 
 TEST_F(PayloadBatch, WholeOrInShort) {
-  const ImputedPayload film = make_imputed_payload(*config_.schema, FakeVersion::payload(kFilm), ImputationReason::stale, PayloadDetail::summary);
+  const ImputedPayload film =
+      make_imputed_payload(*config_.schema, FakeVersion::payload(kFilm), ImputationReason::stale, PayloadDetail::summary);
   ASSERT_EQ(film.channels.size(), 2U);
   EXPECT_TRUE(film.mean.empty() && film.sd.empty() && film.low.empty() && film.high.empty());
   EXPECT_EQ(film.channels[0].mean, 1);
   EXPECT_EQ(film.channels[1].mean, 4);
   EXPECT_NEAR(film.channels[0].sd, std::sqrt(4 + 2.0 / 3), 1e-9) << "uncertainty, and the spread from place to place";
-  const ImputedPayload codes = make_imputed_payload(*config_.schema, FakeVersion::payload(kCodes), ImputationReason::stale, PayloadDetail::summary);
+  const ImputedPayload codes =
+      make_imputed_payload(*config_.schema, FakeVersion::payload(kCodes), ImputationReason::stale, PayloadDetail::summary);
   ASSERT_EQ(codes.channels.size(), 1U);
-  const ImputedPayload whole = make_imputed_payload(*config_.schema, FakeVersion::payload(kFilm), ImputationReason::stale, PayloadDetail::whole);
+  const ImputedPayload whole =
+      make_imputed_payload(*config_.schema, FakeVersion::payload(kFilm), ImputationReason::stale, PayloadDetail::whole);
   EXPECT_TRUE(whole.channels.empty());
   EXPECT_EQ(whole.mean, FakeVersion::payload(kFilm).mean);
   EXPECT_EQ(whole.high, std::vector<float>(6, 9));
@@ -248,7 +254,8 @@ TEST_F(PayloadBatch, WholeOrInShort) {
 // A model that cannot predict payloads, or not yet, answers with none: nothing is published of them, and nothing breaks.
 TEST_F(PayloadBatch, AModelThatPredictsNoPayloads) {
   model::Prediction none;
-  const Imputation made = make_imputation(config_, state::new_snapshot(*config_.schema, "p"), at(0), none, StreamState(config_).calibrator, "v");
+  const Imputation made =
+      make_imputation(config_, state::new_snapshot(*config_.schema, "p"), at(0), none, StreamState(config_).calibrator, "v");
   EXPECT_TRUE(made.payloads.empty());
   EXPECT_TRUE(made.based_on.empty());
 }

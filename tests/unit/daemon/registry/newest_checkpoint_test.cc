@@ -62,7 +62,10 @@ TEST_F(NewestCheckpoint, IsTheOneWithTheHighestNumberThatCanBeRead) {
   std::string name;
   const auto loaded = load_newest_checkpoint(
       {[&] { return (*store)->checkpoint_names(); }, [&](const std::string& n) { return (*store)->checkpoint(n); }},
-      [&](std::string_view bytes) { return model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, bytes); }, &name);
+      [&](std::string_view bytes) {
+        return model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, bytes);
+      },
+      &name);
   ASSERT_TRUE(loaded.ok()) << loaded.status().to_string();
   EXPECT_EQ((*loaded)->current()->id(), id_of(newer));
 }

@@ -24,13 +24,13 @@ TEST(WardFaults, ReadsWhatTheHelpShows) {
 }
 
 TEST(WardFaults, RefusesEverythingElse) {
-  for (const char* text : {"", "blood_gas", "blood_gas:1h", "blood_gas:1h:2h:3h", "blood:1h:2h", "blood_gas:2h:1h",
-                           "blood_gas:1h:1h", "blood_gas:1:2", "blood_gas::2h", ":1h:2h"}) {
+  for (const char* text : {"", "blood_gas", "blood_gas:1h", "blood_gas:1h:2h:3h", "blood:1h:2h", "blood_gas:2h:1h", "blood_gas:1h:1h",
+                           "blood_gas:1:2", "blood_gas::2h", ":1h:2h"}) {
     EXPECT_EQ(parse_outage(text).code(), Code::invalid) << text;
   }
-  for (const char* text : {"", "vitals.temp:1:1h", "temp:1:1h:2h", "vitals:1:1h:2h", "vitals.tmp:1:1h:2h", "vitals.temp:x:1h:2h",
-                           "vitals.temp::1h:2h", "vitals.temp:nan:1h:2h", "vitals.temp:1:2h:1h", "support.ventilated:1:1h:2h",
-                           "neuro.consciousness:1:1h:2h", ".temp:1:1h:2h"}) {
+  for (const char* text :
+       {"", "vitals.temp:1:1h", "temp:1:1h:2h", "vitals:1:1h:2h", "vitals.tmp:1:1h:2h", "vitals.temp:x:1h:2h", "vitals.temp::1h:2h",
+        "vitals.temp:nan:1h:2h", "vitals.temp:1:2h:1h", "support.ventilated:1:1h:2h", "neuro.consciousness:1:1h:2h", ".temp:1:1h:2h"}) {
     EXPECT_EQ(parse_shift(text).code(), Code::invalid) << text;
   }
 }

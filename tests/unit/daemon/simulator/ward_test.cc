@@ -192,8 +192,9 @@ TEST(Ward, LooksLikeAWard) {
   for (const std::size_t n : chemistry_by_hour) all += n;
   EXPECT_GT(static_cast<double>(morning) / static_cast<double>(all), 0.3);
   // Panels are partial: temperature is rarer than pulse.
-  EXPECT_NEAR(static_cast<double>(by_feature[feature(schema, "vitals", "temp")]) /
-                  static_cast<double>(by_feature[feature(schema, "vitals", "hr")]), 0.45, 0.03);
+  EXPECT_NEAR(
+      static_cast<double>(by_feature[feature(schema, "vitals", "temp")]) / static_cast<double>(by_feature[feature(schema, "vitals", "hr")]),
+      0.45, 0.03);
   EXPECT_EQ(by_modality.size(), schema.modality_count());
 }
 

@@ -32,7 +32,8 @@ Progress many() {
   Progress p;
   p.event_time = testing::at("2026-01-05T00:00:00Z");
   for (int i = 0; i < 40; ++i) {
-    p.subjects.push_back(testing::subject("value", "vitals.f" + std::to_string(i), drift::SubjectState::armed, 100, 0.5, 0.5, i / 10.0, 12));
+    p.subjects.push_back(
+        testing::subject("value", "vitals.f" + std::to_string(i), drift::SubjectState::armed, 100, 0.5, 0.5, i / 10.0, 12));
   }
   p.subjects.push_back(testing::subject("missingness", "labs", drift::SubjectState::learning, 7, 0.5, 0.5, 0, 0));
   p.subjects.push_back(testing::subject("missingness", "blood_gas", drift::SubjectState::alarmed, 900, 0.21, 0.005, 574.26, 14.64));
@@ -82,14 +83,13 @@ TEST(DriftTable, TellsWhatIsDoneToLearning) {
 }
 
 TEST(DriftTable, OtherAnswersAreRefused) {
-  for (const char* answer : {"", "{}", "[]", "null", "<html>", R"({"subjects":[{}],"families":[]})",
-                             R"({"subjects":[{"state":1,"kind":"a","subject":"b","effects":{}}],"families":[]})",
-                             R"({"subjects":7,"families":7})"}) {
+  for (const char* answer :
+       {"", "{}", "[]", "null", "<html>", R"({"subjects":[{}],"families":[]})",
+        R"({"subjects":[{"state":1,"kind":"a","subject":"b","effects":{}}],"families":[]})", R"({"subjects":7,"families":7})"}) {
     EXPECT_EQ(drift_table(answer, {}).code(), Code::invalid) << answer;
     EXPECT_EQ(read_missingness(answer).code(), Code::invalid) << answer;
   }
-  EXPECT_EQ(read_missingness(R"({"rows":[{"site":"a","modality":"b","week":"soon","patient_hours":1,"share":1}]})").code(),
-            Code::invalid);
+  EXPECT_EQ(read_missingness(R"({"rows":[{"site":"a","modality":"b","week":"soon","patient_hours":1,"share":1}]})").code(), Code::invalid);
 }
 
 TEST(TextTable, ColumnsStandUnderEachOther) {

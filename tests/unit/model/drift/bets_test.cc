@@ -49,7 +49,8 @@ TEST(RateBets, GainWhenTheirOwnChangeHasHappened) {
 }
 
 TEST(Weights, SumToOneAndLeaveOutTheOtherDirection) {
-  for (const auto weights : {rate_weights(Direction::fall), rate_weights(Direction::rise), rate_weights(Direction::both), score_weights(), Forecasts::weights()}) {
+  for (const auto weights : {rate_weights(Direction::fall), rate_weights(Direction::rise), rate_weights(Direction::both), score_weights(),
+                             Forecasts::weights()}) {
     EXPECT_NEAR(std::accumulate(weights.begin(), weights.end(), 0.0), 1, 1e-12);
   }
   for (std::size_t k = 0; k < kRateBets; ++k) {
@@ -67,7 +68,9 @@ TEST(ScoreBets, AreFairForAStandardNormalAndGainUnderTheirOwn) {
     score_gains(z, gains);
     for (std::size_t k = 0; k < kScoreBets; ++k) {
       const auto [delta, sd] = score_bets()[k];
-      const auto density = [](double x, double m, double s) { return std::exp(-(x - m) * (x - m) / (2 * s * s)) / (s * std::sqrt(2 * std::acos(-1.0))); };
+      const auto density = [](double x, double m, double s) {
+        return std::exp(-(x - m) * (x - m) / (2 * s * s)) / (s * std::sqrt(2 * std::acos(-1.0)));
+      };
       mean[k] += kStep * density(z, 0, 1) * gains[k];
       growth[k] += kStep * density(z, delta, sd) * std::log(gains[k]);
     }

@@ -1,5 +1,5 @@
-#include "daemon/simulator/ward_schema.h"
 #include "model/drift/monitor.h"
+#include "daemon/simulator/ward_schema.h"
 
 #include <gtest/gtest.h>
 
@@ -44,10 +44,10 @@ std::string patient_name(int number) {
 struct Ward {
   std::size_t beds = 100;
   int hours = 24 * 10;
-  double icc = 0;     // of a patient's own rates
-  double daily = 0;   // amplitude of the daily cycle
+  double icc = 0;    // of a patient's own rates
+  double daily = 0;  // amplitude of the daily cycle
   std::function<bool(std::size_t modality, double hour)> down = [](std::size_t, double) { return false; };
-  double kept = 0;    // share of events that still come while down
+  double kept = 0;  // share of events that still come while down
 };
 constexpr std::array kRates = {0.95, 0.17, 0.045};  // per patient-hour: hourly, six-hourly, daily
 

@@ -47,7 +47,8 @@ TEST(ScoreSubject, LearnsWhateverDistributionItIsGiven) {
     MonitorContext shared(options());
     ScoreSubject subject({Kind::value, "labs.a", Severity::info, 2}, shared, "given the rest", 1);
     std::student_t_distribution<double> heavy(4);
-    const auto said = feed(shared, 0, 24 * 60, [&](Time t) { subject.update(0.3 + 0.8 * heavy(random) + 0.3 * std::abs(normal(random)), 0, t, t, 0); });
+    const auto said =
+        feed(shared, 0, 24 * 60, [&](Time t) { subject.update(0.3 + 0.8 * heavy(random) + 0.3 * std::abs(normal(random)), 0, t, t, 0); });
     EXPECT_TRUE(said.empty()) << said.front().summary;
   }
 }
@@ -57,7 +58,8 @@ TEST(ScoreSubject, FindsAShiftAndASpreadAndTheirEnds) {
     double mean, sd, hours_max;
     const char* words;
   };
-  for (const Case& c : {Case{0.6, 1, 60, "rose by "}, Case{-1, 1, 9, "fell by "}, Case{0, 1.9, 30, "spread wider"}, Case{0, 0.5, 24, "spread less wide"}}) {
+  for (const Case& c :
+       {Case{0.6, 1, 60, "rose by "}, Case{-1, 1, 9, "fell by "}, Case{0, 1.9, 30, "spread wider"}, Case{0, 0.5, 24, "spread less wide"}}) {
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       SCOPED_TRACE(testing::Message() << c.mean << " " << c.sd << " seed " << seed);
       Random random(seed);
@@ -145,7 +147,7 @@ TEST(PatternSubject, SaysNothingOfModalitiesThatAreInDoubt) {
     return feed(shared, from, 200, [&](Time t) { subject.update(hour_of_panels(random, 0.1, together), rates, suspicious, t, t, 0); });
   };
   EXPECT_TRUE(hours(0, 0.7, 0).empty());
-  EXPECT_TRUE(hours(200, 0.05, 4).empty());   // haematology is known to be down
+  EXPECT_TRUE(hours(200, 0.05, 4).empty());  // haematology is known to be down
   EXPECT_FALSE(hours(400, 0.05, 0).empty());
 }
 

@@ -1,5 +1,5 @@
-// Protects what the encoder reads of a training example's payloads: standardised values; without the share that was drawn, of what was there
-// only, never all of it, and nothing of what is to be explained.
+// Protects what the encoder reads of a training example's payloads: standardised values; without the share that was drawn, of what was
+// there only, never all of it, and nothing of what is to be explained.
 
 #include <cmath>
 

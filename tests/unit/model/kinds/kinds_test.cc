@@ -35,10 +35,10 @@ std::vector<Case> cases(std::set<std::string> without = {}) {
   vector.length = 6;
   bag.length = 5, bag.vocabulary = {"no", "acute", "disease", "heart"};
   sequence = bag, sequence.text_model = TextModel::sequence;
-  std::vector<Case> all{{"grey", ModalityKind::image, grey},        {"colour", ModalityKind::image, colour},
-          {"one_pixel", ModalityKind::image, one},    {"signal", ModalityKind::signal, leads},
-          {"embedding", ModalityKind::embedding, vector}, {"bag", ModalityKind::text, bag},
-          {"sequence", ModalityKind::text, sequence}};
+  std::vector<Case> all{
+      {"grey", ModalityKind::image, grey},       {"colour", ModalityKind::image, colour},        {"one_pixel", ModalityKind::image, one},
+      {"signal", ModalityKind::signal, leads},   {"embedding", ModalityKind::embedding, vector}, {"bag", ModalityKind::text, bag},
+      {"sequence", ModalityKind::text, sequence}};
   std::erase_if(all, [&](const Case& c) { return without.contains(c.name); });
   return all;
 }

@@ -25,13 +25,11 @@ Schema schema() {
   };
   Feature hr;
   hr.name = "hr";
-  std::vector<Schema::ModalitySpec> specs{{modality("vitals", ModalityKind::tabular), {hr}},
-                                          {modality("image", ModalityKind::image), {}},
-                                          {modality("signal", ModalityKind::signal), {}},
-                                          {modality("vector", ModalityKind::embedding), {}},
-                                          {modality("bag", ModalityKind::text), {}},
-                                          {modality("sequence", ModalityKind::text), {}},
-                                          {modality("noise", ModalityKind::embedding), {}}};
+  std::vector<Schema::ModalitySpec> specs{
+      {modality("vitals", ModalityKind::tabular), {hr}}, {modality("image", ModalityKind::image), {}},
+      {modality("signal", ModalityKind::signal), {}},    {modality("vector", ModalityKind::embedding), {}},
+      {modality("bag", ModalityKind::text), {}},         {modality("sequence", ModalityKind::text), {}},
+      {modality("noise", ModalityKind::embedding), {}}};
   specs[kImage].modality.payload.height = specs[kImage].modality.payload.width = 8;
   specs[kSignal].modality.payload.channels = 2;
   specs[kSignal].modality.payload.length = 16;
@@ -197,7 +195,8 @@ TEST(Payloads, EachModalityTellsTheOthers) {
     double image = 0, image_mean = 0, hr = 0, hr_mean = 0, vector = 0, vector_mean = 0, effusion[2][2] = {}, counts[2] = {};
     std::vector<double> mean_image(64);
     for (const double a : s.a) {
-      for (int i = 0; i < 64; ++i) mean_image[static_cast<std::size_t>(i)] += Source::pixel(a, i % 8, i / 8) / static_cast<double>(s.a.size());
+      for (int i = 0; i < 64; ++i)
+        mean_image[static_cast<std::size_t>(i)] += Source::pixel(a, i % 8, i / 8) / static_cast<double>(s.a.size());
     }
     for (std::size_t n = 0; n < s.predictions.size(); ++n) {
       const Prediction& p = s.predictions[n];

@@ -38,7 +38,8 @@ std::vector<float> standardised(const PayloadStatistics& statistics, const Paylo
   std::vector<float> out = row(statistics, payload);
   const std::vector<float> means = statistics.means(), spreads = statistics.spreads();
   const std::size_t values = out.size() / 2, each = values / means.size();
-  for (std::size_t v = 0; v < values; ++v) out[v] = static_cast<float>((out[v] - static_cast<double>(means[v / each])) / spreads[v / each] * out[values + v]);
+  for (std::size_t v = 0; v < values; ++v)
+    out[v] = static_cast<float>((out[v] - static_cast<double>(means[v / each])) / spreads[v / each] * out[values + v]);
   return out;
 }
 
@@ -72,8 +73,11 @@ TEST(PayloadStatistics, GapsAreNeitherLearnedNorRead) {
 }
 
 TEST(Words, AreLettersAndNumbersInLowerCase) {
-  EXPECT_EQ(words_of("No acute DISEASE; 3 nodules, 12mm. \xC3\xBC" "ber"),
-            (std::vector<std::string>{"no", "acute", "disease", "#", "nodules", "12mm", "\xC3\xBC" "ber"}));
+  EXPECT_EQ(words_of("No acute DISEASE; 3 nodules, 12mm. \xC3\xBC"
+                     "ber"),
+            (std::vector<std::string>{"no", "acute", "disease", "#", "nodules", "12mm",
+                                      "\xC3\xBC"
+                                      "ber"}));
   EXPECT_TRUE(words_of(" .;- ").empty());
 }
 
@@ -113,7 +117,8 @@ TEST(Vocabulary, MemoryIsBoundedAndFrequentWordsWin) {
   Vocabulary vocabulary(text(20));
   CounterRandom random(3);
   for (int i = 0; i < 20'000; ++i) {
-    vocabulary.observe("rare" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(random.bits()) + (i % 20 == 0 ? " common" : ""));
+    vocabulary.observe("rare" + std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(random.bits()) +
+                       (i % 20 == 0 ? " common" : ""));
   }
   EXPECT_EQ(vocabulary.words(), std::vector<std::string>{"common"});
   ByteWriter out;

@@ -72,10 +72,10 @@ TEST(Calibrator, CoverageHoldsWhateverTheModelDoes) {
     double width_max;  // of the mean interval, in sd of the model; the ideal one in the comment
   };
   const std::vector<Case> cases = {
-      {"well specified", [](int, double z) { return z; }, 3.45},                             // 3.29
-      {"over-confident", [](int, double z) { return 2 * z; }, 6.9},                          // 6.58
-      {"under-confident", [](int, double z) { return z / 2; }, 1.75},                        // 1.64
-      {"biased", [](int, double z) { return z + 1; }, 3.45},                                 // 3.29; one radius: 4.58
+      {"well specified", [](int, double z) { return z; }, 3.45},       // 3.29
+      {"over-confident", [](int, double z) { return 2 * z; }, 6.9},    // 6.58
+      {"under-confident", [](int, double z) { return z / 2; }, 1.75},  // 1.64
+      {"biased", [](int, double z) { return z + 1; }, 3.45},           // 3.29; one radius: 4.58
       {"heavy tails", [](int, double z) { return z * std::exp(0.4 * std::abs(z)); }, 6.8},
       {"skewed", [](int, double z) { return std::exp(z) - 1; }, 6},
       {"drifting", [turn](int t, double z) { return z * (1 + 0.5 * std::sin(turn * t / 5000)) + std::sin(turn * t / 3000); }, 3.75},

@@ -43,7 +43,8 @@ TEST(NegativeBinomial, ProbabilityAndDistributionAgreeWithSums) {
       sum += reference(s, k);
       mean += k * reference(s, k);
       if (k % (last / 50 + 1) != 0) continue;
-      EXPECT_NEAR(probability(s.mean, s.dispersion, k), static_cast<double>(reference(s, k)), 1e-8 * (1 + static_cast<double>(reference(s, k))));
+      EXPECT_NEAR(probability(s.mean, s.dispersion, k), static_cast<double>(reference(s, k)),
+                  1e-8 * (1 + static_cast<double>(reference(s, k))));
       EXPECT_NEAR(distribution(s.mean, s.dispersion, k), static_cast<double>(sum), 1e-7);
     }
     EXPECT_LE(mean, s.mean * (1 + 1e-6));

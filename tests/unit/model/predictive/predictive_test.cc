@@ -103,8 +103,7 @@ TEST(NormalMixture, MomentsDensityAndCrpsAgreeWithQuadrature) {
     for (const double value : {p.quantile(0.01), p.mean(), p.quantile(0.9) + 3 * p.sd()}) {
       EXPECT_NEAR(p.log_density(value), static_cast<double>(std::log(reference_density(p, value))), 1e-9);
       const double below = integrate([&](long double y) { return reference_cdf(p, y) * reference_cdf(p, y); }, from, value);
-      const double above = integrate(
-          [&](long double y) { return (1 - reference_cdf(p, y)) * (1 - reference_cdf(p, y)); }, value, to);
+      const double above = integrate([&](long double y) { return (1 - reference_cdf(p, y)) * (1 - reference_cdf(p, y)); }, value, to);
       EXPECT_NEAR(p.crps(value), below + above, 1e-5 * (1 + p.sd()));
     }
   }
@@ -155,8 +154,8 @@ TEST(Predictive, TransformOfItsOwnDrawsIsUniform) {
   std::mt19937_64 random(seed);
   std::uniform_real_distribution<double> uniform;
   std::normal_distribution<double> normal;
-  for (const Likelihood likelihood : {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial,
-                                      Likelihood::bernoulli, Likelihood::categorical, Likelihood::ordinal, Likelihood::student_t}) {
+  for (const Likelihood likelihood : {Likelihood::normal, Likelihood::log_normal, Likelihood::negative_binomial, Likelihood::bernoulli,
+                                      Likelihood::categorical, Likelihood::ordinal, Likelihood::student_t}) {
     Predictive p{likelihood, {0.2f, 0.5f, 0.3f}, {1, 4, 9}, {0.5f, 1, 2}, {}};
     if (likelihood == Likelihood::student_t) p.freedom = {2.5f, 4, 20};
     if (likelihood == Likelihood::bernoulli) p.class_probabilities = {0.8f, 0.2f};

@@ -65,10 +65,10 @@ TEST(Student, DistributionKeepsItsDigitsIntoTheTail) {
     double freedom, t, lower;
   };
   constexpr Reference kReferences[] = {
-      {2.5, -1, 0.20203051363913673},    {2.5, -1e3, 2.2747463948307452e-8},   {2.5, -1e80, 7.1933971908317224e-201},
-      {3, -2, 0.069662984279421588},     {4.5, -1e30, 5.2491951236434316e-135}, {10, 0.5, 0.68605319712851353},
-      {10, -1e20, 1.23046875e-196},      {30, -5, 1.1648342733503898e-5},      {100, -30, 4.1901662793441461e-52},
-      {1000, -12, 2.1620286933872637e-31}, {1e6, -8, 6.2275317166012598e-16},  {2.125, -1e100, 1.7199354449807924e-213},
+      {2.5, -1, 0.20203051363913673},      {2.5, -1e3, 2.2747463948307452e-8},    {2.5, -1e80, 7.1933971908317224e-201},
+      {3, -2, 0.069662984279421588},       {4.5, -1e30, 5.2491951236434316e-135}, {10, 0.5, 0.68605319712851353},
+      {10, -1e20, 1.23046875e-196},        {30, -5, 1.1648342733503898e-5},       {100, -30, 4.1901662793441461e-52},
+      {1000, -12, 2.1620286933872637e-31}, {1e6, -8, 6.2275317166012598e-16},     {2.125, -1e100, 1.7199354449807924e-213},
   };
   for (const Reference& r : kReferences) {
     EXPECT_NEAR(distribution(r.freedom, r.t) / r.lower, 1, 1e-12) << r.freedom << " at " << r.t;
@@ -98,8 +98,9 @@ TEST(Student, OneComponentHasItsClosedForms) {
   struct Reference {
     double freedom, at, crps;
   };
-  for (const Reference& r : {Reference{2.5, 0, 0.28611862418627071}, Reference{3, 1.5, 0.95722102519641112}, Reference{5, -4, 3.3205141104662235},
-                             Reference{30, 2, 1.4427575459418617}, Reference{1e5, 0.7, 0.42156968225205449}}) {
+  for (const Reference& r :
+       {Reference{2.5, 0, 0.28611862418627071}, Reference{3, 1.5, 0.95722102519641112}, Reference{5, -4, 3.3205141104662235},
+        Reference{30, 2, 1.4427575459418617}, Reference{1e5, 0.7, 0.42156968225205449}}) {
     SCOPED_TRACE(r.freedom);
     EXPECT_NEAR(one(r.freedom).crps(r.at), r.crps, 1e-12);
     // Shifted and stretched; split in two, which takes the quadrature's way.
@@ -129,7 +130,8 @@ TEST(Student, QuantileInvertsTheDistribution) {
     const Predictive p = random_mixture(seed, seed % 32 + 1);
     const double scale = mean_scale(p);
     for (const double z : {-30.0, -9.0, -3.0, -0.7, 0.0, 1.645, 5.0, 20.0}) EXPECT_NEAR(p.normal_score(p.quantile_at(z), 0), z, 1e-5);
-    for (const double probability : {1e-9, 0.05, 0.5, 0.95, 0.9999}) EXPECT_NEAR(p.cdf(p.quantile(probability)), probability, 1e-6 * probability);
+    for (const double probability : {1e-9, 0.05, 0.5, 0.95, 0.9999})
+      EXPECT_NEAR(p.cdf(p.quantile(probability)), probability, 1e-6 * probability);
     for (const double y : {p.mean() - 5 * scale, p.mean(), p.mean() + 3 * scale}) EXPECT_NEAR(p.quantile(p.cdf(y)), y, 1e-4 * scale);
   }
 }
@@ -210,11 +212,13 @@ TEST(Student, BrokenPredictionsAreNoNumbers) {
   for (int broken = 0; broken < 4; ++broken) {
     Predictive p = kMixture;
     (broken == 0 ? p.weights : broken == 1 ? p.location : broken == 2 ? p.scale : p.freedom)[1] = NAN;
-    for (const double v : {p.cdf(1), p.normal_score(1, 0), p.quantile(0.3), p.quantile_at(2), p.crps(1)}) EXPECT_TRUE(std::isnan(v)) << broken;
+    for (const double v : {p.cdf(1), p.normal_score(1, 0), p.quantile(0.3), p.quantile_at(2), p.crps(1)})
+      EXPECT_TRUE(std::isnan(v)) << broken;
   }
   for (const float freedom : {0.0f, 2.0f, INFINITY}) {
     const Predictive p = one(freedom);
-    for (const double v : {p.mean(), p.sd(), p.cdf(1), p.quantile(0.99), p.crps(1), p.log_density(1)}) EXPECT_TRUE(std::isfinite(v)) << freedom;
+    for (const double v : {p.mean(), p.sd(), p.cdf(1), p.quantile(0.99), p.crps(1), p.log_density(1)})
+      EXPECT_TRUE(std::isfinite(v)) << freedom;
   }
   EXPECT_TRUE(std::isfinite(kMixture.log_density(1e300)));
   EXPECT_NEAR(kMixture.crps(1e12), 1e12, 10);

@@ -24,12 +24,8 @@ TEST(Payload, TakesWhatFits) {
 
 TEST(Payload, RefusesWhatDoesNot) {
   const std::vector<std::pair<Payload, const char*>> bad = {
-      {{{1, 2}, {}, ""}, "number of values"},
-      {{{1, 2, NAN}, {}, ""}, "not finite"},
-      {{{1, 2, 3}, {1, 1}, ""}, "mask's length"},
-      {{{1, 2, 3}, {1, 1, 2}, ""}, "but 0 and 1"},
-      {{{1, 2, 3}, {1, 1, 0}, ""}, "is not 0"},
-      {{{0, 0, 0}, {0, 0, 0}, ""}, "nothing of it"},
+      {{{1, 2}, {}, ""}, "number of values"},      {{{1, 2, NAN}, {}, ""}, "not finite"},    {{{1, 2, 3}, {1, 1}, ""}, "mask's length"},
+      {{{1, 2, 3}, {1, 1, 2}, ""}, "but 0 and 1"}, {{{1, 2, 3}, {1, 1, 0}, ""}, "is not 0"}, {{{0, 0, 0}, {0, 0, 0}, ""}, "nothing of it"},
       {{{1, 2, 3}, {}, "a"}, "only a text"},
   };
   for (const auto& [payload, why] : bad) {

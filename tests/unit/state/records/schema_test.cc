@@ -84,7 +84,7 @@ TEST(Schema, LikelihoodsBoundTheRange) {
   EXPECT_EQ(Schema::make(ordered, {})->features()[1].high, 2);
   EXPECT_EQ(schema.features()[2].low, 0);
   EXPECT_EQ(schema.features()[2].high, 1);
-  EXPECT_EQ(schema.features()[3].low, 0);   // log(1 + x) has no place for less
+  EXPECT_EQ(schema.features()[3].low, 0);  // log(1 + x) has no place for less
   EXPECT_EQ(schema.features()[4].low, 0);
   EXPECT_LT(schema.features()[5].low, -1e300);
 }
@@ -93,8 +93,7 @@ TEST(Schema, MakingAgainChangesNothing) {
   const Schema schema = *Schema::make(specs(), attributes());
   Specs again;
   for (const Modality& m : schema.modalities()) {
-    again.push_back({m, {schema.features().begin() + m.first_feature,
-                         schema.features().begin() + m.first_feature + m.feature_count}});
+    again.push_back({m, {schema.features().begin() + m.first_feature, schema.features().begin() + m.first_feature + m.feature_count}});
   }
   const Result<Schema> made = Schema::make(again, schema.attributes());
   ASSERT_TRUE(made.ok()) << made.status().to_string();
@@ -120,19 +119,25 @@ std::vector<Mistake> mistakes() {
       {"vitals.feature 1: the name is empty", [](Specs& s, Attributes&) { s[0].features[0].name = ""; }},
       {"vitals.hr: the range is empty", [](Specs& s, Attributes&) { s[0].features[0].low = 300; }},
       {"vitals.hr: a limit of the range is not a number", [nan](Specs& s, Attributes&) { s[0].features[0].high = nan; }},
-      {"vitals.hr: only a categorical", [](Specs& s, Attributes&) { s[0].features[0].categories = {"a", "b"}; }},
+      {"vitals.hr: only a categorical",
+       [](Specs& s, Attributes&) {
+         s[0].features[0].categories = {"a", "b"};
+       }},
       {"vitals.hr: stale_after is negative", [](Specs& s, Attributes&) { s[0].features[0].stale_after = Millis(-1); }},
       {"vitals.hr: the unit must be", [](Specs& s, Attributes&) { s[0].features[0].unit = "per min"; }},
       {"vitals.support: a categorical feature needs", [](Specs& s, Attributes&) { s[0].features[1].categories = {"a"}; }},
-      {"vitals.hr: only a categorical or ordinal", [](Specs& s, Attributes&) {
+      {"vitals.hr: only a categorical or ordinal",
+       [](Specs& s, Attributes&) {
          s[0].features[0].likelihood = Likelihood::student_t;
          s[0].features[0].categories = {"a", "b"};
        }},
-      {"vitals.support: an ordinal feature needs at least two", [](Specs& s, Attributes&) {
+      {"vitals.support: an ordinal feature needs at least two",
+       [](Specs& s, Attributes&) {
          s[0].features[1].likelihood = Likelihood::ordinal;
          s[0].features[1].categories = {"a"};
        }},
-      {"vitals.support: a discrete feature takes no range", [](Specs& s, Attributes&) {
+      {"vitals.support: a discrete feature takes no range",
+       [](Specs& s, Attributes&) {
          s[0].features[1].likelihood = Likelihood::ordinal;
          s[0].features[1].high = 3;
        }},
@@ -146,7 +151,8 @@ std::vector<Mistake> mistakes() {
       {"attribute age: the name is used twice", [](Specs&, Attributes& a) { a[1].name = "age"; }},
       {"attribute 1: the name is empty", [](Specs&, Attributes& a) { a[0].name = ""; }},
       {"attribute sex: a category is empty", [](Specs&, Attributes& a) { a[1].categories[0] = ""; }},
-      {"modalities: more than 64", [](Specs& s, Attributes&) {
+      {"modalities: more than 64",
+       [](Specs& s, Attributes&) {
          for (int i = 0; i < 64; ++i) {
            s.push_back(s[0]);
            s.back().modality.name.append("m").append(std::to_string(i));
@@ -206,7 +212,9 @@ TEST(Schema, FingerprintFollowsMeaning) {
       }),
       changed([](Specs&, Attributes& a) { a.pop_back(); }),
       changed([](Specs&, Attributes& a) { std::swap(a[0], a[1]); }),
-      changed([](Specs&, Attributes& a) { a[1].categories = {"fe", "malemale"}; }),
+      changed([](Specs&, Attributes& a) {
+        a[1].categories = {"fe", "malemale"};
+      }),
   };
   std::sort(prints.begin(), prints.end());
   EXPECT_EQ(std::adjacent_find(prints.begin(), prints.end()), prints.end()) << "two different schemas look alike";

@@ -60,15 +60,18 @@ class InputFiles : public ::testing::Test {
     std::vector<Event> events;
     std::set<std::string> patients;
     report_ = {};
-    status_ = read_patients(schema_, mapping_, path, limit, [&](std::vector<Event> some) {
-      EXPECT_FALSE(some.empty());
-      if (some.empty()) return Status();
-      EXPECT_TRUE(patients.insert(some.front().patient_id).second) << "all of a patient in one call";
-      for (const Event& event : some) EXPECT_EQ(event.patient_id, some.front().patient_id) << "one patient at a time";
-      EXPECT_TRUE(std::is_sorted(some.begin(), some.end(), [](const Event& a, const Event& b) { return a.time < b.time; }));
-      for (Event& event : some) events.push_back(std::move(event));
-      return Status();
-    }, {}, report_);
+    status_ = read_patients(
+        schema_, mapping_, path, limit,
+        [&](std::vector<Event> some) {
+          EXPECT_FALSE(some.empty());
+          if (some.empty()) return Status();
+          EXPECT_TRUE(patients.insert(some.front().patient_id).second) << "all of a patient in one call";
+          for (const Event& event : some) EXPECT_EQ(event.patient_id, some.front().patient_id) << "one patient at a time";
+          EXPECT_TRUE(std::is_sorted(some.begin(), some.end(), [](const Event& a, const Event& b) { return a.time < b.time; }));
+          for (Event& event : some) events.push_back(std::move(event));
+          return Status();
+        },
+        {}, report_);
     return events;
   }
   /// Through the entry that keeps the files' order; `calls_` gets the size of each call.
@@ -76,11 +79,14 @@ class InputFiles : public ::testing::Test {
     std::vector<Event> events;
     calls_.clear();
     report_ = {};
-    status_ = read_events(schema_, mapping_, path, limit, [&](std::vector<Event> some) {
-      calls_.push_back(some.size());
-      for (Event& event : some) events.push_back(std::move(event));
-      return Status();
-    }, {}, report_);
+    status_ = read_events(
+        schema_, mapping_, path, limit,
+        [&](std::vector<Event> some) {
+          calls_.push_back(some.size());
+          for (Event& event : some) events.push_back(std::move(event));
+          return Status();
+        },
+        {}, report_);
     EXPECT_TRUE(status_.ok()) << status_.message();
     return events;
   }
@@ -101,8 +107,8 @@ class InputFiles : public ::testing::Test {
 /// An event message of patient `p`, measured `minute` minutes into the year.
 std::string line(int p, int minute, const std::string& content) {
   return R"({"schema_version":1,"event_id":"p)" + std::to_string(p) + "-" + std::to_string(minute) + R"(","patient_id":"p)" +
-         std::to_string(p) + R"(","time":")" + format_rfc3339(at("2026-01-01T00:00:00Z") + std::chrono::minutes(minute)) + "\"," +
-         content + "}\n";
+         std::to_string(p) + R"(","time":")" + format_rfc3339(at("2026-01-01T00:00:00Z") + std::chrono::minutes(minute)) + "\"," + content +
+         "}\n";
 }
 std::string heart_rate(int p, int minute, int hr) {
   return line(p, minute, R"("modality":"vitals","values":{"hr":)" + std::to_string(hr) + "}");
@@ -110,15 +116,15 @@ std::string heart_rate(int p, int minute, int hr) {
 
 TEST_F(InputFiles, LongRowsBecomeEvents) {
   const auto events = read_ok(write("a.csv",
-      "patient,time,what,value\n"
-      "7,00:00,Age,54\n"
-      "7,00:00,Gender,1\n"
-      "7,25:07,Glucose,99\n"
-      "7,00:07,HR,73\n"
-      "7,00:07,TempF,98.6\n"
-      "7,00:07,Rhythm,AF\n"
-      "7,00:07,HR,74\n"
-      "8,00:00,Age,60\n"));
+                                    "patient,time,what,value\n"
+                                    "7,00:00,Age,54\n"
+                                    "7,00:00,Gender,1\n"
+                                    "7,25:07,Glucose,99\n"
+                                    "7,00:07,HR,73\n"
+                                    "7,00:07,TempF,98.6\n"
+                                    "7,00:07,Rhythm,AF\n"
+                                    "7,00:07,HR,74\n"
+                                    "8,00:00,Age,60\n"));
   ASSERT_EQ(events.size(), 4U);
   EXPECT_EQ(events[0].event_id, "7-7-vitals");
   EXPECT_EQ(events[0].time, at("2026-01-01T00:07:00Z"));
@@ -140,11 +146,11 @@ TEST_F(InputFiles, LongRowsBecomeEvents) {
 // Protects: cells of an ordinal are names, after translation; a bare number is nobody's category.
 TEST_F(InputFiles, OrdinalsAreTranslatedToTheirNames) {
   const auto events = read_ok(write("a.csv",
-      "patient,time,what,value\n"
-      "7,00:00,Edema,2+\n"
-      "7,01:00,Edema,mild\n"
-      "7,02:00,Edema,0\n"
-      "7,03:00,Edema,1\n"));
+                                    "patient,time,what,value\n"
+                                    "7,00:00,Edema,2+\n"
+                                    "7,01:00,Edema,mild\n"
+                                    "7,02:00,Edema,0\n"
+                                    "7,03:00,Edema,1\n"));
   ASSERT_EQ(events.size(), 3U);
   EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kEdema, 2}}));
   EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kEdema, 1}}));
@@ -154,23 +160,23 @@ TEST_F(InputFiles, OrdinalsAreTranslatedToTheirNames) {
 
 TEST_F(InputFiles, EveryRowIsAccountedFor) {
   const std::string path = write("a.csv",
-      "patient,time,what,value\r\n"
-      "7,00:00,Age,-1\r\n"        // missing
-      "7,00:00,HR,\r\n"           // missing
-      "7,00:00,HR,4711\r\n"       // out of range
-      "7,00:00,Rhythm,VF\r\n"     // out of range: no such category
-      "7,00:00,Vent,yes\r\n"
-      "7,00:00,Vent,1\r\n"        // the same again
-      "7,00:00,Pulse,3\r\n"       // unmapped
-      "7,00:00,Pulse,4\r\n"
-      "7,00:00,,4\r\n"
-      "7,00:00,RecordID,7\r\n"    // left out on purpose
-      "7,00:00,HR,fast\r\n"       // unreadable
-      "7,0:60,HR,70\r\n"
-      "7,noon,HR,70\r\n"
-      "7,00:00,HR\r\n"
-      ",00:00,HR,70\r\n"
-      "7,00:00,\"HR\"x,70\r\n");
+                                 "patient,time,what,value\r\n"
+                                 "7,00:00,Age,-1\r\n"     // missing
+                                 "7,00:00,HR,\r\n"        // missing
+                                 "7,00:00,HR,4711\r\n"    // out of range
+                                 "7,00:00,Rhythm,VF\r\n"  // out of range: no such category
+                                 "7,00:00,Vent,yes\r\n"
+                                 "7,00:00,Vent,1\r\n"   // the same again
+                                 "7,00:00,Pulse,3\r\n"  // unmapped
+                                 "7,00:00,Pulse,4\r\n"
+                                 "7,00:00,,4\r\n"
+                                 "7,00:00,RecordID,7\r\n"  // left out on purpose
+                                 "7,00:00,HR,fast\r\n"     // unreadable
+                                 "7,0:60,HR,70\r\n"
+                                 "7,noon,HR,70\r\n"
+                                 "7,00:00,HR\r\n"
+                                 ",00:00,HR,70\r\n"
+                                 "7,00:00,\"HR\"x,70\r\n");
   mapping_.ignored = {"RecordID"};
   const auto events = read_ok(path);
   ASSERT_EQ(events.size(), 1U);
@@ -206,7 +212,10 @@ TEST_F(InputFiles, OneWardInThreeForms) {
       for (std::string& cell : cells) {
         if (cell.empty() && below(2) == 0) continue;
         const auto i = static_cast<std::size_t>(&cell - cells.data());
-        cell = i == 0 ? std::to_string(40 + below(100)) : i == 1 ? (below(2) == 0 ? "yes" : "0") : i == 2 ? std::to_string(below(900)) + ".5" : "AF";
+        cell = i == 0   ? std::to_string(40 + below(100))
+               : i == 1 ? (below(2) == 0 ? "yes" : "0")
+               : i == 2 ? std::to_string(below(900)) + ".5"
+                        : "AF";
         long_text += cell + "," + time + "," + patient + "," + names[i] + "\n";
         file_text += std::string(time) + "," + names[i] + "," + cell + "\n";
         ++written;
@@ -311,10 +320,13 @@ TEST_F(InputFiles, WhatCannotBeReadAtAll) {
 TEST_F(InputFiles, ASinkThatFailsEndsTheReading) {
   const std::string path = write("a.csv", "patient,time,what,value\na,0:00,HR,70\nb,0:00,HR,71\n");
   int calls = 0;
-  const Status status = read_patients(schema_, mapping_, path, 0, [&](std::vector<Event>) {
-    ++calls;
-    return Status(Code::unavailable, "full");
-  }, {}, report_);
+  const Status status = read_patients(
+      schema_, mapping_, path, 0,
+      [&](std::vector<Event>) {
+        ++calls;
+        return Status(Code::unavailable, "full");
+      },
+      {}, report_);
   EXPECT_EQ(status.code(), Code::unavailable);
   EXPECT_EQ(calls, 1);
 }
@@ -324,13 +336,15 @@ TEST_F(InputFiles, ProgressEndsAtAll) {
   for (int i = 0; i < 20'000; ++i) text += std::to_string(i) + ",0:00,HR,70\n";
   std::uint64_t done = 0, total = 0;
   int calls = 0;
-  const Status status = read_patients(schema_, mapping_, write("a.csv", text), 0, [](std::vector<Event>) { return Status(); },
-                                      [&](std::uint64_t bytes, std::uint64_t all) {
-                                        EXPECT_GE(bytes, done);
-                                        done = bytes;
-                                        total = all;
-                                        ++calls;
-                                      }, report_);
+  const Status status = read_patients(
+      schema_, mapping_, write("a.csv", text), 0, [](std::vector<Event>) { return Status(); },
+      [&](std::uint64_t bytes, std::uint64_t all) {
+        EXPECT_GE(bytes, done);
+        done = bytes;
+        total = all;
+        ++calls;
+      },
+      report_);
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(done, text.size());
   EXPECT_EQ(total, text.size());

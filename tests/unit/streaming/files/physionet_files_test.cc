@@ -25,24 +25,42 @@ struct Parameter {
   double low, high;
 };
 constexpr std::array kParameters{
-    Parameter{"HR", "vitals", "hr", 1, 300},              Parameter{"RespRate", "vitals", "resp_rate", 1, 100},
-    Parameter{"Temp", "vitals", "temp", 25, 45},          Parameter{"NIDiasABP", "vitals", "ni_dias_abp", 1, 250},
-    Parameter{"NISysABP", "vitals", "ni_sys_abp", 1, 350}, Parameter{"NIMAP", "vitals", "ni_map", 1, 300},
-    Parameter{"DiasABP", "vitals", "dias_abp", 1, 250},   Parameter{"SysABP", "vitals", "sys_abp", 1, 350},
-    Parameter{"MAP", "vitals", "map", 1, 300},            Parameter{"pH", "gas", "ph", 6.5, 8},
-    Parameter{"PaCO2", "gas", "paco2", 1, 200},           Parameter{"PaO2", "gas", "pao2", 10, 700},
-    Parameter{"SaO2", "gas", "sao2", 10, 100},            Parameter{"FiO2", "gas", "fio2", 0.21, 1},
-    Parameter{"Lactate", "gas", "lactate", 0.1, 50},      Parameter{"MechVent", "gas", "mech_vent", 0, 1},
-    Parameter{"Na", "chemistry", "na", 90, 200},          Parameter{"K", "chemistry", "k", 1, 15},
-    Parameter{"Mg", "chemistry", "mg", 0.2, 15},          Parameter{"HCO3", "chemistry", "hco3", 2, 60},
-    Parameter{"BUN", "chemistry", "bun", 1, 300},         Parameter{"Creatinine", "chemistry", "creatinine", 0.1, 30},
-    Parameter{"Glucose", "chemistry", "glucose", 5, 2000}, Parameter{"Cholesterol", "chemistry", "cholesterol", 10, 700},
-    Parameter{"HCT", "blood", "hct", 5, 75},              Parameter{"WBC", "blood", "wbc", 0.05, 500},
-    Parameter{"Platelets", "blood", "platelets", 1, 3000}, Parameter{"ALP", "liver", "alp", 1, 5000},
-    Parameter{"ALT", "liver", "alt", 1, 20000},           Parameter{"AST", "liver", "ast", 1, 40000},
-    Parameter{"Albumin", "liver", "albumin", 0.5, 8},     Parameter{"Bilirubin", "liver", "bilirubin", 0.05, 80},
-    Parameter{"TroponinI", "cardiac", "troponin_i", 0, 100}, Parameter{"TroponinT", "cardiac", "troponin_t", 0, 50},
-    Parameter{"GCS", "neuro", "gcs", 3, 15},              Parameter{"Urine", "balance", "urine", 0, 5000},
+    Parameter{"HR", "vitals", "hr", 1, 300},
+    Parameter{"RespRate", "vitals", "resp_rate", 1, 100},
+    Parameter{"Temp", "vitals", "temp", 25, 45},
+    Parameter{"NIDiasABP", "vitals", "ni_dias_abp", 1, 250},
+    Parameter{"NISysABP", "vitals", "ni_sys_abp", 1, 350},
+    Parameter{"NIMAP", "vitals", "ni_map", 1, 300},
+    Parameter{"DiasABP", "vitals", "dias_abp", 1, 250},
+    Parameter{"SysABP", "vitals", "sys_abp", 1, 350},
+    Parameter{"MAP", "vitals", "map", 1, 300},
+    Parameter{"pH", "gas", "ph", 6.5, 8},
+    Parameter{"PaCO2", "gas", "paco2", 1, 200},
+    Parameter{"PaO2", "gas", "pao2", 10, 700},
+    Parameter{"SaO2", "gas", "sao2", 10, 100},
+    Parameter{"FiO2", "gas", "fio2", 0.21, 1},
+    Parameter{"Lactate", "gas", "lactate", 0.1, 50},
+    Parameter{"MechVent", "gas", "mech_vent", 0, 1},
+    Parameter{"Na", "chemistry", "na", 90, 200},
+    Parameter{"K", "chemistry", "k", 1, 15},
+    Parameter{"Mg", "chemistry", "mg", 0.2, 15},
+    Parameter{"HCO3", "chemistry", "hco3", 2, 60},
+    Parameter{"BUN", "chemistry", "bun", 1, 300},
+    Parameter{"Creatinine", "chemistry", "creatinine", 0.1, 30},
+    Parameter{"Glucose", "chemistry", "glucose", 5, 2000},
+    Parameter{"Cholesterol", "chemistry", "cholesterol", 10, 700},
+    Parameter{"HCT", "blood", "hct", 5, 75},
+    Parameter{"WBC", "blood", "wbc", 0.05, 500},
+    Parameter{"Platelets", "blood", "platelets", 1, 3000},
+    Parameter{"ALP", "liver", "alp", 1, 5000},
+    Parameter{"ALT", "liver", "alt", 1, 20000},
+    Parameter{"AST", "liver", "ast", 1, 40000},
+    Parameter{"Albumin", "liver", "albumin", 0.5, 8},
+    Parameter{"Bilirubin", "liver", "bilirubin", 0.05, 80},
+    Parameter{"TroponinI", "cardiac", "troponin_i", 0, 100},
+    Parameter{"TroponinT", "cardiac", "troponin_t", 0, 50},
+    Parameter{"GCS", "neuro", "gcs", 3, 15},
+    Parameter{"Urine", "balance", "urine", 0, 5000},
     Parameter{"Weight", "balance", "weight", 20, 400},
 };
 
@@ -119,12 +137,15 @@ TEST_F(PhysionetFiles, SetAReadsCompletely) {
   std::uint64_t events = 0, values = 0, patients = 0;
   FileReport report;
   const auto start = std::chrono::steady_clock::now();
-  const Status status = read_patients(schema, make_stay_mapping(), folder_, 0, [&](std::vector<Event> stay) {
-    ++patients;
-    events += stay.size();
-    for (const Event& event : stay) values += event.values.size() + event.attributes.size();
-    return Status();
-  }, {}, report);
+  const Status status = read_patients(
+      schema, make_stay_mapping(), folder_, 0,
+      [&](std::vector<Event> stay) {
+        ++patients;
+        events += stay.size();
+        for (const Event& event : stay) values += event.values.size() + event.attributes.size();
+        return Status();
+      },
+      {}, report);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(status.ok()) << status.message();
   std::uint64_t unmapped = 0;
@@ -133,10 +154,11 @@ TEST_F(PhysionetFiles, SetAReadsCompletely) {
     unmapped += rows;
   }
   const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
-  std::printf("%llu patients, %llu rows, %llu events, %llu values; %llu out of range, %llu missing, %llu duplicates, "
-              "%llu unreadable; %.2f s\n", number(patients), number(report.rows), number(events), number(report.values),
-              number(report.out_of_range), number(report.missing), number(report.duplicates), number(report.unreadable),
-              took.count());
+  std::printf(
+      "%llu patients, %llu rows, %llu events, %llu values; %llu out of range, %llu missing, %llu duplicates, "
+      "%llu unreadable; %.2f s\n",
+      number(patients), number(report.rows), number(events), number(report.values), number(report.out_of_range), number(report.missing),
+      number(report.duplicates), number(report.unreadable), took.count());
   EXPECT_EQ(patients, 4000U);
   EXPECT_EQ(values, report.values);
   EXPECT_EQ(report.unreadable, 0U) << report.first_problem;

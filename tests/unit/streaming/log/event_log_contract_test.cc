@@ -24,8 +24,7 @@ class EmbeddedUnderTest final : public LogUnderTest {
   std::unique_ptr<LogFactory> factory_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Embedded, EventLogContract,
-                         ::testing::Values(MakeLog{[] { return std::make_unique<EmbeddedUnderTest>(); }}),
+INSTANTIATE_TEST_SUITE_P(Embedded, EventLogContract, ::testing::Values(MakeLog{[] { return std::make_unique<EmbeddedUnderTest>(); }}),
                          [](const auto&) { return "Log"; });
 
 }  // namespace

@@ -11,8 +11,8 @@ namespace lacuna::streaming {
 namespace {
 
 TEST(Base64, VectorsOfTheStandard) {
-  const std::pair<const char*, const char*> vectors[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                                                         {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> vectors[] = {
+      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : vectors) {
     EXPECT_EQ(base64_encode(bytes), text);
     EXPECT_EQ(base64_decode(text), bytes);
@@ -20,8 +20,8 @@ TEST(Base64, VectorsOfTheStandard) {
 }
 
 TEST(Base64, RefusesWhatNoEncoderWrites) {
-  for (const char* text : {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm8=Zm8=", "====", "Zm 9", "Zm9v\n", "Zm9-", "Zm9_", "=m9v",
-                           "Z=9v", "Zm9v====", "\xc3\xa4g=="}) {
+  for (const char* text : {"Z", "Zg", "Zg=", "Zg===", "Zh==", "Zm9=", "Zm8=Zm8=", "====", "Zm 9", "Zm9v\n", "Zm9-", "Zm9_", "=m9v", "Z=9v",
+                           "Zm9v====", "\xc3\xa4g=="}) {
     EXPECT_FALSE(base64_decode(text)) << text;
   }
 }

@@ -154,8 +154,9 @@ TEST(JsonWriter, AnyTextComesOutAsJson) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);
-  const std::vector<std::string> pieces{"a", "\"", "\\", "\n", std::string(1, '\0'), "\x1f", "\x7f", "\xC3\xA4", "\xE2\x82\xAC",
-                                        "\xF0\x9F\x98\x80", "\xff", "\xC3", "\xED\xA0\x80", "\xC0\xAF", "\xF4\x90\x80\x80"};
+  const std::vector<std::string> pieces{"a",    "\"",   "\\",           "\n",           std::string(1, '\0'),
+                                        "\x1f", "\x7f", "\xC3\xA4",     "\xE2\x82\xAC", "\xF0\x9F\x98\x80",
+                                        "\xff", "\xC3", "\xED\xA0\x80", "\xC0\xAF",     "\xF4\x90\x80\x80"};
   for (int round = 0; round < 2000; ++round) {
     std::string text, expected;
     for (int i = std::uniform_int_distribution<>(0, 12)(random); i > 0; --i) {
@@ -192,8 +193,9 @@ TEST(JsonWriter, RoundedNumbersKeepSixDigits) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  std::vector<double> values{0, 1, -1, 10, 99.99995, 9.9999995, 999999.4, 999999.5, 999999.6, 1e6, 1e-4, 9.99999949e-5, 1e-5,
-                             0.1, 0.00012345649, 100000, 123456.5, 1e300, 5e-324};
+  std::vector<double> values{
+      0,      1,        -1,    10,    99.99995, 9.9999995, 999999.4, 999999.5, 999999.6, 1e6, 1e-4, 9.99999949e-5, 1e-5, 0.1, 0.00012345649,
+      100000, 123456.5, 1e300, 5e-324};
   for (int i = 0; i < 50'000; ++i) {
     values.push_back(std::pow(10, std::uniform_real_distribution<>(-7, 9)(random)) * (i % 2 == 0 ? 1 : -1));
   }

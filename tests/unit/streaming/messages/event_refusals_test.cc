@@ -48,29 +48,75 @@ class EventRefusals : public ::testing::Test {
 TEST_F(EventRefusals, TheGoodEventIsGood) { EXPECT_TRUE(decode(with()).decoded); }
 
 TEST_F(EventRefusals, WhatIsNotJson) {
-  for (const std::string& text : std::vector<std::string>{
-           "", " ", "null", "[]", "73", "{", "}", with() + "}", with() + "x", with() + with(), with().substr(0, with().size() - 1),
-           with("73", "073"), with("73", "+73"), with("73", "73."), with("73", ".5"), with("73", "NaN"), with("73", "tru"),
-           with("73", "nul"), with("73", "'a'"), with("73", "73,"), with("\"site\"", "site"), with("icu", "\xff"), with("icu", "\xED\xA0\x80"),
-           with("icu", "\\ud83d"), with("icu", "a\nb"), with("icu", "\\x41"), with("\"site\":", "\"site\""), with(",\"site\"", "\"site\""),
-           with("\"hr\":73", "\"hr\":73 \"temp\":37"), with("}}", "]}"), with("{\"hr\"", "[\"hr\""),
-           with("\"site\"", "\"x_a\":tru,\"site\""), with("\"site\"", "\"x_a\":[1,],\"site\""), with("\"site\"", "\"x_a\":{\"b\"},\"site\""),
-           with("\"site\"", "\"x_a\":" + std::string(40, '[') + std::string(40, ']') + ",\"site\"")}) {
+  for (const std::string& text :
+       std::vector<std::string>{"",
+                                " ",
+                                "null",
+                                "[]",
+                                "73",
+                                "{",
+                                "}",
+                                with() + "}",
+                                with() + "x",
+                                with() + with(),
+                                with().substr(0, with().size() - 1),
+                                with("73", "073"),
+                                with("73", "+73"),
+                                with("73", "73."),
+                                with("73", ".5"),
+                                with("73", "NaN"),
+                                with("73", "tru"),
+                                with("73", "nul"),
+                                with("73", "'a'"),
+                                with("73", "73,"),
+                                with("\"site\"", "site"),
+                                with("icu", "\xff"),
+                                with("icu", "\xED\xA0\x80"),
+                                with("icu", "\\ud83d"),
+                                with("icu", "a\nb"),
+                                with("icu", "\\x41"),
+                                with("\"site\":", "\"site\""),
+                                with(",\"site\"", "\"site\""),
+                                with("\"hr\":73", "\"hr\":73 \"temp\":37"),
+                                with("}}", "]}"),
+                                with("{\"hr\"", "[\"hr\""),
+                                with("\"site\"", "\"x_a\":tru,\"site\""),
+                                with("\"site\"", "\"x_a\":[1,],\"site\""),
+                                with("\"site\"", "\"x_a\":{\"b\"},\"site\""),
+                                with("\"site\"", "\"x_a\":" + std::string(40, '[') + std::string(40, ']') + ",\"site\"")}) {
     expect_refused(text, Refusal::malformed);
   }
 }
 
 TEST_F(EventRefusals, WrongMembers) {
-  for (const std::string& text : std::vector<std::string>{
-           "{}", with("\"schema_version\":1", "\"schema_version\":2"), with("\"schema_version\":1", "\"schema_version\":\"1\""),
-           with("\"schema_version\":1,", ""), with("\"event_id\":\"secretevent\",", ""), with("\"patient_id\":\"secretpatient\",", ""),
-           with("\"modality\":\"vitals\",", ""), with("\"time\":\"2026-01-01T00:00:00Z\",", ""), with("\"secretpatient\"", "4711"),
-           with("\"secretpatient\"", "null"), with("\"secretpatient\"", "\"\""), with("\"secretevent\"", "\"\""),
-           with("secretpatient", "secretpatient\\u0000"), with("icu", "a\\nb"), with("secretevent", "\\u007f"), with("\"icu\"", "[4711]"),
-           with(",\"values\":{\"hr\":73}", ""), with("{\"hr\":73}", "{}"), with("{\"hr\":73}", "[4711]"), with("{\"hr\":73}", "null"),
-           with("\"site\"", "\"attributes\":3,\"site\""), with("\"site\"", "\"meta\":3,\"site\""), with("\"site\"", "\"imputed\":0,\"site\""),
-           with("\"site\"", "\"vaules\":{},\"site\""), with("\"site\"", "\"Mustermann\":1,\"site\""), with("\"site\"", "\"4711\":1,\"site\""),
-           with("\"site\"", "\"site\":\"icu\",\"site\""), with("\"time\"", "\"values\":{\"temp\":37},\"time\"")}) {
+  for (const std::string& text : std::vector<std::string>{"{}",
+                                                          with("\"schema_version\":1", "\"schema_version\":2"),
+                                                          with("\"schema_version\":1", "\"schema_version\":\"1\""),
+                                                          with("\"schema_version\":1,", ""),
+                                                          with("\"event_id\":\"secretevent\",", ""),
+                                                          with("\"patient_id\":\"secretpatient\",", ""),
+                                                          with("\"modality\":\"vitals\",", ""),
+                                                          with("\"time\":\"2026-01-01T00:00:00Z\",", ""),
+                                                          with("\"secretpatient\"", "4711"),
+                                                          with("\"secretpatient\"", "null"),
+                                                          with("\"secretpatient\"", "\"\""),
+                                                          with("\"secretevent\"", "\"\""),
+                                                          with("secretpatient", "secretpatient\\u0000"),
+                                                          with("icu", "a\\nb"),
+                                                          with("secretevent", "\\u007f"),
+                                                          with("\"icu\"", "[4711]"),
+                                                          with(",\"values\":{\"hr\":73}", ""),
+                                                          with("{\"hr\":73}", "{}"),
+                                                          with("{\"hr\":73}", "[4711]"),
+                                                          with("{\"hr\":73}", "null"),
+                                                          with("\"site\"", "\"attributes\":3,\"site\""),
+                                                          with("\"site\"", "\"meta\":3,\"site\""),
+                                                          with("\"site\"", "\"imputed\":0,\"site\""),
+                                                          with("\"site\"", "\"vaules\":{},\"site\""),
+                                                          with("\"site\"", "\"Mustermann\":1,\"site\""),
+                                                          with("\"site\"", "\"4711\":1,\"site\""),
+                                                          with("\"site\"", "\"site\":\"icu\",\"site\""),
+                                                          with("\"time\"", "\"values\":{\"temp\":37},\"time\"")}) {
     expect_refused(text, Refusal::malformed);
   }
 }
@@ -109,8 +155,8 @@ TEST_F(EventRefusals, Imputations) {
            with("\"site\"", "\"imputed\":true,\"site\""), with("}}", "},\"imputed\":true}"),
            with("\"site\"", "\"meta\":{\"security\":[{\"code\":\"R\"},{\"system\":\"s\",\"code\":\"AIAST\"}]},\"site\""),
            // whatever else is wrong with it
-           with("\"schema_version\":1", "\"schema_version\":2,\"imputed\":true"), with("\"site\"", "\"imputed\":true,\"based_on\":[],\"site\""),
-           with("73", "{\"value\":73,\"imputed\":true}")}) {
+           with("\"schema_version\":1", "\"schema_version\":2,\"imputed\":true"),
+           with("\"site\"", "\"imputed\":true,\"based_on\":[],\"site\""), with("73", "{\"value\":73,\"imputed\":true}")}) {
     expect_refused(text, Refusal::imputed);
   }
   EXPECT_TRUE(decode(with("\"site\"", "\"imputed\":false,\"site\"")).decoded);
@@ -200,8 +246,8 @@ TEST_F(EventRefusals, BadAttributes) {
 }
 
 TEST_F(EventRefusals, CountsAreWhole) {
-  const auto outcome = decode(with("\"vitals\"", "\"laboratory\"").replace(with("\"vitals\"", "\"laboratory\"").find("\"hr\":73"), 7,
-                                                                             R"("seizures":2.5,"glucose":90)"));
+  const auto outcome = decode(with("\"vitals\"", "\"laboratory\"")
+                                  .replace(with("\"vitals\"", "\"laboratory\"").find("\"hr\":73"), 7, R"("seizures":2.5,"glucose":90)"));
   ASSERT_TRUE(outcome.decoded);
   ASSERT_EQ(outcome.decoded->refused.size(), 1U);
   EXPECT_EQ(outcome.decoded->refused[0].what, "laboratory.seizures");

@@ -37,8 +37,10 @@ inline Schema make_schema() {
   specs[1].modality.name = "laboratory";
   specs[1].features = {feature("glucose", "mg/dL", Likelihood::log_normal, 0, 2000),
                        feature("seizures", "", Likelihood::negative_binomial, 0, 100),
-                       feature("rhythm", "", Likelihood::categorical), feature("ph", "[pH]", Likelihood::normal, 6, 8),
-                       feature("unbounded", "", Likelihood::normal), feature("edema", "", Likelihood::ordinal)};
+                       feature("rhythm", "", Likelihood::categorical),
+                       feature("ph", "[pH]", Likelihood::normal, 6, 8),
+                       feature("unbounded", "", Likelihood::normal),
+                       feature("edema", "", Likelihood::ordinal)};
   specs[1].features[2].categories = {"sinus", "atrial fibrillation", "paced \"x\"\n"};
   specs[1].features[5].categories = {"none", "mild", "severe"};
   specs[2].modality.name = "chest_film";

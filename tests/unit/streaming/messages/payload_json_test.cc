@@ -12,12 +12,12 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
-#include "streaming/messages/base64.h"
 #include "streaming/files/input_files.h"
+#include "streaming/messages/base64.h"
 #include "streaming/messages/encoders.h"
 #include "streaming/messages/event_decoder.h"
-#include "tests/unit/streaming/messages/message_fixture.h"
 #include "streaming/messages/snapshot_codec.h"
+#include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {
 namespace {
@@ -63,8 +63,11 @@ std::string data_of(const std::vector<T>& numbers) {
 }
 
 json event_json(const char* modality) {
-  return {{"schema_version", 1},      {"event_id", "secretevent"},         {"patient_id", "secretpatient"},
-          {"modality", modality},     {"time", "2026-01-01T00:00:00Z"}};
+  return {{"schema_version", 1},
+          {"event_id", "secretevent"},
+          {"patient_id", "secretpatient"},
+          {"modality", modality},
+          {"time", "2026-01-01T00:00:00Z"}};
 }
 
 json film(json payload) {
@@ -184,8 +187,8 @@ TEST_F(PayloadMessages, WhatDoesNotFitIsRefused) {
   for (const char* dtype : {R"("uint64")", R"("Mustermann")", R"("")", "null", "4711", R"("FLOAT32")"}) {
     expect_refused(with("dtype", json::parse(dtype)), Refusal::malformed);
   }
-  for (const char* data : {R"("")", R"("AAAA")", R"("AAAAAAAAAAA=")", R"("AAAAAAAAAA==")", R"("AAAA AAAA")", R"("AAAAAAA-")", "null", "4711",
-                           "[0,0,0,0,0,0]"}) {
+  for (const char* data : {R"("")", R"("AAAA")", R"("AAAAAAAAAAA=")", R"("AAAAAAAAAA==")", R"("AAAA AAAA")", R"("AAAAAAA-")", "null",
+                           "4711", "[0,0,0,0,0,0]"}) {
     expect_refused(with("data", json::parse(data)), Refusal::malformed);
   }
   for (const char* member : {"dtype", "shape", "data"}) {
@@ -203,8 +206,12 @@ TEST_F(PayloadMessages, WhatDoesNotFitIsRefused) {
 }
 
 TEST_F(PayloadMessages, NumbersThatAreNoneAreRefused) {
-  const auto floats = [](std::vector<float> numbers) { return film({{"dtype", "float32"}, {"shape", {2, 3}}, {"data", data_of(numbers)}}); };
-  const auto doubles = [](std::vector<double> numbers) { return film({{"dtype", "float64"}, {"shape", {2, 3}}, {"data", data_of(numbers)}}); };
+  const auto floats = [](std::vector<float> numbers) {
+    return film({{"dtype", "float32"}, {"shape", {2, 3}}, {"data", data_of(numbers)}});
+  };
+  const auto doubles = [](std::vector<double> numbers) {
+    return film({{"dtype", "float64"}, {"shape", {2, 3}}, {"data", data_of(numbers)}});
+  };
   const float nan = std::nanf("");
   expect_refused(floats({1, 2, 3, 4, 5, std::numeric_limits<float>::infinity()}), Refusal::out_of_range);
   expect_refused(doubles({1, 2, 3, 4, 5, -1e300}), Refusal::out_of_range);
@@ -308,8 +315,9 @@ TEST_F(PayloadMessages, ASnapshotTakesThemAndShowsThemWithoutTheirData) {
   const std::string text = encode_snapshot(schema_, *read, at("2026-01-02T11:00:00Z"));
   const json shown = json::parse(text);
   EXPECT_EQ(shown["payloads"].size(), 2U);
-  EXPECT_EQ(shown["payloads"]["chest_film"], json({{"kind", "image"}, {"shape", {1, 2, 3}}, {"time", "2026-01-01T10:00:00Z"},
-                                                   {"age_hours", 25}, {"stale", true}, {"count", 1}}));
+  EXPECT_EQ(
+      shown["payloads"]["chest_film"],
+      json({{"kind", "image"}, {"shape", {1, 2, 3}}, {"time", "2026-01-01T10:00:00Z"}, {"age_hours", 25}, {"stale", true}, {"count", 1}}));
   EXPECT_EQ(shown["payloads"]["report"]["stale"], false);
   EXPECT_EQ(shown["payloads"]["report"]["bytes"], 16);
   EXPECT_EQ(text.find("acute"), std::string::npos);
@@ -368,8 +376,13 @@ TEST_F(PayloadMessages, ImputedPayloads) {
   words.words = {{"effusion", 1.5}, {"\"x\"", 0.25}};
   const std::string text = encode_imputation(schema_, with({whole, summary, words}));
   const json payloads = json::parse(text)["payloads"];
-  EXPECT_EQ(payloads["chest_film"], json({{"reason", "never_measured"}, {"shape", {1, 2, 3}}, {"level", 0.9}, {"mean", data_of(whole.mean)},
-                                          {"sd", data_of(whole.sd)}, {"low", data_of(whole.low)}, {"high", data_of(whole.high)}}));
+  EXPECT_EQ(payloads["chest_film"], json({{"reason", "never_measured"},
+                                          {"shape", {1, 2, 3}},
+                                          {"level", 0.9},
+                                          {"mean", data_of(whole.mean)},
+                                          {"sd", data_of(whole.sd)},
+                                          {"low", data_of(whole.low)},
+                                          {"high", data_of(whole.high)}}));
   EXPECT_EQ(payloads["ecg"].dump(), R"({"channels":[{"mean":0.123457,"sd":1},{"sd":2}],"reason":"stale","shape":[2,4]})");
   EXPECT_EQ(payloads["report"]["words"].dump(), R"([{"expected":1.5,"word":"effusion"},{"expected":0.25,"word":"\"x\""}])");
   EXPECT_FALSE(json::parse(encode_imputation(schema_, with({}))).contains("payloads"));

@@ -68,7 +68,8 @@ TEST(SnapshotCodec, ARequestMayAskForSamples) {
 TEST(SnapshotCodec, NamesEveryProblemAndNoValue) {
   const auto read = decode_snapshot(make_schema(), R"({"schema_version":2,"patient_id":"secret","time":"2026-01-01T12:00:00","sites":1,
     "attributes":{"age":4711,"height":1},"values":{"vitals":{"hr":4711,"temp":{"value":37,"time":"2026-01-01T12:00:01Z"},"x":1},
-    "laboratory":{"glucose":{"value":1,"unit":"mol"},"rhythm":"secret","ph":7,"ph":7},"cardiac":{"a":1}}})", {}, now());
+    "laboratory":{"glucose":{"value":1,"unit":"mol"},"rhythm":"secret","ph":7,"ph":7},"cardiac":{"a":1}}})",
+                                    {}, now());
   ASSERT_FALSE(read.ok());
   EXPECT_EQ(read.code(), Code::invalid);
   const std::string message = read.status().message();

@@ -79,20 +79,20 @@ TEST(Units, PublishedFactors) {
 
 TEST(Units, WhatIsNotCertainIsRefused) {
   const std::vector<std::vector<const char*>> cases{
-      {"albumin", "mmol/L", "g/L"},           // the substance is not in the table
+      {"albumin", "mmol/L", "g/L"},  // the substance is not in the table
       {"alt", "mmol/L", "mg/dL"},
       {"glucose", "kg", "Cel"},
-      {"glucose", "meq/L", "mmol/L"},         // glucose carries no charge
+      {"glucose", "meq/L", "mmol/L"},  // glucose carries no charge
       {"sodium", "mmol/L", "mol/L/s"},
-      {"ddimer", "ug{FEU}/L", "ug/L"},        // twice the number, same dimension
+      {"ddimer", "ug{FEU}/L", "ug/L"},  // twice the number, same dimension
       {"ddimer", "ug{FEU}/L", "ug{DDU}/L"},
       {"ph", "[pH]", "%"},
       {"ph", "[pH]", "mol/L"},
-      {"temp", "Cel/h", "K/h"},               // a difference or a temperature?
+      {"temp", "Cel/h", "K/h"},  // a difference or a temperature?
       {"temp", "mCel", "Cel"},
-      {"insulin", "[iU]/L", "U/L"},           // international and enzyme units
+      {"insulin", "[iU]/L", "U/L"},  // international and enzyme units
       {"hr", "bpm", "/min"},
-      {"hr", "/Min", "/min"},                 // UCUM is case-sensitive
+      {"hr", "/Min", "/min"},  // UCUM is case-sensitive
       {"hr", "mg/", "mg"},
       {"hr", "/", "1"},
       {"hr", "{open", "1"},
@@ -100,7 +100,7 @@ TEST(Units, WhatIsNotCertainIsRefused) {
       {"hr", "0", "1"},
       {"hr", "10*99", "1"},
       {"hr", "kg6.kg6.kg6.kg6.kg6.kg6.kg6.kg6", "fg6.fg6.fg6.fg6.fg6.fg6.fg6.fg6"},
-      {"hr", "s.s.s.s.s.s.s.s.s", "s9"},      // more terms than are read
+      {"hr", "s.s.s.s.s.s.s.s.s", "s9"},  // more terms than are read
   };
   for (const auto& c : cases) {
     EXPECT_FALSE(unit_conversion(c[0], c[1], c[2])) << c[0] << ": " << c[1] << " to " << c[2];

@@ -5,8 +5,8 @@
 #include <random>
 #include <thread>
 
-#include "streaming/log/embedded/format.h"
 #include "streaming/log/embedded/factories.h"
+#include "streaming/log/embedded/format.h"
 #include "tests/support/scratch_folder.h"
 
 // What only the embedded log promises, beyond the contract of event_log.h.

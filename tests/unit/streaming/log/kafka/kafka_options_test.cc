@@ -18,8 +18,8 @@ TEST(KafkaOptions, RefusesWhatLibrdkafkaDoesNotTake) {
 
 // Protects: nobody configures exactly-once away.
 TEST(KafkaOptions, KeepsWhatTheGuaranteesRestOn) {
-  for (const char* name : {"enable.auto.commit", "isolation.level", "enable.idempotence", "transactional.id", "group.id",
-                           "partitioner", "acks"}) {
+  for (const char* name :
+       {"enable.auto.commit", "isolation.level", "enable.idempotence", "transactional.id", "group.id", "partitioner", "acks"}) {
     EXPECT_EQ(make_kafka_log({.properties = {{name, "1"}}}).code(), Code::invalid) << name;
   }
 }
