@@ -104,5 +104,37 @@ TEST(ScoreBoard, HiddenCellsAreCountedApart) {
   EXPECT_DOUBLE_EQ(board.row(0).hidden_error_model, 9);
 }
 
+// The one rule by which predictions are judged, by hand.
+TEST(ScoreArrival, IsInStandardDeviationsOfTheScale) {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "laboratory";
+  specs[0].features.push_back({"crp", "mg/L", Likelihood::log_normal, 0, 1e6, {}, {}, 0});
+  const Schema schema = *Schema::make(std::move(specs), {});
+  Calibrator calibrator(schema, 0.9);
+  const StandardScale scale{Likelihood::log_normal, 2, 0.5};
+  const Predictive predictive{Likelihood::log_normal, {1.0F}, {3.0F}, {1.0F}, {}};
+  const double width = 2 * normal_quantile(0.95);
+  const Score first = score_arrival(calibrator, scale, Recency::never_measured, predictive, {0, std::expm1(4.0), {}, 0.5});
+  EXPECT_EQ(first.feature, 0U);
+  EXPECT_FALSE(first.seen_before);
+  EXPECT_NEAR(first.error_model, 2, 1e-3);
+  EXPECT_NEAR(first.error_mean, 4, 1e-9);
+  EXPECT_NEAR(first.error_last, first.error_mean, 1e-12);  // nothing was known: the mean is what there is
+  EXPECT_NEAR(first.squared_model, 4, 1e-6);               // about the mean on the scale: exp(3 + 1/2) - 1 would give 1
+  EXPECT_NEAR(first.z, 1, 1e-3);
+  EXPECT_TRUE(first.central);
+  EXPECT_TRUE(first.covered);
+  EXPECT_NEAR(first.width, width / 0.5, 1e-2);
+  EXPECT_NEAR(first.crps, predictive.crps(std::expm1(4.0)) / 0.5, 1e-9);
+  EXPECT_NEAR(first.value, 4, 1e-12);
+  EXPECT_EQ(calibrator.updates(0, Recency::never_measured), 1U);
+
+  const Score second = score_arrival(calibrator, scale, Recency::fresh, predictive, {0, std::expm1(6.0), std::expm1(5.0), 0.5});
+  EXPECT_TRUE(second.seen_before);
+  EXPECT_NEAR(second.error_last, 2, 1e-9);
+  EXPECT_FALSE(second.central);
+  EXPECT_FALSE(second.covered);
+}
+
 }  // namespace
 }  // namespace lacuna::model

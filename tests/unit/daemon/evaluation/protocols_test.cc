@@ -1,0 +1,167 @@
+#include "daemon/evaluation/protocols.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "state/records/time.h"
+
+namespace lacuna::daemon {
+namespace {
+
+Schema two_panels() {
+  std::vector<Schema::ModalitySpec> specs(2);
+  specs[0].modality.name = "vitals";
+  specs[0].features.push_back({"hr", "/min", Likelihood::normal, 0, 400, {}, {}, 0});
+  specs[1].modality.name = "laboratory";
+  specs[1].features.push_back({"crp", "mg/L", Likelihood::log_normal, 0, 1000, {}, {}, 0});
+  return *Schema::make(std::move(specs), {});
+}
+
+constexpr FeatureId kHr = 0, kCrp = 1;
+
+/// Predicts hr as normal(80, 10) and log(1 + crp) as normal(2, 0.5), whatever it is asked, and remembers the questions.
+class ConstantVersion final : public model::ModelVersion {
+ public:
+  const std::string& id() const override { return id_; }
+  std::int64_t steps() const override { return 1; }
+  std::int64_t parameter_count() const override { return 0; }
+  double loss() const override { return 0; }
+  Result<std::vector<model::Prediction>> predict(std::span<const model::Query> queries) const override {
+    std::vector<model::Prediction> out;
+    for (const model::Query& q : queries) {
+      asked.push_back({q.time, q.wanted, q.hidden, q.snapshot->features[kHr].count, q.snapshot->features[kHr].last});
+      model::Prediction& p = out.emplace_back();
+      p.features = q.wanted;
+      for (const FeatureId f : q.wanted) {
+        const bool hr = f == kHr;
+        p.predictive.push_back({hr ? Likelihood::normal : Likelihood::log_normal, {1.0F}, {hr ? 80.0F : 2.0F}, {hr ? 10.0F : 0.5F}, {}});
+      }
+    }
+    return out;
+  }
+  Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override { return Status(Code::unsupported, "no"); }
+  Result<std::vector<std::vector<float>>> codes(std::span<const model::Query>) const override { return Status(Code::unsupported, "no"); }
+  std::pair<double, double> moments(FeatureId feature) const override {
+    return feature == kHr ? std::pair(80.0, 10.0) : std::pair(2.0, 0.5);
+  }
+
+  struct Asked {
+    Time time;
+    std::vector<FeatureId> wanted;
+    std::vector<ModalityId> hidden;
+    std::uint64_t hr_known;
+    double hr_last;
+  };
+  mutable std::vector<Asked> asked;
+
+ private:
+  std::string id_ = "000001-aaaaaaaa";
+};
+
+Event event(int minute, ModalityId modality, FeatureId feature, double value) {
+  Event e;
+  e.patient_id = "p";
+  e.event_id = std::to_string(minute) + "-" + std::to_string(modality);
+  e.modality = modality;
+  e.time = Time{} + std::chrono::minutes(minute);
+  e.values = {{feature, value}};
+  return e;
+}
+
+const FeatureResult& of(const ProtocolResult& result, FeatureId feature) {
+  for (const FeatureResult& r : result.features) {
+    if (r.feature == feature) return r;
+  }
+  throw std::runtime_error("no such feature");
+}
+
+class Protocols : public ::testing::Test {
+ protected:
+  const Schema schema_ = two_panels();
+  ConstantVersion version_;
+  model::Calibrator calibrator_{schema_, 0.9};
+};
+
+// Each value after the first moment is predicted from what arrived strictly earlier, and scored by hand here.
+TEST_F(Protocols, NextScoresEachValueFromWhatWasKnownBefore) {
+  const std::vector<Stay> stays{{event(0, 0, kHr, 70), event(30, 0, kHr, 95), event(60, 1, kCrp, std::expm1(3.0)), event(90, 0, kHr, 80)}};
+  const auto results = evaluate_next(schema_, version_, calibrator_, {}, stays, 1, nullptr);
+  ASSERT_TRUE(results.ok()) << results.status().to_string();
+  ASSERT_EQ(results->size(), 2U);
+  const ProtocolResult& next = results->front();
+  EXPECT_EQ(next.stays, 1U);
+  EXPECT_EQ(of(next, kHr).count, 2U);  // not the first: nothing was known
+  EXPECT_NEAR(of(next, kHr).mae, (1.5 + 0) / 2, 1e-6);
+  EXPECT_NEAR(of(next, kHr).rmse, std::sqrt((1.5 * 1.5 + 0) / 2), 1e-6);
+  EXPECT_NEAR(of(next, kHr).mae_last, (2.5 + 1.5) / 2, 1e-9);
+  EXPECT_NEAR(of(next, kHr).mae_mean, (1.5 + 0) / 2, 1e-9);
+  // On its scale: the mean of the logarithm, and not the logarithm of the mean.
+  EXPECT_NEAR(of(next, kCrp).mae, 2, 1e-4);
+  EXPECT_NEAR(of(next, kCrp).rmse, 2, 1e-4);
+  ASSERT_EQ(version_.asked.size(), 3U);
+  EXPECT_EQ(version_.asked[0].hr_known, 1U);
+  EXPECT_EQ(version_.asked[0].hr_last, 70);
+  EXPECT_EQ(version_.asked[2].hr_last, 95);
+  // Of values never measured before in the stay there is the one of crp.
+  EXPECT_EQ(results->back().features.size(), 1U);
+  EXPECT_EQ(of(results->back(), kCrp).count, 1U);
+}
+
+TEST_F(Protocols, ErrorsAreInStandardDeviationsOfTheTrainingData) {
+  const std::vector<Stay> train{{event(0, 0, kHr, 60), event(1, 0, kHr, 100)}};
+  const Moments moments = training_moments(schema_, train);
+  EXPECT_DOUBLE_EQ(moments.mean[kHr], 80);
+  EXPECT_DOUBLE_EQ(moments.sd[kHr], 20);
+  const std::vector<Stay> stays{{event(0, 0, kHr, 80), event(30, 0, kHr, 100)}};
+  const auto results = evaluate_next(schema_, version_, calibrator_, moments, stays, 1, nullptr);
+  ASSERT_TRUE(results.ok());
+  EXPECT_NEAR(of(results->front(), kHr).mae, 1, 1e-6);
+}
+
+TEST_F(Protocols, CrossHidesEachModalityInTurnAndAsksForItsLastValues) {
+  const std::vector<Stay> stays{{event(0, 0, kHr, 70), event(30, 0, kHr, 90), event(60, 1, kCrp, std::expm1(2.0))}, {}};
+  const auto result = evaluate_cross(schema_, version_, calibrator_, {}, stays, nullptr);
+  ASSERT_TRUE(result.ok()) << result.status().to_string();
+  ASSERT_EQ(version_.asked.size(), 2U);
+  EXPECT_EQ(version_.asked[0].hidden, std::vector<ModalityId>{0});
+  EXPECT_EQ(version_.asked[0].wanted, std::vector<FeatureId>{kHr});
+  EXPECT_EQ(version_.asked[1].hidden, std::vector<ModalityId>{1});
+  EXPECT_EQ(of(*result, kHr).count, 1U);
+  EXPECT_NEAR(of(*result, kHr).mae, 1, 1e-6);
+  // Hidden: the last value is no predictor either.
+  EXPECT_NEAR(of(*result, kHr).mae_last, of(*result, kHr).mae_mean, 1e-12);
+}
+
+TEST_F(Protocols, OneMomentInSoManyIsScored) {
+  Stay stay;
+  for (int m = 0; m <= 100; ++m) stay.push_back(event(m, 0, kHr, 80));
+  const auto all = evaluate_next(schema_, version_, calibrator_, {}, {stay}, 1, nullptr);
+  const auto some = evaluate_next(schema_, version_, calibrator_, {}, {stay}, 10, nullptr);
+  ASSERT_TRUE(all.ok() && some.ok());
+  EXPECT_EQ(of(all->front(), kHr).count, 100U);
+  EXPECT_EQ(of(some->front(), kHr).count, 10U);
+}
+
+// A version that is right about its spread holds its level, and the figures of table and JSON are the result's.
+TEST_F(Protocols, TablesAndJsonSayWhatWasMeasured) {
+  Stay stay;
+  for (int m = 0; m <= 600; ++m) stay.push_back(event(m, 0, kHr, 80 + 10 * model::normal_quantile((m * 37 % 601 + 0.5) / 601)));
+  const auto results = evaluate_next(schema_, version_, calibrator_, {}, {stay}, 1, nullptr);
+  ASSERT_TRUE(results.ok());
+  const FeatureResult& hr = of(results->front(), kHr);
+  EXPECT_NEAR(hr.coverage, 0.9, 0.02);
+  EXPECT_NEAR(hr.mae, std::sqrt(2 / 3.14159265), 0.02);
+  const auto json = nlohmann::json::parse(format_json(schema_, *results));
+  EXPECT_EQ(json[0]["protocol"], "next");
+  EXPECT_EQ(json[0]["features"]["vitals.hr"]["values"], 600);
+  EXPECT_DOUBLE_EQ(json[0]["features"]["vitals.hr"]["mae"], hr.mae);
+  EXPECT_NE(format_table(schema_, results->front()).find("vitals"), std::string::npos);
+  EXPECT_EQ(coverage_rows(results->front()).size(), 1U);
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
