@@ -5,6 +5,7 @@
 #include <numbers>
 
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::daemon {
 
@@ -98,7 +99,7 @@ double WardPatient::read(std::size_t index, double daily_phase) {
   switch (f.likelihood) {
     case Likelihood::normal:
     case Likelihood::student_t: return resolve(f, f.mean + f.sd * score);
-    case Likelihood::log_normal: return resolve(f, std::expm1(f.mean + f.sd * score));
+    case Likelihood::log_normal: return resolve(f, from_scale(f.likelihood, f.mean + f.sd * score));
     case Likelihood::bernoulli: return score > kVentilatedCut ? 1 : 0;
     case Likelihood::categorical:
     case Likelihood::ordinal:

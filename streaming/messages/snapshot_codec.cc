@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/scale.h"
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_value.h"
 #include "streaming/messages/json_writer.h"
@@ -251,7 +252,7 @@ void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
   if (!known) return;
   const Time time = *known;
   // One value is all that is known: every mean is that value, and nothing has moved.
-  const auto scaled = static_cast<float>(target.likelihood == Likelihood::log_normal ? std::log1p(value) : value);
+  const auto scaled = static_cast<float>(to_scale(target.likelihood, value));
   state = {value, time, 1, scaled, scaled, 0, scaled};
   ModalityState& modality = snapshot_.modalities[index_.schema().features()[id].modality];
   modality.last_time = modality.count == 0 ? time : std::max(modality.last_time, time);

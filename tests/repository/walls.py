@@ -43,6 +43,7 @@ HOMES = {
     "Boost": (r"boost/", ["model/predictive"]),
     "RocksDB": (r"rocksdb/", ["state", "streaming/log/embedded"]),
     "Protocol Buffers": (r"google/protobuf/|.*\.pb\.h$", ["state"]),
+    "zlib": (r"zlib\.h", ["state"]),
     "librdkafka": (r"librdkafka/", ["streaming/log/kafka"]),
     "simdjson": (r"simdjson", ["streaming/messages"]),
     "yaml-cpp": (r"yaml-cpp/", ["daemon/config"]),
