@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
 #include "daemon/evaluation/coverage.h"
@@ -118,7 +119,7 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
 
 int evaluate(const EvaluateOptions& options) {
   const std::optional<Config> loaded = options.config.load();
-  if (!loaded) return kExitConfiguration;
+  if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
   Config config = *loaded;
   const Schema& schema = *config.schema;
   if (!options.mapping.empty()) {

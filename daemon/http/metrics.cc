@@ -115,8 +115,8 @@ void add_recovery(Exposition& out, const Progress& p) {
       .add(r.wiped_too_old, {{"reason", "too_old"}});
   out.gauge("recovery_damaged_stores", "Damaged local stores set aside, lying beside the new one").add(r.damaged_stores);
   out.gauge("recovery_state_parts_begun_afresh",
-            "Parts of the stored state (detectors, scores, calibration) that another version wrote, and that began afresh at this start")
-      .add(r.state_parts_begun_afresh);
+            "1 of a part of the stored state that another version wrote, and that began afresh at this start; monitor: the detectors");
+  for (const char* const part : kStateParts) out.add(r.state_parts_begun_afresh.contains(part) ? 1 : 0, {{"part", part}});
   out.counter("recovery_rejoins_total", "New clients after being fenced or an unknown outcome of a commit").add(r.rejoins);
   out.counter("recovery_unavailable_seconds_total", "Time the loop waited for something out of reach: the log, room on the disk")
       .add(r.unavailable_seconds);

@@ -32,6 +32,7 @@ class PipelineImpl final : public Pipeline {
     if (outcome.code() == Code::corrupt) {
       context_.store.reset();
       LACUNA_RETURN_IF_ERROR(quarantine_store(config, outcome));
+      context_.stream.begun_afresh.clear();  // of the one that was set aside
       outcome = open_store();
     }
     if (outcome.ok()) turn_.emplace(context_, count_quarantined_stores(config));

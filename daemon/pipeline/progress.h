@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,17 +43,20 @@ struct BatchDurations {
   }
 };
 
+/// The parts of StreamState that begin afresh where another version stored them.
+inline constexpr std::array kStateParts{"calibration", "latent_reference", "monitor", "scores"};
+
 /// What went wrong outside, and what is being done about it. Sums since the process started.
 struct Recovery {
   std::size_t restoring_partitions = 0;
   std::int64_t records_left = 0;  ///< of the changelog, for the partition being restored
   std::uint64_t records_restored = 0;
   double restore_seconds = 0;
-  std::uint64_t wiped_ahead = 0, wiped_too_old = 0;  ///< partitions, see Restore::Wiped
-  std::size_t damaged_stores = 0;                    ///< set aside beside data_dir/state, for somebody to look at and delete
-  std::size_t state_parts_begun_afresh = 0;          ///< see StreamState::begun_afresh
-  std::uint64_t rejoins = 0;                         ///< made a new client after being fenced or an unknown outcome
-  double unavailable_seconds = 0;                    ///< waited for something out of reach: the log, room on the disk
+  std::uint64_t wiped_ahead = 0, wiped_too_old = 0;             ///< partitions, see Restore::Wiped
+  std::size_t damaged_stores = 0;                               ///< set aside beside data_dir/state, for somebody to look at and delete
+  std::set<std::string, std::less<>> state_parts_begun_afresh;  ///< see StreamState::begun_afresh
+  std::uint64_t rejoins = 0;                                    ///< made a new client after being fenced or an unknown outcome
+  double unavailable_seconds = 0;                               ///< waited for something out of reach: the log, room on the disk
 };
 
 /// By input partition, since its first record.

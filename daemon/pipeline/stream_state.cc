@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
 constexpr const char* kNewestMeta = "newest";
+constexpr const char* kReferencePart = "latent_reference";
 
 }  // namespace
 
@@ -58,7 +59,7 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   if (!time.ok() && time.code() != Code::not_found) return time.status();
   newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
   const Status gathered = reference.load(schema, store);
-  if (gathered.code() == Code::unsupported) begin_afresh("latent_reference", gathered, "it is gathered again");
+  if (gathered.code() == Code::unsupported) begin_afresh(kReferencePart, gathered, "it is gathered again");
   else if (!gathered.ok()) return gathered;
   // The detector counts whom the reference gathers: neither can go on without the other.
   if (gathered.code() == Code::unsupported || detectors_lost) reference.begin_afresh();
@@ -79,7 +80,7 @@ void StreamState::report(Progress& progress) const {
   for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
   progress.subjects = monitor.subjects();
   progress.open_alerts = monitor.open_alerts();
-  progress.recovery.state_parts_begun_afresh = begun_afresh.size();
+  progress.recovery.state_parts_begun_afresh = begun_afresh;
 }
 
 }  // namespace lacuna::daemon

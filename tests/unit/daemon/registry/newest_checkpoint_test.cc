@@ -85,5 +85,32 @@ TEST_F(NewestCheckpoint, OneOfAnotherShapeIsNotPassedOver) {
   EXPECT_EQ(open_newest_checkpoint(config_).code(), Code::unsupported);
 }
 
+/// A log in which nothing was ever published.
+class EmptyReader final : public streaming::TopicReader {
+ public:
+  Result<std::int32_t> partition_count(const std::string&) override { return 1; }
+  Result<std::pair<std::int64_t, std::int64_t>> bounds(const streaming::TopicPartition&) override {
+    return std::pair<std::int64_t, std::int64_t>{0, 0};
+  }
+  Result<std::vector<streaming::Record>> read(const streaming::TopicPartition&, std::int64_t, std::size_t, Millis) override {
+    return std::vector<streaming::Record>();
+  }
+};
+
+// Damaged files are no reason to stay down: what was learned comes from the topic, or is learned anew.
+TEST_F(NewestCheckpoint, ADaemonWithoutAReadableOneBeginsAnew) {
+  put("learner-000000007", "damaged");
+  const auto store = state::Store::open(*config_.schema, config_.store);
+  ASSERT_TRUE(store.ok()) << store.status().to_string();
+  LearnerCheckpoints checkpoints(config_, **store);
+  EmptyReader reader;
+  const auto learner = checkpoints.start(reader);
+  ASSERT_TRUE(learner.ok()) << learner.status().to_string();
+  EXPECT_EQ((*learner)->current()->steps(), 0);
+  ASSERT_TRUE(checkpoints.save(**learner).ok());
+  EXPECT_TRUE((*store)->checkpoint("learner-000000008").ok()) << "the numbers go on after the damaged one";
+  EXPECT_TRUE(open_newest_checkpoint(config_).ok());
+}
+
 }  // namespace
 }  // namespace lacuna::daemon
