@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
 #include "state/records/hash.h"
 #include "state/records/scale.h"

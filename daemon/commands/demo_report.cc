@@ -8,7 +8,6 @@
 #include <cstdio>
 
 #include "daemon/pipeline/stage_timer.h"
-#include "state/patient.h"
 #include "state/records/scale.h"
 
 namespace lacuna::daemon {
@@ -272,11 +271,14 @@ bool DemoReport::reads_wrong(FeatureId feature, Time time) const {
   });
 }
 
-/// An alert is true when it names the fault's own subject and an onset while the fault was on, however late it comes. Values that are
-/// off show in several ways.
+double DemoReport::promised_hours(const Fault& fault) { return fault.ground.by_model ? kShiftDelayHours : kOutageDelayHours; }
+
+/// An alert is true when it names the fault's own subject and an onset before the fault ended, and comes no later after that than a
+/// promised one would after the begin. Values that are off show in several ways.
 bool DemoReport::tells_of(const Alert& a, const Fault& fault) {
   const bool kind = fault.kind == "missingness" ? a.kind == fault.kind : a.kind != "missingness";
-  return kind && a.subject == fault.subject && a.detected >= fault.from && a.since < fault.until;
+  const Millis limit = std::chrono::duration_cast<Millis>(std::chrono::duration<double, std::ratio<3600>>(promised_hours(fault)));
+  return kind && a.subject == fault.subject && a.detected >= fault.from && a.since < fault.until && a.detected <= fault.until + limit;
 }
 
 /// The earliest: what is read from one partition may have happened after what another one is yet to bring.
@@ -322,7 +324,7 @@ void DemoReport::judge_comparison(Verdicts& verdicts) const {
 void DemoReport::judge_faults(Verdicts& verdicts) const {
   for (const Fault& f : faults_) {
     const std::optional<Time> found = detected(f);
-    const double limit = f.ground.by_model ? kShiftDelayHours : kOutageDelayHours;
+    const double limit = promised_hours(f);
     const double delay = found ? hours_between(f.from, *found) : 0;
     verdicts.add(why_no_alert(f.ground), found && delay <= limit,
                  found ? fmt::format("{}: alert after {:.1f} h", f.description, delay) : fmt::format("{}: no alert", f.description),

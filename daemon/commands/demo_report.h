@@ -68,6 +68,7 @@ class DemoReport {
   void look(const Progress& progress);
   std::string table(const Progress& progress) const;
   bool reads_wrong(FeatureId feature, Time time) const;
+  static double promised_hours(const Fault& fault);  ///< from its begin to its alert
   static bool tells_of(const Alert& alert, const Fault& fault);
   class Verdicts;
   void judge_comparison(Verdicts& verdicts) const;

@@ -1,7 +1,6 @@
 #include "daemon/pipeline/batch.h"
 
 #include <algorithm>
-#include <cmath>
 #include <deque>
 
 #include "daemon/pipeline/alert_response.h"
