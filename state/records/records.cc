@@ -1,6 +1,21 @@
 #include "state/records/records.h"
 
+#include <algorithm>
+#include <array>
+
 namespace lacuna {
+
+namespace {
+constexpr std::array<std::string_view, 5> kResultStatusNames{"final", "preliminary", "corrected", "entered_in_error", "cancelled"};
+}  // namespace
+
+std::string_view to_string(ResultStatus status) { return kResultStatusNames.at(static_cast<std::size_t>(status)); }
+
+std::optional<ResultStatus> parse_result_status(std::string_view name) {
+  const auto at = std::find(kResultStatusNames.begin(), kResultStatusNames.end(), name);
+  if (at == kResultStatusNames.end()) return std::nullopt;
+  return static_cast<ResultStatus>(at - kResultStatusNames.begin());
+}
 
 std::string_view to_string(ImputationReason reason) {
   switch (reason) {

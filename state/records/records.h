@@ -31,9 +31,26 @@ struct AttributeValue {
   friend bool operator==(const AttributeValue&, const AttributeValue&) = default;
 };
 
+/// Which of two reports of one result is the newer. Those of one result are all of one kind.
+struct Revision {
+  enum class Kind : std::uint8_t { none, number, time };
+  Kind kind = Kind::none;
+  double value = 0;  ///< a number, or milliseconds since 1970; no meaning with Kind::none
+  friend bool operator==(const Revision&, const Revision&) = default;
+};
+
+/// What a laboratory or a record says of a result. The last two withdraw it.
+enum class ResultStatus : std::uint8_t { final, preliminary, corrected, entered_in_error, cancelled };
+std::string_view to_string(ResultStatus status);
+std::optional<ResultStatus> parse_result_status(std::string_view name);
+constexpr bool withdraws(ResultStatus s) { return s == ResultStatus::entered_in_error || s == ResultStatus::cancelled; }
+
+/// What an event says about a person instead of what was measured.
+enum class PersonChange : std::uint8_t { none, merge, forget };
+
 /// One observation of one modality of one patient at one clinical time. `modality` is kNoModality for an event that
-/// only carries attributes (an admission). `values` holds each feature at most once, all of that modality; of a modality that
-/// is not tabular an event has a payload instead.
+/// carries no values: attributes alone (an admission), a withdrawal, what is said of the person or the stay. `values` holds each feature
+/// at most once, all of that modality; of a modality that is not tabular an event has a payload instead.
 struct Event {
   std::string event_id;
   std::string patient_id;
@@ -43,6 +60,13 @@ struct Event {
   std::vector<FeatureValue> values;
   std::vector<AttributeValue> attributes;
   PayloadRef payload{};
+  std::string result_id{};  ///< the fact that this event reports; empty: the event is a fact of its own
+  Revision revision{};      ///< of that fact; without one the later in the partition holds
+  ResultStatus status = ResultStatus::final;
+  PersonChange person = PersonChange::none;
+  std::string merged_into{};  ///< PersonChange::merge: the patient who goes on
+  bool stay_ends = false;     ///< a discharge
+  std::string stay_site{};    ///< a transfer: where the patient goes; empty: none
   friend bool operator==(const Event&, const Event&) = default;
 };
 

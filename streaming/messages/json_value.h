@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "state/records/units.h"
 #include "streaming/messages/schema_index.h"
-#include "streaming/messages/units.h"
 
 // The pieces of strict JSON that events and snapshots share. simdjson's on-demand parser validates only what is visited,
 // so every function here visits all it is given, the members nobody wants included. Private to streaming/.

@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "state/records/units.h"
 #include "streaming/messages/encoders.h"
 #include "streaming/messages/event_decoder.h"
-#include "streaming/messages/units.h"
 #include "tests/unit/streaming/messages/message_fixture.h"
 
 namespace lacuna::streaming {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "streaming/messages/units.h"
+#include "state/records/units.h"
 
-namespace lacuna::streaming {
+namespace lacuna {
 namespace {
 
 double convert(const char* feature, double value, const char* from, const char* to) {
@@ -137,4 +137,4 @@ TEST(Units, ThereAndBackAndByAnyDetour) {
 }
 
 }  // namespace
-}  // namespace lacuna::streaming
+}  // namespace lacuna

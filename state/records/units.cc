@@ -1,4 +1,4 @@
-#include "streaming/messages/units.h"
+#include "state/records/units.h"
 
 #include <array>
 #include <cmath>
@@ -13,7 +13,7 @@
 
 #include "state/records/schema.h"
 
-namespace lacuna::streaming {
+namespace lacuna {
 
 namespace {
 
@@ -333,4 +333,4 @@ std::optional<UnitConversion> unit_conversion(std::string_view feature, std::str
   return conversion;
 }
 
-}  // namespace lacuna::streaming
+}  // namespace lacuna

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string_view>
 
-namespace lacuna::streaming {
+namespace lacuna {
 
 /// value x factor + offset takes a value in `from` to `to`; empty when the conversion is not known. UCUM codes,
 /// case-sensitive. Amount-to-mass conversions depend on the substance and are known for named features only
@@ -14,4 +14,4 @@ struct UnitConversion {
 };
 std::optional<UnitConversion> unit_conversion(std::string_view feature, std::string_view from, std::string_view to);
 
-}  // namespace lacuna::streaming
+}  // namespace lacuna
