@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "model/predictive/carried.h"
 #include "state/records/bytes.h"
 #include "state/records/stored_version.h"
 
@@ -86,10 +87,14 @@ Calibrator::Calibrator(const Schema& schema, double level) : level_(level) {
     lows_.push_back(f.low);
     highs_.push_back(f.high);
   }
+  cells_.assign(likelihoods_.size() * kRecencyCount, fresh_cell());
+}
+
+Calibrator::Cell Calibrator::fresh_cell() const {
   Cell cell;
-  cell.low.radius.fill(normal_quantile((1 + level) / 2));
+  cell.low.radius.fill(normal_quantile((1 + level_) / 2));
   cell.high = cell.low;
-  cells_.assign(likelihoods_.size() * kRecencyCount, cell);
+  return cell;
 }
 
 Calibrator::~Calibrator() = default;
@@ -144,13 +149,14 @@ std::string Calibrator::save() const {
   return out.take();
 }
 
-Status Calibrator::load(std::string_view bytes) {
+Status Calibrator::load(std::string_view bytes, const SchemaMapping* grown) {
   ByteReader in(bytes);
   LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "calibration"));
   const bool same_level = in.get<double>() == level_;
   const auto count = in.get<std::uint64_t>();
-  if (in.ok() && count != cells_.size()) return {Code::unsupported, "calibration: made for another schema"};
-  std::vector<Cell> cells(cells_.size());
+  const std::size_t expected = grown != nullptr ? grown->from_feature_count() * kRecencyCount : cells_.size();
+  if (in.ok() && count != expected) return {Code::unsupported, "calibration: made for another schema"};
+  std::vector<Cell> cells(expected);
   bool finite = true;
   for (Cell& cell : cells) {
     cell.updates = in.get<std::uint64_t>();
@@ -159,6 +165,7 @@ Status Calibrator::load(std::string_view bytes) {
     }
   }
   if (!in.ok() || !in.at_end() || !finite) return {Code::corrupt, "calibration: wrong length or not finite"};
+  if (grown != nullptr) cells = carried(cells, *grown, kRecencyCount, fresh_cell());
   if (same_level) cells_ = std::move(cells);  // quantiles of one level say nothing about another's
   return {};
 }

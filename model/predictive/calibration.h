@@ -8,6 +8,7 @@
 #include "model/predictive/predictive.h"
 #include "model/predictive/recency.h"
 #include "state/records/schema.h"
+#include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 
 namespace lacuna::model {
@@ -43,11 +44,14 @@ class Calibrator {
 
   std::string save() const;
   /// Left as it was when corrupt, unsupported (another version or schema), or, which is ok, saved under another level: the level is a
-  /// setting, and calibration for a new one begins anew.
-  Status load(std::string_view bytes);
+  /// setting, and calibration for a new one begins anew. `grown`: the bytes were written under another schema, from which this leads to
+  /// the present one; null: under this one. Radii are of normal scores, which no unit and no range changes: all features that stay go
+  /// on, but for those of which a class has another place.
+  Status load(std::string_view bytes, const SchemaMapping* grown = nullptr);
 
  private:
   struct Cell;
+  Cell fresh_cell() const;
   double level_;
   std::vector<Likelihood> likelihoods_;
   std::vector<double> lows_, highs_;

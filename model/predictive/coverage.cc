@@ -1,6 +1,7 @@
 #include "model/predictive/coverage.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace lacuna::model {
 
@@ -19,6 +20,13 @@ void Coverage::add(bool held, bool held_centrally, double value) {
   if (count < kCoverageWindow) return;
   least = count == kCoverageWindow ? in_window : std::min(least, in_window);
   most = count == kCoverageWindow ? in_window : std::max(most, in_window);
+}
+
+void Coverage::another_unit() {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  const bool single = single_valued() || lowest > highest;
+  lowest = single ? kInfinity : -kInfinity;
+  highest = -lowest;
 }
 
 }  // namespace lacuna::model

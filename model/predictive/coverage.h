@@ -14,12 +14,15 @@ inline constexpr std::size_t kCoverageWindow = 500;
 struct Coverage {
   std::uint64_t count = 0, covered = 0;
   std::uint64_t central = 0;       ///< how often the model's own central interval held, before calibration, by the randomised PIT
-  double lowest = 0, highest = 0;  ///< of the values, on any one scale; no meaning when count is 0
+  double lowest = 0, highest = 0;  ///< of the values, on any one scale (see another_unit); no meaning when count is 0
   std::array<std::uint64_t, (kCoverageWindow + 63) / 64> window{};  ///< of the newest values, a bit each, as a ring
   std::uint64_t in_window = 0;                                      ///< of these, how many were covered
   std::uint64_t least = 0, most = 0;  ///< covered in the worst and the best window; no meaning before there is one
 
   void add(bool held, bool held_centrally, double value);
+  /// What comes is on another scale than what came. Whether all were the same is still known when they were not; else it is of those
+  /// that come.
+  void another_unit();
 
   bool has_window() const { return count >= kCoverageWindow; }
   double ratio() const { return share(covered, count); }

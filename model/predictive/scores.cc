@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "model/predictive/carried.h"
 #include "state/records/bytes.h"
 #include "state/records/stored_version.h"
 
@@ -140,15 +141,22 @@ std::string ScoreBoard::save() const {
   return out.take();
 }
 
-Status ScoreBoard::load(std::string_view bytes) {
+Status ScoreBoard::load(std::string_view bytes, const SchemaMapping* grown) {
   ByteReader in(bytes);
   LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "scores"));
   const auto count = in.get<std::uint64_t>();
-  if (in.ok() && count != rows_.size()) return {Code::unsupported, "scores: made for another schema"};
-  std::vector<Row> rows(rows_.size());
+  const std::size_t expected = grown != nullptr ? grown->from_feature_count() : rows_.size();
+  if (in.ok() && count != expected) return {Code::unsupported, "scores: made for another schema"};
+  std::vector<Row> rows(expected);
   const auto get = [&in]<typename T>(T& field) { field = in.get<T>(); };
   for (Row& row : rows) each_field(row, get);
   if (!in.ok() || !in.at_end()) return {Code::corrupt, "scores: wrong length"};
+  if (grown != nullptr) {
+    rows = carried(rows, *grown, 1, Row{});
+    for (FeatureId f = 0; f < rows.size(); ++f) {
+      if (const auto& field = grown->features()[f]; field && !field->same_unit()) rows[f].intervals.another_unit();
+    }
+  }
   rows_ = std::move(rows);
   return {};
 }

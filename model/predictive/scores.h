@@ -10,6 +10,7 @@
 #include "model/predictive/coverage.h"
 #include "state/records/scale.h"
 #include "state/records/schema.h"
+#include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 
 namespace lacuna::model {
@@ -74,8 +75,10 @@ class ScoreBoard {
   /// The same over the recent window (rmse, width and unseen are 0).
   Summary recent() const;
   std::string save() const;
-  /// Left as it was when corrupt or unsupported (another version or schema).
-  Status load(std::string_view bytes);
+  /// Left as it was when corrupt or unsupported (another version or schema). `grown`: the bytes were written under another schema, from
+  /// which this leads to the present one; null: under this one. All features that stay go on, whatever the unit, since scores are in
+  /// standard deviations; but for those of which a class has another place: what errors of classes are told in.
+  Status load(std::string_view bytes, const SchemaMapping* grown = nullptr);
 
  private:
   double decay_;
