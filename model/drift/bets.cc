@@ -72,6 +72,11 @@ void Forecasts::gains(std::size_t category, std::span<const double> expected, st
 
 void Forecasts::reset() { std::fill(counts_.begin(), counts_.end(), 0.0f); }
 
+void Forecasts::reorder(std::span<const std::size_t> from) {
+  const std::vector<float> was = counts_;
+  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] = was[i / categories_ * categories_ + from[i % categories_]];
+}
+
 void Forecasts::save(ByteWriter& out) const {
   for (const float c : counts_) out.put(c);
 }

@@ -60,6 +60,8 @@ class Forecasts {
   /// baseline and the upper bound on its probabilities.
   void gains(std::size_t category, std::span<const double> expected, std::span<const double> high, std::span<double> gains);
   void reset();
+  /// The same categories in another order: from[j] is where the one at j was.
+  void reorder(std::span<const std::size_t> from);
   void save(ByteWriter& out) const;
   void load(ByteReader& in);
 

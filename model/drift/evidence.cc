@@ -33,6 +33,8 @@ double Evidence::log_value() const { return std::log(std::max(value(), kGainMin)
 
 void Evidence::reset() { std::fill(stakes_.begin(), stakes_.end(), 0.0); }
 
+void Evidence::reorder(std::span<const std::size_t> from) { stakes_ = reordered(stakes_, from); }
+
 void Evidence::save(ByteWriter& out) const {
   for (const double stake : stakes_) out.put(stake);
 }

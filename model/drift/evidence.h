@@ -8,6 +8,15 @@
 
 namespace lacuna::drift {
 
+/// values[from[i]] for each i.
+template <typename Values>
+Values reordered(const Values& values, std::span<const std::size_t> from) {
+  Values out;
+  out.reserve(from.size());
+  for (const std::size_t i : from) out.push_back(values[i]);
+  return out;
+}
+
 /// A Shiryaev-Roberts mixture e-detector (Shin, Ramdas and Rinaldo, arXiv 2203.03532, section 4). Each of K bets turns an
 /// outcome into a gain L_k >= 0 with E[L_k | past] <= 1 while nothing has changed; R_k = (1 + R_k) L_k starts a new unit stake
 /// at each step. With weights that sum to 1, value() = sum of weight_k R_k, minus the number of steps, has no upward drift, hence
@@ -30,6 +39,8 @@ class Evidence {
   double share(std::size_t bet) const { return weights_[bet] * stakes_[bet]; }
   std::size_t size() const { return stakes_.size(); }
   void reset();
+  /// The same bets in another order: from[k] is where the one at k was.
+  void reorder(std::span<const std::size_t> from);
 
   void save(ByteWriter& out) const;
   void load(ByteReader& in);

@@ -83,9 +83,10 @@ void MissingnessMatrix::save(ByteWriter& out) const {
   }
 }
 
-bool MissingnessMatrix::load(ByteReader& in) {
+bool MissingnessMatrix::load(ByteReader& in, const SchemaMapping* grown) {
   std::map<std::int32_t, Sites> weeks;
-  if (in.get<std::uint32_t>() != modalities_.size()) return false;
+  const std::size_t modalities = grown != nullptr ? grown->from_modality_count() : modalities_.size();
+  if (in.get<std::uint32_t>() != modalities) return false;
   const auto week_count = in.get<std::uint32_t>();
   if (week_count > kWeeks) return false;
   for (std::uint32_t w = 0; w < week_count && in.ok(); ++w) {
@@ -94,9 +95,13 @@ bool MissingnessMatrix::load(ByteReader& in) {
     if (site_count > kSites + 1) return false;
     for (std::uint32_t s = 0; s < site_count && in.ok(); ++s) {
       PatientHours& counts = sites[in.get_text()];
-      counts.resize(modalities_.size() + 1);
+      counts.resize(modalities + 1);
       for (std::uint32_t& n : counts) n = in.get<std::uint32_t>();
       if (std::any_of(counts.begin() + 1, counts.end(), [&](std::uint32_t n) { return n > counts[0]; })) return false;
+      if (grown == nullptr) continue;
+      PatientHours here{counts[0]};
+      for (const auto& from : grown->modalities()) here.push_back(from ? counts[*from + 1] : 0);
+      counts = std::move(here);
     }
   }
   if (!in.ok() || weeks.size() != week_count) return false;

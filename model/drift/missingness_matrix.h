@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "state/records/bytes.h"
+#include "state/records/schema_mapping.h"
 #include "state/records/time.h"
 
 namespace lacuna::drift {
@@ -38,8 +39,9 @@ class MissingnessMatrix {
   std::vector<Row> rows() const;
 
   void save(ByteWriter& out) const;
-  /// False, and left as it was, when the bytes are not what save() wrote for as many modalities.
-  [[nodiscard]] bool load(ByteReader& in);
+  /// False, and left as it was, when the bytes are not what save() wrote for as many modalities. `grown`: leads here from the schema
+  /// that they were written under; null: this one. Of a modality that is new nothing had arrived.
+  [[nodiscard]] bool load(ByteReader& in, const SchemaMapping* grown = nullptr);
 
  private:
   /// [0]: patient-hours; [1 + m]: those with modality m.

@@ -90,6 +90,19 @@ void MixSubject::update(std::size_t category, Time at, Time now, std::uint16_t s
   refresh();
 }
 
+void MixSubject::reorder(std::span<const std::size_t> from) {
+  for (auto* values : {&counts_, &recent_}) *values = reordered(*values, from);
+  if (!alarmed_.empty()) alarmed_ = reordered(alarmed_, from);
+  forecasts_.reorder(from);
+  std::vector<std::size_t> bets(kForecasts);
+  std::iota(bets.begin(), bets.end(), std::size_t{0});
+  for (const std::size_t j : from) {
+    for (std::size_t k = 0; k < kRateBets; ++k) bets.push_back(kForecasts + kRateBets * j + k);
+  }
+  reorder_bets(bets);
+  refresh();
+}
+
 std::vector<double> MixSubject::shares() const {
   std::vector<double> out = recent_;
   const double seen = std::accumulate(out.begin(), out.end(), 0.0);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ class MixSubject final : public Subject {
   /// `of`: for people, what has the class: "stays".
   MixSubject(SubjectSpec spec, MonitorContext& shared, std::string_view of, std::vector<std::string> classes);
   void update(std::size_t category, Time at, Time now, std::uint16_t site);
+  /// The same classes in another order: from[j] is where the one at j was.
+  void reorder(std::span<const std::size_t> from);
 
  private:
   /// The baseline, and the upper bounds on its probabilities.

@@ -76,7 +76,7 @@ struct Monitor::Impl {
   void close_scored_hour(Patient& patient, std::span<const std::optional<float>> attributes, Time now);
   std::uint16_t site_index(std::string_view site);
   std::string save() const;
-  Status load(std::string_view bytes);
+  Status load(std::string_view bytes, const SchemaMapping* grown);
 
   const Schema schema;
   MonitorContext shared;
@@ -366,11 +366,13 @@ std::string Monitor::Impl::save() const {
 }
 
 // Into a fresh object; what is half-read is thrown away with it.
-Status Monitor::Impl::load(std::string_view bytes) {
+Status Monitor::Impl::load(std::string_view bytes, const SchemaMapping* grown) {
+  if (grown != nullptr && grown->identity()) grown = nullptr;
   ByteReader in(bytes);
   LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "monitor"));
   const auto fingerprint = in.get<std::uint64_t>();
-  if (in.ok() && fingerprint != schema.fingerprint()) return {Code::unsupported, "monitor: made for another schema"};
+  if (in.ok() && (fingerprint == schema.fingerprint()) != (grown == nullptr))
+    return {Code::unsupported, "monitor: made for another schema"};
   const Status corrupt(Code::corrupt, "monitor: not what was written");
   for (Time* t : {&watermark, &newest}) *t = Time(Millis(in.get<std::int64_t>()));
   for (std::int64_t& h : feed) h = in.get<std::int64_t>();
@@ -379,18 +381,21 @@ Status Monitor::Impl::load(std::string_view bytes) {
   if (site_count < 1 || site_count > kSitesMax) return corrupt;
   shared.sites.clear();
   for (std::uint32_t i = 0; i < site_count; ++i) shared.sites.push_back(in.get_text());
-  if (!matrix.load(in) || !registry.load(in)) return corrupt;
+  if (!matrix.load(in, grown) || !registry.load(in, grown, newest)) return corrupt;
+  // What was about to be said comes before what is no longer watched.
+  const std::vector<Alert> resolved = std::exchange(shared.pending, {});
   const auto pending_count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in));
-  if (!in.ok() || !patients.load(in)) return corrupt;
+  shared.pending.insert(shared.pending.end(), resolved.begin(), resolved.end());
+  if (!in.ok() || !patients.load(in, grown)) return corrupt;
   return in.ok() && in.at_end() ? Status() : corrupt;
 }
 
 std::string Monitor::save() const { return impl_->save(); }
 
-Status Monitor::load(std::string_view bytes) {
+Status Monitor::load(std::string_view bytes, const SchemaMapping* grown) {
   auto fresh = std::make_unique<Impl>(impl_->schema, impl_->shared.options);
-  LACUNA_RETURN_IF_ERROR(fresh->load(bytes));
+  LACUNA_RETURN_IF_ERROR(fresh->load(bytes, grown));
   impl_ = std::move(fresh);
   return {};
 }

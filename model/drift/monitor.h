@@ -12,6 +12,7 @@
 #include "model/drift/options.h"
 #include "model/drift/subject.h"
 #include "state/records/records.h"
+#include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 
 // Drift and missingness alarms (docs/drift.md). Reads arrivals, scores and codes, not messages. No LibTorch.
@@ -85,8 +86,20 @@ class Monitor {
   std::vector<MissingnessMatrix::Row> missingness() const;
 
   std::string save() const;
-  /// Left as it was when corrupt or unsupported (another version or schema). Options are the ones given at construction.
-  Status load(std::string_view bytes);
+  /// Left as it was when corrupt or unsupported (another version or schema). Options are the ones given at construction. `grown`: the
+  /// bytes were written under another schema, from which this leads to the present one; null: under this one.
+  ///
+  /// What stays under another schema, by name: every subject of a modality, feature, group or attribute that stays, and those of the
+  /// stream and the codes, with baseline, evidence, alert and mute; the present patients; the matrix. Of another unit all stays, since
+  /// scores and errors are in standard deviations; the moments that standardise first values are converted. Begun anew, with their
+  /// learning period, under their name and with their mute:
+  /// - all of a feature that counts as new, for its likelihood or its unit;
+  /// - `distribution` of a log_normal feature in another unit: its moments are on log(1 + value), where a factor is no factor;
+  /// - `mix` of classes of which some are new or gone; in another order they go on;
+  /// - `pattern`, when modalities are new or gone, or others are among the first PatternSubject::kModalitiesMax.
+  /// An open alert of what begins anew or is gone is resolved as accepted and is among the next alerts taken; so is one of a kind that
+  /// is no longer watched.
+  Status load(std::string_view bytes, const SchemaMapping* grown = nullptr);
 
  private:
   struct Impl;

@@ -1,6 +1,8 @@
 #include "model/drift/patients.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "state/records/hash.h"
 
@@ -8,6 +10,9 @@ namespace lacuna::drift {
 namespace {
 
 constexpr Millis kAbsenceMax = std::chrono::hours(12);
+// In stored order.
+constexpr std::array<Set Patient::*, 6> kSets = {&Patient::seen,  &Patient::in_last_panel, &Patient::scored,
+                                                 &Patient::known, &Patient::missed,        &Patient::missed_before};
 
 }  // namespace
 
@@ -20,11 +25,11 @@ void put_bit(Set& set, std::size_t i, bool value) {
   set[i / 64] = value ? set[i / 64] | bit : set[i / 64] & ~bit;
 }
 
-Patient Patients::fresh() const {
+Patient Patients::fresh(std::size_t modalities, std::size_t features) {
   Patient p;
-  p.past.resize(modalities_);
-  p.scores.resize(features_);
-  for (Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) set->resize(words());
+  p.past.resize(modalities);
+  p.scores.resize(features);
+  for (const auto set : kSets) (p.*set).resize((features + 63) / 64);
   return p;
 }
 
@@ -37,7 +42,7 @@ Patient* Patients::find(std::string_view id, Time time) {
   }
   if (found != by_hash_.end()) return &found->second;
   if (by_hash_.size() >= kPatientsMax) return nullptr;
-  Patient& p = by_hash_.emplace(key, fresh()).first->second;
+  Patient& p = by_hash_.emplace(key, fresh(modalities_, features_)).first->second;
   p.first = p.newest = time;
   p.open_hour = hour_of(time) + 1;
   return &p;
@@ -77,8 +82,8 @@ void Patients::save(ByteWriter& out) const {
       out.put(s.error);
       out.put(s.count);
     }
-    for (const Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
-      for (const std::uint64_t word : *set) out.put(word);
+    for (const auto set : kSets) {
+      for (const std::uint64_t word : p.*set) out.put(word);
     }
     for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
     out.put(p.hours_scored);
@@ -86,42 +91,75 @@ void Patients::save(ByteWriter& out) const {
   }
 }
 
-bool Patients::load(ByteReader& in) {
+bool Patients::load(ByteReader& in, const SchemaMapping* grown) {
   by_hash_.clear();
   const auto count = in.get<std::uint32_t>();
   if (!in.ok() || count > kPatientsMax) return false;
   for (std::uint32_t i = 0; i < count; ++i) {
-    Patient& p = by_hash_.emplace(in.get<std::uint64_t>(), fresh()).first->second;
-    for (Time* t : {&p.first, &p.newest}) *t = Time(Millis(in.get<std::int64_t>()));
-    p.site = in.get<std::uint16_t>();
-    for (std::int64_t* v : {&p.hours, &p.open_hour, &p.scored_hour}) *v = in.get<std::int64_t>();
-    p.open = in.get_all<std::uint64_t>();
-    if (!in.ok() || p.open.size() > kOpenHoursMax) return false;
-    for (Patient::Past& past : p.past) {
-      past.last_hour = in.get<std::int32_t>();
-      past.panel_hour = in.get<std::int32_t>();
-      past.frequency = in.get<float>();
-    }
-    const auto scored = in.get<std::uint32_t>();
-    if (scored > p.scores.size()) return false;
-    for (std::uint32_t s = 0; s < scored; ++s) {
-      const auto f = in.get<std::uint32_t>();
-      if (!in.ok() || f >= p.scores.size()) return false;
-      p.scores[f].z = in.get<float>();
-      p.scores[f].error = in.get<float>();
-      p.scores[f].count = in.get<std::uint8_t>();
-    }
-    for (Set* set : {&p.seen, &p.in_last_panel, &p.scored, &p.known, &p.missed, &p.missed_before}) {
-      for (std::uint64_t& word : *set) word = in.get<std::uint64_t>();
-    }
-    for (float* v : {&p.misses, &p.errors, &p.values, &p.miss_mean, &p.error_mean}) *v = in.get<float>();
-    p.hours_scored = in.get<std::uint8_t>();
-    const auto flags = in.get<std::uint8_t>();
-    p.admitted = (flags & 1) != 0;
-    p.coded = (flags & 2) != 0;
-    if (!in.ok()) return false;
+    const auto key = in.get<std::uint64_t>();
+    Patient p = grown != nullptr ? fresh(grown->from_modality_count(), grown->from_feature_count()) : fresh(modalities_, features_);
+    if (!load(in, p)) return false;
+    by_hash_.emplace(key, grown != nullptr ? carried(std::move(p), *grown) : std::move(p));
   }
   return true;
+}
+
+bool Patients::load(ByteReader& in, Patient& p) {
+  for (Time* t : {&p.first, &p.newest}) *t = Time(Millis(in.get<std::int64_t>()));
+  p.site = in.get<std::uint16_t>();
+  for (std::int64_t* v : {&p.hours, &p.open_hour, &p.scored_hour}) *v = in.get<std::int64_t>();
+  p.open = in.get_all<std::uint64_t>();
+  if (!in.ok() || p.open.size() > kOpenHoursMax) return false;
+  // The hours from there to the newest event are closed one by one.
+  const std::int64_t newest = hour_of(p.newest);
+  if (p.open_hour < newest - static_cast<std::int64_t>(kOpenHoursMax) || p.open_hour > newest + 1) return false;
+  for (Patient::Past& past : p.past) {
+    past.last_hour = in.get<std::int32_t>();
+    past.panel_hour = in.get<std::int32_t>();
+    past.frequency = in.get<float>();
+  }
+  const auto scored = in.get<std::uint32_t>();
+  if (scored > p.scores.size()) return false;
+  for (std::uint32_t s = 0; s < scored; ++s) {
+    const auto f = in.get<std::uint32_t>();
+    if (!in.ok() || f >= p.scores.size()) return false;
+    p.scores[f].z = in.get<float>();
+    p.scores[f].error = in.get<float>();
+    p.scores[f].count = in.get<std::uint8_t>();
+  }
+  for (const auto set : kSets) {
+    for (std::uint64_t& word : p.*set) word = in.get<std::uint64_t>();
+  }
+  for (float* v : {&p.misses, &p.errors, &p.values, &p.miss_mean, &p.error_mean}) *v = in.get<float>();
+  p.hours_scored = in.get<std::uint8_t>();
+  const auto flags = in.get<std::uint8_t>();
+  p.admitted = (flags & 1) != 0;
+  p.coded = (flags & 2) != 0;
+  return in.ok();
+}
+
+/// Of a modality or feature that is new, what is known of one who has just come. Scores are in standard deviations, whatever the unit.
+Patient Patients::carried(Patient there, const SchemaMapping& grown) const {
+  Patient p = fresh(modalities_, features_);
+  for (ModalityId m = 0; m < modalities_; ++m) {
+    if (const auto from = grown.modalities()[m]) p.past[m] = there.past[*from];
+  }
+  for (std::uint64_t& open : there.open) {
+    const std::uint64_t was = std::exchange(open, 0);
+    for (ModalityId m = 0; m < modalities_; ++m) {
+      if (const auto from = grown.modalities()[m]) open |= (was >> *from & 1) << m;
+    }
+  }
+  for (FeatureId f = 0; f < features_; ++f) {
+    const auto& from = grown.features()[f];
+    if (!from) continue;
+    p.scores[f] = there.scores[from->from];
+    for (const auto set : kSets) put_bit(p.*set, f, test_bit(there.*set, from->from));
+  }
+  there.past = std::move(p.past);
+  there.scores = std::move(p.scores);
+  for (const auto set : kSets) there.*set = std::move(p.*set);
+  return there;
 }
 
 }  // namespace lacuna::drift

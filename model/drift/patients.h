@@ -9,6 +9,7 @@
 
 #include "state/records/bytes.h"
 #include "state/records/schema.h"
+#include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
 
@@ -70,12 +71,13 @@ class Patients {
   std::size_t size() const { return by_hash_.size(); }
 
   void save(ByteWriter& out) const;
-  /// False when it is not what was written.
-  bool load(ByteReader& in);
+  /// False when it is not what was written. `grown`: leads here from the schema that it was written under; null: this one.
+  bool load(ByteReader& in, const SchemaMapping* grown = nullptr);
 
  private:
-  Patient fresh() const;
-  std::size_t words() const { return (features_ + 63) / 64; }
+  static Patient fresh(std::size_t modalities, std::size_t features);
+  static bool load(ByteReader& in, Patient& p);
+  Patient carried(Patient there, const SchemaMapping& grown) const;
   std::size_t modalities_, features_;
   std::unordered_map<std::uint64_t, Patient> by_hash_;
 };

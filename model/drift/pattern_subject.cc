@@ -83,6 +83,31 @@ void PatternSubject::choose() {
   }
 }
 
+void PatternSubject::reorder(std::span<const std::size_t> from) {
+  const auto moved = [from](std::uint64_t set) {
+    std::uint64_t out = 0;
+    for (std::size_t m = 0; m < from.size(); ++m) out |= (set >> from[m] & 1) << m;
+    return out;
+  };
+  std::map<std::uint64_t, std::size_t> pair_of;  // where the pair is that is this set now
+  for (std::size_t i = 0; i < pairs_; ++i) pair_of[moved(indicators_[i].set)] = i;
+  std::vector<std::size_t> places, bets;
+  const std::size_t n = std::min(modalities_.size(), kModalitiesMax);
+  for (std::size_t a = 0; a < n; ++a) {
+    for (std::size_t b = a + 1; b < n; ++b) places.push_back(pair_of.at(std::uint64_t{1} << a | std::uint64_t{1} << b));
+  }
+  for (std::size_t i = pairs_; i < indicators_.size(); ++i) places.push_back(i);
+  for (const std::size_t i : places) {
+    for (std::size_t k = 0; k < kRateBets; ++k) bets.push_back(i * kRateBets + k);
+  }
+  indicators_ = reordered(indicators_, places);
+  for (Indicator& i : indicators_) i.set = moved(i.set), i.given = moved(i.given);
+  std::map<std::uint64_t, std::uint32_t> seen;
+  for (const auto& [set, count] : seen_) seen[moved(set)] += count;
+  seen_ = std::move(seen);
+  reorder_bets(bets);
+}
+
 Bounds PatternSubject::independent(const Indicator& indicator, bool whole, const std::vector<Bounds>& rates,
                                    const std::vector<Logs>& logs) const {
   if (!whole) return rates[static_cast<std::size_t>(std::countr_zero(indicator.set & ~indicator.given))];
@@ -222,13 +247,16 @@ void PatternSubject::save_baseline(ByteWriter& out) const {
 }
 
 void PatternSubject::load_baseline(ByteReader& in) {
-  for (Indicator& i : indicators_) {
-    const std::uint64_t all = modalities_.size() < 64 ? (std::uint64_t{1} << modalities_.size()) - 1 : ~std::uint64_t{0};
-    i.set = in.get<std::uint64_t>() & all;
+  forget_baseline();  // a pair is what its place says, whatever the bytes do
+  const std::uint64_t all = modalities_.size() < 64 ? (std::uint64_t{1} << modalities_.size()) - 1 : ~std::uint64_t{0};
+  for (std::size_t k = 0; k < indicators_.size(); ++k) {
+    Indicator& i = indicators_[k];
+    const auto set = in.get<std::uint64_t>() & all;
+    if (whole(k)) i.set = set;
     i.given = in.get<std::uint64_t>() & i.set;
+    if (i.given == i.set) i.given = 0;
     for (float* v : {&i.updates, &i.hits, &i.expected, &i.recent, &i.recent_expected}) *v = in.get<float>();
   }
-  seen_.clear();
   const auto count = std::min<std::size_t>(in.get<std::uint32_t>(), kSeenMax);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     const auto set = in.get<std::uint64_t>();

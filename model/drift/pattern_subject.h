@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ class PatternSubject final : public Subject {
   /// `arrived`: set of modalities; `rates[m]`: of m's arrival for this patient and hour; `suspicious`: modalities whose arrivals
   /// are themselves in doubt: nothing is said of what they are part of.
   void update(std::uint64_t arrived, const std::vector<Bounds>& rates, std::uint64_t suspicious, Time at, Time now, std::uint16_t site);
+  /// The same modalities in another order: from[m] is where the one at m was. Those of which pairs are watched must stay the same.
+  void reorder(std::span<const std::size_t> from);
 
  private:
   struct Indicator {

@@ -299,4 +299,29 @@ Alert load_alert(ByteReader& in) {
   return a;
 }
 
+// The length of what comes first depends on what was watched, so this goes from the end: an alert, if there is one, begins with
+// its id and is the last thing; before it come whether there is one, and the times.
+std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name) {
+  constexpr std::size_t kFromMuted = 5 * sizeof(std::int64_t);  // to the end of the times
+  const std::size_t id = bytes.find(name + "@");
+  const bool open = id != std::string_view::npos;
+  const std::size_t before = open ? sizeof(std::uint32_t) + 1 : 1, end = open ? id : bytes.size();
+  if (end < before + kFromMuted) return std::nullopt;
+  ByteReader in(bytes.substr(end - before - kFromMuted));
+  SubjectRemains out;
+  out.muted_until = Time(Millis(in.get<std::int64_t>()));
+  for (std::size_t i = sizeof(std::int64_t); i < kFromMuted; i += sizeof(std::int64_t)) in.get<std::int64_t>();
+  if (in.get<std::uint8_t>() != (open ? 1 : 0)) return std::nullopt;
+  if (open) out.alert = load_alert(in);
+  if (!in.ok() || !in.at_end()) return std::nullopt;
+  return out;
+}
+
+Alert no_longer_watched(Alert a, Time now) {
+  a.state = AlertState::resolved;
+  a.resolution = Resolution::accepted;
+  a.summary = a.subject + ": no longer watched as before, from " + format_rfc3339(now) + "; it was: " + a.summary;
+  return a;
+}
+
 }  // namespace lacuna::drift

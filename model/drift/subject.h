@@ -98,6 +98,7 @@ class Subject {
   bool observe(const Outcome& outcome);
   /// The bet that has gained most.
   std::size_t leader() const;
+  void reorder_bets(std::span<const std::size_t> from) { evidence_.reorder(from); }
   const Evidence& evidence() const { return evidence_; }
   Onset::Since since() const { return onset_.estimate(); }
   std::uint64_t updates() const { return updates_; }
@@ -145,5 +146,15 @@ class Subject {
 
 void save_alert(const Alert& alert, ByteWriter& out);
 Alert load_alert(ByteReader& in);
+
+/// What is left of a subject that is no longer watched, or that begins anew: of its bytes, what does not depend on what was watched.
+struct SubjectRemains {
+  Time muted_until = Time::min();
+  std::optional<Alert> alert;  ///< open
+};
+/// `name`: "kind/subject". Empty when the bytes are not what a subject of this name wrote.
+std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name);
+/// An open alert whose subject is gone, resolved at `now`: else nobody would ever resolve it.
+Alert no_longer_watched(Alert alert, Time now);
 
 }  // namespace lacuna::drift

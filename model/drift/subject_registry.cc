@@ -32,6 +32,32 @@ Baseline::Options cells(std::size_t count, Baseline::Slack slack, double floor, 
   return {std::vector<std::uint8_t>(count, 0), slack, floor, design_effect, false};
 }
 
+/// Where each of so many classes was; empty when they are not the same in another order.
+std::optional<std::vector<std::size_t>> order_of(const CarriedField& field, std::size_t classes) {
+  std::vector<std::size_t> from(classes);
+  if (field.classes.size() != classes) return std::nullopt;
+  for (std::size_t there = 0; there < classes; ++there) {
+    if (!field.classes[there]) return std::nullopt;
+    from[*field.classes[there]] = there;
+  }
+  return from;
+}
+
+/// Where each modality was; empty when they are not the same in another order, or others come to be watched in pairs.
+std::optional<std::vector<std::size_t>> order_of_modalities(const SchemaMapping& grown) {
+  std::vector<std::size_t> from;
+  if (grown.modalities().size() != grown.from_modality_count()) return std::nullopt;
+  for (const auto& there : grown.modalities()) {
+    const bool in_pairs = from.size() < PatternSubject::kModalitiesMax;
+    if (!there || (*there < PatternSubject::kModalitiesMax) != in_pairs) return std::nullopt;
+    from.push_back(*there);
+  }
+  return from;
+}
+
+/// Can what is standardised by the moments of a feature's values go on? On a logarithm another unit is no other scale.
+bool linear(Likelihood likelihood) { return likelihood == Likelihood::normal || likelihood == Likelihood::student_t; }
+
 }  // namespace
 
 SubjectRegistry::SubjectRegistry(const Schema& schema, MonitorContext& shared)
@@ -100,10 +126,11 @@ void SubjectRegistry::make_feature_subjects(FeatureId f) {
     distribution_.back() =
         make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true}, "at first sight of a stay", std::size_t{1});
   }
-  for (Subject* s : std::initializer_list<Subject*>{measured_.back(), coverage_.back(), error_.back(), value_.back(), distribution_.back(),
-                                                    classes_.back()}) {
-    own(s);
-  }
+  for (Subject* s : of_feature(f)) own(s);
+}
+
+std::array<Subject*, 6> SubjectRegistry::of_feature(FeatureId f) const {
+  return {measured_[f], coverage_[f], error_[f], value_[f], distribution_[f], classes_[f]};
 }
 
 void SubjectRegistry::make_population_subjects() {
@@ -238,30 +265,90 @@ std::map<SubjectRegistry::Name, Subject*> SubjectRegistry::names() const {
   return out;
 }
 
-bool SubjectRegistry::load(ByteReader& in) {
-  everybody_misses.load(in);
-  everybody_errors.load(in);
-  for (Moments& m : moments_) {
+void SubjectRegistry::load_moments(ByteReader& in, const SchemaMapping* grown) {
+  std::vector<Moments> stored(grown != nullptr ? grown->from_feature_count() : moments_.size());
+  for (Moments& m : stored) {
     for (double* v : {&m.count, &m.mean, &m.squares}) *v = in.get<double>();
   }
+  if (grown == nullptr) {
+    moments_ = std::move(stored);
+    return;
+  }
+  for (FeatureId f = 0; f < moments_.size(); ++f) {
+    const auto& field = grown->features()[f];
+    if (!field || (!field->same_unit() && !linear(schema_.features()[f].likelihood))) continue;
+    const Moments& m = stored[field->from];
+    const auto [factor, offset] = field->unit;
+    moments_[f] = {m.count, factor * m.mean + offset, factor * factor * m.squares};
+  }
+}
+
+/// Of features, classes and modalities that are new under the schema that has grown, of distributions over others than before, and of
+/// what was standardised on a scale that no longer is one.
+std::set<const Subject*> SubjectRegistry::begin_anew(const SchemaMapping& grown) const {
+  std::set<const Subject*> out;
+  for (FeatureId f = 0; f < schema_.feature_count(); ++f) {
+    const auto& field = grown.features()[f];
+    const Feature& feature = schema_.features()[f];
+    if (!field) {
+      for (const Subject* s : of_feature(f)) out.insert(s);
+      continue;
+    }
+    if (!field->same_unit() && !linear(feature.likelihood)) out.insert(distribution_[f]);
+    // Beside other classes a share means something else, and the bets are weighted otherwise.
+    if (!field->classes.empty() && !order_of(*field, feature.categories.size())) out.insert(classes_[f]);
+  }
+  for (std::size_t a = 0; a < groups_.size(); ++a) {
+    const auto& field = grown.attributes()[a];
+    if (!field || (!field->classes.empty() && !order_of(*field, schema_.attributes()[a].categories.size()))) out.insert(admissions_[a]);
+    if (field) continue;
+    for (const auto& [coverage, error] : groups_[a]) out.insert({coverage, error});
+  }
+  if (!order_of_modalities(grown)) out.insert(pattern_);
+  return out;
+}
+
+void SubjectRegistry::reorder(const SchemaMapping& grown, const std::set<const Subject*>& anew) {
+  const auto by_class = [&](MixSubject* mix, const std::optional<CarriedField>& field, std::size_t classes) {
+    if (mix != nullptr && !anew.contains(mix) && !field->classes.empty()) mix->reorder(*order_of(*field, classes));
+  };
+  for (FeatureId f = 0; f < classes_.size(); ++f) by_class(classes_[f], grown.features()[f], schema_.features()[f].categories.size());
+  for (std::size_t a = 0; a < admissions_.size(); ++a) {
+    by_class(admissions_[a], grown.attributes()[a], schema_.attributes()[a].categories.size());
+  }
+  if (pattern_ != nullptr && !anew.contains(pattern_)) pattern_->reorder(*order_of_modalities(grown));
+}
+
+bool SubjectRegistry::load(ByteReader& in, const SchemaMapping* grown, Time now) {
+  everybody_misses.load(in);
+  everybody_errors.load(in);
+  load_moments(in, grown);
   const auto sites = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < sites && in.ok(); ++i) {
     const auto site = in.get<std::uint16_t>();
-    const auto modality = in.get<ModalityId>();
-    if (modality >= schema_.modality_count()) return false;
-    arrivals(modality, site);
+    const auto there = in.get<ModalityId>();
+    if (there >= (grown != nullptr ? grown->from_modality_count() : schema_.modality_count())) return false;
+    if (const auto modality = grown != nullptr ? grown->modality_to(there) : there) arrivals(*modality, site);
   }
   const std::map<Name, Subject*> by_name = names();
+  const std::set<const Subject*> anew = grown != nullptr ? begin_anew(*grown) : std::set<const Subject*>();
   const auto count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
     std::string kind = in.get_text(), subject = in.get_text();
-    const std::string bytes = in.get_text();
+    const std::string bytes = in.get_text(), name = kind + "/" + subject;
     const auto found = by_name.find({std::move(kind), std::move(subject)});
-    if (found == by_name.end()) continue;
+    if (found == by_name.end() || anew.contains(found->second)) {
+      const std::optional<SubjectRemains> left = remains_of(bytes, name);
+      if (!left) return false;
+      if (left->alert) shared_.pending.push_back(no_longer_watched(*left->alert, now));
+      if (found != by_name.end()) found->second->mute(left->muted_until);
+      continue;
+    }
     ByteReader own(bytes);
     found->second->load(own);
     if (!own.ok() || !own.at_end()) return false;
   }
+  if (grown != nullptr) reorder(*grown, anew);
   return in.ok();
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "model/drift/rate_subject.h"
 #include "model/drift/score_subject.h"
 #include "state/records/schema.h"
+#include "state/records/schema_mapping.h"
 
 namespace lacuna::drift {
 
@@ -58,9 +60,10 @@ class SubjectRegistry {
   void each(const std::function<void(const Subject&)>& visit) const;
 
   void save(ByteWriter& out) const;
-  /// By name: subjects that were not watched before begin anew, those that are no longer watched are dropped. False when it is not
-  /// what was written.
-  bool load(ByteReader& in);
+  /// By name: subjects that were not watched before begin anew; of those that are no longer watched, or begin anew under their name, an
+  /// open alert is resolved. `grown`: leads here from the schema that it was written under; null: this one. `now`: clinical time. False
+  /// when it is not what was written.
+  bool load(ByteReader& in, const SchemaMapping* grown, Time now);
 
  private:
   struct Moments {
@@ -77,6 +80,11 @@ class SubjectRegistry {
   T* make(SubjectSpec spec, Arguments&&... arguments);
   RateSubject* make_arrivals(ModalityId modality, const std::string& name);
   void make_feature_subjects(FeatureId feature);
+  /// Some are null.
+  std::array<Subject*, 6> of_feature(FeatureId feature) const;
+  void load_moments(ByteReader& in, const SchemaMapping* grown);
+  std::set<const Subject*> begin_anew(const SchemaMapping& grown) const;
+  void reorder(const SchemaMapping& grown, const std::set<const Subject*>& anew);
   void make_population_subjects();
   bool explained(const Subject& subject) const;
   template <typename T>
