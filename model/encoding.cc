@@ -12,6 +12,14 @@ namespace {
 
 double clamp_input(double value) { return std::clamp(value, -kInputClamp, kInputClamp); }
 
+/// Every class that stays has the number that it had.
+bool same_numbers(const CarriedField& field) {
+  for (std::uint32_t c = 0; c < field.classes.size(); ++c) {
+    if (field.classes[c] && *field.classes[c] != c) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 void Standardiser::Cell::add(double value) {
@@ -27,14 +35,16 @@ void Standardiser::Cell::settle() { sd = count < 2 ? 1.0 : std::max(std::sqrt(sq
 Standardiser::Standardiser(const Schema& schema) : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
   for (const Feature& feature : schema.features()) likelihoods_.push_back(feature.likelihood);
   for (const Modality& modality : schema.modalities()) {
-    slot_of_.push_back(payloads_.size());
-    if (modality.kind != ModalityKind::tabular) payloads_.emplace_back(modality.kind, modality.payload);
+    std::optional<std::size_t>& slot = slot_of_.emplace_back();
+    if (modality.kind == ModalityKind::tabular) continue;
+    slot = payloads_.size();
+    payloads_.emplace_back(modality.kind, modality.payload);
   }
 }
 
 void Standardiser::observe(const Example& example) {
   for (const FeatureValue& v : example.arrived) features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
-  for (const PayloadValue& v : example.arrived_payloads) payloads_[slot_of_[v.modality]].observe(*v.payload);
+  for (const PayloadValue& v : example.arrived_payloads) payloads_[slot_of_[v.modality].value()].observe(*v.payload);
   const auto& known = example.before.attributes;
   for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
     if (known[a]) attributes_[a].add(*known[a]);
@@ -82,6 +92,20 @@ bool Standardiser::load(ByteReader& in) {
   return true;
 }
 
+void Standardiser::carry(const Standardiser& before, const SchemaMapping& mapping) {
+  const auto take = [](std::vector<Cell>& here, const std::vector<Cell>& there, const std::vector<std::optional<CarriedField>>& fields) {
+    for (std::size_t i = 0; i < here.size(); ++i) {
+      if (fields[i] && same_numbers(*fields[i])) here[i] = there[fields[i]->from];
+    }
+  };
+  take(features_, before.features_, mapping.features());
+  take(attributes_, before.attributes_, mapping.attributes());
+  for (std::size_t m = 0; m < slot_of_.size(); ++m) {
+    if (slot_of_[m] && mapping.modalities()[m])
+      payloads_[*slot_of_[m]] = before.payloads_[before.slot_of_[*mapping.modalities()[m]].value()];
+  }
+}
+
 InputLayout::InputLayout(const Schema& schema, bool two_sided)
     : features(static_cast<std::int64_t>(schema.feature_count())), modalities(static_cast<std::int64_t>(schema.modality_count())) {
   for (const Feature& feature : schema.features()) {
@@ -97,7 +121,7 @@ InputLayout::InputLayout(const Schema& schema, bool two_sided)
   past = two_sided ? 2 * side : side;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
-    if (modality.kind != ModalityKind::tabular) payloads.push_back({m, modality.kind, modality.payload});
+    if (modality.kind != ModalityKind::tabular) payloads.push_back({m, modality.name, modality.kind, modality.payload});
   }
   context = 2;
   for (const Attribute& attribute : schema.attributes()) {

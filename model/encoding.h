@@ -1,12 +1,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/payload_statistics.h"
 #include "state/records/bytes.h"
 #include "state/records/records.h"
+#include "state/records/schema_mapping.h"
 
 // From snapshots to the numbers the network reads. No LibTorch. Everything is standardised by streaming
 // moments, so that the network sees values of order one whatever the units; what is absent is zero with its
@@ -25,12 +28,16 @@ class Standardiser {
   std::vector<float> means() const;  ///< by feature
   /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
   double sd(FeatureId feature) const { return features_[feature].sd; }
+  bool seen(FeatureId feature) const { return features_[feature].count > 0; }
   /// By the position in InputLayout::payloads.
   const PayloadStatistics& payload(std::size_t slot) const { return payloads_[slot]; }
   double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean; }
   double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd; }
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);  ///< false, and unchanged, when the sizes differ or bytes are missing
+  /// Takes over what `before` knows of what stays; `mapping` leads from its schema to this one's, without a change of unit. Of a feature
+  /// whose classes have other numbers now nothing is known: a mean of class numbers says nothing of another order.
+  void carry(const Standardiser& before, const SchemaMapping& mapping);
 
   static constexpr double kSdMin = 1e-6;
 
@@ -43,13 +50,14 @@ class Standardiser {
   };
   std::vector<Likelihood> likelihoods_;
   std::vector<Cell> features_, attributes_;
-  std::vector<std::size_t> slot_of_;  ///< by modality; only where there is one
+  std::vector<std::optional<std::size_t>> slot_of_;  ///< by modality
   std::vector<PayloadStatistics> payloads_;
 };
 
 /// A modality whose events carry payloads.
 struct PayloadSlot {
   ModalityId modality = kNoModality;
+  std::string name;  ///< the modality's
   ModalityKind kind = ModalityKind::image;
   PayloadSpec spec;
 };

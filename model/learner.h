@@ -35,8 +35,10 @@ using ReplaySource = std::function<std::vector<Example>(std::size_t, std::uint64
 /// Owns the mutable weights on its own thread. submit(), current(), stats(), drain(), checkpoint() from any thread.
 class Learner {
  public:
-  /// `checkpoint`: bytes from checkpoint(), or empty to begin anew. Fails as `unsupported` when it was made for another
-  /// schema or shape, `corrupt` when it cannot be read, `unavailable` when Device::cuda was asked for and there is none.
+  /// `checkpoint`: bytes from checkpoint(), or empty to begin anew. Under another schema than it was made for, what stays is kept
+  /// bit for bit, in the units that it was learned in, and what is new begins untrained (docs/model.md). Fails as `unsupported` when
+  /// nothing leads from that schema to this one (SchemaMapping::make) or the shape of the network is another, `corrupt` when it cannot
+  /// be read, `unavailable` when Device::cuda was asked for and there is none.
   static Result<std::unique_ptr<Learner>> make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
                                                const PredictOptions& predict, ReplaySource replay, std::string_view checkpoint);
   virtual ~Learner() = default;  ///< stops the thread after the step it is in

@@ -3,13 +3,15 @@
 #include <cstring>
 
 #include "state/records/hash.h"
+#include "state/records/schema_bytes.h"
 
 namespace lacuna::model {
 
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
-constexpr std::uint32_t kFormat = 3;
+constexpr std::uint32_t kFormat = 4;
+constexpr std::uint32_t kFormatWithFingerprint = 3;  // in the place of the schema
 
 void put_time(ByteWriter& out, Time time) { out.put<std::int64_t>(time.time_since_epoch().count()); }
 Time get_time(ByteReader& in) { return Time(Millis(in.get<std::int64_t>())); }
@@ -49,7 +51,7 @@ std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& op
   ByteWriter out;
   out.put(kMagic);
   out.put(kFormat);
-  out.put(schema.fingerprint());
+  out.put_text(encode_schema(schema));
   out.put<std::int32_t>(options.latent_dim);
   out.put<std::int32_t>(options.hidden_dim);
   out.put<std::uint8_t>(static_cast<std::uint8_t>(options.fusion));
@@ -61,19 +63,30 @@ std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& op
   return bytes + tail.take();
 }
 
-Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes) {
+namespace {
+
+/// `present` where the checkpoint has but a fingerprint.
+Result<Schema> read_schema(ByteReader& in, std::uint32_t format, const Schema& present) {
+  if (format == kFormat) return decode_schema(in.get_text());
+  if (in.get<std::uint64_t>() == present.fingerprint()) return present;
+  return Status(Code::unsupported, "model checkpoint: made for another schema, by a version that did not write down which");
+}
+
+}  // namespace
+
+Result<OpenedCheckpoint> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes) {
   ByteReader in(bytes);
   if (bytes.size() < sizeof(std::uint64_t) || in.get<std::uint32_t>() != kMagic) {
     return {Code::corrupt, "model checkpoint: not one"};
   }
-  if (in.get<std::uint32_t>() != kFormat) return {Code::unsupported, "model checkpoint: written in another format"};
+  const auto format = in.get<std::uint32_t>();
+  if (format != kFormat && format != kFormatWithFingerprint) return {Code::unsupported, "model checkpoint: written in another format"};
   ByteReader tail(bytes.substr(bytes.size() - sizeof(std::uint64_t)));
   if (tail.get<std::uint64_t>() != hash64(bytes.substr(0, bytes.size() - sizeof(std::uint64_t)))) {
     return {Code::corrupt, "model checkpoint: its hash does not match"};
   }
-  if (in.get<std::uint64_t>() != schema.fingerprint()) {
-    return {Code::unsupported, "model checkpoint: made for another schema"};
-  }
+  Result<Schema> written_under = read_schema(in, format, schema);
+  if (!written_under.ok()) return written_under.status();
   const bool same_latent = in.get<std::int32_t>() == options.latent_dim;
   const bool same_hidden = in.get<std::int32_t>() == options.hidden_dim;
   const bool same_fusion = in.get<std::uint8_t>() == static_cast<std::uint8_t>(options.fusion);
@@ -83,7 +96,7 @@ Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOpt
   }
   std::string body = in.get_text();
   if (!in.ok()) return {Code::corrupt, "model checkpoint: cut short"};
-  return body;
+  return OpenedCheckpoint{std::move(*written_under), std::move(body)};
 }
 
 void write_example(ByteWriter& out, const Example& example) {

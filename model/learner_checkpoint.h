@@ -12,11 +12,16 @@
 
 namespace lacuna::model {
 
-/// magic, format version, schema fingerprint, network shape, body, hash of all before.
+/// magic, format version, the network's schema, its shape, body, hash of all before.
 std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body);
-/// The body. `corrupt` when the bytes are not what was sealed; `unsupported` when they are of a newer format,
-/// another schema or another shape of network.
-Result<std::string> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes);
+
+struct OpenedCheckpoint {
+  Schema schema;  ///< what the body was written under
+  std::string body;
+};
+/// `corrupt` when the bytes are not what was sealed; `unsupported` when they are of another format or another shape of network. The
+/// format before this one has no schema, but its fingerprint: it is read when that is `schema`'s, else `unsupported`.
+Result<OpenedCheckpoint> open_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string_view bytes);
 
 /// An example without what learning does not need: patient id, site, recent ids and source are not kept.
 void write_example(ByteWriter& out, const Example& example);

@@ -14,8 +14,6 @@ using torch::Tensor;
 
 namespace {
 
-/// Hidden units that each feature has for itself in the decoder.
-constexpr std::int64_t kFeatureWidth = 16;
 /// No predictive sd falls below this share of the population's: a value repeated by a machine must not buy
 /// unbounded likelihood.
 constexpr double kScaleFloor = 0.05;
@@ -28,26 +26,15 @@ constexpr double kRatioMax = 6.0;
 constexpr double kFreedomMin = 2.5;
 /// Of a class: what rounding leaves of a difference must have a logarithm.
 constexpr double kProbabilityMin = 1e-9;
-constexpr std::int64_t kHeads = 4;
 /// A value one sd further moves the probit of being measured by no more than this.
 constexpr double kSlopeMax = 5.0;
 /// Two numbers a feature say what all of its values share in: they may move faster than other weights.
 constexpr double kMeasuredGain = 5.0;
 /// Log precision of an expert that has nothing to say.
 constexpr double kSilent = -30.0;
-/// Columns of the decoder's output for continuous features; counts and classes reuse them.
-enum OutColumn : std::int64_t { kFirst, kGateA, kDeltaA, kScaleA, kGateB, kDeltaB, kScaleB, kOutColumns };
 
 Tensor normalised(const Tensor& x, const Tensor& gain, const Tensor& bias) {
   return torch::silu(torch::layer_norm(x, {x.size(-1)}) * gain + bias);
-}
-
-/// Features of the modality that has most.
-std::int64_t widest(const InputLayout& layout) {
-  std::int64_t most = 0;
-  for (const ModalityId m : layout.modality_of)
-    most = std::max<std::int64_t>(most, std::count(layout.modality_of.begin(), layout.modality_of.end(), m));
-  return most;
 }
 
 }  // namespace
@@ -79,83 +66,9 @@ Tensor self_masking_features(const InputLayout& layout) {
   return torch::tensor(acts);
 }
 
-/// Names every parameter once, with its shape, the spread of its first values and the value they spread
-/// around.
-void Network::visit(const VisitWeight& each) {
-  using Shape = std::vector<std::int64_t>;
-  const std::int64_t f = layout_.features, m = layout_.modalities, p = layout_.past, c = layout_.context;
-  const std::int64_t e = embed_, h = width_, d = latent_, u = kFeatureWidth;
-  const std::int64_t out = std::max<std::int64_t>(kOutColumns, layout_.categories);
-  const auto fan = fan_in;
-  const auto norm = [&](Tensor& gain, Tensor& bias, Shape shape) {
-    each(gain, shape, 0.0, 1.0);
-    each(bias, shape, 0.0, 0.0);
-  };
-  each(w_.in, Shape{m, widest_ * p, e}, fan(3 * f / std::max<std::int64_t>(m, 1)), 0.0);
-  each(w_.in_context, Shape{c, m * e}, fan(c), 0.0);
-  each(w_.in_bias, Shape{m * e}, 0.0, 0.0);
-  norm(w_.norm, w_.norm_bias, Shape{m, e});
-  each(w_.head, Shape{m, e, 2 * d}, 0.5 * fan(e), 0.0);
-  each(w_.head_bias, Shape{m, 1, 2 * d}, 0.0, 0.0);
-  if (!kinds_.empty()) each(w_.payload_age, Shape{static_cast<std::int64_t>(kinds_.size()), PayloadRows::kAgeColumns, e}, 0.1, 0.0);
-  if (attention_) {
-    each(w_.query, Shape{e, e}, fan(e), 0.0);
-    each(w_.key, Shape{e, e}, fan(e), 0.0);
-    each(w_.value, Shape{e, e}, fan(e), 0.0);
-    each(w_.mix, Shape{e, e}, 0.5 * fan(e), 0.0);
-    norm(w_.mix_norm, w_.mix_norm_bias, Shape{m, e});
-    each(w_.pool, Shape{m, e, kHeads}, fan(e), 0.0);
-    each(w_.pool_bias, Shape{m, kHeads}, 0.0, 0.0);
-    each(w_.pool_value, Shape{m, e, h}, fan(e), 0.0);
-  }
-  if (joint_ || attention_) {
-    if (!attention_) each(w_.joint, Shape{m * e, h}, fan(m * e), 0.0);
-    each(w_.joint_context, Shape{c, h}, fan(c), 0.0);
-    each(w_.joint_subset, Shape{m, h}, fan(m), 0.0);
-    each(w_.joint_bias, Shape{h}, 0.0, 0.0);
-    norm(w_.joint_norm, w_.joint_norm_bias, Shape{h});
-    each(w_.joint2, Shape{h, h}, fan(h), 0.0);
-    each(w_.joint2_bias, Shape{h}, 0.0, 0.0);
-    norm(w_.joint2_norm, w_.joint2_norm_bias, Shape{h});
-    each(w_.joint_head, Shape{h, 2 * d}, 0.5 * fan(h), 0.0);
-    each(w_.joint_head_bias, Shape{2 * d}, 0.0, 0.0);
-  }
-  each(w_.trunk, Shape{d, h}, fan(d), 0.0);
-  each(w_.trunk_context, Shape{c, h}, fan(c), 0.0);
-  each(w_.trunk_bias, Shape{h}, 0.0, 0.0);
-  norm(w_.trunk_norm, w_.trunk_norm_bias, Shape{h});
-  each(w_.expand, Shape{h, f * u}, fan(h), 0.0);
-  each(w_.expand_bias, Shape{f * u}, 0.0, 0.0);
-  each(w_.past, Shape{f, p, u}, fan(p), 0.0);
-  each(w_.skip, Shape{f, p}, 0.0, 0.0);
-  each(w_.out, Shape{f, u, out}, 0.5 * fan(u), 0.0);
-  each(w_.out_bias, Shape{f, 1, out}, 0.0, 0.0);
-  if (ordinals_ > 0) each(w_.cuts, Shape{ordinals_, layout_.categories}, 0.0, 0.0);
-  if (mnar_) {
-    each(w_.measured_base, Shape{f}, 0.0, 0.0);
-    each(w_.measured_slope, Shape{f}, 0.0, 0.0);
-  }
-  for (const auto& kind : kinds_) kind->visit(each);
-}
-
-Network::Network(const InputLayout& layout, const ModelOptions& options)
-    : layout_(layout),
-      latent_(options.latent_dim),
-      width_(options.hidden_dim),
-      embed_(std::max(options.hidden_dim / 2, 8)),
-      joint_(options.joint_expert && options.fusion != Fusion::attention),
-      attention_(options.fusion == Fusion::attention),
-      mnar_(options.mnar),
-      widest_(widest(layout)),
-      ordinals_(std::count(layout.likelihoods.begin(), layout.likelihoods.end(), Likelihood::ordinal)) {
-  if (attention_) embed_ = (embed_ + kHeads - 1) / kHeads * kHeads, width_ = (width_ + kHeads - 1) / kHeads * kHeads;
-  for (const PayloadSlot& slot : layout_.payloads) kinds_.push_back(make_kind(slot.kind, slot.spec, embed_, width_));
-}
-
 std::int64_t Network::parameter_count(const InputLayout& layout, const ModelOptions& options) {
   std::int64_t count = 0;
-  Network shape(layout, options);
-  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double, double) { count += c10::multiply_integers(size); });
+  NetworkWeights(layout, options).visit([&](Tensor&, const WeightShape& w) { count += c10::multiply_integers(w.shape); });
   return count;
 }
 
@@ -163,25 +76,24 @@ Tensor Network::initial(const InputLayout& layout, const ModelOptions& options) 
   std::vector<float> values;
   values.reserve(static_cast<std::size_t>(parameter_count(layout, options)));
   CounterRandom random(options.seed);
-  Network shape(layout, options);
-  shape.visit([&](Tensor&, const std::vector<std::int64_t>& size, double spread, double centre) {
-    std::vector<float> draw(static_cast<std::size_t>(c10::multiply_integers(size)));
+  NetworkWeights(layout, options).visit([&](Tensor&, const WeightShape& w) {
+    std::vector<float> draw(static_cast<std::size_t>(c10::multiply_integers(w.shape)));
     random.normals(draw);
-    for (float v : draw) values.push_back(static_cast<float>(centre + spread * v));
+    for (float v : draw) values.push_back(static_cast<float>(w.centre + w.spread * v));
   });
   return torch::tensor(values);
 }
 
-Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor flat, bool trainable) : Network(layout, options) {
-  flat_ = std::move(flat);
+Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor flat, bool trainable)
+    : layout_(layout), flat_(std::move(flat)), w_(layout, options) {
   if (trainable) gradient_ = torch::zeros_like(flat_);
   std::int64_t at = 0;
-  visit([&](Tensor& view, const std::vector<std::int64_t>& size, double, double) {
-    const std::int64_t length = c10::multiply_integers(size);
-    view = flat_.detach().narrow(0, at, length).view(size);
+  w_.visit([&](Tensor& view, const WeightShape& w) {
+    const std::int64_t length = c10::multiply_integers(w.shape);
+    view = flat_.detach().narrow(0, at, length).view(w.shape);
     if (trainable) {
       view = view.detach().requires_grad_(true);
-      view.mutable_grad() = gradient_.narrow(0, at, length).view(size);
+      view.mutable_grad() = gradient_.narrow(0, at, length).view(w.shape);
     }
     at += length;
   });
@@ -189,15 +101,15 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
   std::vector<float> missing(static_cast<std::size_t>(layout_.categories) * f, -1e9F);
   std::vector<std::int64_t> kinds[5];
   std::vector<float> last_cuts;
-  const auto slots = static_cast<std::size_t>(layout_.modalities * widest_);
+  const auto slots = static_cast<std::size_t>(layout_.modalities * w_.widest);
   std::vector<std::int64_t> places(slots, 0);
   std::vector<float> filled(slots, 0.0F);
   std::vector<std::size_t> taken(static_cast<std::size_t>(layout_.modalities));
   for (std::size_t i = 0; i < f; ++i) {
     const auto index = static_cast<std::int64_t>(i);
     const auto modality = static_cast<std::size_t>(layout_.modality_of[i]);
-    places[modality * static_cast<std::size_t>(widest_) + taken[modality]] = index;
-    filled[modality * static_cast<std::size_t>(widest_) + taken[modality]++] = 1.0F;
+    places[modality * static_cast<std::size_t>(w_.widest) + taken[modality]] = index;
+    filled[modality * static_cast<std::size_t>(w_.widest) + taken[modality]++] = 1.0F;
     const Likelihood kind = layout_.likelihoods[i];
     if (kind == Likelihood::bernoulli) kinds[0].push_back(index);
     if (has_categories(kind)) kinds[1].push_back(index);
@@ -218,7 +130,7 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
   if (!kinds[2].empty()) counts_ = torch::tensor(kinds[2]).to(device);
   if (!kinds[3].empty()) {
     ordinal_ = torch::tensor(kinds[3]).to(device);
-    last_cut_ = torch::tensor(last_cuts).view({ordinals_, layout_.categories}).to(device);
+    last_cut_ = torch::tensor(last_cuts).view({w_.ordinals, layout_.categories}).to(device);
   }
   if (!kinds[4].empty()) heavy_ = torch::tensor(kinds[4]).to(device);
   if (layout_.categories > 0) class_mask_ = torch::tensor(missing).view({layout_.categories, 1, 1, layout_.features}).to(device);
@@ -226,17 +138,17 @@ Network::Network(const InputLayout& layout, const ModelOptions& options, Tensor 
 
 Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vector<PayloadRows>& payloads) const {
   const std::int64_t rows = past.size(0), m = layout_.modalities;
-  Tensor code = (torch::mm(context, w_.in_context) + w_.in_bias).view({rows, m, embed_});
+  Tensor code = (torch::mm(context, w_.in_context) + w_.in_bias).view({rows, m, w_.embed});
   if (layout_.features > 0) {
     // Each modality's features side by side, so that its encoder is one product with its own weights alone.
-    const Tensor own = (past.index_select(1, place_) * filled_).view({rows, m, widest_ * layout_.past});
+    const Tensor own = (past.index_select(1, place_) * filled_).view({rows, m, w_.widest * layout_.past});
     code = code + torch::bmm(own.transpose(0, 1), w_.in).transpose(0, 1);
   }
   for (std::size_t slot = 0; slot < payloads.size(); ++slot) {
     const PayloadRows& p = payloads[slot];
     if (!p.index.defined() || p.index.size(0) == 0) continue;
-    const Tensor said = kinds_[slot]->encode(p.standardised()) + torch::mm(p.age, w_.payload_age[static_cast<std::int64_t>(slot)]);
-    Tensor all = torch::zeros({rows, embed_}, said.options()).index_copy(0, p.index, said);
+    const Tensor said = w_.kinds[slot]->encode(p.standardised()) + torch::mm(p.age, w_.payload_age[static_cast<std::int64_t>(slot)]);
+    Tensor all = torch::zeros({rows, w_.embed}, said.options()).index_copy(0, p.index, said);
     const auto modality = static_cast<std::int64_t>(layout_.payloads[slot].modality);
     Tensor at = torch::zeros({m, 1}, said.options());
     at.narrow(0, modality, 1).fill_(1.0);
@@ -246,7 +158,7 @@ Tensor Network::codes(const Tensor& past, const Tensor& context, const std::vect
 }
 
 Network::Encoded Network::fuse_codes(const Tensor& code, const Tensor& context, const Tensor& subset, bool explain) const {
-  if (attention_) return attend(code, context, subset, explain);
+  if (w_.attention) return attend(code, context, subset, explain);
   const Tensor head = torch::bmm(code.transpose(0, 1), w_.head) + w_.head_bias;  // [M, B, 2L]
   const auto expert = head.transpose(0, 1).chunk(2, -1);
   const Tensor precision = (expert[1] + kExpertStart).clamp(-kLogPrecisionMax, kLogPrecisionMax);
@@ -256,7 +168,7 @@ Network::Encoded Network::fuse_codes(const Tensor& code, const Tensor& context, 
     const Tensor own = precision.exp().unsqueeze(1) * subset.unsqueeze(-1);  // [B, S, M, L]
     out.shares = (own / own.sum(2, true).clamp_min(1e-12)).mean(-1);
   }
-  if (!joint_) {
+  if (!w_.joint_expert) {
     out.posterior = fuse(expert[0], precision, subset);
     return out;
   }
@@ -274,7 +186,7 @@ Network::Encoded Network::fuse_codes(const Tensor& code, const Tensor& context, 
 /// The modalities of a subset look at each other once (self-attention), then a question of the network's own is put to each of them
 /// and the answers are weighed.
 Network::Encoded Network::attend(const Tensor& code, const Tensor& context, const Tensor& subset, bool explain) const {
-  const std::int64_t rows = code.size(0), m = layout_.modalities, s = subset.size(1), per = embed_ / kHeads;
+  const std::int64_t rows = code.size(0), m = layout_.modalities, s = subset.size(1), per = w_.embed / kHeads;
   const Tensor absent = (1.0 - subset) * kSilent * 10;  // [B, S, M]
   const auto heads = [&](const Tensor& w) { return torch::matmul(code, w).view({rows, m, kHeads, per}).transpose(1, 2); };
   const Tensor score = torch::matmul(heads(w_.query), heads(w_.key).transpose(-2, -1)) / std::sqrt(static_cast<double>(per));
@@ -282,11 +194,11 @@ Network::Encoded Network::attend(const Tensor& code, const Tensor& context, cons
   const Tensor seen = torch::matmul(look, heads(w_.value).unsqueeze(1)).transpose(2, 3).flatten(3);  // [B, S, M, E]
   const Tensor mixed = code.unsqueeze(1) + normalised(torch::matmul(seen, w_.mix), w_.mix_norm, w_.mix_norm_bias);
   // [B, S, M, heads] and [B, S, M, H], each modality with weights of its own.
-  const Tensor by_modality = mixed.permute({2, 0, 1, 3}).reshape({m, rows * s, embed_});
+  const Tensor by_modality = mixed.permute({2, 0, 1, 3}).reshape({m, rows * s, w_.embed});
   const auto back = [&](const Tensor& t) { return t.view({m, rows, s, -1}).permute({1, 2, 0, 3}); };
   const Tensor answer = back(torch::bmm(by_modality, w_.pool_value)), weight_logit = back(torch::bmm(by_modality, w_.pool)) + w_.pool_bias;
   const Tensor weight = torch::softmax(weight_logit + absent.unsqueeze(-1), 2);  // [B, S, M, heads]
-  const Tensor pooled = (answer.view({rows, s, m, kHeads, width_ / kHeads}) * weight.unsqueeze(-1)).sum(2).flatten(2);
+  const Tensor pooled = (answer.view({rows, s, m, kHeads, w_.width / kHeads}) * weight.unsqueeze(-1)).sum(2).flatten(2);
   Tensor joint = pooled + torch::mm(context, w_.joint_context).unsqueeze(1) + torch::matmul(subset, w_.joint_subset) + w_.joint_bias;
   joint = normalised(joint, w_.joint_norm, w_.joint_norm_bias);
   joint = joint + normalised(torch::matmul(joint, w_.joint2) + w_.joint2_bias, w_.joint2_norm, w_.joint2_norm_bias);
@@ -370,7 +282,7 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
   out.location[1] = located(1, kGateB, kDeltaB, 0.0);
   out.scale[0] = torch::softplus(raw[kScaleA] - 0.5) + kScaleFloor;
   out.scale[1] = torch::softplus(raw[kScaleB] + 0.5) + kScaleFloor;
-  if (mnar_ && !past.defined()) {
+  if (w_.mnar && !past.defined()) {
     const Tensor scale = torch::softplus(w_.out_bias.select(1, 0).select(1, kScaleA) + 0.5) + kScaleFloor;
     out.location[1] = out.location[0];
     out.scale[0] = out.scale[1] = scale.expand_as(out.location[0]);

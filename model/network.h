@@ -6,7 +6,7 @@
 #include <torch/torch.h>
 
 #include "model/encoding.h"
-#include "model/kinds/kind.h"
+#include "model/network_weights.h"
 #include "model/options.h"
 #include "model/payload_rows.h"
 
@@ -93,24 +93,18 @@ class Network {
   torch::Tensor measured_log_likelihood(const Outputs& blind, const torch::Tensor& observed, const torch::Tensor& value) const;
 
   /// One a payload slot.
-  const PayloadKind& kind(std::size_t slot) const { return *kinds_[slot]; }
+  const PayloadKind& kind(std::size_t slot) const { return *w_.kinds[slot]; }
 
   const torch::Tensor& flat() const { return flat_; }
   const torch::Tensor& gradient() const { return gradient_; }
 
  private:
-  void visit(const VisitWeight& each);
   /// Log probabilities [C, B, K, N] of the ordinal features' classes, whose locations are [B, K, N]: differences of logistic
   /// distribution functions at the feature's cut points (proportional odds, McCullagh 1980).
   torch::Tensor ordinal_log_probabilities(const torch::Tensor& location) const;
-  Network(const InputLayout& layout, const ModelOptions& options);
   Encoded attend(const torch::Tensor& codes, const torch::Tensor& context, const torch::Tensor& subset, bool explain) const;
 
   InputLayout layout_;
-  std::int64_t latent_, width_, embed_;
-  bool joint_, attention_, mnar_;
-  std::int64_t widest_;  ///< features of the modality that has most
-  std::int64_t ordinals_;
   torch::Tensor flat_, gradient_;
   torch::Tensor place_,
       filled_;  ///< [M * widest] the feature at each place of a modality's encoder; [M * widest, 1]: 0 where there is none
@@ -118,19 +112,7 @@ class Network {
   torch::Tensor self_masking_features_;                               ///< [F]: self_masking_features()
   torch::Tensor last_cut_;    ///< [ordinal features, C]: 1 from a feature's last class on, below which everything lies
   torch::Tensor class_mask_;  ///< [C, 1, 1, F]: 0 for a class the feature has, -1e9 for one it lacks
-  std::vector<std::unique_ptr<PayloadKind>> kinds_;
-  struct {
-    torch::Tensor in, in_context, in_bias, norm, norm_bias, head, head_bias;  // one encoder a modality
-    torch::Tensor payload_age;
-    torch::Tensor joint, joint_context, joint_subset, joint_bias, joint_norm,
-        joint_norm_bias;  // what modalities say together
-    torch::Tensor joint2, joint2_bias, joint2_norm, joint2_norm_bias, joint_head, joint_head_bias;
-    torch::Tensor query, key, value, mix, mix_norm, mix_norm_bias, pool, pool_bias, pool_value;  // attention
-    torch::Tensor trunk, trunk_context, trunk_bias, trunk_norm, trunk_norm_bias, expand,
-        expand_bias;  // decoder
-    torch::Tensor past, skip, out, out_bias, cuts;
-    torch::Tensor measured_base, measured_slope;  // missingness
-  } w_;
+  NetworkWeights w_;
 };
 
 }  // namespace lacuna::model

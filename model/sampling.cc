@@ -57,7 +57,11 @@ Result<std::vector<Samples>> TorchModelVersion::sample(std::span<const SampleQue
       SamplingState& sample = samples.back();
       sample.features = &out[i].features;
       sample.values = out[i].values.data() + n * width;
-      for (std::size_t j = 0; j < width; ++j) sample.values[j] = sample.snapshot.features[out[i].features[j]].last;
+      const std::vector<FeatureState>& known = queries[i].query.snapshot->features;
+      for (std::size_t j = 0; j < width; ++j) {
+        const FeatureId f = out[i].features[j];
+        sample.values[j] = f < known.size() ? known[f].last : 0;
+      }
       sample.payloads = out[i].payloads.data() + n * payloads;
       for (std::size_t j = 0; j < payloads; ++j) {
         const PayloadRef& there = sample.snapshot.modalities[out[i].modalities[j]].payload;
@@ -78,6 +82,7 @@ SamplingState TorchModelVersion::begin(const SampleQuery& asked, std::size_t sam
   state.snapshot.recent_ids.clear();
   state.snapshot.features.resize(static_cast<std::size_t>(layout.features));
   state.snapshot.modalities.resize(static_cast<std::size_t>(layout.modalities));
+  p_.units->to_learned(state.snapshot);
   for (ModalityId m : asked.query.hidden) state.snapshot.modalities[m].payload = {};
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
     const ModalityId modality = layout.payloads[slot].modality;
@@ -133,17 +138,18 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
       const std::span w(decoded.weights.data_ptr<float>() + i * kProposals, kProposals);
       const bool measured = rows.inputs.visible.data_ptr<float>()[i * features + f] > 0;
       const std::int64_t at = static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit());
-      const double value = reader_.draw(measured ? decoded.known : decoded.unknown, at, f, random[i]);
+      const double value = p_.units->to_present(f, reader_.draw(measured ? decoded.known : decoded.unknown, at, f, random[i]));
       for (std::size_t j = 0; j < sample.features->size(); ++j) {
         if ((*sample.features)[j] == f) sample.values[j] = value;
       }
       // From here on it counts as measured now.
       FeatureState& state = sample.snapshot.features[f];
       const Likelihood likelihood = p_.encoder->layout().likelihoods[f];
-      const auto scaled = static_cast<float>(to_scale(likelihood, value));
+      const double learned = p_.units->to_learned(f, value);
+      const auto scaled = static_cast<float>(to_scale(likelihood, learned));
       state.previous = state.count == 0 ? scaled : static_cast<float>(to_scale(likelihood, state.last));
       if (state.count == 0) state.mean_short = state.mean_long = scaled;
-      state.last = value;
+      state.last = learned;
       state.time = sample.time;
       ++state.count;
     }

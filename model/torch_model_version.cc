@@ -148,6 +148,7 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
       const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
       out[i].predictive.push_back(reader_.predictive(measured ? decoded.known : decoded.unknown, static_cast<std::int64_t>(i),
                                                      {w, static_cast<std::size_t>(k)}, f));
+      p_.units->to_present(f, out[i].predictive.back());
     }
   }
   if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, decoded, out);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -19,7 +20,7 @@ namespace lacuna::model {
 /// processor's cache.
 inline constexpr std::size_t kChunk = 48;
 
-/// One sample on its way: the patient as known so far, what is still to be drawn, in the order of drawing.
+/// One sample on its way: the patient as known so far, in the units learned in, what is still to be drawn, in the order of drawing.
 struct SamplingState {
   Snapshot snapshot;
   Time time{};
@@ -42,15 +43,16 @@ class TorchModelVersion final : public ModelVersion {
   std::int64_t parameter_count() const override { return p_.weights.numel(); }
   double loss() const override { return p_.loss; }
   std::pair<double, double> moments(FeatureId feature) const override {
-    return {p_.standardiser.mean(feature), p_.standardiser.sd(feature)};
+    if (!p_.standardiser.seen(feature)) return {0, 1};
+    return p_.units->to_present(feature, std::pair(p_.standardiser.mean(feature), p_.standardiser.sd(feature)));
   }
 
   Result<std::vector<Prediction>> predict(std::span<const Query> queries) const override {
-    return in_chunks<Prediction>(queries, [this](auto some, auto out) { predict_chunk(some, out); });
+    return in_learned_units<Prediction>(queries, [this](auto some, auto out) { predict_chunk(some, out); });
   }
   Result<std::vector<Samples>> sample(std::span<const SampleQuery> queries) const override;
   Result<std::vector<std::vector<float>>> codes(std::span<const Query> queries) const override {
-    return in_chunks<std::vector<float>>(queries, [this](auto some, auto out) { encode_chunk(some, out); });
+    return in_learned_units<std::vector<float>>(queries, [this](auto some, auto out) { encode_chunk(some, out); });
   }
 
  private:
@@ -76,6 +78,22 @@ class TorchModelVersion final : public ModelVersion {
       // LibTorch's messages can quote tensors; what reaches the log must hold no value of a patient.
       return {Code::internal, "model " + id_ + " failed: LibTorch threw, or the weights have diverged"};
     }
+  }
+
+  /// The same of queries with snapshots as those who ask have them.
+  template <typename Answer, typename Each>
+  Result<std::vector<Answer>> in_learned_units(std::span<const Query> queries, Each&& each) const {
+    if (p_.units->same()) return in_chunks<Answer>(queries, each);
+    std::deque<Snapshot> converted;
+    std::vector<Query> inside(queries.begin(), queries.end());
+    for (Query& query : inside) {
+      for (const Snapshot** snapshot : {&query.snapshot, &query.after}) {
+        if (*snapshot == nullptr) continue;
+        p_.units->to_learned(converted.emplace_back(**snapshot));
+        *snapshot = &converted.back();
+      }
+    }
+    return in_chunks<Answer>(inside, each);
   }
 
   Rows encode(std::span<const Query> queries) const;

@@ -3,10 +3,14 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <deque>
+#include <optional>
 
 #include "model/adam.h"
+#include "model/carried_weights.h"
 #include "model/device_graph.h"
+#include "model/learned_units.h"
 #include "model/learner_checkpoint.h"
 #include "model/objective.h"
 #include "model/torch_device.h"
@@ -36,15 +40,15 @@ std::size_t payload_bytes(const Example& example) {
 
 class TorchTrainer final : public Trainer {
  public:
-  TorchTrainer(const Schema& schema, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
+  TorchTrainer(LearnedUnits units, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
                torch::Device device)
-      : schema_(schema),
+      : units_(std::make_shared<const LearnedUnits>(std::move(units))),
         options_(model),
         train_(train),
         predict_(predict),
         device_(device),
-        encoder_(std::make_shared<const RowEncoder>(schema, model.two_sided)),
-        standardiser_(schema),
+        encoder_(std::make_shared<const RowEncoder>(units_->schema(), model.two_sided)),
+        standardiser_(units_->schema()),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
         adam_(network_.flat(), device.is_cpu()),
         graph_(device),
@@ -53,6 +57,7 @@ class TorchTrainer final : public Trainer {
   }
 
   bool take(Example example, int steps_multiplier) override {
+    units_->to_learned(example);
     standardiser_.observe(example);
     recent_bytes_ += payload_bytes(example);
     recent_.push_back(std::move(example));
@@ -73,7 +78,13 @@ class TorchTrainer final : public Trainer {
 
   void step(const std::vector<Example>& replayed) override {
     try {
-      learn(replayed);
+      if (units_->same()) {
+        learn(replayed);
+      } else {
+        std::vector<Example> converted = replayed;
+        for (Example& example : converted) units_->to_learned(example);
+        learn(converted);
+      }
     } catch (const std::exception&) {
       // LibTorch failed before the update (memory, a device gone): the weights are as they were.
       ++stats_.skipped_steps;
@@ -84,7 +95,7 @@ class TorchTrainer final : public Trainer {
   bool version_due() const override { return stats_.steps - published_at_ >= train_.publish_every_steps; }
   std::shared_ptr<const ModelVersion> publish() override;
   std::string checkpoint() const override;
-  Status restore(std::string_view bytes);
+  Status restore(const OpenedCheckpoint& checkpoint);
   LearnerStats stats() const override { return stats_; }
 
  private:
@@ -96,7 +107,7 @@ class TorchTrainer final : public Trainer {
   void update(const TrainingBatch& batch);
   void read_sums();
 
-  const Schema& schema_;
+  std::shared_ptr<const LearnedUnits> units_;
   ModelOptions options_;
   TrainOptions train_;
   PredictOptions predict_;
@@ -180,14 +191,9 @@ void TorchTrainer::read_sums() {
 
 std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
-  VersionParts parts{encoder_,
-                     standardiser_,
-                     options_,
-                     predict_,
-                     adam_.average().clone(),
-                     stats_.versions,
-                     stats_.steps,
-                     loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
+  VersionParts parts{units_,          encoder_,     standardiser_,
+                     options_,        predict_,     adam_.average().clone(),
+                     stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
                      predictor_};
   loss_sum_ = loss_steps_ = 0;
   published_at_ = stats_.steps;
@@ -213,27 +219,34 @@ std::string TorchTrainer::checkpoint() const {
   for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(recent_.size()));
   for (const Example& example : recent_) write_example(out, example);
-  return seal_learner_checkpoint(schema_, options_, out.take());
+  return seal_learner_checkpoint(units_->schema(), options_, out.take());
 }
 
-Status TorchTrainer::restore(std::string_view bytes) {
-  auto body = open_learner_checkpoint(schema_, options_, bytes);
-  if (!body.ok()) return body.status();
-  ByteReader in(*body);
+Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
+  const Result<SchemaMapping> mapping = SchemaMapping::make(checkpoint.schema, units_->schema());
+  if (!mapping.ok()) return mapping.status();
+  ByteReader in(checkpoint.body);
   const Status damaged(Code::corrupt, "model checkpoint: content does not fit its own description");
+  const auto size = static_cast<std::size_t>(Network::parameter_count(InputLayout(checkpoint.schema, options_.two_sided), options_));
+  const auto positions = carried_weights(checkpoint.schema, units_->schema(), *mapping, options_);
   std::vector<Tensor> tensors = adam_.state();
   tensors.insert(tensors.begin(), network_.flat());
   for (Tensor& t : tensors) {
     const std::string raw = in.get_text();
-    if (raw.size() != static_cast<std::size_t>(t.numel()) * sizeof(float)) return damaged;
-    const Tensor host = torch::empty({t.numel()});
-    std::copy(raw.begin(), raw.end(), static_cast<char*>(host.data_ptr()));
+    if (raw.size() != size * sizeof(float)) return damaged;
+    Tensor host = t.to(torch::kCPU).clone();
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+      if (positions[i] >= 0)
+        std::memcpy(host.data_ptr<float>() + i, raw.data() + static_cast<std::size_t>(positions[i]) * sizeof(float), sizeof(float));
+    }
     t.copy_(host);
   }
   std::vector<float> sums;
   for (int i = 0; i < 4; ++i) sums.push_back(in.get<float>());
   sums_.copy_(torch::tensor(sums));
-  if (!standardiser_.load(in)) return damaged;
+  Standardiser known(checkpoint.schema);
+  if (!known.load(in)) return damaged;
+  standardiser_.carry(known, *mapping);
   for (std::int64_t* v :
        {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions, &stats_.skipped_steps, &since_step_, &published_at_}) {
     *v = in.get<std::int64_t>();
@@ -241,7 +254,7 @@ Status TorchTrainer::restore(std::string_view bytes) {
   for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
   const auto count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
-    recent_.push_back(read_example(in, schema_));
+    recent_.push_back(mapping->carry(units_->schema(), read_example(in, checkpoint.schema)));
     recent_bytes_ += payload_bytes(recent_.back());
   }
   if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
@@ -256,8 +269,16 @@ Result<std::unique_ptr<Trainer>> Trainer::make(const Schema& schema, const Model
     const auto device = choose_device(model.device);
     if (!device.ok()) return device.status();
     prepare_thread();
-    auto trainer = std::make_unique<TorchTrainer>(schema, model, train, predict, *device);
-    if (!checkpoint.empty()) LACUNA_RETURN_IF_ERROR(trainer->restore(checkpoint));
+    std::optional<OpenedCheckpoint> before;
+    if (!checkpoint.empty()) {
+      auto opened = open_learner_checkpoint(schema, model, checkpoint);
+      if (!opened.ok()) return opened.status();
+      before = std::move(*opened);
+    }
+    auto units = LearnedUnits::make(schema, before ? before->schema : schema);
+    if (!units.ok()) return units.status();
+    auto trainer = std::make_unique<TorchTrainer>(std::move(*units), model, train, predict, *device);
+    if (before) LACUNA_RETURN_IF_ERROR(trainer->restore(*before));
     return std::unique_ptr<Trainer>(std::move(trainer));
   } catch (const std::exception& e) {
     return {Code::internal, std::string("the model could not be set up: ") + e.what()};

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "model/inference.h"
+#include "model/learned_units.h"
 #include "model/network.h"
 
 namespace lacuna::model {
@@ -10,6 +11,7 @@ namespace lacuna::model {
 /// What a served version is made of. `weights` must be the version's own copy, on the device it shall predict
 /// on.
 struct VersionParts {
+  std::shared_ptr<const LearnedUnits> units;  ///< between those who ask and all below
   std::shared_ptr<const RowEncoder> encoder;
   Standardiser standardiser;
   ModelOptions options;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "model/predictive/log_normal.h"
 #include "model/predictive/negative_binomial.h"
 #include "model/predictive/student_t.h"
 #include "state/records/scale.h"
@@ -156,6 +157,14 @@ double component_variance(const Predictive& p, std::size_t k) {
   }
 }
 
+bool converted(const Predictive& p) { return p.unit.factor != 1 || p.unit.offset != 0; }
+
+// From the mixture's scale to the natural one of those who ask, and back.
+double to_natural(const Predictive& p, double y) { return converted(p) ? log_normal::value_of(p, y) : from_scale(p.likelihood, y); }
+double to_mixture(const Predictive& p, double value) {
+  return converted(p) ? log_normal::scale_of(p, value) : to_scale(p.likelihood, value);
+}
+
 }  // namespace
 
 double normal_cdf(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
@@ -167,6 +176,7 @@ double normal_quantile(double p) {
 
 double Predictive::mean_on_scale() const {
   if (likelihood != Likelihood::log_normal) return mean();
+  if (converted(*this)) return log_normal::moments_on_scale(*this).first;
   double sum = 0;
   for (std::size_t k = 0; k < weights.size(); ++k) sum += static_cast<double>(weights[k]) * location[k];
   return sum;
@@ -179,7 +189,8 @@ double Predictive::mean() const {
     return sum;
   }
   for (std::size_t k = 0; k < weights.size(); ++k) sum += weights[k] * component_mean(*this, k);
-  return likelihood == Likelihood::normal || likelihood == Likelihood::student_t ? sum : std::max(0.0, sum);
+  if (likelihood == Likelihood::normal || likelihood == Likelihood::student_t) return sum;
+  return std::max(0.0, unit.factor * std::max(0.0, sum) + unit.offset);
 }
 
 double Predictive::sd() const {
@@ -197,7 +208,7 @@ double Predictive::sd() const {
     const double d = component_mean(*this, k) - centre;
     variance += weights[k] * (component_variance(*this, k) + d * d);
   }
-  return std::sqrt(variance);
+  return unit.factor * std::sqrt(variance);
 }
 
 double Predictive::quantile(double p) const {
@@ -211,13 +222,13 @@ double Predictive::quantile(double p) const {
   }
   if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_quantile(*this, p);
   if (likelihood == Likelihood::student_t) return student_t::mixture_at(*this, normal_quantile(p));
-  return from_scale(likelihood, solve(*this, normal_quantile(p)));
+  return to_natural(*this, solve(*this, normal_quantile(p)));
 }
 
 double Predictive::quantile_at(double z) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return quantile(normal_cdf(z));
   if (likelihood == Likelihood::student_t) return student_t::mixture_at(*this, z);
-  return from_scale(likelihood, solve(*this, z));
+  return to_natural(*this, solve(*this, z));
 }
 
 double Predictive::cdf(double value) const {
@@ -227,8 +238,8 @@ double Predictive::cdf(double value) const {
   }
   if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_distribution(*this, value);
   if (likelihood == Likelihood::student_t) return student_t::mixture_distribution(*this, value);
-  if (likelihood == Likelihood::log_normal && value < 0) return 0;
-  return tails<false>(*this, to_scale(likelihood, value)).lower;
+  if (likelihood == Likelihood::log_normal && (value < 0 || value < unit.offset)) return 0;
+  return tails<false>(*this, to_mixture(*this, value)).lower;
 }
 
 double Predictive::pit(double value, double u) const {
@@ -245,7 +256,7 @@ double Predictive::pit(double value, double u) const {
 double Predictive::normal_score(double value, double u) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return normal_quantile(pit(value, u));
   if (likelihood == Likelihood::student_t) return student_t::mixture_score(*this, value);
-  return tails<false>(*this, to_scale(likelihood, value)).score();
+  return tails<false>(*this, to_mixture(*this, value)).score();
 }
 
 double Predictive::log_density(double value) const {
@@ -256,7 +267,7 @@ double Predictive::log_density(double value) const {
     return std::log(std::max(negative_binomial::mixture_probability(*this, value), kProbabilityMin));
   }
   if (likelihood == Likelihood::student_t) return student_t::mixture_log_density(*this, value);
-  const double y = to_scale(likelihood, value);
+  const double y = to_mixture(*this, value);
   double largest = -INFINITY, sum = 0;
   const auto term = [&](std::size_t k) {
     const double t = (y - location[k]) / scale[k];
@@ -264,7 +275,8 @@ double Predictive::log_density(double value) const {
   };
   for (std::size_t k = 0; k < weights.size(); ++k) largest = std::max(largest, term(k));
   for (std::size_t k = 0; k < weights.size(); ++k) sum += std::exp(term(k) - largest);
-  return largest + std::log(sum) + std::log(kInvSqrt2Pi);
+  const double per_scale = converted(*this) ? std::log(log_normal::steepness(*this, y)) : 0;
+  return largest + std::log(sum) + std::log(kInvSqrt2Pi) - per_scale;
 }
 
 double Predictive::crps(double value) const {
@@ -279,6 +291,7 @@ double Predictive::crps(double value) const {
   }
   if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_crps(*this, value);
   if (likelihood == Likelihood::student_t) return student_t::mixture_crps(*this, value);
+  if (converted(*this)) return log_normal::mixture_crps(*this, value);
   const double y = to_scale(likelihood, value);
   double to_value = 0, to_each_other = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "state/records/records.h"
+#include "state/records/units.h"
 
 // The predictive distribution of one feature: a weighted mixture over posterior samples, one component a sample. No
 // LibTorch here, so that scoring, calibration and tests need none.
@@ -27,6 +28,9 @@ struct Predictive {
   std::vector<float> scale;     ///< K, > 0
   std::vector<float> class_probabilities;
   std::vector<float> freedom{};  ///< student_t: K, > 2; taken as within [2.001, 1e6]
+  /// log_normal: from the unit in which log(1+x) is the mixture above to that of all values given and taken below, whose scale is
+  /// log(1+x) in turn (model/predictive/log_normal.h). Others are mixtures in that unit themselves.
+  UnitConversion unit{};
 
   /// All on the natural scale of the feature; for discrete features mean is the expected class index, median its median.
   double mean() const;

@@ -130,11 +130,11 @@ TEST(Trainer, RefusesDamagedAndForeignCheckpoints) {
     EXPECT_TRUE(found == Code::corrupt || found == Code::unsupported) << to_string(found);
     EXPECT_EQ(code(bytes.substr(0, random.below(bytes.size() - 1) + 1), ward.schema(), small()), Code::corrupt);
   }
-  Modality modality;
-  modality.name = "m";
-  Feature feature;
-  feature.name = "f";
-  const Schema other = Schema::make({{modality, {feature}}}, {}).value();
+  Modality film;  // a modality of that name, but of another kind
+  film.name = "vitals";
+  film.kind = ModalityKind::image;
+  film.payload.height = film.payload.width = 4;
+  const Schema other = Schema::make({{film, {}}}, {}).value();
   EXPECT_EQ(code(bytes, other, small()), Code::unsupported);
   ModelOptions wider = small();
   wider.hidden_dim = 48;

@@ -1,4 +1,5 @@
 #include "model/predictive/predictive.h"
+#include "model/predictive/log_normal.h"
 
 #include <gtest/gtest.h>
 
@@ -230,6 +231,56 @@ TEST(Classes, OrdinalsAreSummarisedInTheirOrder) {
   const Predictive low{Likelihood::ordinal, {}, {}, {}, {1, 0, 0}};
   EXPECT_EQ(low.crps(1), 1);
   EXPECT_EQ(low.crps(2), 2);
+}
+
+// A log-normal mixture whose values are asked for in another unit: what is natural is converted, and what is on the scale is that of
+// the new unit, compared with sums over a fine grid. No value is negative in either unit; what would be counts as 0.
+TEST(Predictive, LogNormalInAnotherUnit) {
+  for (const UnitConversion unit : {UnitConversion{18.02, 0}, {0.0555, 0}, {1.8, 32}, {5, -3}, {1, 0.5}}) {
+    for (std::uint64_t seed = 1; seed <= 6; ++seed) {
+      const Predictive plain = random_mixture(seed, Likelihood::log_normal);
+      Predictive p = plain;
+      p.unit = unit;
+      const auto there = [&](double value) { return (value - unit.offset) / unit.factor; };
+      const auto here = [&](double value) { return std::max(0.0, unit.factor * value + unit.offset); };
+      EXPECT_NEAR(p.mean(), here(plain.mean()), 1e-9 * p.mean()) << seed;
+      EXPECT_NEAR(p.sd(), unit.factor * plain.sd(), 1e-9 * p.sd()) << seed;
+      for (const double q : {0.01, 0.3, 0.5, 0.8, 0.99}) {
+        const double value = p.quantile(q);
+        EXPECT_NEAR(value, here(plain.quantile(q)), 1e-9 * (1 + value)) << seed;
+        EXPECT_EQ(p.quantile_at(normal_quantile(q)), value);
+        if (value <= std::max(0.0, unit.offset)) continue;
+        EXPECT_NEAR(p.cdf(value), q, 1e-3) << seed;
+        EXPECT_NEAR(p.normal_score(value, 0), normal_quantile(q), 1e-2) << seed;
+        EXPECT_NEAR(p.normal_score(value, 0), plain.normal_score(there(value), 0), 1e-6) << seed;
+        // The derivative of the distribution function by log(1 + value).
+        const double u = std::log1p(value), step = 1e-5;
+        const double slope = (p.cdf(std::expm1(u + step)) - p.cdf(std::expm1(u - step))) / (2 * step);
+        EXPECT_NEAR(std::exp(p.log_density(value)), slope, 1e-4 * (1 + slope)) << seed;
+      }
+      EXPECT_EQ(p.cdf(-0.1), 0);
+      EXPECT_EQ(p.cdf(0.9 * std::max(unit.offset, 0.0) - 1e-9), 0);
+      const auto scaled = [&](double y) { return std::log1p(here(std::expm1(std::max(y, 0.0)))); };
+      const double mean =
+          integrate([&](long double y) { return scaled(static_cast<double>(y)) * reference_density(p, y); }, -20, 30, 12'000);
+      EXPECT_NEAR(p.mean_on_scale(), mean, 1e-4 * (1 + mean)) << seed;
+      const double square = integrate(
+          [&](long double y) { return std::pow(scaled(static_cast<double>(y)) - mean, 2) * reference_density(p, y); }, -20, 30, 12'000);
+      const auto moments = log_normal::moments_on_scale(p);
+      EXPECT_EQ(moments.first, p.mean_on_scale());
+      EXPECT_NEAR(moments.second, std::sqrt(square), 1e-3 * std::sqrt(square)) << seed;
+      for (const double at : {0.05, 0.6, 0.999}) {
+        const double value = p.quantile(at), u = std::log1p(value);
+        const auto below = [&](long double x) -> long double {
+          const double natural = std::expm1(static_cast<double>(x));
+          return there(natural) < 0 ? 0 : reference_cdf(p, std::log1p(there(natural)));
+        };
+        const double crps = integrate([&](long double x) { return below(x) * below(x); }, 0, u, 4'000) +
+                            integrate([&](long double x) { return (1 - below(x)) * (1 - below(x)); }, u, 30, 8'000);
+        EXPECT_NEAR(p.crps(value), crps, 2e-3 * (0.01 + crps)) << seed << ", " << unit.factor;
+      }
+    }
+  }
 }
 
 }  // namespace
