@@ -157,6 +157,11 @@ inline std::vector<Change> changes() {
       {"categories in another order", [=](D d) { reverse(feature_in(d, "rhythm").categories); }},
       {"category gone", [](D d) { feature_in(d, "rhythm").categories.erase(feature_in(d, "rhythm").categories.begin()); }},
       {"ordinal category at the end", [](D d) { feature_in(d, "pain").categories.push_back("unbearable"); }},
+      {"ordinal category in front",
+       [](D d) {
+         auto& classes = feature_in(d, "pain").categories;
+         classes.insert(classes.begin(), "asleep");
+       }},
       {"ordinal category in the middle",
        [](D d) {
          auto& classes = feature_in(d, "pain").categories;

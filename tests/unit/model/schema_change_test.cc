@@ -11,6 +11,7 @@
 
 #include "model/learner_checkpoint.h"
 #include "model/network.h"
+#include "model/predictive/scores.h"
 #include "model/trainer.h"
 #include "state/records/hash.h"
 #include "state/records/schema_mapping.h"
@@ -263,19 +264,21 @@ TEST_F(SchemaChange, LearningGoesOn) {
 }
 
 /// The unit changes alone: what the network sees is the same, number for number but for rounding.
-Schema in_other_units() {
+Schema in_other_units(bool range) {
   Declared d = declared();
   testing::feature_in(d, "temp").unit = "[degF]";
   testing::feature_in(d, "map").unit = "kPa";
   testing::feature_in(d, "glucose").unit = "mg/dL";
-  testing::feature_in(d, "glucose").low = 20;
-  testing::feature_in(d, "glucose").high = 90;
+  if (range) {
+    testing::feature_in(d, "glucose").low = 20;
+    testing::feature_in(d, "glucose").high = 90;
+  }
   d.attributes[0].unit = "g";
   return d.schema();
 }
 
 TEST_F(SchemaChange, TheNetworkKeepsTheUnitItLearnedIn) {
-  const Schema after = in_other_units();
+  const Schema after = in_other_units(true);
   auto trainer = make(after, checkpoint_).value(), stayed = make(before_, checkpoint_).value();
   const auto version = trainer->publish();
   EXPECT_EQ(version->id(), stayed->publish()->id()) << "weights and standardisation, bit for bit";
@@ -306,7 +309,7 @@ TEST_F(SchemaChange, TheNetworkKeepsTheUnitItLearnedIn) {
 }
 
 TEST_F(SchemaChange, MomentsAreInThePresentUnit) {
-  const Schema after = in_other_units();
+  const Schema after = in_other_units(true);
   const auto version = make(after, checkpoint_).value()->publish();
   for (FeatureId f = 0; f < after.feature_count(); ++f) {
     const auto [mean, sd] = version_->moments(f);
@@ -338,8 +341,70 @@ TEST_F(SchemaChange, MomentsAreInThePresentUnit) {
   }
 }
 
+// Means of class numbers say nothing once the numbers are others.
+TEST_F(SchemaChange, MomentsOfClassesStayWhereTheirNumbersDo) {
+  const auto moments = [](const Change& change, const char* name) {
+    const Schema after = changed(change);
+    return make(after, checkpoint_).value()->publish()->moments(*after.find_feature(after.find_modality("notes"), name));
+  };
+  const auto of = [](const char* name) { return version_->moments(*before_.find_feature(before_.find_modality("notes"), name)); };
+  EXPECT_EQ(moments(change_of("ordinal category at the end"), "pain"), of("pain"));
+  EXPECT_EQ(moments(change_of("categories in another order"), "pain"), of("pain"));
+  EXPECT_EQ(moments(change_of("categories in another order"), "rhythm"), std::pair(0.0, 1.0));
+  EXPECT_EQ(moments(change_of("category gone"), "rhythm"), std::pair(0.0, 1.0));
+  EXPECT_NE(of("rhythm"), std::pair(0.0, 1.0));
+}
+
+// Scored and calibrated as before: how far out a value lies, and whether its interval held it, depends on no unit.
+TEST_F(SchemaChange, ScoresAndIntervalsAreThoseOfThePresentUnit) {
+  const Schema after = in_other_units(false);
+  const auto version = make(after, checkpoint_).value()->publish();
+  const SchemaMapping mapping = SchemaMapping::make(before_, after).value();
+  Calibrator calibrator(before_, 0.9), calibrator_now(after, 0.9);
+  GrowingWard ward(5);
+  std::size_t scored = 0;
+  Score there, present;
+  for (const Example& example : ward.take(300)) {
+    const Example here = mapping.carry(after, example);
+    for (std::size_t i = 0; i < example.arrived.size(); ++i) {
+      const FeatureId f = example.arrived[i].feature;
+      const UnitConversion& unit = mapping.features()[f]->unit;
+      if (unit.factor == 1) continue;
+      const auto score = [&](const ModelVersion& by, const Schema& schema, Calibrator& with, const Example& of) {
+        const Query query{&of.before, of.time, {f}, {}, 5};
+        const Predictive p = by.predict({&query, 1}).value()[0].predictive[0];
+        const auto [mean, sd] = by.moments(f);
+        const Interval interval = with.interval(f, Recency::fresh, p);
+        return std::pair(interval, score_arrival(with, {schema.features()[f].likelihood, mean, sd}, Recency::fresh, p,
+                                                 {f, of.arrived[i].value, std::nullopt, 0.5}));
+      };
+      const auto [interval, said] = score(*version_, before_, calibrator, example);
+      const auto [interval_now, says] = score(*version, after, calibrator_now, here);
+      const double width = unit.factor * (interval.high - interval.low);
+      ASSERT_NEAR(interval_now.low, unit.factor * interval.low + unit.offset, 0.01 * width);
+      ASSERT_NEAR(interval_now.high, unit.factor * interval.high + unit.offset, 0.01 * width);
+      ASSERT_NEAR(says.z, said.z, 0.01);
+      ++scored;
+      if (before_.features()[f].likelihood == Likelihood::log_normal) {
+        // Errors are told in standard deviations of log(1 + x), which small values of another unit differ in.
+        there.crps += said.crps, there.squared_model += said.squared_model, there.error_mean += said.error_mean;
+        present.crps += says.crps, present.squared_model += says.squared_model, present.error_mean += says.error_mean;
+        continue;
+      }
+      ASSERT_NEAR(says.error_model, said.error_model, 1e-3);
+      ASSERT_NEAR(says.crps, said.crps, 1e-3);
+      ASSERT_NEAR(says.squared_model, said.squared_model, 1e-3 * (1 + said.squared_model));
+      ASSERT_NEAR(says.width, said.width, 0.01 * (1 + said.width));
+    }
+  }
+  EXPECT_GT(scored, 300U);
+  EXPECT_NEAR(present.crps, there.crps, 0.05 * there.crps);
+  EXPECT_NEAR(present.squared_model, there.squared_model, 0.1 * there.squared_model);
+  EXPECT_NEAR(present.error_mean, there.error_mean, 0.05 * there.error_mean);
+}
+
 TEST_F(SchemaChange, SamplesAreInThePresentUnitAndRange) {
-  const Schema after = in_other_units();
+  const Schema after = in_other_units(true);
   const auto version = make(after, checkpoint_).value()->publish();
   const SchemaMapping mapping = SchemaMapping::make(before_, after).value();
   std::size_t at_the_end = 0;
@@ -372,6 +437,31 @@ TEST_F(SchemaChange, SamplesAreInThePresentUnitAndRange) {
     for (std::size_t n = 0; n < 6; ++n) ASSERT_NEAR(alone_now[n], 1.8 * alone[n] + 32, 5e-3);
   }
   EXPECT_GT(at_the_end, 0U) << "or the range is not put to the test";
+}
+
+// One value is drawn given those before it, which the network has to see in the units that it learned in.
+TEST_F(SchemaChange, JointSamplesAreThoseOfBefore) {
+  const Schema after = in_other_units(false);
+  const auto version = make(after, checkpoint_).value()->publish();
+  const SchemaMapping mapping = SchemaMapping::make(before_, after).value();
+  std::size_t same = 0, all = 0;
+  for (const Example& patient : patients_) {
+    const Snapshot now = mapping.carry(after, patient.before);
+    SampleQuery asked{{&patient.before, patient.time, {}, {}, 3}, 5, {}}, asks{{&now, patient.time, {}, {}, 3}, 5, {}};
+    for (FeatureId f = 0; f < after.feature_count(); ++f) asked.query.wanted.push_back(f);
+    asks.query.wanted = asked.query.wanted;
+    const Samples said = version_->sample({&asked, 1}).value()[0], says = version->sample({&asks, 1}).value()[0];
+    for (std::size_t n = 0; n < 5; ++n) {
+      bool alike = true;
+      for (FeatureId f = 0; f < after.feature_count(); ++f) {
+        const UnitConversion& unit = mapping.features()[f]->unit;
+        alike = alike && std::abs(says.at(n, f) - unit.factor * said.at(n, f) - unit.offset) < 2e-3 * (1 + std::abs(says.at(n, f)));
+      }
+      same += alike ? 1 : 0;
+      ++all;
+    }
+  }
+  EXPECT_GT(same, all * 9 / 10) << "of " << all << "; rounding may tip a class now and then";
 }
 
 TEST_F(SchemaChange, WhatCannotBeCarriedIsRefused) {
