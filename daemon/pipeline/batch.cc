@@ -85,6 +85,11 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       }
       refuse(i, parts.front().reason, "decode", message, false);
     }
+    const Event& event = outcome.decoded->event;
+    if (withdraws(event.status) || event.person != PersonChange::none) {
+      refuse(i, streaming::Refusal::unsupported, "decode", "withdrawals, merges and forgetting are read, and not carried out yet", true);
+      continue;
+    }
     events_.push_back({std::move(outcome.decoded->event), i, false});
   }
 }

@@ -50,7 +50,7 @@ enum class PersonChange : std::uint8_t { none, merge, forget };
 
 /// One observation of one modality of one patient at one clinical time. `modality` is kNoModality for an event that
 /// carries no values: attributes alone (an admission), a withdrawal, what is said of the person or the stay. `values` holds each feature
-/// at most once, all of that modality; of a modality that is not tabular an event has a payload instead.
+/// at most once, all of that modality (of one that is not tabular: a payload); of a withdrawal it names them, each as 0, or none for all.
 struct Event {
   std::string event_id;
   std::string patient_id;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "streaming/messages/fact_json.h"
 #include "streaming/messages/json_writer.h"
 #include "streaming/messages/payload_json.h"
 
@@ -114,12 +115,14 @@ std::string encode_event(const Schema& schema, const Event& event) {
   if (!event.site.empty()) json.key("site").text(event.site);
   if (event.modality != kNoModality) json.key("modality").text(schema.modalities()[event.modality].name);
   json.key("time").time(event.time);
+  write_facts(json, event);
   if (!event.values.empty()) {
     json.key("values").begin('{');
     for (const FeatureValue& value : event.values) {
       const Feature& feature = schema.features()[value.feature];
       json.key(feature.name);
-      write_feature_value(json, feature, value.value);
+      if (withdraws(event.status)) json.null();
+      else write_feature_value(json, feature, value.value);
     }
     json.end('}');
   }

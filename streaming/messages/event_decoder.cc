@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "streaming/messages/fact_json.h"
 #include "streaming/messages/json_value.h"
 #include "streaming/messages/payload_json.h"
 #include "streaming/messages/refusal.h"
@@ -25,6 +26,10 @@ enum Member : unsigned {
   kMeta = 1U << 9,
   kPayload = 1U << 10,
   kText = 1U << 11,
+  kResult = 1U << 12,
+  kStatus = 1U << 13,
+  kPerson = 1U << 14,
+  kStay = 1U << 15,
 };
 
 std::string quoted_or(std::string_view name, std::string_view otherwise) {
@@ -49,6 +54,7 @@ struct EventDecoder::Impl {
     unsigned seen = 0;
     std::string_view event_id, patient_id, site, modality, time;
     GivenPayload payload;
+    GivenFacts facts;
     bool imputed = false;
     bool asserted_by_algorithm = false;
     std::optional<ValueProblem> problem;  // the first that refuses the whole event
@@ -69,6 +75,8 @@ struct EventDecoder::Impl {
   void check_members(const Members& members, std::optional<ValueProblem>& problem) const;
   std::optional<ValueProblem> fill_identity(const Members& members, Time now, Event& event) const;
   std::optional<ValueProblem> find_modality(const Members& members, Event& event) const;
+  std::optional<ValueProblem> check_content(const Members& members, const Event& event) const;
+  std::optional<ValueProblem> resolve_value(const Event& event, FeatureId id, const RawValue& raw, double& out);
   void fill_values(DecodedEvent& decoded);
   void fill_payload(const Members& members, DecodedEvent& decoded) const;
   void fill_attributes(DecodedEvent& decoded);
@@ -156,6 +164,10 @@ bool EventDecoder::Impl::read_member(std::string_view key, ondemand::value value
   }
   if (key == "attributes") return once(kAttributes), read_into(attributes);
   if (key == "imputed") return once(kImputed), read_flag(value, members);
+  if (key == "result") return once(kResult), read_result(value, members.facts);
+  if (key == "status") return once(kStatus), read_status(value, members.facts);
+  if (key == "patient") return once(kPerson), read_person(value, members.facts);
+  if (key == "stay") return once(kStay), read_stay(value, members.facts);
   if (key == "meta") {
     once(kMeta);
     bool is_object = true;
@@ -192,10 +204,31 @@ void EventDecoder::Impl::check_members(const Members& members, std::optional<Val
     problem = {Refusal::malformed, std::string(name) + " is missing"};
     return;
   }
-  const bool holds_payload = (members.seen & (kPayload | kText)) != 0;
-  if (values.empty() && attributes.empty() && !holds_payload) {
-    problem = {Refusal::malformed, "neither values, payload, text nor attributes"};
+}
+
+std::optional<ValueProblem> EventDecoder::Impl::check_content(const Members& members, const Event& event) const {
+  if (event.person != PersonChange::none) {
+    constexpr unsigned kOfNoPerson = kModality | kValues | kPayload | kText | kAttributes | kResult | kStatus | kStay;
+    if ((members.seen & kOfNoPerson) == 0) return std::nullopt;
+    return ValueProblem{Refusal::malformed, "an event with patient says nothing else"};
   }
+  const bool of_stay = event.stay_ends || !event.stay_site.empty();
+  if (withdraws(event.status)) {
+    if (of_stay) return ValueProblem{Refusal::unsupported, "a stay's end or its new site cannot be withdrawn"};
+    return std::nullopt;
+  }
+  const bool holds_payload = (members.seen & (kPayload | kText)) != 0;
+  if (values.empty() && attributes.empty() && !holds_payload && !of_stay) {
+    return ValueProblem{Refusal::malformed, "neither values, payload, text, attributes, patient nor stay"};
+  }
+  return std::nullopt;
+}
+
+// A withdrawal names values; what they were, or whether they are repeated at all, is nothing to it.
+std::optional<ValueProblem> EventDecoder::Impl::resolve_value(const Event& event, FeatureId id, const RawValue& raw, double& out) {
+  if (!withdraws(event.status)) return resolver.feature(id, raw, out);
+  const bool unreadable = raw.kind == RawValue::Kind::bad && !raw.is_null && raw.reason != Refusal::out_of_range;
+  return unreadable ? std::optional(ValueProblem{raw.reason, raw.problem}) : std::nullopt;
 }
 
 std::optional<ValueProblem> EventDecoder::Impl::fill_identity(const Members& members, Time now, Event& event) const {
@@ -285,12 +318,12 @@ void EventDecoder::Impl::fill_values(DecodedEvent& decoded) {
   fill(
       values, feature_slots, decoded.event.values, decoded.refused, schema_index.schema().modalities()[modality].name,
       [&](std::string_view name) { return schema_index.find_feature(modality, name); },
-      [&](FeatureId id, const RawValue& raw, double& out) { return resolver.feature(id, raw, out); },
+      [&](FeatureId id, const RawValue& raw, double& out) { return resolve_value(decoded.event, id, raw, out); },
       [&](FeatureId id) { return schema_index.feature(id).path; });
 }
 
 void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& decoded) const {
-  if ((members.seen & (kPayload | kText)) == 0) return;
+  if ((members.seen & (kPayload | kText)) == 0 || withdraws(decoded.event.status)) return;
   const Modality& modality = schema_index.schema().modalities()[decoded.event.modality];
   if (auto problem = take_payload(modality, members.payload, limits.payload_bytes_max, decoded.event.payload)) {
     const char* const member = (members.seen & kText) != 0 ? ".text" : ".payload";
@@ -299,6 +332,10 @@ void EventDecoder::Impl::fill_payload(const Members& members, DecodedEvent& deco
 }
 
 void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
+  if (withdraws(decoded.event.status)) {
+    if (!attributes.empty()) decoded.refused.push_back({Refusal::unsupported, "attributes", "what holds for the stay cannot be withdrawn"});
+    return;
+  }
   fill(
       attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
       [&](std::string_view name) { return schema_index.find_attribute(name); },
@@ -322,18 +359,25 @@ EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now
   Outcome outcome;
   DecodedEvent& decoded = outcome.decoded.emplace();
   if (!problem) problem = fill_identity(members, now, decoded.event);
+  if (!problem) problem = take_facts(members.facts, limits.id_bytes_max, decoded.event);
+  if (!problem) problem = check_content(members, decoded.event);
   if (!problem) problem = find_modality(members, decoded.event);
   if (problem) return refuse(problem->reason, std::move(problem->message));
 
   fill_values(decoded);
   fill_payload(members, decoded);
   fill_attributes(decoded);
-  const bool measured = !decoded.event.values.empty() || decoded.event.payload;
-  if (!measured && decoded.event.attributes.empty()) {
+  const Event& event = decoded.event;
+  const bool measured = !event.values.empty() || event.payload;
+  // A withdrawal that named nothing withdraws all: one whose names are all bad must not turn into it.
+  const bool says_more = withdraws(event.status) ? values.empty()
+                                                 : !event.attributes.empty() || event.person != PersonChange::none || event.stay_ends ||
+                                                       !event.stay_site.empty();
+  if (!measured && !says_more) {
     const RefusedPart& first = decoded.refused.front();
     return refuse(first.reason, first.what + ": " + first.message);
   }
-  if (!measured) decoded.event.modality = kNoModality;
+  if (!measured && !withdraws(event.status)) decoded.event.modality = kNoModality;
   return outcome;
 }
 

@@ -17,14 +17,16 @@ namespace lacuna::streaming {
 struct CodecLimits {
   std::size_t message_bytes_max = 1 << 20;
   std::size_t payload_bytes_max = 4 << 20;   ///< of a payload's numbers, or of a text
-  std::size_t id_bytes_max = 128;            ///< event_id, patient_id, site
+  std::size_t id_bytes_max = 128;            ///< event_id, patient_id, site, result.id
   std::size_t values_max = 4096;             ///< members of "values"
   Millis future_max{std::chrono::hours(1)};  ///< an event this far past `now` is refused
 };
 
 struct DecodedEvent {
   Event event;
-  std::vector<RefusedPart> refused;  ///< bad features; the event holds the good ones. At least one good one, a payload, or attributes.
+  /// Bad features; the event holds the good ones. At least one good one, a payload, attributes, or something said of the result, the
+  /// person or the stay.
+  std::vector<RefusedPart> refused;
 };
 
 /// Why a whole event was refused.

@@ -64,7 +64,9 @@ bool read_scalar(ondemand::value value, RawValue& out, const char* if_nested) {
     }
     case ondemand::json_type::string: out.kind = RawValue::Kind::text; return value.get_string().get(out.text) == simdjson::SUCCESS;
     case ondemand::json_type::boolean: out.kind = RawValue::Kind::truth; return value.get_bool().get(out.truth) == simdjson::SUCCESS;
-    case ondemand::json_type::null: return read_null(value) && mark_bad(out, Refusal::malformed, "null: leave out what was not measured");
+    case ondemand::json_type::null:
+      out.is_null = true;
+      return read_null(value) && mark_bad(out, Refusal::malformed, "null: leave out what was not measured");
     default: return skip_json(value, 3) && mark_bad(out, Refusal::malformed, if_nested);
   }
 }

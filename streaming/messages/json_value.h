@@ -32,6 +32,7 @@ struct RawValue {
   Kind kind = Kind::bad;
   Refusal reason = Refusal::malformed;  ///< bad only
   const char* problem = "";             ///< bad only
+  bool is_null = false;                 ///< bad only
   double number = 0;
   bool truth = false;
   std::string_view text;

@@ -183,4 +183,10 @@ JsonWriter& JsonWriter::truth(bool value) {
   return *this;
 }
 
+JsonWriter& JsonWriter::null() {
+  separate();
+  out_ += "null";
+  return *this;
+}
+
 }  // namespace lacuna::streaming

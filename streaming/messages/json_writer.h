@@ -31,6 +31,7 @@ class JsonWriter {
   JsonWriter& rounded(double value);  ///< 6 significant digits; finite only
   JsonWriter& integer(std::int64_t value);
   JsonWriter& truth(bool value);
+  JsonWriter& null();
   JsonWriter& time(Time value) { return text(format_rfc3339(value)); }
   std::string take() { return std::move(out_); }
 

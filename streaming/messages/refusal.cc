@@ -14,6 +14,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::imputed: return "imputed";
     case Refusal::late: return "late";
     case Refusal::poison: return "poison";
+    case Refusal::unsupported: return "unsupported";
   }
   return "unknown";
 }

@@ -19,9 +19,10 @@ enum class Refusal : std::uint8_t {
   imputed,       ///< an imputation that came back as observation
   late,          ///< older than the lateness limit allows (decided by the pipeline)
   poison,        ///< made later stages fail (decided by the pipeline)
+  unsupported,   ///< understood, but nothing that can be done
 };
 std::string_view to_string(Refusal refusal);
-inline constexpr std::size_t kRefusalCount = 10;
+inline constexpr std::size_t kRefusalCount = 11;
 
 /// One part that was refused while the rest of the event lives on. `what` names the feature ("vitals.hr"), or is the
 /// member's path ("chest_film.payload"); `message` never holds a value or an identifier.

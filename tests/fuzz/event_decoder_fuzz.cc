@@ -106,8 +106,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (outcome.decoded) {
     const lacuna::Event& event = outcome.decoded->event;
     const bool measured = !event.values.empty() || event.payload;
-    require(measured || !event.attributes.empty(), "a decoded event holds something");
-    require(measured == (event.modality != lacuna::kNoModality), "what was measured has a modality");
+    const bool withdrawn = lacuna::withdraws(event.status);
+    const bool of_person = event.person != lacuna::PersonChange::none;
+    const bool of_stay = event.stay_ends || !event.stay_site.empty();
+    require(measured || withdrawn || of_person || of_stay || !event.attributes.empty(), "a decoded event holds something");
+    require(measured ? event.modality != lacuna::kNoModality : withdrawn || event.modality == lacuna::kNoModality,
+            "what was measured has a modality");
+    require(!of_person || (!withdrawn && !of_stay && event.attributes.empty()), "what is said of a person stands alone");
+    require(event.merged_into.empty() == (event.person != lacuna::PersonChange::merge), "a merge names another patient");
+    require(event.revision.kind == lacuna::Revision::Kind::none || !event.result_id.empty(), "a revision is a result's");
+    require(!withdrawn || (!event.payload && event.attributes.empty() && !of_stay), "a withdrawal names values alone");
     require(event.values.empty() || !event.payload, "values and a payload never come together");
     if (event.payload) require_fits(event.modality, *event.payload);
     for (const RefusedPart& part : outcome.decoded->refused) {

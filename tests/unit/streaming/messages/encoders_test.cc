@@ -32,6 +32,24 @@ TEST(Encoders, Event) {
             R"("attributes":{"age":54.5,"sex":"male"}})");
 }
 
+TEST(Encoders, WhatAnEventSaysOfAResult) {
+  Event event{"e", "p", "", 0, at("2026-01-01T00:07:00Z"), {{kHr, 73}}, {}};
+  event.result_id = "r";
+  event.revision = {Revision::Kind::time, static_cast<double>(at("2026-01-01T08:00:00Z").time_since_epoch().count())};
+  event.status = ResultStatus::corrected;
+  event.stay_site = "ward";
+  EXPECT_EQ(encode_event(make_schema(), event),
+            R"({"schema_version":1,"event_id":"e","patient_id":"p","modality":"vitals","time":"2026-01-01T00:07:00Z",)"
+            R"("result":{"id":"r","revision":"2026-01-01T08:00:00Z"},"status":"corrected","stay":{"site":"ward"},"values":{"hr":73}})");
+  event.revision = {Revision::Kind::number, 2};
+  event.status = ResultStatus::cancelled;
+  event.stay_site.clear();
+  event.values[0].value = 0;
+  EXPECT_EQ(encode_event(make_schema(), event),
+            R"({"schema_version":1,"event_id":"e","patient_id":"p","modality":"vitals","time":"2026-01-01T00:07:00Z",)"
+            R"("result":{"id":"r","revision":2},"status":"cancelled","values":{"hr":null}})");
+}
+
 Imputation imputation() {
   Imputation i;
   i.patient_id = "132539";

@@ -40,7 +40,37 @@ class Writer {
     if (event.values.empty()) event.modality = kNoModality;
     if (event.values.empty() || below(3) == 0) event.attributes.push_back({0, static_cast<double>(below(130))});
     if (below(3) == 0) event.attributes.push_back({1, static_cast<double>(below(2))});
+    if (below(3) == 0) add_facts(event);
     return event;
+  }
+
+  // What an event may say of a result, a stay and a person.
+  void add_facts(Event& event) {
+    event.status = static_cast<ResultStatus>(below(5));
+    if (below(2) == 0) event.result_id = make_text();
+    if (!event.result_id.empty() && below(3) != 0) {
+      const bool number = below(2) == 0;
+      const Time time = now() - Millis(below(1'000'000'000));
+      event.revision = number ? Revision{Revision::Kind::number, below(1000) / 8.0}
+                              : Revision{Revision::Kind::time, static_cast<double>(time.time_since_epoch().count())};
+    }
+    if (withdraws(event.status)) {
+      event.attributes.clear();
+      for (FeatureValue& v : event.values) v.value = 0;
+      if (event.values.empty() && below(2) == 0) event.modality = below(3);
+      return;
+    }
+    if (below(4) == 0) event.stay_ends = true;
+    else if (below(4) == 0) event.stay_site = make_text();
+    if (below(4) != 0) return;
+    Event of_person;
+    of_person.event_id = event.event_id;
+    of_person.patient_id = event.patient_id;
+    of_person.site = event.site;
+    of_person.time = event.time;
+    of_person.person = below(2) == 0 ? PersonChange::forget : PersonChange::merge;
+    if (of_person.person == PersonChange::merge) of_person.merged_into = event.patient_id + "x";
+    event = of_person;
   }
 
   std::string write(const Event& event) {
@@ -54,7 +84,8 @@ class Writer {
     std::vector<std::string> values;
     for (const FeatureValue& v : event.values) {
       const Feature& f = schema_.features()[v.feature];
-      values.push_back(text(f.name) + colon() + write_value(f.likelihood, f.categories, v.value, f.unit));
+      values.push_back(text(f.name) + colon() +
+                       (withdraws(event.status) ? write_withdrawn() : write_value(f.likelihood, f.categories, v.value, f.unit)));
     }
     if (!values.empty()) members.push_back(text("values") + colon() + object(values));
     std::vector<std::string> attributes;
@@ -64,6 +95,7 @@ class Writer {
                            write_value(a.categories.empty() ? Likelihood::normal : Likelihood::categorical, a.categories, v.value, a.unit));
     }
     if (!attributes.empty()) members.push_back(text("attributes") + colon() + object(attributes));
+    write_facts(event, members);
     if (below(3) == 0) members.push_back(text("x_more") + colon() + R"([{"a":[null,1.5e3,"\u00e4"]},true])");
     if (below(3) == 0) members.push_back(text("imputed") + colon() + "false");
     if (below(3) == 0) members.push_back(text("meta") + colon() + R"({"security":[{"code":"R"}],"tag":{}})");
@@ -72,6 +104,32 @@ class Writer {
   }
 
  private:
+  void write_facts(const Event& event, std::vector<std::string>& members) {
+    if (!event.result_id.empty()) {
+      std::vector<std::string> result{text("id") + colon() + text(event.result_id)};
+      if (event.revision.kind == Revision::Kind::number) {
+        result.push_back(text("revision") + colon() + nlohmann::json(event.revision.value).dump());
+      } else if (event.revision.kind == Revision::Kind::time) {
+        result.push_back(text("revision") + colon() + text(write_time(Time(Millis(static_cast<std::int64_t>(event.revision.value))))));
+      }
+      std::shuffle(result.begin(), result.end(), random_);
+      members.push_back(text("result") + colon() + object(result));
+    }
+    if (event.status != ResultStatus::final || (event.person == PersonChange::none && below(4) == 0)) {
+      members.push_back(text("status") + colon() + text(std::string(to_string(event.status))));
+    }
+    const auto one = [&](const char* member, const std::string& name, const std::string& value) {
+      members.push_back(text(member) + colon() + object({text(name) + colon() + value}));
+    };
+    if (event.person == PersonChange::merge) one("patient", "merged_into", text(event.merged_into));
+    if (event.person == PersonChange::forget) one("patient", "forget", "true");
+    if (event.stay_ends) one("stay", "ends", "true");
+    if (!event.stay_site.empty()) one("stay", "site", text(event.stay_site));
+  }
+  // A withdrawal names a value; what it was is nothing to it.
+  std::string write_withdrawn() {
+    return std::vector<std::string>{"null", "73", "1e999", R"("no such category")", R"({"unit":"furlong","value":-1e9})"}[below(5)];
+  }
   std::string make_text() {
     static const std::vector<std::string> pieces{"a", "7", "-", "\"", "\\", "/", "\xC3\xA4", "\xF0\x9F\x98\x80", " "};
     std::string out;

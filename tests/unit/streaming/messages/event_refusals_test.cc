@@ -47,6 +47,86 @@ class EventRefusals : public ::testing::Test {
 
 TEST_F(EventRefusals, TheGoodEventIsGood) { EXPECT_TRUE(decode(with()).decoded); }
 
+// Protects: what is said of a result, a person or a stay is taken as docs/messages.md has it, or not at all.
+TEST_F(EventRefusals, WhatIsSaidOfResultsPersonsAndStays) {
+  const std::string values = R"("modality":"vitals",)";
+  const auto beside = [&](const std::string& members) { return with(values, values + members + ","); };
+  const auto alone = [&](const std::string& members) {
+    return R"({"schema_version":1,"event_id":"secretevent","patient_id":"secretpatient","time":"2026-01-01T00:00:00Z",)" + members + "}";
+  };
+  for (const char* good : {R"("result":{"id":"4711"})", R"("result":{"id":"4711","revision":-1.5})", R"("status":"final")",
+                           R"("result":{"revision":"2026-01-01T00:00:00Z","id":"4711"})", R"("stay":{"ends":true})",
+                           R"("stay":{"site":"ward"})", R"("status":"entered_in_error")"}) {
+    EXPECT_TRUE(decode(beside(good)).decoded) << good;
+  }
+  for (const char* good : {R"("patient":{"forget":true})", R"("patient":{"merged_into":"4711"})", R"("stay":{"ends":true})",
+                           R"("status":"cancelled")", R"("status":"cancelled","modality":"vitals")"}) {
+    EXPECT_TRUE(decode(alone(good)).decoded) << good;
+  }
+  for (const char* bad : {R"("result":"4711")",
+                          R"("result":{})",
+                          R"("result":{"revision":1})",
+                          R"("result":{"id":""})",
+                          R"("result":{"id":4711})",
+                          R"("result":{"id":"a","id":"b"})",
+                          R"("result":{"id":"a","more":1})",
+                          R"("result":{"id":"a","revision":"4711"})",
+                          R"("result":{"id":"a","revision":"2026-01-01T00:00:00"})",
+                          R"("result":{"id":"a","revision":null})",
+                          R"("result":{"id":"a","revision":1e999})",
+                          R"("result":{"id":"a","revision":true})",
+                          R"("result":{"id":"a","revision":{"value":1}})",
+                          R"("result":{"id":"a\u0000"})",
+                          R"("result":{"id":"a"},"result":{"id":"a"})",
+                          R"("status":"Mustermann")",
+                          R"("status":1)",
+                          R"("status":null)",
+                          R"("status":"Final")",
+                          R"("stay":{"ends":false})",
+                          R"("stay":{"ends":"yes"})",
+                          R"("stay":{"site":""})",
+                          R"("stay":{"ends":true,"site":"ward"})",
+                          R"("stay":{})",
+                          R"("stay":{"begins":true})",
+                          R"("stay":true)",
+                          R"("patient":{"forget":true})",
+                          R"("patient":{"merged_into":"4711"})"}) {
+    expect_refused(beside(bad), Refusal::malformed);
+  }
+  for (const char* bad : {R"("patient":{"forget":false})", R"("patient":{})", R"("patient":{"merged_into":"secretpatient"})",
+                          R"("patient":{"merged_into":"4711","forget":true})", R"("patient":{"merged_into":""})",
+                          R"("patient":{"forget":true},"status":"final")", R"("patient":{"forget":true},"stay":{"ends":true})",
+                          R"("patient":{"forget":true},"modality":"vitals")", R"("status":"corrected")", R"("result":{"id":"a"})"}) {
+    expect_refused(alone(bad), Refusal::malformed);
+  }
+  expect_refused(beside(R"("result":{"id":")" + std::string(129, 'a') + "\"}"), Refusal::too_large);
+  expect_refused(alone(R"("patient":{"unmerged_from":"4711"})"), Refusal::unsupported);
+  expect_refused(alone(R"("status":"cancelled","stay":{"ends":true})"), Refusal::unsupported);
+}
+
+// Protects: a withdrawal withdraws what it names; where it names nothing good it must not turn into one of everything.
+TEST_F(EventRefusals, WithdrawalsWithBadNames) {
+  const std::string hr = R"("values":{"hr":73})";
+  const auto withdrawal = [&](const std::string& named) { return with(hr, R"("status":"entered_in_error","values":)" + named); };
+  expect_refused(withdrawal(R"({"no_such":null})"), Refusal::unknown_feature);
+  expect_refused(withdrawal(R"({"hr":[4711]})"), Refusal::malformed);
+  expect_refused(withdrawal(R"({"hr":{"value":4711,"imputed":true}})"), Refusal::imputed);
+  expect_refused(withdrawal(R"({"hr":null,"hr":null})"), Refusal::malformed);
+  const auto some = decode(withdrawal(R"({"hr":null,"no_such":null})"));
+  ASSERT_TRUE(some.decoded);
+  EXPECT_EQ(some.decoded->event.values.size(), 1U);
+  EXPECT_EQ(some.decoded->refused.size(), 1U);
+  const auto all = decode(withdrawal("{}"));
+  ASSERT_TRUE(all.decoded);
+  EXPECT_TRUE(all.decoded->event.values.empty());
+  const auto with_attributes = decode(withdrawal(R"({"hr":4711},"attributes":{"age":40})"));
+  ASSERT_TRUE(with_attributes.decoded);
+  EXPECT_TRUE(with_attributes.decoded->event.attributes.empty());
+  ASSERT_EQ(with_attributes.decoded->refused.size(), 1U);
+  EXPECT_EQ(with_attributes.decoded->refused[0].reason, Refusal::unsupported);
+  expect_refused(with(hr, R"("values":{"hr":null})"), Refusal::malformed);
+}
+
 TEST_F(EventRefusals, WhatIsNotJson) {
   for (const std::string& text :
        std::vector<std::string>{"",
