@@ -11,6 +11,7 @@
 #include <shared_mutex>
 
 #include "state/checkpoint_files.h"
+#include "state/records/schema_bytes.h"
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
 #include "state/store_layout.h"
@@ -24,9 +25,9 @@ namespace fs = std::filesystem;
 
 class RocksDbStore final : public Store {
  public:
-  RocksDbStore(Schema schema, const StoreOptions& options, std::unique_ptr<RocksDbHandles> handles, CheckpointFiles checkpoints,
-               std::uint64_t patients, ReplayBuffer replay)
-      : schema_(std::move(schema)),
+  RocksDbStore(std::unique_ptr<SchemaBook> schemas, const StoreOptions& options, std::unique_ptr<RocksDbHandles> handles,
+               CheckpointFiles checkpoints, std::uint64_t patients, ReplayBuffer replay)
+      : schemas_(std::move(schemas)),
         database_(database_path(options.path)),
         memory_bytes_max_(options.memory_bytes_max),
         checkpoints_(std::move(checkpoints)),
@@ -39,7 +40,10 @@ class RocksDbStore final : public Store {
   Status for_each_snapshot(const std::function<void(Snapshot)>& visit) const override;
   std::uint64_t patient_count_estimate() const override { return patients_; }
   Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const override;
-  Result<std::string> meta(const std::string& name) const override;
+  Result<StoredMeta> meta(const std::string& name) const override;
+  const SchemaBook& schemas() const override { return *schemas_; }
+  Status learn_schema(std::string_view record) override;
+  std::uint64_t dropped() const override { return dropped_; }
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override;
@@ -76,12 +80,14 @@ class RocksDbStore final : public Store {
   };
 
   Status reopen();
+  const Schema& schema() const { return schemas_->present(); }
+  StoreHeader header(std::uint64_t patients) const { return {schema().fingerprint(), patients, schemas_->unnamed()}; }
   Result<std::uint64_t> count_new(const std::vector<Snapshot>& snapshots) const;
   Status place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const;
   Result<std::string> slot_bytes(Slot slot, const SlotChanges& changes) const;
 
   // Constant after construction.
-  const Schema schema_;
+  const std::unique_ptr<SchemaBook> schemas_;
   const std::string database_;
   const std::size_t memory_bytes_max_;
   const CheckpointFiles checkpoints_;
@@ -91,6 +97,7 @@ class RocksDbStore final : public Store {
   std::unique_ptr<RocksDbHandles> handles_;
   Status closed_;  // why there is none
   std::atomic<std::uint64_t> patients_;
+  mutable std::atomic<std::uint64_t> dropped_ = 0;
 
   // Held over the write as well, so that a draw sees counters and slots of the same batch.
   mutable std::mutex replay_mutex_;
@@ -104,7 +111,7 @@ Result<Snapshot> RocksDbStore::snapshot(std::string_view patient_id) const {
   const rocksdb::Status status = handles->db->Get(rocksdb::ReadOptions(), handles->snapshots, slice(patient_id), &value);
   if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
   if (!status.ok()) return to_status(status, "reading a snapshot");
-  return decode_snapshot(schema_, value.ToStringView());
+  return decode_snapshot(*schemas_, value.ToStringView());
 }
 
 Result<std::vector<std::optional<Snapshot>>> RocksDbStore::snapshots(std::span<const std::string> patient_ids) const {
@@ -116,8 +123,10 @@ Result<std::vector<std::optional<Snapshot>>> RocksDbStore::snapshots(std::span<c
   for (std::size_t i = 0; i < keys.size(); ++i) {
     if (found.statuses[i].IsNotFound()) continue;
     LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading snapshots"));
-    Result<Snapshot> decoded = decode_snapshot(schema_, found.values[i].ToStringView());
+    std::uint64_t dropped = 0;
+    Result<Snapshot> decoded = decode_snapshot(*schemas_, found.values[i].ToStringView(), &dropped);
     if (!decoded.ok()) return decoded.status();
+    dropped_ += dropped;
     out[i] = std::move(decoded).value();
   }
   return out;
@@ -130,7 +139,7 @@ Status RocksDbStore::for_each_snapshot(const std::function<void(Snapshot)>& visi
   options.fill_cache = false;  // one pass over everything would push out what is in use
   const std::unique_ptr<rocksdb::Iterator> it(handles->db->NewIterator(options, handles->snapshots));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    Result<Snapshot> decoded = decode_snapshot(schema_, it->value().ToStringView());
+    Result<Snapshot> decoded = decode_snapshot(*schemas_, it->value().ToStringView());
     if (!decoded.ok()) return decoded.status();
     visit(std::move(decoded).value());
   }
@@ -150,7 +159,7 @@ Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksDbSt
   return out;
 }
 
-Result<std::string> RocksDbStore::meta(const std::string& name) const {
+Result<StoredMeta> RocksDbStore::meta(const std::string& name) const {
   const Open handles(*this);
   if (!handles) return closed_;
   std::string bytes;
@@ -159,7 +168,20 @@ Result<std::string> RocksDbStore::meta(const std::string& name) const {
   Result<NamedBlob> named = decode_named_blob(bytes);
   if (!named.ok()) return Status(named.code(), "meta data " + name + ": " + named.status().message());
   if (named->name != name) return Status(Code::corrupt, "meta data " + name + ": the record is another's");
-  return std::move(named->content);
+  const Result<SchemaBook::Known> known = schemas_->find(named->schema_fingerprint);
+  if (!known.ok()) return Status(Code::corrupt, "meta data " + name + ": " + known.status().message());
+  return StoredMeta{std::move(named->content), known->grown};
+}
+
+Status RocksDbStore::learn_schema(std::string_view record) {
+  LACUNA_RETURN_IF_ERROR(reopen());
+  const Result<SchemaRecord> decoded = decode_schema_record(record);
+  if (!decoded.ok()) return decoded.status();
+  const Result<Schema> schema = decode_schema(decoded->schema);
+  if (!schema.ok()) return schema.status();
+  const bool known = schemas_->contains(schema->fingerprint()) && (!decoded->unnamed || schemas_->unnamed() != 0);
+  LACUNA_RETURN_IF_ERROR(schemas_->add(*decoded));
+  return known ? Status() : write_schema(*handles_, header(patients_), *decoded, schema->fingerprint());
 }
 
 // RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
@@ -194,7 +216,7 @@ Result<std::string> RocksDbStore::slot_bytes(Slot slot, const SlotChanges& chang
 
 Status RocksDbStore::place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const {
   for (const Example& example : examples) {
-    const ReplayBuffer::Placement placement = next.offer(stratum_hash(schema_, example));
+    const ReplayBuffer::Placement placement = next.offer(stratum_hash(schema(), example));
     for (const auto& [hole, last] : placement.evicted) {
       if (hole != last) {
         Result<std::string> moved = slot_bytes(last, changes);
@@ -203,7 +225,7 @@ Status RocksDbStore::place(const std::vector<Example>& examples, ReplayBuffer& n
       }
       changes[last] = std::nullopt;
     }
-    if (placement.taken) changes[placement.put] = encode_example(schema_, example);
+    if (placement.taken) changes[placement.put] = encode_example(schema(), example);
   }
   return {};
 }
@@ -247,12 +269,13 @@ Status RocksDbStore::apply(const StateChange& change) {
   Result<std::uint64_t> fresh = count_new(change.snapshots);
   if (!fresh.ok()) return fresh.status();
   const std::uint64_t patients = patients_ + *fresh;
-  if (*fresh > 0) put(handles_->meta, kHeaderKey, encode_header({schema_.fingerprint(), patients}));
-  for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema_, s));
+  if (*fresh > 0) put(handles_->meta, kHeaderKey, encode_header(header(patients)));
+  for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema(), s));
   for (const auto& [partition, position] : change.positions) {
     put(handles_->meta, position_key(partition.first, partition.second), encode_position({partition.first, partition.second, position}));
   }
-  for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes}));
+  const std::uint64_t meta_schema = change.meta_schema != 0 ? change.meta_schema : schema().fingerprint();
+  for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes, meta_schema}));
 
   ReplayBuffer next = replay_;
   SlotChanges slots;
@@ -286,7 +309,7 @@ Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
   std::uint64_t gone = 0;  // in this batch
   const auto write = [&]() -> Status {
     const std::uint64_t left = patients_ - std::min<std::uint64_t>(patients_, gone);
-    batch.Put(handles_->meta, slice(kHeaderKey), encode_header({schema_.fingerprint(), left}));
+    batch.Put(handles_->meta, slice(kHeaderKey), encode_header(header(left)));
     LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "wiping a partition"));
     patients_ = left;
     batch.Clear();
@@ -297,7 +320,7 @@ Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
   options.fill_cache = false;
   const std::unique_ptr<rocksdb::Iterator> it(handles_->db->NewIterator(options, handles_->snapshots));
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
-    const Result<Snapshot> snapshot = decode_snapshot(schema_, it->value().ToStringView());
+    const Result<Snapshot> snapshot = decode_snapshot(*schemas_, it->value().ToStringView());
     if (!snapshot.ok()) return snapshot.status();
     if (snapshot->source.topic != topic || snapshot->source.partition != partition) continue;
     batch.Delete(handles_->snapshots, it->key());
@@ -333,10 +356,12 @@ Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (found.statuses[i].IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
     LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the replay buffer"));
-    Result<Example> decoded = decode_example(schema_, found.values[i].ToStringView());
+    Result<Example> decoded = decode_example(*schemas_, found.values[i].ToStringView());
     if (!decoded.ok()) return decoded.status();
     out[order[i]] = std::move(decoded).value();
   }
+  // Of a schema that lacks all that they teach.
+  std::erase_if(out, [](const Example& e) { return e.arrived.empty() && e.arrived_payloads.empty(); });
   return out;
 }
 
@@ -362,8 +387,14 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
 
   Result<std::unique_ptr<RocksDbHandles>> handles = open_rocksdb(database_path(options.path), options.memory_bytes_max);
   if (!handles.ok()) return handles.status();
-  Result<StoreHeader> header = load_header(**handles, options.path, schema.fingerprint(), true);
-  if (!header.ok()) return header.status();
+  Result<std::optional<StoreHeader>> stored = load_header(**handles, options.path);
+  if (!stored.ok()) return stored.status();
+  const StoreHeader before = stored->value_or(StoreHeader{});
+  auto schemas = std::make_unique<SchemaBook>(schema);
+  if (*stored) LACUNA_RETURN_IF_ERROR(load_schemas(**handles, options.path, before, *schemas));
+  const std::uint64_t unnamed = schemas->unnamed();
+  LACUNA_RETURN_IF_ERROR(write_schema(**handles, {schema.fingerprint(), before.patients, unnamed},
+                                      {encode_schema(schema), unnamed == schema.fingerprint()}, schema.fingerprint(), !*stored));
 
   std::vector<ReplayStratum> strata;
   LACUNA_RETURN_IF_ERROR(for_each_meta(**handles, kStratumPrefix, [&strata](std::string_view bytes) -> Status {
@@ -374,30 +405,9 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   }));
   Result<CheckpointFiles> checkpoints = CheckpointFiles::open(options.path + "/checkpoints");
   if (!checkpoints.ok()) return checkpoints.status();
-  return std::unique_ptr<Store>(
-      std::make_unique<RocksDbStore>(schema, options, std::move(handles).value(), std::move(checkpoints).value(), header->patients,
-                                     ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
-}
-
-Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, std::string_view patient_id) {
-  std::error_code error;
-  if (!fs::exists(database_path(path), error)) return Status(Code::not_found, "there is no store in " + path);
-  std::string scratch = (fs::temp_directory_path(error) / "lacuna-read-XXXXXX").string();
-  if (error || !mkdtemp(scratch.data())) return Status(Code::internal, "no temporary folder to read the store with");
-  const auto read = [&]() -> Result<Snapshot> {
-    Result<std::unique_ptr<RocksDbHandles>> handles = open_rocksdb_read_only(database_path(path), scratch);
-    if (!handles.ok()) return handles.status();
-    Result<StoreHeader> header = load_header(**handles, path, schema.fingerprint(), false);
-    if (!header.ok()) return header.status();
-    rocksdb::PinnableSlice value;
-    const rocksdb::Status status = (*handles)->db->Get(rocksdb::ReadOptions(), (*handles)->snapshots, slice(patient_id), &value);
-    if (status.IsNotFound()) return Status(Code::not_found, "no such patient");
-    if (!status.ok()) return to_status(status, "reading a snapshot");
-    return decode_snapshot(schema, value.ToStringView());
-  };
-  Result<Snapshot> out = read();
-  fs::remove_all(scratch, error);
-  return out;
+  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(
+      std::move(schemas), options, std::move(handles).value(), std::move(checkpoints).value(), before.patients,
+      ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
 }
 
 }  // namespace lacuna::state

@@ -13,6 +13,8 @@
 #include "state/records/records.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
+#include "state/schema_book.h"
+#include "state/snapshot_records.h"
 
 // The local store: a view of the event log in RocksDB. One column family each for snapshots, replay, positions/meta.
 
@@ -50,6 +52,13 @@ struct StateChange {
   std::vector<Example> examples;                                             ///< offered to the replay buffer
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
   std::map<std::string, std::string> meta;                                   ///< named small state: detectors, calibration, scores
+  std::uint64_t meta_schema = 0;  ///< fingerprint of a learned schema (Store::learn_schema) that `meta` was written under; 0: the present
+};
+
+/// Named small state as it was written.
+struct StoredMeta {
+  std::string content;
+  std::shared_ptr<const SchemaMapping> grown;  ///< from the schema it was written under to the present one; null: that is the same
 };
 
 struct StoreOptions {
@@ -60,11 +69,14 @@ struct StoreOptions {
   std::uint64_t seed = 1;
 };
 
-/// Thread rule: apply(), wipe() and sync() from one thread; the const reads and draw() from any.
+/// Thread rule: apply(), wipe(), learn_schema() and sync() from one thread; the const reads and draw() from any.
+///
+/// Everything read is of the present schema: what was written under another is carried over by name (SchemaMapping), record by record
+/// as it is read, and rewritten when its patient changes.
 class Store {
  public:
-  /// `corrupt` when RocksDB finds damage; `unsupported` when the data were written under another schema fingerprint or a
-  /// newer format.
+  /// `corrupt` when RocksDB finds damage; `unsupported` when nothing leads from a schema that data were written under to this one, when
+  /// a version that did not keep its schema wrote them under another, or for a newer format. A store without data takes any schema.
   static Result<std::unique_ptr<Store>> open(const Schema& schema, StoreOptions options);
   virtual ~Store() = default;
 
@@ -75,7 +87,14 @@ class Store {
   virtual std::uint64_t patient_count_estimate() const = 0;
 
   virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
-  virtual Result<std::string> meta(const std::string& name) const = 0;  ///< not_found when never written
+  virtual Result<StoredMeta> meta(const std::string& name) const = 0;  ///< not_found when never written
+
+  /// The schemas that records here and in the changelog name.
+  virtual const SchemaBook& schemas() const = 0;
+  /// Takes one from a log, durably; `record`: encode_schema_record(). Errors as SchemaBook::add().
+  virtual Status learn_schema(std::string_view record) = 0;
+  /// Features, attributes and payloads that snapshots() and restored snapshots had and the present schema has not, since the start.
+  virtual std::uint64_t dropped() const = 0;
 
   /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room. Then the
   /// database is opened again; should that fail for want of room, reads are `unavailable` too until it succeeds.
@@ -87,7 +106,7 @@ class Store {
   virtual Status sync() = 0;
 
   /// A draw of `count` examples (with replacement), each stratum equally likely, uniform within; the same seed over the
-  /// same buffer gives the same draw. Fewer only when the buffer is empty.
+  /// same buffer gives the same draw. Fewer when the buffer is empty, or nothing that an example learns from is left in the schema.
   virtual Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const = 0;
   virtual std::size_t replay_size() const = 0;
 
@@ -99,10 +118,6 @@ class Store {
   /// Bytes on disk and in memory by name ("block_cache", "memtables", "sst"), for metrics.
   virtual std::map<std::string, std::uint64_t> usage() const = 0;
 };
-
-/// A patient as the store in `path` has it, read beside a process that has it open, or without one; writes nothing into the store.
-/// not_found when there is no such patient, or no store; else as Store::open().
-Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, std::string_view patient_id);
 
 /// Puts a store that open() called `corrupt` aside, for whoever wants to know why: renames options.path to
 /// "<path>.damaged-<n>" and gives that name. Afterwards open() makes an empty one.
@@ -132,18 +147,12 @@ struct ModelChunk {
 struct PublishedModel {
   std::string learner;
   std::map<std::string, std::string> meta;
+  std::string schema{};  ///< encode_schema() of the one that both were written under; empty: before it was kept
   friend bool operator==(const PublishedModel&, const PublishedModel&) = default;
 };
 std::string encode_published_model(const PublishedModel& checkpoint);
 Result<PublishedModel> decode_published_model(std::string_view bytes);
 std::string encode_model_chunk(const ModelChunk& chunk);
 Result<ModelChunk> decode_model_chunk(std::string_view bytes);
-
-/// Snapshot and Example as Protocol Buffers (state/stored_records.proto; docs/formats.md), with a format version: what the
-/// changelog and the store hold.
-std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot);
-Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view bytes);
-std::string encode_example(const Schema& schema, const Example& example);
-Result<Example> decode_example(const Schema& schema, std::string_view bytes);
 
 }  // namespace lacuna::state

@@ -1,9 +1,8 @@
 #include "state/store_layout.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
 
-#include <array>
-#include <cstdio>
 #include <memory>
 
 namespace lacuna::state {
@@ -13,12 +12,6 @@ namespace {
 // Big-endian, so that keys sort as their numbers do.
 void append_number(std::string& key, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) key.push_back(static_cast<char>(number >> shift & 0xff));
-}
-
-std::string hex(std::uint64_t number) {
-  std::array<char, 17> text{};
-  std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(number));
-  return text.data();
 }
 
 }  // namespace
@@ -42,6 +35,8 @@ std::string stratum_key(std::uint32_t stratum) {
   return key;
 }
 
+std::string stored_schema_key(std::uint64_t fingerprint) { return kSchemaPrefix + fingerprint_text(fingerprint); }
+
 MultiGet multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
                    const std::vector<rocksdb::Slice>& keys, bool sorted) {
   MultiGet out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};
@@ -60,28 +55,65 @@ Status for_each_meta(const RocksDbHandles& handles, char prefix, const std::func
   return to_status(it->status(), "reading the store's meta data");
 }
 
-Result<StoreHeader> load_header(const RocksDbHandles& handles, const std::string& path, std::uint64_t fingerprint, bool may_write) {
+namespace {
+
+/// Nobody's data would be misread under another schema.
+Result<bool> is_empty(const RocksDbHandles& handles) {
+  for (rocksdb::ColumnFamilyHandle* family : {handles.snapshots, handles.replay}) {
+    const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), family));
+    it->SeekToFirst();
+    if (it->Valid()) return false;
+    LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
+  }
+  bool empty = true;
+  for (const char prefix : {kPositionPrefix, kNamePrefix}) {
+    LACUNA_RETURN_IF_ERROR(for_each_meta(handles, prefix, [&empty](std::string_view) -> Status {
+      empty = false;
+      return {};
+    }));
+  }
+  return empty;
+}
+
+}  // namespace
+
+Result<std::optional<StoreHeader>> load_header(const RocksDbHandles& handles, const std::string& path) {
   std::string bytes;
   const rocksdb::Status status = handles.db->Get(rocksdb::ReadOptions(), handles.meta, slice(kHeaderKey), &bytes);
-  if (status.IsNotFound()) {
-    const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.snapshots));
-    it->SeekToFirst();
-    if (it->Valid()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
-    LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading the store"));
-    const StoreHeader header{fingerprint, 0};
-    if (!may_write) return header;
-    LACUNA_RETURN_IF_ERROR(
-        to_status(handles.db->Put(rocksdb::WriteOptions(), handles.meta, slice(kHeaderKey), encode_header(header)), "writing the header"));
-    return header;
-  }
-  LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));
-  Result<StoreHeader> header = decode_header(bytes);
-  if (header.ok() && header->schema_fingerprint != fingerprint) {
-    return Status(Code::unsupported, "the store in " + path + " was written under another schema (fingerprint " +
-                                         hex(header->schema_fingerprint) + ", the configuration's is " + hex(fingerprint) +
-                                         "): restore the schema it was written with, or give this one a new data directory");
-  }
-  return header;
+  if (!status.IsNotFound()) LACUNA_RETURN_IF_ERROR(to_status(status, "reading the store's header"));
+  const Result<StoreHeader> header = status.ok() ? decode_header(bytes) : Result<StoreHeader>(StoreHeader{});
+  if (!header.ok()) return header.status();
+  const Result<bool> empty = is_empty(handles);
+  if (!empty.ok()) return empty.status();
+  if (*empty) return std::optional<StoreHeader>();
+  if (!status.ok()) return Status(Code::corrupt, "the store in " + path + " holds patients but no header");
+  return std::optional(*header);
+}
+
+Status load_schemas(const RocksDbHandles& handles, const std::string& path, const StoreHeader& header, SchemaBook& schemas) {
+  LACUNA_RETURN_IF_ERROR(for_each_meta(handles, kSchemaPrefix, [&](std::string_view bytes) -> Status {
+    const Result<SchemaRecord> record = decode_schema_record(bytes);
+    if (!record.ok()) return record.status();
+    const Status added = schemas.add(*record);
+    if (added.code() == Code::unsupported) return {added.code(), "the store in " + path + ": " + added.message()};
+    return added;
+  }));
+  if (header.unnamed_fingerprint != 0) schemas.set_unnamed(header.unnamed_fingerprint);
+  if (schemas.contains(header.schema_fingerprint)) return {};
+  return {Code::unsupported,
+          "the store in " + path + " was written under another schema (fingerprint " + fingerprint_text(header.schema_fingerprint) +
+              ", the configuration's is " + fingerprint_text(schemas.present().fingerprint()) +
+              "), by a version that did not keep it: start this version once with the schema that it was written under, then change it"};
+}
+
+Status write_schema(const RocksDbHandles& handles, const StoreHeader& header, const SchemaRecord& record, std::uint64_t fingerprint,
+                    bool alone) {
+  rocksdb::WriteBatch batch;
+  constexpr char kAfterSchemas = kSchemaPrefix + 1;
+  if (alone) batch.DeleteRange(handles.meta, slice({&kSchemaPrefix, 1}), slice({&kAfterSchemas, 1}));
+  batch.Put(handles.meta, slice(kHeaderKey), encode_header(header));
+  batch.Put(handles.meta, stored_schema_key(fingerprint), encode_schema_record(record));
+  return write_batch(handles, batch, "writing a schema");
 }
 
 }  // namespace lacuna::state

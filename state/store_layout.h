@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "state/records/status.h"
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
+#include "state/schema_book.h"
 #include "state/stored_records.h"
 
 namespace rocksdb {
@@ -27,12 +29,14 @@ inline constexpr std::string_view kHeaderKey = "h";
 inline constexpr char kPositionPrefix = 'p';
 inline constexpr char kStratumPrefix = 'r';
 inline constexpr char kNamePrefix = 'm';
+inline constexpr char kSchemaPrefix = 's';
 
 /// Of a store's folder, the database's.
 std::string database_path(const std::string& store);
 std::string slot_key(Slot slot);
 std::string position_key(const std::string& topic, std::int32_t partition);
 std::string stratum_key(std::uint32_t stratum);
+std::string stored_schema_key(std::uint64_t fingerprint);
 inline rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
 /// Many keys of one column family in one call; values stay valid as long as the result does. `sorted`: the keys are.
@@ -46,7 +50,15 @@ MultiGet multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* f
 /// Calls `visit` with the value of each meta key with this first letter, in key order.
 Status for_each_meta(const RocksDbHandles& handles, char prefix, const std::function<Status(std::string_view)>& visit);
 
-/// Reads the header, or writes the first one into a new store. `unsupported`: it is another schema's.
-Result<StoreHeader> load_header(const RocksDbHandles& handles, const std::string& path, std::uint64_t fingerprint, bool may_write);
+/// The header; empty: there are no data, so that any schema will do. `corrupt`: there are data and no header.
+Result<std::optional<StoreHeader>> load_header(const RocksDbHandles& handles, const std::string& path);
+
+/// Adds the schemas that lie here. `unsupported`: nothing leads from one of them to the present one, or data lie here under a schema that
+/// was not kept (`header` of format version 1) and is not the present one.
+Status load_schemas(const RocksDbHandles& handles, const std::string& path, const StoreHeader& header, SchemaBook& schemas);
+
+/// A schema, and a header that says so, in one step. `alone`: the others that lie here go.
+Status write_schema(const RocksDbHandles& handles, const StoreHeader& header, const SchemaRecord& record, std::uint64_t fingerprint,
+                    bool alone = false);
 
 }  // namespace lacuna::state

@@ -118,7 +118,7 @@ class Daemon {
     state_.monitor.advance(events[end - 1].time);
     batch.score(*version, state_);
     for (Alert& a : state_.monitor.take_alerts()) alerts.push_back(std::move(a));
-    batch.encode({}, tallies_);
+    batch.encode({}, tallies_, store_->schemas(), {});
     require(store_->apply(batch.change(state_, tallies_, system_clock()())));
     learner_->submit(batch.take_examples());
   }

@@ -4,12 +4,14 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "daemon/commands/commands.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
+#include "state/store_inspection.h"
 
 namespace lacuna::daemon {
 
@@ -18,6 +20,7 @@ namespace {
 struct CheckOptions {
   ConfigOptions config;
   std::string format = "text";
+  std::string against;
   bool keys = false;
 };
 
@@ -54,9 +57,43 @@ std::string describe(const Config& config) {
          (config.mapping ? ", input " + count(config.mapping->columns.size(), "column", "columns") : "");
 }
 
+std::string_view word(SchemaChange::Effect effect) {
+  switch (effect) {
+    case SchemaChange::Effect::kept: return "kept";
+    case SchemaChange::Effect::begins: return "begins";
+    case SchemaChange::Effect::dropped: return "dropped";
+  }
+  return "unknown";
+}
+
+/// What the data folder's patients become under this schema. True where they can be carried over.
+bool show_growth(const CheckOptions& options, const Config& config, nlohmann::ordered_json& json) {
+  const Result<state::StoreGrowth> growth = state::read_growth(*config.schema, options.against + "/state");
+  const bool text = options.format == "text";
+  if (!growth.ok()) {
+    json["against"] = {{"data_dir", options.against}, {"ok", false}, {"message", growth.status().message()}};
+    if (text) std::fprintf(stderr, "%s: %s\n", options.against.c_str(), growth.status().message().c_str());
+    return false;
+  }
+  json["against"] = {{"data_dir", options.against}, {"ok", true}, {"patients", growth->patients}};
+  nlohmann::ordered_json& changes = json["against"]["changes"] = nlohmann::ordered_json::array();
+  if (text) {
+    std::printf("%s: %llu patients; %s\n", options.against.c_str(), static_cast<unsigned long long>(growth->patients),
+                growth->changes.empty() ? "the schema is the same" : "a start with this schema changes:");
+  }
+  std::size_t width = 0;
+  for (const SchemaChange& c : growth->changes) width = std::max(width, c.subject.size());
+  for (const SchemaChange& c : growth->changes) {
+    changes.push_back({{"effect", word(c.effect)}, {"subject", c.subject}, {"what", c.what}});
+    if (text) std::printf("  %-7s  %-*s  %s\n", word(c.effect).data(), static_cast<int>(width), c.subject.c_str(), c.what.c_str());
+  }
+  return true;
+}
+
 int check(const CheckOptions& options) {
   if (options.keys) return show_keys(options);
   const ConfigOutcome outcome = load_config(options.config.path, options.config.overrides);
+  bool carried = true;
   if (options.format == "json") {
     nlohmann::ordered_json out{{"file", options.config.path}, {"ok", outcome.config.has_value()}};
     if (outcome.config) {
@@ -68,15 +105,18 @@ int check(const CheckOptions& options) {
     for (const ConfigProblem& p : outcome.problems) {
       out["problems"].push_back({{"file", p.file}, {"line", p.line}, {"column", p.column}, {"key", p.key}, {"message", p.message}});
     }
+    if (outcome.config && !options.against.empty()) carried = show_growth(options, *outcome.config, out);
     print(out);
   } else if (outcome.config) {
     std::printf("%s: ok (%s)\n", options.config.path.c_str(), describe(*outcome.config).c_str());
+    nlohmann::ordered_json unused;
+    if (!options.against.empty()) carried = show_growth(options, *outcome.config, unused);
   } else {
     for (const ConfigProblem& p : outcome.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
     std::fprintf(stderr, "%s: %zu problem%s\n", options.config.path.c_str(), outcome.problems.size(),
                  outcome.problems.size() == 1 ? "" : "s");
   }
-  return outcome.config ? kExitOk : kExitConfiguration;
+  return outcome.config && carried ? kExitOk : kExitConfiguration;
 }
 
 }  // namespace
@@ -86,16 +126,21 @@ void add_check(CLI::App& app, int& exit_code) {
   CLI::App* command = app.add_subcommand("check", "Say everything that is wrong with a configuration, and where");
   command->footer(
       "Reads the whole file and reports every problem at once with line and column; nothing is started or connected to.\n"
+      "With --against, what a start on that data folder would do to the patients in it: what is kept (and converted), what begins, what "
+      "is\n"
+      "dropped, or why it is refused; the daemon may be running.\n"
       "Exit status 0 when it is good, 2 when not.\n\n"
       "Examples:\n"
       "  lacuna check --config configs/physionet2012.yaml\n"
       "  lacuna check --config my.yaml --set log.kind=kafka --format json\n"
+      "  lacuna check --config grown.yaml --against /var/lib/lacuna\n"
       "  lacuna check --keys");
   auto* source = command->add_option_group("source");
   // One that does not exist is a problem among others, with a line in the answer.
   source->add_option("-c,--config", options->config.path, "Configuration file (YAML)");
   source->add_flag("--keys", options->keys, "List every key with its type, range, default and meaning");
   source->require_option(1);
+  command->add_option("--against", options->against, "Data folder of the schema before: say what changes")->type_name("DIR");
   options->config.add_overrides(*command, "-s,-o,--set");
   command->add_option("--format", options->format, "text or json")->capture_default_str()->check(CLI::IsMember({"text", "json"}));
   command->callback([options, &exit_code] { exit_code = check(*options); });

@@ -21,7 +21,7 @@
 #include "daemon/pipeline/store_quarantine.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "daemon/tables/progress_bar.h"
-#include "state/store.h"
+#include "state/store_inspection.h"
 
 namespace lacuna::daemon {
 

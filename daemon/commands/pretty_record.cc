@@ -197,6 +197,10 @@ std::string pretty_dead_letter(const streaming::Record& record) {
 }
 
 std::string pretty_state(const Config& config, const streaming::Record& record) {
+  if (record.key.ends_with(state::kSchemaKeySuffix)) {
+    const bool present = record.key == state::schema_key(config.schema->fingerprint());
+    return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), present ? "the present schema" : "another schema");
+  }
   const Result<Snapshot> snapshot = state::decode_snapshot(*config.schema, *record.value);
   if (!snapshot.ok()) {
     return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), snapshot.status().to_string());

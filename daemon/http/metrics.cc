@@ -113,6 +113,8 @@ void add_recovery(Exposition& out, const Progress& p) {
   out.counter("recovery_wiped_partitions_total", "Partitions whose local state was forgotten and rebuilt, by why")
       .add(r.wiped_ahead, {{"reason", "ahead"}})
       .add(r.wiped_too_old, {{"reason", "too_old"}});
+  out.counter("recovery_dropped_values_total", "Features, attributes and payloads that stored patients had and the present schema has not")
+      .add(r.values_dropped);
   out.gauge("recovery_damaged_stores", "Damaged local stores set aside, lying beside the new one").add(r.damaged_stores);
   out.gauge("recovery_state_parts_begun_afresh",
             "1 of a part of the stored state that another version wrote, and that began afresh at this start; monitor: the detectors");

@@ -8,6 +8,7 @@
 #include "state/patient.h"
 #include "state/records/hash.h"
 #include "state/records/scale.h"
+#include "state/stored_records.h"
 #include "streaming/messages/dead_letter.h"
 #include "streaming/messages/encoders.h"
 #include "streaming/messages/event_decoder.h"
@@ -324,9 +325,22 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   counts_.imputations = imputations_.size();
 }
 
-streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& tallies) {
+std::set<std::int32_t> Batch::changelog_partitions() const {
+  std::set<std::int32_t> out;
+  for (const streaming::Record& r : records_) out.insert(r.position.partition);
+  return out;
+}
+
+streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& tallies, const state::SchemaBook& schemas,
+                                     const std::set<std::int32_t>& described) {
   streaming::Transaction out;
   out.changelog_topic = config_.topics.state;
+  for (const std::int32_t partition : changelog_partitions()) {
+    if (described.contains(partition)) continue;
+    for (const auto& [fingerprint, schema] : schemas.to_publish()) {
+      out.outputs.push_back({config_.topics.state, partition, state::schema_key(fingerprint), state::encode_schema_record(schema), {}});
+    }
+  }
   for (const Imputation& imputation : imputations_) {
     out.outputs.push_back(
         {config_.topics.imputations, std::nullopt, imputation.patient_id, streaming::encode_imputation(*config_.schema, imputation), {}});

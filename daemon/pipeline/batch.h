@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -39,11 +40,16 @@ class Batch {
   void score(const model::ModelVersion& version, StreamState& state);
   /// Imputes what is missing or stale in each changed patient.
   void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
-  /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`.
-  streaming::Transaction encode(const std::vector<Alert>& alerts, Tallies& tallies);
+  /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`. `described`: partitions of the
+  /// changelog in which this process has told its schema; the others are told first.
+  streaming::Transaction encode(const std::vector<Alert>& alerts, Tallies& tallies, const state::SchemaBook& schemas,
+                                const std::set<std::int32_t>& described);
   /// What the store has to write once the transaction is durable, but for the changelog positions, which the commit tells.
   /// `tallies` as encode() left them. Takes the snapshots.
   state::StateChange change(StreamState& state, const Tallies& tallies, Time now);
+
+  /// Those that encode() writes to.
+  std::set<std::int32_t> changelog_partitions() const;
 
   const EventCounts& counts() const { return counts_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }

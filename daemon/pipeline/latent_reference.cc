@@ -67,22 +67,23 @@ std::map<std::string, std::string> LatentReference::save_new(const Schema& schem
   return out;
 }
 
-Status LatentReference::load(const Schema& schema, const state::Store& store) {
+Status LatentReference::load(const state::Store& store) {
   *this = {};
-  const Result<std::string> count = store.meta(kMeta);
-  if (count.code() == Code::not_found) return {};
-  if (!count.ok()) return count.status();
+  const Result<state::StoredMeta> stored = store.meta(kMeta);
+  if (stored.code() == Code::not_found) return {};
+  if (!stored.ok()) return stored.status();
+  const std::string& count = stored->content;
   std::size_t size = 0;
-  const auto [end, error] = std::from_chars(count->data(), count->data() + count->size(), size);
-  if (error != std::errc() || end != count->data() + count->size() || size > drift::Monitor::kReference) {
+  const auto [end, error] = std::from_chars(count.data(), count.data() + count.size(), size);
+  if (error != std::errc() || end != count.data() + count.size() || size > drift::Monitor::kReference) {
     return {Code::corrupt, "latent reference: not a number of patients"};
   }
   std::vector<Snapshot> read;
   for (std::size_t i = 0; i < size; ++i) {
-    const Result<std::string> bytes = store.meta(piece(i));
+    const Result<state::StoredMeta> bytes = store.meta(piece(i));
     if (bytes.code() == Code::not_found) return {Code::corrupt, "latent reference: a patient is not there"};
     if (!bytes.ok()) return bytes.status();
-    Result<Snapshot> snapshot = state::decode_snapshot(schema, *bytes);
+    Result<Snapshot> snapshot = state::decode_snapshot(store.schemas(), bytes->content);
     if (!snapshot.ok()) return {snapshot.code(), "latent reference: " + snapshot.status().message()};
     read.push_back(std::move(*snapshot));
   }

@@ -20,8 +20,8 @@ class LatentReference {
 
   /// For the store: what was not given before, nor read by load().
   std::map<std::string, std::string> save_new(const Schema& schema);
-  /// `corrupt`; `unsupported`, and empty, where patients were written in a newer format.
-  Status load(const Schema& schema, const state::Store& store);
+  /// Under the store's present schema. `corrupt`; `unsupported`, and empty, where patients were written in a newer format.
+  Status load(const state::Store& store);
   /// Nobody is part of it any more, in the store neither once save_new() is.
   void begin_afresh();
   bool empty() const { return snapshots_.empty(); }

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -52,6 +53,7 @@ struct LoopContext {
   Tallies applied_counts;   ///< of the partitions assigned and restored: up to what is in the store
   Tallies prepared_counts;  ///< up to what is prepared
   std::map<std::string, double> stage_seconds;
+  std::set<std::int32_t> described;  ///< changelog partitions in which this process has told its schema
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.
   std::unique_ptr<state::Store> store;

@@ -52,8 +52,9 @@ struct Recovery {
   std::int64_t records_left = 0;  ///< of the changelog, for the partition being restored
   std::uint64_t records_restored = 0;
   double restore_seconds = 0;
-  std::uint64_t wiped_ahead = 0, wiped_too_old = 0;             ///< partitions, see Restore::Wiped
-  std::size_t damaged_stores = 0;                               ///< set aside beside data_dir/state, for somebody to look at and delete
+  std::uint64_t values_dropped = 0;                  ///< stored features, attributes and payloads that the present schema does not have
+  std::uint64_t wiped_ahead = 0, wiped_too_old = 0;  ///< partitions, see Restore::Wiped
+  std::size_t damaged_stores = 0;                    ///< set aside beside data_dir/state, for somebody to look at and delete
   std::set<std::string, std::less<>> state_parts_begun_afresh;  ///< see StreamState::begun_afresh
   std::uint64_t rejoins = 0;                                    ///< made a new client after being fenced or an unknown outcome
   double unavailable_seconds = 0;                               ///< waited for something out of reach: the log, room on the disk

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/pipeline/batch.h"
+#include "state/stored_records.h"
 
 namespace lacuna::daemon {
 
@@ -53,31 +54,84 @@ Result<Restore> Restore::begin(const Config& config, const streaming::TopicParti
   return out;
 }
 
-Status Restore::take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
+namespace {
+
+/// The local store is not to blame, and setting it aside would not help.
+Status explain(const streaming::Record& record, const Status& why) {
+  const SourcePosition& at = record.position;
+  // A patient's key stays out of it.
+  const std::string key = record.key.ends_with(state::kSchemaKeySuffix) ? " (key " + record.key + ")" : "";
+  return {why.code() == Code::corrupt ? Code::internal : why.code(),
+          "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) + key + ": " + why.message()};
+}
+
+}  // namespace
+
+Status Restore::learn(const streaming::Record& record, state::Store& store) const {
+  const Status learned = record.value ? store.learn_schema(*record.value) : Status();
+  return learned.ok() || learned.code() == Code::unavailable ? learned : explain(record, learned);
+}
+
+/// Every schema in the partition: a record names one that was told before the first record read here.
+Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store) const {
+  const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
+  const auto bounds = reader.bounds(changelog);
+  if (!bounds.ok()) return bounds.status();
+  const std::int64_t end = std::min(end_, bounds->second);
+  for (std::int64_t next = bounds->first; next < end;) {
+    const auto records = reader.read(changelog, next, kRecordsPerStep, kReadWait);
+    if (!records.ok()) return records.status();
+    if (records->empty()) return {Code::unavailable, "the changelog's schemas cannot be read yet"};
+    for (const streaming::Record& record : *records) {
+      if (record.key.ends_with(state::kSchemaKeySuffix)) LACUNA_RETURN_IF_ERROR(learn(record, store));
+    }
+    next = records->back().position.offset + 1;
+  }
+  return {};
+}
+
+Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store) {
+  Result<Snapshot> snapshot = state::decode_snapshot(store.schemas(), *record.value, &dropped_);
+  if (snapshot.code() != Code::not_found) return snapshot;
+  LACUNA_RETURN_IF_ERROR(learn_all(reader, store));
+  if (store.schemas().unnamed() == 0) {
+    const std::uint64_t present = store.schemas().present().fingerprint();
+    spdlog::warn("changelog {}/{} holds records of a version that did not name their schema: they are read as of the present one",
+                 record.position.topic, record.position.partition);
+    state::SchemaRecord schema = store.schemas().to_publish().at(present);
+    schema.unnamed = true;
+    LACUNA_RETURN_IF_ERROR(store.learn_schema(state::encode_schema_record(schema)));
+  }
+  snapshot = state::decode_snapshot(store.schemas(), *record.value, &dropped_);
+  if (snapshot.code() == Code::not_found) return Status(Code::internal, snapshot.status().message());
+  return snapshot;
+}
+
+Status Restore::take(const std::vector<streaming::Record>& records, streaming::TopicReader& reader, state::Store& store,
+                     state::StateChange& change) {
   // Of each key the newest record is enough.
   std::unordered_map<std::string_view, const streaming::Record*> newest;
   for (const streaming::Record& record : records) {
-    if (record.position.offset < end_) newest[record.key] = &record;
+    if (record.position.offset >= end_) continue;
+    newest[record.key] = &record;
+    if (record.key.ends_with(state::kSchemaKeySuffix)) LACUNA_RETURN_IF_ERROR(learn(record, store));
   }
   std::vector<std::string> ids;
   std::vector<Snapshot> snapshots;
   const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
   for (const auto& [key, record] : newest) {
     if (!record->value) continue;
-    // The local store is not to blame, and setting it aside would not help.
-    const auto explain = [at = record->position](const Status& why) -> Status {
-      return {why.code() == Code::corrupt ? Code::internal : why.code(),
-              "changelog " + at.topic + "/" + std::to_string(at.partition) + " at " + std::to_string(at.offset) + ": " + why.message()};
-    };
+    if (key.ends_with(state::kSchemaKeySuffix)) continue;
     if (key.ends_with(kPartitionKeySuffix)) {
       if (key != own_key) continue;
       const auto position = state::decode_position(*record->value);
-      if (!position.ok()) return explain(position.status());
+      if (!position.ok()) return explain(*record, position.status());
       counts_ = position->position.counts;
       continue;
     }
-    Result<Snapshot> snapshot = state::decode_snapshot(*config_->schema, *record->value);
-    if (!snapshot.ok()) return explain(snapshot.status());
+    Result<Snapshot> snapshot = decode(*record, reader, store);
+    if (snapshot.code() == Code::unavailable) return snapshot.status();
+    if (!snapshot.ok()) return explain(*record, snapshot.status());
     ids.push_back(snapshot->patient_id);
     snapshots.push_back(std::move(*snapshot));
   }
@@ -121,7 +175,7 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time n
       LACUNA_RETURN_IF_ERROR(nothing_came(reader, changelog));
       if (next_ < end_) return {};
     }
-    LACUNA_RETURN_IF_ERROR(take(*records, store, change));
+    LACUNA_RETURN_IF_ERROR(take(*records, reader, store, change));
     next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
   }
   const bool finished = next >= end_;
@@ -220,6 +274,7 @@ Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, stre
     spdlog::info("restored {}/{}: {} patient states from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
                  current_->read(), current_seconds_);
   }
+  dropped_ += current_->dropped();
   queue_.pop_front();
   return std::exchange(current_, std::nullopt);
 }
@@ -237,6 +292,7 @@ void RestoreQueue::report(Recovery& recovery) const {
   recovery.records_left = current_ ? current_->left() : 0;
   recovery.records_restored = records_;
   recovery.restore_seconds = seconds_;
+  recovery.values_dropped = dropped_;
   recovery.wiped_ahead = wiped_ahead_;
   recovery.wiped_too_old = wiped_too_old_;
 }

@@ -43,12 +43,17 @@ class Restore {
   std::int64_t read() const { return next_ - begin_; }
   std::int64_t left() const { return done_ ? 0 : end_ - next_; }
   std::int64_t snapshots() const { return snapshots_; }  ///< written into the store
+  std::uint64_t dropped() const { return dropped_; }     ///< what of them the present schema does not have (Store::dropped)
   /// What became of the partition's records up to the committed position; as far as read.
   const state::RecordCounts& counts() const { return counts_; }
 
  private:
   Restore(const Config& config, streaming::TopicPartition partition) : config_(&config), partition_(std::move(partition)) {}
-  Status take(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
+  Status take(const std::vector<streaming::Record>& records, streaming::TopicReader& reader, state::Store& store,
+              state::StateChange& change);
+  Result<Snapshot> decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store);
+  Status learn(const streaming::Record& record, state::Store& store) const;
+  Status learn_all(streaming::TopicReader& reader, state::Store& store) const;
   Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
 
   const Config* config_;
@@ -57,6 +62,7 @@ class Restore {
   std::int64_t stored_next_ = 0;                 ///< input position that the store's snapshots stand for, until done
   std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
   std::int64_t snapshots_ = 0;
+  std::uint64_t dropped_ = 0;
   state::RecordCounts counts_;
   bool from_nothing_ = false;  ///< the store knew nothing of the partition: its replay examples are made anew too
   bool done_ = false;
@@ -103,7 +109,7 @@ class RestoreQueue {
   Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
   int rest_ = 0;                                ///< turns left to the partitions that are here, after something was out of reach
   std::optional<Restore> current_;              ///< of the first in the queue
-  std::uint64_t records_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
+  std::uint64_t records_ = 0, dropped_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
   double seconds_ = 0, current_seconds_ = 0;
 };
 

@@ -39,10 +39,10 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   bool detectors_lost = false;
   const auto restore = [&](const char* name, auto& part, auto fresh, const char* lost) -> Status {
     part = std::move(fresh);
-    Result<std::string> bytes = store.meta(name);
-    if (bytes.code() == Code::not_found) return {};
-    if (!bytes.ok()) return bytes.status();
-    const Status loaded = part.load(*bytes);
+    const Result<state::StoredMeta> stored = store.meta(name);
+    if (stored.code() == Code::not_found) return {};
+    if (!stored.ok()) return stored.status();
+    const Status loaded = part.load(stored->content, stored->grown.get());
     if (loaded.code() != Code::unsupported) return loaded;
     begin_afresh(name, loaded, lost);
     detectors_lost |= std::string_view(name) == kMonitorMeta;
@@ -55,10 +55,10 @@ Status StreamState::load(const Config& config, const state::Store& store) {
       restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on"));
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
                                  "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
-  const Result<std::string> time = store.meta(kNewestMeta);
+  const Result<state::StoredMeta> time = store.meta(kNewestMeta);
   if (!time.ok() && time.code() != Code::not_found) return time.status();
-  newest = time.ok() ? parse_rfc3339(*time).value_or(Time{}) : Time{};
-  const Status gathered = reference.load(schema, store);
+  newest = time.ok() ? parse_rfc3339(time->content).value_or(Time{}) : Time{};
+  const Status gathered = reference.load(store);
   if (gathered.code() == Code::unsupported) begin_afresh(kReferencePart, gathered, "it is gathered again");
   else if (!gathered.ok()) return gathered;
   // The detector counts whom the reference gathers: neither can go on without the other.

@@ -176,7 +176,7 @@ Status Turn::fill(StagedBatch& staged) {
     context_.point("imputed", batch.records());
   }
   const StageTimer timer(context_.stage_seconds, stage_ = "encode");
-  staged.transaction = batch.encode(staged.alerts, context_.prepared_counts);
+  staged.transaction = batch.encode(staged.alerts, context_.prepared_counts, context_.store->schemas(), context_.described);
   staged.change = batch.change(stream, context_.prepared_counts, context_.clock());
   context_.point("encoded", batch.records());
   return {};
@@ -201,6 +201,7 @@ Status Turn::complete(StagedBatch done) {
     const auto held = context_.applied_counts.find({p.first, p.second});
     if (held != context_.applied_counts.end()) held->second = position.counts;  // not where it moved away before there was room on the disk
   }
+  context_.described.merge(done.batch->changelog_partitions());
   counts_ += done.batch->counts();
   batches_ += 1;
   const double seconds = seconds_since(done.start);
@@ -216,8 +217,8 @@ Status Turn::finish(Status outcome, bool until_idle) {
   // The batch at hand is committed, and the partitions are handed over before the slower rest.
   if (outcome.ok() && group_.joined()) outcome = last_batch(until_idle);
   group_.close();
-  // Whatever happened, what was learned and applied is kept.
-  if (context_.learner) {
+  // Whatever happened, what was learned and applied is kept. Where nothing was, nothing stands in the way of another schema.
+  if (context_.learner && (context_.learner->stats().steps > 0 || context_.learner->stats().examples > 0)) {
     if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
   }
   if (const Status s = context_.store->sync(); !s.ok()) spdlog::error("store: {}", s.to_string());
@@ -326,6 +327,7 @@ Status Turn::discard() {
   group_.pending().clear();
   prepared_.reset();
   commit_.discard();
+  context_.described.clear();  // a topic may have been made anew
   return context_.reload();
 }
 
@@ -352,6 +354,7 @@ void Turn::publish_progress(double batch_seconds) {
   }
   p.recovery = recovery_;
   group_.report(p.recovery);
+  p.recovery.values_dropped += context_.store->dropped();
   p.partitions = context_.applied_counts;
   context_.stream.report(p);
   p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);

@@ -10,6 +10,8 @@
 
 #include "model/device.h"
 #include "state/model_chunks.h"
+#include "state/records/schema_bytes.h"
+#include "state/stored_records.h"
 
 namespace lacuna::daemon {
 
@@ -69,6 +71,10 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::start(streaming::Top
   auto published = find(reader);
   if (!published.ok() && published.code() != Code::not_found) return published.status();
   auto learner = make(published.ok() ? published->checkpoint.learner : "");
+  if (!learner.ok() && published.ok()) {
+    return Status(learner.code(),
+                  "topic " + config_.topics.model + ": the checkpoint of " + published->instance + ": " + learner.status().message());
+  }
   if (!learner.ok()) return learner;
   const auto version = (*learner)->current();
   const std::string where = model::describe_device(config_.model);
@@ -87,6 +93,12 @@ Status LearnerCheckpoints::adopt(Published& published) {
   if (!positions->empty()) return {};  // only the learner's checkpoints were missing
   state::StateChange change;
   change.meta = std::move(published.checkpoint.meta);
+  if (!published.checkpoint.schema.empty()) {
+    const Result<Schema> schema = decode_schema(published.checkpoint.schema);
+    if (!schema.ok()) return schema.status();
+    LACUNA_RETURN_IF_ERROR(store_.learn_schema(state::encode_schema_record({published.checkpoint.schema, false})));
+    change.meta_schema = schema->fingerprint();
+  }
   if (published.instance != config_.instance) {
     std::erase_if(change.meta, [](const auto& m) { return m.first != kCalibrationMeta; });
   }
@@ -96,7 +108,7 @@ Status LearnerCheckpoints::adopt(Published& published) {
 std::vector<streaming::OutputRecord> LearnerCheckpoints::publish(model::Learner& learner, std::map<std::string, std::string> meta) {
   // Never lower than a number that lies in the topic, also after the disk was lost.
   published_ = std::max(published_, number_) + 1;
-  const std::string content = state::encode_published_model({learner.checkpoint(), std::move(meta)});
+  const std::string content = state::encode_published_model({learner.checkpoint(), std::move(meta), encode_schema(*config_.schema)});
   std::vector<streaming::OutputRecord> out;
   for (const state::ModelChunk& c :
        state::split_chunks(config_.instance, static_cast<std::uint64_t>(published_), content, kChunkBytesMax)) {

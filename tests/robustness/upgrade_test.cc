@@ -63,7 +63,7 @@ class Upgrade : public ::testing::Test {
   /// Another version in front of what the store holds under this name.
   void rewrite(const std::string& name, std::uint32_t version) {
     const auto store = open_store();
-    std::string bytes = store->meta(name).value();
+    std::string bytes = store->meta(name)->content;
     bytes.replace(0, sizeof version, reinterpret_cast<const char*>(&version), sizeof version);
     put(*store, name, bytes);
   }
@@ -164,7 +164,7 @@ std::size_t gathered(const StreamState& state) {
 
 std::size_t reference_patients(const state::Store& store) {
   const auto count = store.meta("latent_reference");
-  return count.ok() ? std::stoul(*count) : 0;
+  return count.ok() ? std::stoul(count->content) : 0;
 }
 
 // Protects: what is in the field is read. Scores are the one thing that came to mean something else since.
@@ -231,8 +231,8 @@ TEST_F(Upgrade, TheReferenceAndItsDetectorBeginTogether) {
   StreamState state(config_);
   ASSERT_TRUE(state.load(config_, *store).ok());
   EXPECT_EQ(gathered(state), kReferencePatients);
-  std::string newer = store->meta("latent_reference/0").value();
-  newer[1] = 2;  // format_version
+  std::string newer = store->meta("latent_reference/0")->content;
+  newer[1] = 3;  // format_version
   put(*store, "latent_reference/0", newer);
   ASSERT_TRUE(state.load(config_, *store).ok());
   EXPECT_THAT(state.begun_afresh, ElementsAre("latent_reference", "scores"));
@@ -254,7 +254,7 @@ TEST_F(Upgrade, DamagedPartsStayCorrupt) {
     ASSERT_TRUE(store);
     StreamState good(config_);
     put(*store, "scores", good.scores.save());
-    const std::string whole = store->meta(name).value();
+    const std::string whole = store->meta(name)->content;
     for (const std::string& damaged : {whole.substr(0, whole.size() / 2), whole.substr(0, 2) + "x", std::string(), std::string(8, '\0')}) {
       if (name == "latent_reference" && damaged == whole.substr(0, whole.size() / 2)) continue;  // a smaller number is one
       put(*store, name, damaged);

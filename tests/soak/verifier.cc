@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include "state/records/schema_bytes.h"
+#include "state/stored_records.h"
 #include "tests/soak/observer.h"
 
 namespace lacuna::soak {
@@ -153,6 +155,12 @@ void Verifier::imputation(const streaming::Record& record) {
 
 void Verifier::changelog(const streaming::Record& record) {
   if (!record.value) return blame("a tombstone in the changelog");
+  if (record.key.ends_with(state::kSchemaKeySuffix)) {
+    const auto schema = state::decode_schema_record(*record.value);
+    const bool ours = schema.ok() && schema->schema == encode_schema(schema_) && record.key == state::schema_key(schema_.fingerprint());
+    if (!ours) blame("a schema that is not the configuration's");
+    return;
+  }
   if (!record.key.ends_with(kSnapshotSuffix)) {
     const auto position = state::decode_position(*record.value);
     if (!position.ok()) return blame("a changelog record that is neither snapshot nor position");

@@ -10,6 +10,8 @@
 
 #include "daemon/config/config.h"
 #include "state/patient.h"
+#include "state/records/schema_bytes.h"
+#include "state/stored_records.h"
 
 // The soak is worth what its verifier sees. Goal: it finds nothing in what an undisturbed daemon would write,
 // and finds each kind of fault when one is put in. Method: seeded traffic, a plain daemon that handles one
@@ -203,6 +205,15 @@ TEST_F(VerifierTest, SeesCountsThatDiffer) {
 TEST_F(VerifierTest, SeesAPositionThatWasNotCommitted) {
   topics_.committed[1] -= 4;
   EXPECT_EQ(verdict().lost, 4U);
+}
+
+TEST_F(VerifierTest, SeesASchemaThatIsNotTheConfigurations) {
+  const Schema& schema = *config_.schema;
+  const std::string told = state::encode_schema_record({encode_schema(schema), false});
+  topics_.changelog.push_back(make_record(0, state::schema_key(schema.fingerprint()), told));
+  EXPECT_EQ(verdict().wrong, 0U);
+  topics_.changelog.push_back(make_record(0, state::schema_key(schema.fingerprint() + 1), told));
+  EXPECT_EQ(verdict().wrong, 1U);
 }
 
 TEST_F(VerifierTest, SeesThatTheInputIsNotWhatWasSent) {

@@ -5,11 +5,12 @@
 #include <string_view>
 #include <vector>
 
+#include "state/records/schema_bytes.h"
 #include "state/stored_records.h"
 #include "tests/unit/state/workload.h"
 
-// One record of each stored form. tests/fixtures/formats-v1 holds them as the first version wrote them; the values here never
-// change, so that every later version can be held against them.
+// One record of each stored form. tests/fixtures/formats-vN holds them as version N wrote them; the values here never change, so that
+// every later version can be held against them.
 
 namespace lacuna::state::testing {
 
@@ -74,15 +75,16 @@ inline Example payload_example(const Schema& schema) {
 }
 
 struct Fixture {
+  int since = 1;  ///< version that began to write it
   std::string file;
   std::string bytes;                                         ///< as this version writes it
   std::function<Result<bool>(std::string_view bytes)> same;  ///< decodes, and compares with the record
 };
 
 template <typename Record, typename Encode, typename Decode>
-Fixture fixture(std::string file, Record record, const Encode& encode, Decode decode) {
+Fixture fixture(std::string file, Record record, const Encode& encode, Decode decode, int since = 1) {
   std::string bytes = encode(record);
-  return {std::move(file), std::move(bytes), [record, decode](std::string_view b) -> Result<bool> {
+  return {since, std::move(file), std::move(bytes), [record, decode](std::string_view b) -> Result<bool> {
             const Result<Record> decoded = decode(b);
             if (!decoded.ok()) return decoded.status();
             return *decoded == record;
@@ -107,7 +109,7 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("position.bin", PartitionPosition{"lacuna.events", 3, {88'122, 91'007, {88'122, 88'000, 100, 12, 10, 5}, at_minutes(11)}},
               encode_position, decode_position),
       fixture("stratum.bin", ReplayStratum{0xfedcba9876543210, 1'000'000'000'000, 781}, encode_stratum, decode_stratum),
-      fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000}, encode_header, decode_header),
+      fixture("store.bin", StoreHeader{0x0123456789abcdef, 40'000, 0x0123456789abcdef}, encode_header, decode_header),
       fixture("named.bin", NamedBlob{"scores", std::string("\x00\xff any bytes", 12)}, encode_named_blob, decode_named_blob),
       fixture("model_chunk.bin", ModelChunk{"lacuna-0", 412, 1, 3, 0xcbf43926, "456"}, encode_model_chunk, decode_model_chunk),
       fixture("model_checkpoint.bin", PublishedModel{"weights", {{"calibration", "c"}, {"scores", std::string("\0s", 2)}}},
@@ -115,6 +117,11 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture(
           "checkpoint.bin", documented_checkpoint(), [](const NamedBlob& c) { return encode_checkpoint_file(c.name, c.content); },
           decode_checkpoint_file),
+      fixture("schema.bin", SchemaRecord{encode_schema(every_kind), true}, encode_schema_record, decode_schema_record, 2),
+      fixture("store_grown.bin", StoreHeader{0xfedcba9876543210, 40'000, 0x0123456789abcdef}, encode_header, decode_header, 2),
+      fixture("named_grown.bin", NamedBlob{"scores", "s", 0xfedcba9876543210}, encode_named_blob, decode_named_blob, 2),
+      fixture("model_checkpoint_grown.bin", PublishedModel{"weights", {{"scores", "s"}}, encode_schema(schema)}, encode_published_model,
+              decode_published_model, 2),
   };
 }
 

@@ -107,12 +107,21 @@ TEST(Formats, SmallRecordsRoundTrip) {
 
 // The records of docs/formats.md. If this fails, stores and changelogs in the field are no longer readable.
 constexpr std::string_view kDocumentedSnapshot =
+    "080212063133323533391a056963752d342080d0eab6b73328a0a184b7b73330023a0100420800000000004052404a06a0a1"
+    "84b7b7335201025a04000093426204008092426a04000080bf7204000094427a0100820106a0a184b7b7338a010102920101"
+    "009a010400005842a20108efcdab8967452301aa010d6c6163756e612e6576656e7473b00103b801b9b005c901c233324a5a16f0c5";
+
+constexpr std::string_view kDocumentedPosition = "0802120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
+constexpr std::string_view kDocumentedCheckpoint = "080215f165964d1a0f3030303431322d3966336332316161220777656967687473";
+
+// The same as format version 1 had them.
+constexpr std::string_view kFirstSnapshot =
     "080112063133323533391a056963752d342080d0eab6b73328a0a184b7b73330023a0100420800000000004052404a06a0a1"
     "84b7b7335201025a04000093426204008092426a04000080bf7204000094427a0100820106a0a184b7b7338a010102920101"
     "009a010400005842a20108efcdab8967452301aa010d6c6163756e612e6576656e7473b00103b801b9b005";
 
-constexpr std::string_view kDocumentedPosition = "0801120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
-constexpr std::string_view kDocumentedCheckpoint = "080115e94037091a0f3030303431322d3966336332316161220777656967687473";
+constexpr std::string_view kFirstPosition = "0801120d6c6163756e612e6576656e7473180320bab00530bab00538c0af054064480c500a5805";
+constexpr std::string_view kFirstCheckpoint = "080115e94037091a0f3030303431322d3966336332316161220777656967687473";
 
 TEST(Formats, BytesOnceWrittenStayReadable) {
   const Schema schema = testing::test_schema();
@@ -121,24 +130,27 @@ TEST(Formats, BytesOnceWrittenStayReadable) {
   ASSERT_TRUE(decoded.ok()) << decoded.status().to_string();
   EXPECT_EQ(*decoded, snapshot);
   EXPECT_EQ(to_hex(encode_snapshot(schema, snapshot)), kDocumentedSnapshot);
+  EXPECT_EQ(decode_snapshot(schema, unhex(kFirstSnapshot)).value(), snapshot);
 
   const Result<PartitionPosition> position = decode_position(unhex(kDocumentedPosition));
   ASSERT_TRUE(position.ok()) << position.status().to_string();
   EXPECT_EQ(*position, testing::documented_position());
   EXPECT_EQ(to_hex(encode_position(testing::documented_position())), kDocumentedPosition);
+  EXPECT_EQ(decode_position(unhex(kFirstPosition)).value(), testing::documented_position());
 
   const NamedBlob file = testing::documented_checkpoint();
   const Result<NamedBlob> checkpoint = decode_checkpoint_file(unhex(kDocumentedCheckpoint));
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.status().to_string();
   EXPECT_EQ(*checkpoint, file);
   EXPECT_EQ(to_hex(encode_checkpoint_file(file.name, file.content)), kDocumentedCheckpoint);
+  EXPECT_EQ(decode_checkpoint_file(unhex(kFirstCheckpoint)).value(), file);
 }
 
 TEST(Formats, NewerVersionsAreUnsupportedAndNoneIsCorrupt) {
   const Schema schema = testing::test_schema();
   Random random(1);
   // In every record field 1 is the version; of a field that comes twice the later one counts.
-  const std::string newer("\x08\x02", 2), none("\x08\x00", 2);
+  const std::string newer("\x08\x03", 2), none("\x08\x00", 2);
   const std::string snapshot = encode_snapshot(schema, testing::random_snapshot(schema, random, 10));
   const std::string example = encode_example(schema, random_example(schema, random));
   EXPECT_EQ(decode_snapshot(schema, snapshot + newer).code(), Code::unsupported);
@@ -184,7 +196,11 @@ TEST(Formats, WrongShapesAreCorrupt) {
                            "0000803f"}) {
     EXPECT_EQ(decode_snapshot(schema, bytes + unhex(more)).code(), Code::corrupt) << more;
   }
-  EXPECT_EQ(decode_snapshot(testing::test_schema(2, 2), bytes).code(), Code::corrupt) << "features the schema does not have";
+  const Schema smaller = testing::test_schema(2, 2);
+  EXPECT_EQ(decode_snapshot(smaller, bytes).code(), Code::unsupported) << "another schema's";
+  std::string claims = bytes + "\xc9\x01";  // of a field that comes twice the later one counts
+  for (int shift = 0; shift < 64; shift += 8) claims.push_back(static_cast<char>(smaller.fingerprint() >> shift & 0xff));
+  EXPECT_EQ(decode_snapshot(smaller, claims).code(), Code::corrupt) << "features the schema does not have";
 
   const std::vector<std::function<void(Snapshot&)>> breaks{
       [](Snapshot& s) { s.features[0] = {std::nan(""), s.last_time, 1, 0, 0, 0, 0}; },

@@ -191,9 +191,9 @@ inline Contents contents(const Store& store) {
   auto positions = store.positions();
   need(positions.status());
   out.positions = *positions;
-  const Result<std::string> scores = store.meta("scores");
+  const Result<StoredMeta> scores = store.meta("scores");
   if (scores.code() != Code::not_found) need(scores.status());
-  if (scores.ok()) out.scores = *scores;
+  if (scores.ok()) out.scores = scores->content;
   auto drawn = store.draw(400, 99);
   need(drawn.status());
   out.drawn = std::move(drawn).value();

@@ -137,7 +137,7 @@ TEST_F(LatentReferenceTest, OutlivesARestartPieceByPieceAndHoldsNoName) {
   }
   EXPECT_EQ(pieces, drift::Monitor::kReference);
   LatentReference restored;
-  ASSERT_TRUE(restored.load(schema_, *store_).ok());
+  ASSERT_TRUE(restored.load(*store_).ok());
   EXPECT_TRUE(restored.save_new(schema_).empty());
   come(reference, version, 400, 20, 0);
   come(restored, version, 420, 20, 0);

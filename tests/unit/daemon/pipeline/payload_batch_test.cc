@@ -128,7 +128,7 @@ class PayloadBatch : public ::testing::Test {
     batch.score(version_, state);
     batch.impute(version_, state.calibrator);
     Tallies tallies;
-    transaction_ = batch.encode({}, tallies);
+    transaction_ = batch.encode({}, tallies, store_->schemas(), {});
     imputations_ = batch.imputations();
     auto change = batch.change(state, tallies, at(0));
     examples_ = change.examples;
