@@ -28,6 +28,8 @@ float follow(float mean, double x, double hours, double tau) {
   return to_float(kept * mean + (1 - kept) * x);
 }
 
+}  // namespace
+
 void apply_value(Likelihood likelihood, FeatureState& state, double value, Time time) {
   const double x = to_scale(likelihood, value);
   const bool first = state.count == 0;
@@ -53,8 +55,6 @@ void apply_value(Likelihood likelihood, FeatureState& state, double value, Time 
   state.time = time;
 }
 
-}  // namespace
-
 Snapshot new_snapshot(const Schema& schema, std::string patient_id) {
   Snapshot snapshot;
   snapshot.patient_id = std::move(patient_id);
@@ -68,12 +68,17 @@ Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, cons
   const std::uint64_t id = hash64(event.event_id);
   auto& ids = snapshot.recent_ids;
   if (std::find(ids.begin(), ids.end(), id) != ids.end()) return Applied::duplicate;
+  if (apply_fresh(schema, snapshot, event, source, late_max) == Applied::late) return Applied::late;
+  if (ids.size() >= kRecentIdsMax) ids.erase(ids.begin(), ids.end() - (kRecentIdsMax - 1));
+  ids.push_back(id);
+  return Applied::applied;
+}
+
+Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max) {
   const bool first = snapshot.event_count == 0;
   const bool behind = !first && event.time < snapshot.last_time;
   if (behind && snapshot.last_time - event.time > late_max) return Applied::late;
 
-  if (ids.size() >= kRecentIdsMax) ids.erase(ids.begin(), ids.end() - (kRecentIdsMax - 1));
-  ids.push_back(id);
   snapshot.first_time = first ? event.time : std::min(snapshot.first_time, event.time);
   snapshot.last_time = first ? event.time : std::max(snapshot.last_time, event.time);
   snapshot.event_count += 1;

@@ -20,4 +20,10 @@ enum class Applied : std::uint8_t {
 /// last one replaces it. So with payloads: a modality keeps that of its newest event.
 Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
 
+/// The same for an event that is known to be no duplicate (state/deliveries.h): looks at no ids, and remembers none.
+Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
+
+/// One value into what is known of its feature: a late one counts, and changes nothing else.
+void apply_value(Likelihood likelihood, FeatureState& state, double value, Time time);
+
 }  // namespace lacuna::state

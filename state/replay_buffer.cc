@@ -92,6 +92,13 @@ ReplayBuffer::Placement ReplayBuffer::offer(std::uint64_t hash) {
   return out;
 }
 
+ReplayBuffer::Placement::Eviction ReplayBuffer::remove(Slot slot) {
+  ReplayStratum& stratum = strata_.at(slot.stratum);
+  stratum.stored -= 1;
+  size_ -= 1;
+  return {slot, {slot.stratum, stratum.stored}};
+}
+
 std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) const {
   std::vector<std::uint32_t> filled;
   for (std::uint32_t s = 0; s < strata_.size(); ++s) {

@@ -54,6 +54,10 @@ class ReplayBuffer {
   };
   Placement offer(std::uint64_t hash);
 
+  /// Takes one example out, whatever it was: move `last` into `hole` and delete `last`, as above. The slot must be in use. The room goes to
+  /// what is offered next, so its stratum leans towards that a little.
+  Placement::Eviction remove(Slot slot);
+
   /// `count` slots with replacement: each stratum equally likely, uniform within. Empty only when nothing is stored.
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
 

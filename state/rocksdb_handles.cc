@@ -18,15 +18,15 @@ namespace lacuna::state {
 
 namespace {
 
-constexpr int kColumnFamilies = 3;
+constexpr int kColumnFamilies = 5;
 constexpr int kMemtablesMax = 2;  // per column family: one that fills, one that is being written out
 constexpr std::uint64_t kWalBytesMin = 16u << 20;
 
-rocksdb::CompressionType compression() {
+rocksdb::CompressionType supported_or(rocksdb::CompressionType wanted, rocksdb::CompressionType otherwise) {
   const auto supported = rocksdb::GetSupportedCompressions();
-  const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
-  return lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
+  return std::find(supported.begin(), supported.end(), wanted) != supported.end() ? wanted : otherwise;
 }
+rocksdb::CompressionType compression() { return supported_or(rocksdb::kLZ4Compression, rocksdb::kNoCompression); }
 
 }  // namespace
 
@@ -90,6 +90,17 @@ rocksdb::ColumnFamilyOptions family_options(const RocksDbHandles& handles, std::
   return options;
 }
 
+// Hundreds of millions of rows of some twenty bytes, nearly all of which are asked for in vain: packed tightly, and the filter answers.
+rocksdb::ColumnFamilyOptions delivery_options(const RocksDbHandles& handles, std::size_t buffer_bytes) {
+  rocksdb::ColumnFamilyOptions options = family_options(handles, buffer_bytes);
+  auto& table = *options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
+  table.block_size = 16 << 10;
+  table.block_restart_interval = 64;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(8));
+  options.compression = supported_or(rocksdb::kZSTD, options.compression);
+  return options;
+}
+
 /// The parts that the options refer to.
 std::unique_ptr<RocksDbHandles> make_handles(std::size_t memory_bytes_max, std::size_t buffer_bytes) {
   auto handles = std::make_unique<RocksDbHandles>();
@@ -109,13 +120,16 @@ void take(RocksDbHandles& handles, rocksdb::DB* db, const std::vector<rocksdb::C
   handles.snapshots = families[1];
   handles.replay = families[2];
   handles.meta = families[3];
+  if (families.size() <= 4) return;
+  handles.persons = families[4];
+  handles.deliveries = families[5];
 }
 
 }  // namespace
 
 RocksDbHandles::~RocksDbHandles() {
   if (!db) return;
-  for (rocksdb::ColumnFamilyHandle* handle : {defaults, snapshots, replay, meta}) {
+  for (rocksdb::ColumnFamilyHandle* handle : {defaults, snapshots, replay, meta, persons, deliveries}) {
     if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
   }
   // Waits for work in the background; the log already holds whatever was not written out.
@@ -129,7 +143,9 @@ Result<std::unique_ptr<RocksDbHandles>> open_rocksdb(const std::string& path, st
   // A quarter for what is being written, charged to the cache, so that both together stay within the one figure.
   const std::size_t buffer_bytes = memory_bytes_max / 4;
   auto handles = make_handles(memory_bytes_max, buffer_bytes);
-  const auto families = column_families(family_options(*handles, buffer_bytes));
+  auto families = column_families(family_options(*handles, buffer_bytes));
+  families.emplace_back("persons", family_options(*handles, buffer_bytes));
+  families.emplace_back("deliveries", delivery_options(*handles, buffer_bytes));
   std::vector<rocksdb::ColumnFamilyHandle*> opened_families;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(database_options(*handles, buffer_bytes), path, families, &opened_families, &db);
@@ -146,6 +162,7 @@ Result<std::unique_ptr<RocksDbHandles>> open_rocksdb_read_only(const std::string
   options.create_if_missing = options.create_missing_column_families = false;
   options.listeners.clear();
   options.max_open_files = -1;  // keeps files readable that the other process has since compacted away
+  // Without the families of persons: nobody reads them here, and a store of an earlier build has none.
   const auto families = column_families(family_options(*handles, buffer_bytes));
   std::vector<rocksdb::ColumnFamilyHandle*> opened_families;
   rocksdb::DB* db = nullptr;

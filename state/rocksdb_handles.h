@@ -41,6 +41,8 @@ struct RocksDbHandles {
   rocksdb::ColumnFamilyHandle* snapshots = nullptr;
   rocksdb::ColumnFamilyHandle* replay = nullptr;
   rocksdb::ColumnFamilyHandle* meta = nullptr;
+  rocksdb::ColumnFamilyHandle* persons = nullptr;     ///< not when opened beside another process
+  rocksdb::ColumnFamilyHandle* deliveries = nullptr;  ///< as `persons`
 };
 
 /// `unavailable` when another process has it open; `corrupt` when RocksDB finds damage.

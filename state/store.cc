@@ -15,6 +15,8 @@
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
 #include "state/store_layout.h"
+#include "state/store_persons.h"
+#include "state/store_replay.h"
 #include "state/stored_records.h"
 
 namespace lacuna::state {
@@ -26,14 +28,15 @@ namespace fs = std::filesystem;
 class RocksDbStore final : public Store {
  public:
   RocksDbStore(std::unique_ptr<SchemaBook> schemas, const StoreOptions& options, std::unique_ptr<RocksDbHandles> handles,
-               CheckpointFiles checkpoints, std::uint64_t patients, ReplayBuffer replay)
+               CheckpointFiles checkpoints, std::uint64_t patients, ReplayBuffer replay, ReplayOwners owners)
       : schemas_(std::move(schemas)),
         database_(database_path(options.path)),
         memory_bytes_max_(options.memory_bytes_max),
         checkpoints_(std::move(checkpoints)),
         handles_(std::move(handles)),
         patients_(patients),
-        replay_(std::move(replay)) {}
+        replay_(std::move(replay)),
+        owners_(std::move(owners)) {}
 
   Result<Snapshot> snapshot(std::string_view patient_id) const override;
   Result<std::vector<std::optional<Snapshot>>> snapshots(std::span<const std::string> patient_ids) const override;
@@ -44,6 +47,10 @@ class RocksDbStore final : public Store {
   const SchemaBook& schemas() const override { return *schemas_; }
   Status learn_schema(std::string_view record) override;
   std::uint64_t dropped() const override { return dropped_; }
+  Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const override;
+  Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override;
+  Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override;
+  Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const override;
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override;
@@ -63,9 +70,6 @@ class RocksDbStore final : public Store {
   }
 
  private:
-  // What a batch does to the slots, in the end; an empty entry is a slot to be deleted.
-  using SlotChanges = std::map<Slot, std::optional<std::string>>;
-
   // The database, which stays open as long as this lives; false when reopen() failed.
   class Open {
    public:
@@ -83,8 +87,6 @@ class RocksDbStore final : public Store {
   const Schema& schema() const { return schemas_->present(); }
   StoreHeader header(std::uint64_t patients) const { return {schema().fingerprint(), patients, schemas_->unnamed()}; }
   Result<std::uint64_t> count_new(const std::vector<Snapshot>& snapshots) const;
-  Status place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const;
-  Result<std::string> slot_bytes(Slot slot, const SlotChanges& changes) const;
 
   // Constant after construction.
   const std::unique_ptr<SchemaBook> schemas_;
@@ -102,6 +104,7 @@ class RocksDbStore final : public Store {
   // Held over the write as well, so that a draw sees counters and slots of the same batch.
   mutable std::mutex replay_mutex_;
   ReplayBuffer replay_;  // guarded by replay_mutex_; only apply() changes it
+  ReplayOwners owners_;  // of the applying thread
 };
 
 Result<Snapshot> RocksDbStore::snapshot(std::string_view patient_id) const {
@@ -202,34 +205,6 @@ Result<std::uint64_t> RocksDbStore::count_new(const std::vector<Snapshot>& snaps
   return fresh;
 }
 
-Result<std::string> RocksDbStore::slot_bytes(Slot slot, const SlotChanges& changes) const {
-  if (const auto it = changes.find(slot); it != changes.end()) {
-    if (!it->second) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
-    return *it->second;
-  }
-  std::string bytes;
-  const rocksdb::Status status = handles_->db->Get(rocksdb::ReadOptions(), handles_->replay, slot_key(slot), &bytes);
-  if (status.IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
-  if (!status.ok()) return to_status(status, "reading the replay buffer");
-  return bytes;
-}
-
-Status RocksDbStore::place(const std::vector<Example>& examples, ReplayBuffer& next, SlotChanges& changes) const {
-  for (const Example& example : examples) {
-    const ReplayBuffer::Placement placement = next.offer(stratum_hash(schema(), example));
-    for (const auto& [hole, last] : placement.evicted) {
-      if (hole != last) {
-        Result<std::string> moved = slot_bytes(last, changes);
-        if (!moved.ok()) return moved.status();
-        changes[hole] = std::move(moved).value();
-      }
-      changes[last] = std::nullopt;
-    }
-    if (placement.taken) changes[placement.put] = encode_example(schema(), example);
-  }
-  return {};
-}
-
 // After a full disk: closes the database and opens it again, once there is room for what its logs hold, which is then written
 // out as tables.
 Status RocksDbStore::reopen() {
@@ -277,16 +252,13 @@ Status RocksDbStore::apply(const StateChange& change) {
   const std::uint64_t meta_schema = change.meta_schema != 0 ? change.meta_schema : schema().fingerprint();
   for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes, meta_schema}));
 
-  ReplayBuffer next = replay_;
-  SlotChanges slots;
-  LACUNA_RETURN_IF_ERROR(place(change.examples, next, slots));
-  for (const auto& [slot, bytes] : slots) {
-    if (bytes) {
-      put(handles_->replay, slot_key(slot), *bytes);
-    } else if (const rocksdb::Status status = batch.Delete(handles_->replay, slot_key(slot)); built.ok()) {
-      built = status;
-    }
-  }
+  for (const PersonUpdate& person : change.persons) LACUNA_RETURN_IF_ERROR(write_person(*handles_, person, batch));
+
+  ReplayChanges examples(*schemas_, *handles_, replay_, owners_);
+  LACUNA_RETURN_IF_ERROR(examples.place(change.examples));
+  LACUNA_RETURN_IF_ERROR(examples.correct(change.corrections));
+  if (const rocksdb::Status status = examples.write(batch); built.ok()) built = status;
+  const ReplayBuffer& next = examples.buffer();
   for (std::uint32_t s = 0; s < next.strata().size(); ++s) {
     const bool same = s < replay_.strata().size() && next.strata()[s] == replay_.strata()[s];
     if (!same) put(handles_->meta, stratum_key(s), encode_stratum(next.strata()[s]));
@@ -295,7 +267,7 @@ Status RocksDbStore::apply(const StateChange& change) {
 
   const std::lock_guard lock(replay_mutex_);
   LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "writing a batch"));
-  replay_ = std::move(next);
+  examples.commit(replay_, owners_);
   patients_ = patients;
   return {};
 }
@@ -324,10 +296,35 @@ Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
     if (!snapshot.ok()) return snapshot.status();
     if (snapshot->source.topic != topic || snapshot->source.partition != partition) continue;
     batch.Delete(handles_->snapshots, it->key());
+    delete_person(*handles_, snapshot->patient_id, batch);
     if (++gone == kWipedPerBatch) LACUNA_RETURN_IF_ERROR(write());
   }
   LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading all snapshots"));
   return write();
+}
+
+Result<std::vector<PersonState>> RocksDbStore::persons(std::span<const std::string> patient_ids) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_persons(*handles, patient_ids);
+}
+
+Result<std::vector<std::optional<Delivery>>> RocksDbStore::deliveries(std::span<const DeliveryKey> keys) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_deliveries(*handles, keys);
+}
+
+Result<PersonPast> RocksDbStore::past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_past(*handles, patient_id, state, parts);
+}
+
+Result<Expiry> RocksDbStore::expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_expiry(*handles, patient_id, hour, ids_max);
 }
 
 Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t seed) const {
@@ -405,9 +402,12 @@ Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions op
   }));
   Result<CheckpointFiles> checkpoints = CheckpointFiles::open(options.path + "/checkpoints");
   if (!checkpoints.ok()) return checkpoints.status();
-  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(
-      std::move(schemas), options, std::move(handles).value(), std::move(checkpoints).value(), before.patients,
-      ReplayBuffer(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata))));
+  ReplayBuffer replay(options.replay_capacity, options.replay_strata_max, options.seed, std::move(strata));
+  Result<ReplayOwners> owners = load_owners(*schemas, **handles, replay);
+  if (!owners.ok()) return owners.status();
+  return std::unique_ptr<Store>(std::make_unique<RocksDbStore>(std::move(schemas), options, std::move(handles).value(),
+                                                               std::move(checkpoints).value(), before.patients, std::move(replay),
+                                                               std::move(*owners)));
 }
 
 }  // namespace lacuna::state

@@ -10,13 +10,16 @@
 #include <string_view>
 #include <vector>
 
+#include "state/example_correction.h"
+#include "state/person_records.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
 #include "state/schema_book.h"
 #include "state/snapshot_records.h"
 
-// The local store: a view of the event log in RocksDB. One column family each for snapshots, replay, positions/meta.
+// The local store: a view of the event log in RocksDB. One column family each for snapshots, replay, positions/meta, and for what is kept
+// of each patient beside the snapshot.
 
 namespace lacuna::state {
 
@@ -49,7 +52,9 @@ struct StoredPosition {
 /// Everything that changes with one batch: written in one RocksDB WriteBatch (WAL on, no fsync).
 struct StateChange {
   std::vector<Snapshot> snapshots;                                           ///< keyed by patient id, with the partition they live in
+  std::vector<PersonUpdate> persons{};                                       ///< what is kept of them beside the snapshot
   std::vector<Example> examples;                                             ///< offered to the replay buffer
+  std::vector<ExampleCorrection> corrections{};                              ///< of examples, also of those offered here
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
   std::map<std::string, std::string> meta;                                   ///< named small state: detectors, calibration, scores
   std::uint64_t meta_schema = 0;  ///< fingerprint of a learned schema (Store::learn_schema) that `meta` was written under; 0: the present
@@ -67,6 +72,13 @@ struct StoreOptions {
   std::size_t replay_capacity = 50'000;       ///< examples over all strata
   std::size_t replay_strata_max = 64;         ///< site x missingness pattern; further ones share the last stratum
   std::uint64_t seed = 1;
+};
+
+/// A row of one patient.
+struct DeliveryKey {
+  std::uint64_t patient = 0;  ///< patient_key()
+  std::uint64_t id = 0;       ///< event_key() or result_key()
+  friend auto operator<=>(const DeliveryKey&, const DeliveryKey&) = default;
 };
 
 /// Thread rule: apply(), wipe(), learn_schema() and sync() from one thread; the const reads and draw() from any.
@@ -95,6 +107,15 @@ class Store {
   virtual Status learn_schema(std::string_view record) = 0;
   /// Features, attributes and payloads that snapshots() and restored snapshots had and the present schema has not, since the start.
   virtual std::uint64_t dropped() const = 0;
+
+  /// Where each patient's records stand, in the order asked; without any: the empty state.
+  virtual Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const = 0;
+  /// What was delivered under ids, in the order asked, without the hours; empty where nothing was. One MultiGet.
+  virtual Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const = 0;
+  /// `state`: as persons() told it.
+  virtual Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const = 0;
+  /// Which ids go so that none before `hour` and at most `ids_max` stay; all are within three years of it. Reads all of the patient's.
+  virtual Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const = 0;
 
   /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room. Then the
   /// database is opened again; should that fail for want of room, reads are `unavailable` too until it succeeds.

@@ -37,6 +37,17 @@ std::string stratum_key(std::uint32_t stratum) {
 
 std::string stored_schema_key(std::uint64_t fingerprint) { return kSchemaPrefix + fingerprint_text(fingerprint); }
 
+std::string owner_key(Slot slot) { return kOwnerPrefix + slot_key(slot); }
+
+Slot slot_of(std::string_view key) {
+  const auto number = [key](std::size_t from_end) {
+    std::uint32_t out = 0;
+    for (std::size_t i = key.size() - from_end; i < key.size() - from_end + 4; ++i) out = out << 8 | static_cast<unsigned char>(key[i]);
+    return out;
+  };
+  return key.size() < 8 ? Slot{} : Slot{number(8), number(4)};
+}
+
 MultiGet multi_get(const RocksDbHandles& handles, rocksdb::ColumnFamilyHandle* family, const rocksdb::ReadOptions& options,
                    const std::vector<rocksdb::Slice>& keys, bool sorted) {
   MultiGet out{std::vector<rocksdb::PinnableSlice>(keys.size()), std::vector<rocksdb::Status>(keys.size())};

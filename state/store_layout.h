@@ -30,6 +30,7 @@ inline constexpr char kPositionPrefix = 'p';
 inline constexpr char kStratumPrefix = 'r';
 inline constexpr char kNamePrefix = 'm';
 inline constexpr char kSchemaPrefix = 's';
+inline constexpr char kOwnerPrefix = 'o';  // of a replay slot
 
 /// Of a store's folder, the database's.
 std::string database_path(const std::string& store);
@@ -37,6 +38,9 @@ std::string slot_key(Slot slot);
 std::string position_key(const std::string& topic, std::int32_t partition);
 std::string stratum_key(std::uint32_t stratum);
 std::string stored_schema_key(std::uint64_t fingerprint);
+std::string owner_key(Slot slot);
+/// The slot that owner_key() or slot_key() names at the end of `key`.
+Slot slot_of(std::string_view key);
 inline rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 
 /// Many keys of one column family in one call; values stay valid as long as the result does. `sorted`: the keys are.

@@ -57,6 +57,10 @@ struct Config {
   streaming::CodecLimits limits;
   Millis late_max{std::chrono::hours(72)};  ///< lateness.max: older than the patient's newest event by more: dead letter
 
+  Millis identity_horizon{std::chrono::hours(24 * 30)};  ///< identity.horizon: so much of a patient's clinical time ids are remembered
+  std::uint64_t identity_ids_max = 100'000;              ///< identity.ids_max: and so many of a patient
+  std::size_t state_history = 16;                        ///< state.history: recent results of a feature that a correction reaches exactly
+
   model::ModelOptions model;
   model::TrainOptions train;
   model::PredictOptions predict;

@@ -76,6 +76,11 @@ void add_pipeline(Exposition& out, const Progress& p) {
     out.add(c.refused_by[i], {{"reason", std::string(to_string(static_cast<streaming::Refusal>(i)))}});
   }
   out.counter("pipeline_partial_total", "Applied events of which some values were refused").add(c.partial);
+  out.counter("pipeline_changes_total", "Applied events that changed what was known, by what they did")
+      .add(c.corrected, {{"outcome", "corrected"}})
+      .add(c.withdrawn, {{"outcome", "withdrawn"}});
+  out.counter("pipeline_late_corrections_total", "Corrected and withdrawn values that were older than the history of their feature")
+      .add(c.late_corrections);
   out.counter("pipeline_imputations_total", "Imputation messages published").add(c.imputations);
   out.counter("pipeline_imputed_values_total", "Values in published imputation messages").add(c.imputed_values);
   out.counter("pipeline_alerts_total", "Alert messages published: raised, updated, resolved").add(c.alerts);

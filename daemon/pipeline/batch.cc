@@ -86,9 +86,8 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       }
       refuse(i, parts.front().reason, "decode", message, false);
     }
-    const Event& event = outcome.decoded->event;
-    if (withdraws(event.status) || event.person != PersonChange::none) {
-      refuse(i, streaming::Refusal::unsupported, "decode", "withdrawals, merges and forgetting are read, and not carried out yet", true);
+    if (outcome.decoded->event.person != PersonChange::none) {
+      refuse(i, streaming::Refusal::unsupported, "decode", "merges and forgetting are read, and not carried out yet", true);
       continue;
     }
     events_.push_back({std::move(outcome.decoded->event), i, false});
@@ -113,41 +112,74 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
     std::optional<Snapshot>& found = (*stored)[i];
     snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
   }
+  std::vector<const Event*> events;
+  events.reserve(events_.size());
+  for (const Arrived& a : events_) events.push_back(&a.event);
+  return ledger_.load(events, snapshots_, store, before);
+}
+
+/// What becomes of one record: applied, a duplicate, late or refused, of which the last two leave a dead letter.
+void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
+  const std::size_t record = arrived.record;
+  const bool withdrawal = withdraws(arrived.event.status);
+  const PersonLedger::Judged judged = ledger_.judge(arrived.event, record, records_[record].position);
+  arrived.fresh = judged.fresh;
+  const bool late = judged.refused && judged.refused->first == streaming::Refusal::late;
+  if (judged.refused) {
+    refuse(record, judged.refused->first, late ? "apply" : "deliver", judged.refused->second, !judged.taken() && !late);
+    if (!judged.taken()) monitor.observe(late ? drift::RecordFate::late : drift::RecordFate::refused);
+    if (!judged.taken() && late) tally(record).late += 1;
+  }
+  if (!judged.taken()) {
+    if (judged.refused) return;
+    tally(record).duplicate += 1;
+    monitor.observe(drift::RecordFate::duplicate);
+    return;
+  }
+  tally(record).applied += 1;
+  if (letters_.contains(record)) tally(record).partial += 1;
+  monitor.observe(drift::RecordFate::applied);
+  if (judged.changes) (withdrawal ? counts_.withdrawn : counts_.corrected) += 1;
+}
+
+Status Batch::settle(const state::Store& store) {
+  LACUNA_RETURN_IF_ERROR(ledger_.settle(store, snapshots_, counts_));
+  for (const auto& [patient, record] : ledger_.corrected()) changed_.try_emplace(patient, record);
   return {};
+}
+
+/// What was learned from in this batch, and is corrected in it.
+void Batch::correct_examples() {
+  for (const state::ExampleCorrection& correction : ledger_.corrections()) {
+    std::vector<Example> kept;
+    kept.reserve(examples_.size());
+    for (Example& example : examples_) {
+      if (state::correct_example(*config_.schema, correction, example)) kept.push_back(std::move(example));
+    }
+    examples_ = std::move(kept);
+  }
 }
 
 void Batch::advance(drift::Monitor& monitor) {
   const Schema& schema = *config_.schema;
   for (std::size_t i = events_.size(); i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
-  std::stable_sort(events_.begin(), events_.end(), [](const Arrived& a, const Arrived& b) {
-    return std::tie(a.event.time, a.event.patient_id) < std::tie(b.event.time, b.event.patient_id);
+  std::vector<Arrived*> fresh;
+  for (Arrived& arrived : events_) {
+    judge(arrived, monitor);
+    if (arrived.fresh) fresh.push_back(&arrived);
+  }
+  std::stable_sort(fresh.begin(), fresh.end(), [](const Arrived* a, const Arrived* b) {
+    return std::tie(a->event.time, a->event.patient_id) < std::tie(b->event.time, b->event.patient_id);
   });
-  for (std::size_t begin = 0; begin < events_.size();) {
-    const std::string& patient = events_[begin].event.patient_id;
-    const Time time = events_[begin].event.time;
+  for (std::size_t begin = 0; begin < fresh.size();) {
+    const std::string& patient = fresh[begin]->event.patient_id;
+    const Time time = fresh[begin]->event.time;
     Snapshot& now = snapshots_[patient];
     Moment moment{now, time, {}, {}, 0};
     std::size_t end = begin;
-    for (; end < events_.size() && events_[end].event.time == time && events_[end].event.patient_id == patient; ++end) {
-      Arrived& arrived = events_[end];
-      const SourcePosition& source = records_[arrived.record].position;
-      switch (state::apply(schema, now, arrived.event, source, config_.late_max)) {
-        case state::Applied::duplicate:
-          tally(arrived.record).duplicate += 1;
-          monitor.observe(drift::RecordFate::duplicate);
-          continue;
-        case state::Applied::late:
-          monitor.observe(drift::RecordFate::late);
-          tally(arrived.record).late += 1;
-          counts_.refused_by[static_cast<std::size_t>(streaming::Refusal::late)] += 1;
-          dead_letter(arrived.record, streaming::Refusal::late, "apply",
-                      "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
-          continue;
-        case state::Applied::applied: break;
-      }
-      tally(arrived.record).applied += 1;
-      monitor.observe(drift::RecordFate::applied);
-      if (letters_.contains(arrived.record)) tally(arrived.record).partial += 1;
+    for (; end < fresh.size() && fresh[end]->event.time == time && fresh[end]->event.patient_id == patient; ++end) {
+      Arrived& arrived = *fresh[end];
+      state::apply_fresh(schema, now, arrived.event, records_[arrived.record].position, Millis::max());
       changed_[patient] = arrived.record;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
@@ -259,6 +291,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     examples_.push_back({std::move(m.before), m.time, std::move(m.values), std::move(m.payloads)});
   }
   moments_.clear();
+  correct_examples();
 }
 
 // What was measured together is hidden together: it is together that they are missing in patients in whom nobody measures them. The
@@ -355,6 +388,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
                            state::encode_snapshot(*config_.schema, snapshots_[patient]),
                            {}});
   }
+  encode_persons(out);
   counts_.dead_letters = dead_letters_.size();
   for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
   dead_letters_.clear();
@@ -384,10 +418,22 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   return out;
 }
 
+/// What is kept of a patient beside the snapshot.
+void Batch::encode_persons(streaming::Transaction& out) const {
+  for (const state::PersonUpdate& update : ledger_.updates()) {
+    const std::int32_t partition = ledger_.partition_of(update.patient_id);
+    for (state::PersonRecord& record : state::to_records(update)) {
+      out.outputs.push_back({config_.topics.state, partition, std::move(record.key), std::move(record.value), {}});
+    }
+  }
+}
+
 state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Time now) {
   state::StateChange change;
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
   change.examples = examples_;
+  change.persons = ledger_.take_updates();
+  change.corrections = ledger_.take_corrections();
   for (const streaming::Record& r : records_) {
     auto& position = change.positions[{r.position.topic, r.position.partition}];
     position.input_next = std::max(position.input_next, r.position.offset + 1);

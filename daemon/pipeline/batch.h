@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/person_ledger.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
 #include "daemon/pipeline/stream_state.h"
@@ -17,25 +18,27 @@
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/refusal.h"
 
-// One batch on its way from bytes to bytes: decode -> load -> advance -> score -> impute -> encode -> change. Nothing durable
+// One batch on its way from bytes to bytes: decode -> load -> advance -> settle -> score -> impute -> encode -> change. Nothing durable
 // happens here; the pipeline commits what encode() gives, then writes what change() gave into the store.
 
 namespace lacuna::daemon {
 
 class Batch {
  public:
-  Batch(const Config& config, std::vector<streaming::Record> records) : config_(config), records_(std::move(records)) {}
+  Batch(const Config& config, std::vector<streaming::Record> records) : config_(config), records_(std::move(records)), ledger_(config) {}
 
   const std::vector<streaming::Record>& records() const { return records_; }
 
   /// Bytes to events; what cannot be read becomes a dead letter.
   void decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison);
-  /// The snapshots of all patients in the batch: as `before` leaves them (null, or the batch whose commit is under way), else
-  /// from the store.
+  /// The snapshots of all patients in the batch, and what was delivered under its ids: as `before` leaves them (null, or the batch whose
+  /// commit is under way), else from the store.
   Status load(const state::Store& store, const state::StateChange* before);
-  /// Applies the events in event-time order, tells the monitor of arrivals and of what became of each record, keeps what was known before
-  /// each moment.
+  /// Judges the events in the order of the log, applies what is new in event-time order, tells the monitor of arrivals and of what became
+  /// of each record, keeps what was known before each moment.
   void advance(drift::Monitor& monitor);
+  /// Carries out corrections and withdrawals. `before` of load() still stands.
+  Status settle(const state::Store& store);
   /// Test-then-train: predicts the arrived values from what was known before them.
   void score(const model::ModelVersion& version, StreamState& state);
   /// Imputes what is missing or stale in each changed patient.
@@ -60,7 +63,7 @@ class Batch {
   struct Arrived {
     Event event;
     std::size_t record = 0;
-    bool applied = false;
+    bool fresh = false;
   };
   struct Moment {  ///< what arrived for one patient at one clinical time
     Snapshot before;
@@ -71,6 +74,9 @@ class Batch {
     std::size_t record = 0;  ///< of its newest event
   };
   state::RecordCounts& tally(std::size_t record);
+  void judge(Arrived& arrived, drift::Monitor& monitor);
+  void correct_examples();
+  void encode_persons(streaming::Transaction& out) const;
   void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
@@ -83,6 +89,7 @@ class Batch {
   Tallies tallies_;  ///< of this batch
   std::vector<Arrived> events_;
   std::unordered_map<std::string, Snapshot> snapshots_;
+  PersonLedger ledger_;
   std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
   std::vector<Moment> moments_;
   std::vector<Example> examples_;
@@ -93,7 +100,7 @@ class Batch {
   Time newest_{};
 };
 
-/// The key of an input partition's record in the changelog. Patients' keys end in "/" and a kind of modality, so never in this.
+/// The key of an input partition's record in the changelog. Patients' keys end in "/" and a kind of record, so never in this.
 inline constexpr std::string_view kPartitionKeySuffix = "#partition";
 
 }  // namespace lacuna::daemon

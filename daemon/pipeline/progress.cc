@@ -5,7 +5,8 @@ namespace lacuna::daemon {
 EventCounts& EventCounts::operator+=(const EventCounts& batch) {
   for (const auto member :
        {&EventCounts::consumed, &EventCounts::applied, &EventCounts::duplicate, &EventCounts::late, &EventCounts::refused,
-        &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts, &EventCounts::dead_letters}) {
+        &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts, &EventCounts::dead_letters,
+        &EventCounts::corrected, &EventCounts::withdrawn, &EventCounts::late_corrections}) {
     this->*member += batch.*member;
   }
   for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];

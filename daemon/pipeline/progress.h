@@ -26,6 +26,8 @@ struct EventCounts {
   std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
   std::array<std::uint64_t, streaming::kRefusalCount> refused_by{};  ///< whole events and parts
   std::uint64_t imputations = 0, imputed_values = 0, alerts = 0, dead_letters = 0;
+  std::uint64_t corrected = 0, withdrawn = 0;  ///< applied events that changed what was known
+  std::uint64_t late_corrections = 0;          ///< of their values, those that were older than the history
   EventCounts& operator+=(const EventCounts& batch);
 };
 

@@ -112,7 +112,7 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   // Of each key the newest record is enough.
   std::unordered_map<std::string_view, const streaming::Record*> newest;
   for (const streaming::Record& record : records) {
-    if (record.position.offset >= end_) continue;
+    if (record.position.offset >= end_ || state::person_of(record.key)) continue;
     newest[record.key] = &record;
     if (record.key.ends_with(state::kSchemaKeySuffix)) LACUNA_RETURN_IF_ERROR(learn(record, store));
   }
@@ -150,6 +150,27 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   return {};
 }
 
+/// What is kept of patients beside their snapshots, in the order of the log: each record builds on those before it.
+Status Restore::take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
+  std::unordered_map<std::string_view, std::size_t> numbers;
+  std::vector<std::string> ids;
+  for (const streaming::Record& record : records) {
+    const auto patient = record.position.offset < end_ ? state::person_of(record.key) : std::nullopt;
+    if (patient && numbers.try_emplace(*patient, ids.size()).second) ids.emplace_back(*patient);
+  }
+  const auto known = store.persons(ids);
+  if (!known.ok()) return known.status();
+  for (const std::string& id : ids) change.persons.push_back({id, {}});
+  for (const streaming::Record& record : records) {
+    const auto patient = record.position.offset < end_ ? state::person_of(record.key) : std::nullopt;
+    if (!patient) continue;
+    const std::size_t n = numbers.at(*patient);
+    const Status added = state::add_record(record.key, record.value, (*known)[n], change.persons[n]);
+    if (!added.ok()) return explain(record, added);
+  }
+  return {};
+}
+
 /// The record before `end_` is a partition's, the newest of its key, so compaction keeps it: silence means a slow broker,
 /// unless the log itself ends earlier.
 Status Restore::nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog) {
@@ -176,6 +197,7 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time n
       if (next_ < end_) return {};
     }
     LACUNA_RETURN_IF_ERROR(take(*records, reader, store, change));
+    LACUNA_RETURN_IF_ERROR(take_persons(*records, store, change));
     next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
   }
   const bool finished = next >= end_;

@@ -54,6 +54,7 @@ class Restore {
   Result<Snapshot> decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store);
   Status learn(const streaming::Record& record, state::Store& store) const;
   Status learn_all(streaming::TopicReader& reader, state::Store& store) const;
+  Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
   Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
 
   const Config* config_;

@@ -159,6 +159,10 @@ Status Turn::fill(StagedBatch& staged) {
   {
     const StageTimer timer(context_.stage_seconds, stage_ = "score");
     batch.advance(stream.monitor);
+    // The detectors have seen the batch: where it cannot go on they go back to where they were.
+    if (const Status settled = batch.settle(*context_.store); !settled.ok()) {
+      return settled.code() == Code::unavailable ? Status(Code::aborted, settled.message()) : settled;
+    }
     // The watermark of the batches before: what of this one lies behind it is late.
     stream.monitor.advance(group_.watermark());
     batch.score(*version, stream);

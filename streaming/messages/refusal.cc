@@ -15,6 +15,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::late: return "late";
     case Refusal::poison: return "poison";
     case Refusal::unsupported: return "unsupported";
+    case Refusal::id_conflict: return "id_conflict";
   }
   return "unknown";
 }

@@ -20,9 +20,10 @@ enum class Refusal : std::uint8_t {
   late,          ///< older than the lateness limit allows (decided by the pipeline)
   poison,        ///< made later stages fail (decided by the pipeline)
   unsupported,   ///< understood, but nothing that can be done
+  id_conflict,   ///< taken before under this event id with another value (decided by the pipeline)
 };
 std::string_view to_string(Refusal refusal);
-inline constexpr std::size_t kRefusalCount = 11;
+inline constexpr std::size_t kRefusalCount = 12;
 
 /// One part that was refused while the rest of the event lives on. `what` names the feature ("vitals.hr"), or is the
 /// member's path ("chest_film.payload"); `message` never holds a value or an identifier.

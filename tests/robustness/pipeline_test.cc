@@ -88,11 +88,11 @@ Expected make_expected(const Config& c) {
     const std::string json = streaming::encode_event(schema, event);
     out.records.push_back({c.topics.events.front(), std::nullopt, event.patient_id, json, {}});
     auto [at, fresh] = out.snapshots.try_emplace(event.patient_id, state::new_snapshot(schema, event.patient_id));
-    state::apply(schema, at->second, event, {}, c.late_max);
+    state::apply_fresh(schema, at->second, event, {}, c.late_max);
     if (schema.find_modality("film") != kNoModality && random() % 10 == 0) {
       const Event more = payload_event(schema, event, random);
       out.records.push_back({c.topics.events.front(), std::nullopt, event.patient_id, streaming::encode_event(schema, more), {}});
-      state::apply(schema, at->second, more, {}, c.late_max);
+      state::apply_fresh(schema, at->second, more, {}, c.late_max);
     }
     if (random() % 50 == 0) {
       out.records.push_back(out.records.back());

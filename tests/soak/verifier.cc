@@ -154,6 +154,12 @@ void Verifier::imputation(const streaming::Record& record) {
 }
 
 void Verifier::changelog(const streaming::Record& record) {
+  if (const auto patient = state::person_of(record.key)) {
+    state::PersonUpdate read;
+    const bool decodes = state::add_record(record.key, record.value, {}, read).ok();
+    if (!decodes || !patients_.contains(std::string(*patient))) blame("what is kept of a patient cannot be read, or is nobody's");
+    return;
+  }
   if (!record.value) return blame("a tombstone in the changelog");
   if (record.key.ends_with(state::kSchemaKeySuffix)) {
     const auto schema = state::decode_schema_record(*record.value);
@@ -163,7 +169,7 @@ void Verifier::changelog(const streaming::Record& record) {
   }
   if (!record.key.ends_with(kSnapshotSuffix)) {
     const auto position = state::decode_position(*record.value);
-    if (!position.ok()) return blame("a changelog record that is neither snapshot nor position");
+    if (!position.ok()) return blame("a changelog record that is neither a patient's nor a position");
     const bool in_place = record.key == events_ + std::string(kPositionSuffix) && position->topic == events_ &&
                           record.position.partition == position->partition;
     if (!in_place) {

@@ -1,13 +1,18 @@
 // Prints what the store does on this machine, for 37 features in 8 modalities: record sizes, encoding and decoding per
-// second, batches of 500 snapshots per second, latency of a draw of 128.
+// second, batches of 500 snapshots per second, latency of a draw of 128. With a number: what so many ids take on the disk.
 
+#include <rocksdb/db.h>
 #include <time.h>
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
+#include <map>
 #include <string>
 
 #include "daemon/simulator/ward_schema.h"
+#include "state/records/hash.h"
+#include "state/rocksdb_handles.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {
@@ -114,7 +119,61 @@ int print_store(const Schema& schema, const Snapshot& pattern) {
 }  // namespace
 }  // namespace lacuna::state
 
-int main() {
+namespace lacuna::state {
+namespace {
+
+// What ids take on the disk: events of one value, 5000 a patient, delivered in turn, as one batch after the other writes them.
+int print_ids(std::uint64_t ids) {
+  constexpr std::uint64_t kPerPatient = 5000, kPerBatch = 20'000;
+  const Schema schema = ward_schema();
+  const lacuna::testing::ScratchFolder scratch;
+  StoreOptions options;
+  options.path = scratch.path();
+  Result<std::unique_ptr<Store>> store = Store::open(schema, options);
+  if (!store.ok()) return 1;
+  const PartKeys keys(schema);
+  const std::uint64_t patients = std::max<std::uint64_t>(1, ids / kPerPatient);
+  double cpu = 0;
+  for (std::uint64_t first = 0; first < ids; first += kPerBatch) {
+    std::map<std::uint64_t, PersonUpdate> updates;
+    for (std::uint64_t n = first; n < std::min(ids, first + kPerBatch); ++n) {
+      PersonUpdate& update = updates[n % patients];
+      update.patient_id = "patient-" + std::to_string(n % patients);
+      const Time time = testing::at_minutes(static_cast<std::int64_t>(n / patients) * 8);
+      const PartKey part = keys.feature(static_cast<FeatureId>(mix64(n) % schema.feature_count()));
+      update.rows.push_back({event_key("event-" + std::to_string(n)), {hour_of(time), {{part, value_tag(double(n), time), false, {}}}}});
+    }
+    StateChange change;
+    for (auto& [patient, update] : updates) change.persons.push_back(std::move(update));
+    const double start = cpu_seconds();
+    if (!(*store)->apply(change).ok()) return 1;
+    cpu += cpu_seconds() - start;
+  }
+  store->reset();
+  const auto table_bytes = [&scratch] {
+    std::uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch.path())) {
+      if (entry.path().extension() == ".sst") bytes += entry.file_size();
+    }
+    return bytes;
+  };
+  const std::uint64_t bytes = table_bytes();
+  {
+    // As it comes to rest: of many ids nine tenths lie in the last level.
+    const auto handles = open_rocksdb(scratch.path() + "/rocksdb", options.memory_bytes_max);
+    if (!handles.ok() || !(*handles)->db->CompactRange({}, (*handles)->deliveries, nullptr, nullptr).ok()) return 1;
+  }
+  std::printf("compacted: %.2f bytes an id\n", static_cast<double>(table_bytes()) / static_cast<double>(ids));
+  std::printf("%llu ids: %.2f bytes an id in tables, %.2f us an id to write\n", static_cast<unsigned long long>(ids),
+              static_cast<double>(bytes) / static_cast<double>(ids), 1e6 * cpu / static_cast<double>(ids));
+  return 0;
+}
+
+}  // namespace
+}  // namespace lacuna::state
+
+int main(int count, char** arguments) {
+  if (count > 1) return lacuna::state::print_ids(std::stoull(arguments[1]));
   const lacuna::Schema schema = lacuna::state::ward_schema();
   const lacuna::Snapshot patient = lacuna::state::full_patient(schema);
   lacuna::state::print_codec(schema, patient);

@@ -59,6 +59,9 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.counts.consumed = p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused;
   for (auto& reason : p.counts.refused_by) reason = below(1000);
   p.counts.partial = below(1000);
+  p.counts.corrected = below(1000);
+  p.counts.withdrawn = below(1000);
+  p.counts.late_corrections = below(1000);
   p.counts.imputations = below(1000);
   p.counts.imputed_values = below(100'000);
   p.counts.alerts = below(10);

@@ -125,6 +125,7 @@ class PayloadBatch : public ::testing::Test {
     ASSERT_TRUE(batch.load(*store_, nullptr).ok());
     StreamState state(config_);
     batch.advance(state.monitor);
+    ASSERT_TRUE(batch.settle(*store_).ok());
     batch.score(version_, state);
     batch.impute(version_, state.calibrator);
     Tallies tallies;
@@ -174,7 +175,7 @@ TEST_F(PayloadBatch, RandomStreamsMakeTheExamplesAndStatesOfAPlainModel) {
       for (; i < events.size() && events[i].time == e.time; ++i) {
         for (const FeatureValue& v : events[i].values) values[v.feature] = v.value;
         if (events[i].payload) payloads[events[i].modality] = events[i].payload;
-        state::apply(*config_.schema, plain, events[i], {}, Millis::max());
+        state::apply_fresh(*config_.schema, plain, events[i], {}, Millis::max());
       }
       for (const auto& [f, v] : values) e.arrived.push_back({f, v});
       for (const auto& [m, p] : payloads) e.arrived_payloads.push_back({m, p});

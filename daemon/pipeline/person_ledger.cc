@@ -1,0 +1,430 @@
+#include "daemon/pipeline/person_ledger.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "state/person_history.h"
+#include "state/records/hash.h"
+
+namespace lacuna::daemon {
+
+using state::Claim;
+using state::HistoryChange;
+using state::PartKey;
+using state::PartKeys;
+using state::Verdict;
+
+namespace {
+
+/// What is wrong with an event goes into one dead letter: the first reason, and what else there was.
+void refuse(PersonLedger::Judged& out, streaming::Refusal reason, const std::string& message) {
+  if (!out.refused) out.refused.emplace(reason, message);
+  else if (out.refused->second.find(message) == std::string::npos) out.refused->second += "; " + message;
+}
+
+std::uint64_t fact_key(const Event& event) {
+  return event.result_id.empty() ? state::event_key(event.event_id) : state::result_key(event.result_id);
+}
+
+}  // namespace
+
+Status PersonLedger::load(const std::vector<const Event*>& events, const Snapshots& snapshots, const state::Store& store,
+                          const state::StateChange* before) {
+  std::vector<std::string> ids;
+  for (const Event* event : events) {
+    const auto [at, first] = people_.try_emplace(event->patient_id);
+    if (!first) continue;
+    const Snapshot& snapshot = snapshots.at(event->patient_id);
+    Person& person = at->second;
+    person.key = state::patient_key(event->patient_id);
+    person.features = snapshot.features;
+    person.last_time = snapshot.last_time;
+    person.any = snapshot.event_count > 0;
+    person.old_ids = snapshot.recent_ids;
+  }
+  for (const auto& [id, person] : people_) ids.push_back(id);
+  const auto stored = store.persons(ids);
+  if (!stored.ok()) return stored.status();
+  std::size_t i = 0;
+  for (auto& [id, person] : people_) person.stored = person.state = (*stored)[i++];
+  if (before != nullptr) {
+    for (const state::PersonUpdate& update : before->persons) {
+      const auto at = people_.find(update.patient_id);
+      if (at == people_.end()) continue;
+      at->second.in_flight = &update;
+      at->second.state = update.journals.back().state;
+      for (const state::DeliveryRow& r : update.rows) rows_[{at->second.key, r.id}] = {r.delivery, true, false};
+    }
+  }
+  std::vector<state::DeliveryKey> keys;
+  const auto want = [&](const state::DeliveryKey& key) {
+    if (rows_.try_emplace(key).second) keys.push_back(key);
+  };
+  for (const Event* event : events) {
+    const std::uint64_t patient = people_.at(event->patient_id).key;
+    want({patient, state::event_key(event->event_id)});
+    if (!event->result_id.empty()) want({patient, state::result_key(event->result_id)});
+  }
+  auto found = store.deliveries(keys);
+  if (!found.ok()) return found.status();
+  for (std::size_t k = 0; k < keys.size(); ++k) {
+    if ((*found)[k]) rows_[keys[k]] = {std::move(*(*found)[k]), true, false};
+  }
+  return {};
+}
+
+const state::Delivery* PersonLedger::known(const Person& person, std::uint64_t id) const {
+  const auto at = rows_.find({person.key, id});
+  return at == rows_.end() || at->second.delivery.parts.empty() ? nullptr : &at->second.delivery;
+}
+
+void PersonLedger::note(Person& person, std::uint64_t id, const Claim& claim, Time time) {
+  Row& to = row(person, id);
+  state::record(to.delivery, claim);
+  to.delivery.hour = state::hour_of(person.any ? std::max(person.last_time, time) : time);
+  if (!to.changed) person.rows.push_back(id);
+  to.changed = true;
+}
+
+/// Whatever comes in this batch too: what is newer in it does not make an event late.
+bool PersonLedger::is_late(const Person& person, Time time) const { return person.any && person.last_time - time > config_.late_max; }
+
+Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim& claim, bool& in_time, Judged& out) {
+  const bool has_result = !event.result_id.empty();
+  const std::uint64_t event_id = state::event_key(event.event_id);
+  const Verdict verdict = state::judge(known(person, event_id), has_result ? known(person, fact_key(event)) : nullptr, has_result, claim);
+  switch (verdict) {
+    case Verdict::duplicate: return verdict;
+    case Verdict::conflict:
+      refuse(out, streaming::Refusal::id_conflict, "taken before under this event_id with another value, and no higher revision");
+      return verdict;
+    case Verdict::mixed:
+      refuse(out, streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
+      return verdict;
+    case Verdict::fresh:
+      in_time = in_time && !is_late(person, event.time);
+      if (is_late(person, event.time)) return verdict;
+      break;
+    case Verdict::correction:
+    case Verdict::restored: out.changes = true; break;
+    case Verdict::superseded: break;
+  }
+  note(person, event_id, claim, event.time);
+  if (has_result && verdict != Verdict::superseded) note(person, fact_key(event), claim, event.time);
+  return verdict;
+}
+
+void PersonLedger::change(Person& person, const Event& event, PartKey part, HistoryChange::Kind kind, double value) {
+  person.changes.push_back({part, {kind, fact_key(event), event.time, value}});
+}
+
+void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Judged& out) {
+  std::vector<FeatureValue> fresh;
+  for (const FeatureValue& v : event.values) {
+    const PartKey part = keys_.feature(v.feature);
+    bool on_time = true;
+    switch (judge_part(person, event, {part, state::value_tag(v.value, event.time), event.revision, false}, on_time, out)) {
+      case Verdict::fresh:
+        in_time = in_time && on_time;
+        if (!on_time) continue;
+        fresh.push_back(v);
+        change(person, event, part, HistoryChange::Kind::insert, v.value);
+        // It belongs before what is known: its place in the means is found in the history.
+        if (person.features[v.feature].count > 0 && event.time < person.features[v.feature].time) person.touched.insert(part);
+        continue;
+      case Verdict::restored:
+        change(person, event, part, HistoryChange::Kind::insert, v.value);
+        person.touched.insert(part);
+        continue;
+      case Verdict::correction:
+        change(person, event, part, HistoryChange::Kind::replace, v.value);
+        person.touched.insert(part);
+        continue;
+      default: continue;
+    }
+  }
+  event.values = std::move(fresh);
+}
+
+void PersonLedger::judge_payload(Person& person, Event& event, bool& in_time, Judged& out) {
+  const PartKey part = keys_.payload(event.modality);
+  const state::Delivery* const fact = known(person, fact_key(event));
+  const state::DeliveredPart* const before = fact == nullptr ? nullptr : fact->find(part);
+  const std::uint16_t replaced = before == nullptr ? 0 : before->tag;
+  bool on_time = true;
+  const Verdict verdict =
+      judge_part(person, event, {part, state::payload_tag(*event.payload, event.time), event.revision, false}, on_time, out);
+  in_time = in_time && on_time;
+  if (verdict == Verdict::fresh && on_time) return;
+  if (verdict == Verdict::correction || verdict == Verdict::restored) {
+    person.payloads.push_back({event.modality, replaced, event.time, std::move(event.payload)});
+  }
+  event.payload = {};
+}
+
+PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const SourcePosition& source) {
+  Judged out;
+  Person& person = people_.at(event.patient_id);
+  person.partition = source.partition;
+  const auto& old = person.old_ids;
+  if (std::find(old.begin(), old.end(), hash64(event.event_id)) != old.end()) return out;
+  bool in_time = true;
+  if (withdraws(event.status)) {
+    withdraw(person, event, out);
+  } else if (event.values.empty() && !event.payload) {
+    const Verdict verdict = judge_part(person, event, {PartKeys::kEvent, state::event_tag(event), {}, false}, in_time, out);
+    out.fresh = verdict == Verdict::fresh && in_time;
+  } else {
+    if (event.payload) judge_payload(person, event, in_time, out);
+    judge_values(person, event, in_time, out);
+    out.fresh = !event.values.empty() || event.payload;
+  }
+  if (!in_time) {
+    refuse(out, streaming::Refusal::late,
+           "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
+  }
+  if (out.changes) {
+    if (!out.fresh) person.only_changed += 1;
+    if (!person.source || *person.source < source) {
+      person.source = source;
+      person.record = record;
+    }
+    if (!withdraws(event.status)) person.newest = std::max(person.newest, event.time);
+  }
+  return out;
+}
+
+std::vector<PartKey> PersonLedger::parts_to_withdraw(const Event& event, const state::Delivery* fact) const {
+  std::vector<PartKey> out;
+  for (const FeatureValue& v : event.values) out.push_back(keys_.feature(v.feature));
+  if (!out.empty() || fact == nullptr) return out;
+  for (const state::DeliveredPart& p : fact->parts) {
+    const std::optional<FeatureId> feature = keys_.find_feature(p.part);
+    const std::optional<ModalityId> payload = keys_.find_payload(p.part);
+    const ModalityId modality = feature ? config_.schema->features()[*feature].modality : payload.value_or(kNoModality);
+    if (modality != kNoModality && (event.modality == kNoModality || event.modality == modality)) out.push_back(p.part);
+  }
+  return out;
+}
+
+void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
+  const bool has_result = !event.result_id.empty();
+  const std::uint64_t event_id = state::event_key(event.event_id), fact = fact_key(event);
+  const Claim itself{PartKeys::kEvent, state::event_tag(event), {}, false};
+  if (has_result && state::judge(known(person, event_id), nullptr, false, itself) == Verdict::duplicate) return;
+  std::vector<PartKey> parts = parts_to_withdraw(event, known(person, fact));
+  if (event.values.empty() && event.modality == kNoModality && has_result) parts.push_back(PartKeys::kAll);
+  for (const PartKey part : parts) {
+    const Claim claim{part, 0, event.revision, true};
+    const state::Delivery* const before = known(person, fact);
+    const state::DeliveredPart* const seen = before == nullptr ? nullptr : before->find(part);
+    const std::uint16_t tag = seen == nullptr ? 0 : seen->tag;
+    const bool held = seen != nullptr && !seen->withdrawn;
+    const Verdict verdict = state::judge(known(person, event_id), has_result ? before : nullptr, has_result, claim);
+    if (verdict == Verdict::mixed) {
+      refuse(out, streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
+      return;
+    }
+    if (verdict != Verdict::fresh && verdict != Verdict::correction) continue;
+    note(person, fact, claim, event.time);
+    out.noted = true;
+    if (!held) continue;
+    out.changes = out.changes || part != PartKeys::kAll;
+    if (keys_.find_feature(part)) {
+      change(person, event, part, HistoryChange::Kind::withdraw, 0);
+      person.touched.insert(part);
+    } else if (const auto modality = keys_.find_payload(part)) {
+      person.payloads.push_back({*modality, tag, event.time, {}});
+    }
+  }
+  if (has_result) note(person, event_id, itself, event.time);
+}
+
+Status PersonLedger::settle(const state::Store& store, Snapshots& snapshots, EventCounts& counts) {
+  for (auto& [patient, person] : people_) {
+    if (person.rows.empty()) continue;
+    LACUNA_RETURN_IF_ERROR(settle_person(patient, person, store, snapshots.at(patient), counts));
+  }
+  return {};
+}
+
+Status PersonLedger::settle_person(const std::string& patient, Person& person, const state::Store& store, Snapshot& snapshot,
+                                   EventCounts& counts) {
+  bool unaccounted = false;
+  if (!person.touched.empty()) {
+    Result<std::vector<Folded>> touched = histories(patient, person, store, person.touched);
+    if (!touched.ok()) return touched.status();
+    for (Folded& one : *touched) {
+      unaccounted = unaccounted || one.unaccounted;
+      fold_feature(patient, person, one, snapshot, counts);
+    }
+  }
+  change_payloads(patient, person, snapshot);
+  if (person.source) {
+    snapshot.event_count += person.only_changed;
+    snapshot.last_time = std::max(snapshot.last_time, person.newest);
+    snapshot.source = std::max(snapshot.source, *person.source);
+    corrected_[patient] = person.record;
+  }
+  return update(patient, person, store, snapshot, unaccounted);
+}
+
+Result<std::vector<PersonLedger::Folded>> PersonLedger::histories(const std::string& patient, const Person& person,
+                                                                  const state::Store& store, const std::set<PartKey>& parts) const {
+  std::vector<PartKey> asked;
+  for (const PartKey part : parts) {
+    if (keys_.find_feature(part)) asked.push_back(part);
+  }
+  Result<state::PersonPast> past = store.past(patient, person.stored, asked);
+  if (!past.ok()) return past.status();
+  std::vector<Folded> out;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    Folded& one = out.emplace_back();
+    one.part = asked[i];
+    one.feature = *keys_.find_feature(one.part);
+    if (past->histories[i]) one.history = std::move(*past->histories[i]);
+    const auto replay = [&one](const state::PersonJournal& journal) {
+      for (const state::ValueChange& c : journal.changes) {
+        if (c.part == one.part) state::apply_change(one.history, c.change);
+      }
+    };
+    for (const state::PersonJournal& journal : past->pending) replay(journal);
+    if (person.in_flight != nullptr) {
+      replay(person.in_flight->journals.back());
+      for (const auto& [part, stored] : person.in_flight->histories) {
+        if (part == one.part) one.history = stored.history;
+      }
+    }
+    const FeatureState& before = person.features[one.feature];
+    one.unaccounted = state::fold(config_.schema->features()[one.feature].likelihood, one.history) != before;
+    if (one.unaccounted) one.history = {before, {}};
+  }
+  return out;
+}
+
+void PersonLedger::fold_feature(const std::string& patient, const Person& person, Folded& folded, Snapshot& snapshot, EventCounts& counts) {
+  bool exact = true, corrects = false;
+  Time from = Time::max();
+  for (const state::ValueChange& c : person.changes) {
+    if (c.part != folded.part) continue;
+    if (c.change.kind != HistoryChange::Kind::insert) {
+      const auto& window = folded.history.window;
+      const auto held = std::find_if(window.begin(), window.end(), [&c](const state::HistoryEntry& e) { return e.fact == c.change.fact; });
+      corrects = true;
+      from = std::min({from, c.change.time, held == window.end() ? c.change.time : held->time});
+      if (held == window.end()) {
+        exact = false;
+        counts.late_corrections += 1;
+      }
+    }
+    state::apply_change(folded.history, c.change);
+  }
+  const Feature& feature = config_.schema->features()[folded.feature];
+  FeatureState& known = snapshot.features[folded.feature];
+  known = state::fold(feature.likelihood, folded.history);
+  if (corrects) corrections_.push_back({patient, folded.feature, from, !exact, folded.history});
+  const Modality& modality = config_.schema->modalities()[feature.modality];
+  ModalityState& seen = snapshot.modalities[feature.modality];
+  if (known.count > 0) {
+    seen.last_time = seen.count > 0 ? std::max(seen.last_time, known.time) : known.time;
+    seen.count = std::max<std::uint32_t>(seen.count, 1);
+    return;
+  }
+  const auto first = snapshot.features.begin() + modality.first_feature;
+  const bool empty = std::all_of(first, first + modality.feature_count, [](const FeatureState& f) { return f.count == 0; });
+  if (empty) seen = {};
+}
+
+void PersonLedger::change_payloads(const std::string& patient, const Person& person, Snapshot& snapshot) {
+  for (const PayloadChange& change : person.payloads) {
+    ModalityState& known = snapshot.modalities[change.modality];
+    const bool holds = known.payload && state::payload_tag(*known.payload, known.last_time) == change.tag;
+    corrections_.push_back({patient, 0, holds ? std::min(change.time, known.last_time) : change.time, true, {}});
+    if (change.payload && (holds || known.count == 0 || change.time >= known.last_time)) {
+      known.payload = change.payload;
+      known.last_time = change.time;
+      known.count = std::max<std::uint32_t>(known.count, 1);
+    } else if (!change.payload && holds) {
+      known = {};
+    }
+  }
+}
+
+Status PersonLedger::update(const std::string& patient, const Person& person, const state::Store& store, Snapshot& snapshot, bool fold) {
+  state::PersonUpdate out;
+  out.patient_id = patient;
+  state::PersonJournal& journal = out.journals.emplace_back();
+  journal.state = person.state;
+  const std::uint32_t now = state::hour_of(snapshot.last_time);
+  if (journal.state.sequence == 0) journal.state.since_hour = journal.state.oldest_hour = now;
+  journal.state.sequence += 1;
+  for (const std::uint64_t id : person.rows) {
+    const Row& changed = rows_.at({person.key, id});
+    if (!changed.known) journal.state.ids += 1;
+    out.rows.push_back({id, changed.delivery});
+  }
+  const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
+  if (!snapshot.recent_ids.empty() && now > journal.state.since_hour + horizon) snapshot.recent_ids.clear();
+  if (fold || journal.state.sequence - journal.state.folded >= state::kJournalSlots || out.rows.size() > state::kJournalRowsMax) {
+    LACUNA_RETURN_IF_ERROR(fold_into(out, person, store));
+    LACUNA_RETURN_IF_ERROR(expire(out, store, now));
+  } else {
+    journal.rows = out.rows;
+    journal.changes = person.changes;
+  }
+  updates_.push_back(std::move(out));
+  return {};
+}
+
+/// What stands in journals goes into the features' histories, and the ids into chunks.
+Status PersonLedger::fold_into(state::PersonUpdate& update, const Person& person, const state::Store& store) {
+  state::PersonState& state = update.journals.back().state;
+  std::vector<state::DeliveryRow> rows;
+  std::set<PartKey> parts;
+  const auto gather = [&](const state::PersonJournal& journal) {
+    rows.insert(rows.end(), journal.rows.begin(), journal.rows.end());
+    for (const state::ValueChange& c : journal.changes) parts.insert(c.part);
+  };
+  if (person.state.folded < person.state.sequence) {
+    Result<state::PersonPast> past = store.past(update.patient_id, person.stored, {});
+    if (!past.ok()) return past.status();
+    for (const state::PersonJournal& journal : past->pending) gather(journal);
+    if (person.in_flight != nullptr) gather(person.in_flight->journals.back());
+  }
+  rows.insert(rows.end(), update.rows.begin(), update.rows.end());
+  for (const state::ValueChange& c : person.changes) parts.insert(c.part);
+
+  Result<std::vector<Folded>> folded = histories(update.patient_id, person, store, parts);
+  if (!folded.ok()) return folded.status();
+  for (Folded& one : *folded) {
+    for (const state::ValueChange& c : person.changes) {
+      if (c.part == one.part) state::apply_change(one.history, c.change);
+    }
+    state::trim(config_.schema->features()[one.feature].likelihood, one.history, config_.state_history);
+    update.histories.emplace_back(one.part, state::StoredHistory{state.sequence, std::move(one.history)});
+  }
+  for (std::size_t begin = 0; begin < rows.size(); begin += state::kChunkRowsMax) {
+    const std::size_t end = std::min(begin + state::kChunkRowsMax, rows.size());
+    const auto at = [&rows](std::size_t i) { return rows.begin() + static_cast<std::ptrdiff_t>(i); };
+    update.chunks.emplace_back(state.chunks++, state::DeliveryChunk{state.sequence, {at(begin), at(end)}});
+  }
+  state.folded = state.sequence;
+  return {};
+}
+
+/// Now and then, since it reads all ids of the patient: when an eighth more than the horizon has passed, or there are too many.
+Status PersonLedger::expire(state::PersonUpdate& update, const state::Store& store, std::uint32_t now) const {
+  state::PersonState& state = update.journals.back().state;
+  const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
+  const bool too_old = now > state.oldest_hour + horizon + horizon / 8;
+  if (!too_old && state.ids <= config_.identity_ids_max) return {};
+  const std::uint64_t kept_max = config_.identity_ids_max - config_.identity_ids_max / 8;
+  Result<state::Expiry> expiry = store.expiry(update.patient_id, now > horizon ? now - horizon : 0, kept_max);
+  if (!expiry.ok()) return expiry.status();
+  state.ids = expiry->kept + update.rows.size();
+  state.oldest_hour = std::max(state.oldest_hour, expiry->hour);
+  update.expiry = std::move(*expiry);
+  return {};
+}
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,115 @@
+#include "state/deliveries.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+
+#include "state/records/hash.h"
+
+namespace lacuna::state {
+
+namespace {
+
+// Apart from one another, and from every other use of the hash.
+constexpr std::uint64_t kEventSalt = 0x6576656e74ULL;
+constexpr std::uint64_t kResultSalt = 0x726573756c74ULL;
+constexpr std::uint64_t kPatientSalt = 0x70657273ULL;
+
+std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 48); }
+
+std::uint64_t time_hash(Time time) { return mix64(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
+
+bool kinds_differ(const Revision& a, const Revision& b) {
+  return a.kind != Revision::Kind::none && b.kind != Revision::Kind::none && a.kind != b.kind;
+}
+
+// Which of two reports is the newer; 0 also where one of them has no revision, and the later in the partition holds.
+int compare(const Revision& a, const Revision& b) {
+  if (a.kind == Revision::Kind::none || b.kind == Revision::Kind::none) return 0;
+  return a.value < b.value ? -1 : a.value > b.value ? 1 : 0;
+}
+
+const DeliveredPart* find(const Delivery* delivery, PartKey part) { return delivery == nullptr ? nullptr : delivery->find(part); }
+
+}  // namespace
+
+PartKeys::PartKeys(const Schema& schema) {
+  const auto add = [this](std::string_view kind, const std::string& modality, const std::string& name, std::uint32_t index) {
+    PartKey key = static_cast<PartKey>(hash64(name, hash64(modality, hash64(kind))) % kEnd);
+    // Two names of one schema seldom meet; the later in the schema takes the next free key.
+    while (key <= kAll || by_key_.contains(key)) key = (key + 1) % kEnd;
+    by_key_.emplace(key, index);
+    return key;
+  };
+  std::uint32_t index = 0;
+  for (const Feature& f : schema.features()) features_.push_back(add("feature", schema.modalities()[f.modality].name, f.name, index++));
+  for (const Modality& m : schema.modalities()) payloads_.push_back(add("payload", m.name, {}, index++));
+}
+
+std::optional<FeatureId> PartKeys::find_feature(PartKey key) const {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || found->second >= features_.size()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<ModalityId> PartKeys::find_payload(PartKey key) const {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end() || found->second < features_.size()) return std::nullopt;
+  return static_cast<ModalityId>(found->second - features_.size());
+}
+
+const DeliveredPart* Delivery::find(PartKey part) const {
+  const auto at = std::find_if(parts.begin(), parts.end(), [part](const DeliveredPart& p) { return p.part == part; });
+  return at == parts.end() ? nullptr : &*at;
+}
+
+std::uint32_t hour_of(Time time) {
+  constexpr std::int64_t kHoursMax = (1 << 24) - 1;
+  const std::int64_t hours = std::chrono::duration_cast<std::chrono::hours>(time.time_since_epoch()).count();
+  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(hours, 0, kHoursMax));
+}
+
+std::uint64_t event_key(std::string_view event_id) { return hash64(event_id, kEventSalt); }
+std::uint64_t result_key(std::string_view result_id) { return hash64(result_id, kResultSalt); }
+std::uint64_t patient_key(std::string_view patient_id) { return hash64(patient_id, kPatientSalt); }
+
+std::uint16_t value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
+
+std::uint16_t payload_tag(const Payload& payload, Time time) {
+  const auto bytes = [](const auto& values) {
+    return std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
+  };
+  return tag_of(hash64(payload.text, hash64(bytes(payload.observed), hash64(bytes(payload.values), time_hash(time)))));
+}
+
+std::uint16_t event_tag(const Event& event) {
+  std::uint64_t h = time_hash(event.time);
+  for (const AttributeValue& a : event.attributes) h ^= mix64(std::bit_cast<std::uint64_t>(a.value) + mix64(a.attribute));
+  return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(h) + (event.stay_ends ? 1 : 0))));
+}
+
+Verdict judge(const Delivery* by_event, const Delivery* by_result, bool has_result, const Claim& claim) {
+  const DeliveredPart* const seen = find(by_event, claim.part);
+  const DeliveredPart* const own = find(has_result ? by_result : by_event, claim.part);
+  const DeliveredPart* const fact = own != nullptr || !has_result ? own : find(by_result, PartKeys::kAll);
+  if (fact != nullptr && kinds_differ(claim.revision, fact->revision)) return Verdict::mixed;
+  if (!claim.withdraws && seen != nullptr && compare(claim.revision, seen->revision) <= 0) {
+    return seen->tag == claim.tag ? Verdict::duplicate : Verdict::conflict;
+  }
+  if (fact == nullptr) return Verdict::fresh;
+  const int order = compare(claim.revision, fact->revision);
+  if (order < 0) return Verdict::superseded;
+  if (claim.withdraws) return fact->withdrawn && order == 0 ? Verdict::duplicate : Verdict::correction;
+  if (fact->withdrawn) return own == nullptr ? Verdict::fresh : Verdict::restored;
+  return Verdict::correction;
+}
+
+void record(Delivery& delivery, const Claim& claim) {
+  auto at = std::find_if(delivery.parts.begin(), delivery.parts.end(), [&](const DeliveredPart& p) { return p.part == claim.part; });
+  if (at == delivery.parts.end()) at = delivery.parts.insert(at, DeliveredPart{claim.part, claim.tag, false, {}});
+  if (!claim.withdraws) at->tag = claim.tag;
+  at->withdrawn = claim.withdraws;
+  if (at->revision.kind == Revision::Kind::none || compare(claim.revision, at->revision) > 0) at->revision = claim.revision;
+}
+
+}  // namespace lacuna::state

@@ -1,0 +1,66 @@
+#include "state/person_history.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "state/patient.h"
+
+namespace lacuna::state {
+
+namespace {
+
+bool is_before_window(const FeatureHistory& history, Time time) { return history.base.count > 0 && time < history.base.time; }
+
+void insert(FeatureHistory& history, const HistoryEntry& entry) {
+  const auto later = [](Time time, const HistoryEntry& e) { return time < e.time; };
+  history.window.insert(std::upper_bound(history.window.begin(), history.window.end(), entry.time, later), entry);
+}
+
+}  // namespace
+
+bool apply_change(FeatureHistory& history, const HistoryChange& change) {
+  const bool before = is_before_window(history, change.time);
+  if (change.kind == HistoryChange::Kind::insert) {
+    if (!before) insert(history, {change.time, change.value, change.fact});
+    else if (history.base.count < std::numeric_limits<std::uint32_t>::max()) ++history.base.count;
+    return !before;
+  }
+  const auto at = std::find_if(history.window.begin(), history.window.end(), [&](const HistoryEntry& e) { return e.fact == change.fact; });
+  if (at == history.window.end()) return false;
+  if (change.kind == HistoryChange::Kind::withdraw) {
+    history.window.erase(at);
+    return true;
+  }
+  if (at->time == change.time) {
+    at->value = change.value;  // in its place: what came at the same time after it still holds
+    return true;
+  }
+  history.window.erase(at);
+  // Moved to before the window it counts, as a late value does.
+  return apply_change(history, {HistoryChange::Kind::insert, change.fact, change.time, change.value});
+}
+
+FeatureState fold(Likelihood likelihood, const FeatureHistory& history) {
+  FeatureState out = history.base;
+  for (const HistoryEntry& e : history.window) apply_value(likelihood, out, e.value, e.time);
+  return out;
+}
+
+std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHistory& history, Time time) {
+  if (history.base.count > 0 && history.base.time >= time) return std::nullopt;
+  FeatureState out = history.base;
+  for (const HistoryEntry& e : history.window) {
+    if (e.time >= time) break;
+    apply_value(likelihood, out, e.value, e.time);
+  }
+  return out;
+}
+
+void trim(Likelihood likelihood, FeatureHistory& history, std::size_t entries_max) {
+  if (history.window.size() <= entries_max) return;
+  const auto end = history.window.end() - static_cast<std::ptrdiff_t>(entries_max);
+  for (auto at = history.window.begin(); at != end; ++at) apply_value(likelihood, history.base, at->value, at->time);
+  history.window.erase(history.window.begin(), end);
+}
+
+}  // namespace lacuna::state

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "state/deliveries.h"
+#include "state/person_history.h"
+#include "state/records/status.h"
+
+// What is kept of a patient beside the snapshot, as records of their own (docs/formats.md): a journal of each batch, and from time to time
+// what the journals add up to. Every decoder takes arbitrary bytes.
+
+namespace lacuna::state {
+
+/// How many batches of a patient stand in journals at most before they are folded; a journal's slot is its sequence modulo this.
+inline constexpr std::uint64_t kJournalSlots = 16;
+/// A batch with more ids of one patient is folded at once, so that no record grows with the batch.
+inline constexpr std::size_t kJournalRowsMax = 64;
+inline constexpr std::size_t kChunkRowsMax = 256;
+
+/// Where a patient's records stand.
+struct PersonState {
+  std::uint64_t sequence = 0;     ///< batches that changed the patient
+  std::uint64_t folded = 0;       ///< the last one whose values the histories hold
+  std::uint64_t ids = 0;          ///< remembered, of events and results
+  std::uint64_t chunks = 0;       ///< written so far
+  std::uint32_t oldest_hour = 0;  ///< no id is older; see hour_of()
+  std::uint32_t since_hour = 0;   ///< the patient's clinical time at the first of these records
+  friend bool operator==(const PersonState&, const PersonState&) = default;
+};
+
+/// What stands under one id of the patient: event_key() or result_key().
+struct DeliveryRow {
+  std::uint64_t id = 0;
+  Delivery delivery;
+  friend bool operator==(const DeliveryRow&, const DeliveryRow&) = default;
+};
+
+/// What happened to one value of the patient.
+struct ValueChange {
+  PartKey part = 0;
+  HistoryChange change;
+  friend bool operator==(const ValueChange&, const ValueChange&) = default;
+};
+
+/// What one batch did: the ids and values that came. Folded at once (state.folded == state.sequence) it holds neither: chunks and
+/// histories do.
+struct PersonJournal {
+  PersonState state;
+  std::vector<DeliveryRow> rows;
+  std::vector<ValueChange> changes;
+  friend bool operator==(const PersonJournal&, const PersonJournal&) = default;
+};
+std::string encode_journal(const PersonJournal& journal);
+Result<PersonJournal> decode_journal(std::string_view bytes);
+
+/// The ids of several batches.
+struct DeliveryChunk {
+  std::uint64_t sequence = 0;  ///< of the newest batch in it
+  std::vector<DeliveryRow> rows;
+  std::uint32_t newest_hour() const;
+  friend bool operator==(const DeliveryChunk&, const DeliveryChunk&) = default;
+};
+std::string encode_chunk(const DeliveryChunk& chunk);
+Result<DeliveryChunk> decode_chunk(std::string_view bytes);
+
+struct StoredHistory {
+  std::uint64_t sequence = 0;  ///< of the newest batch in it
+  FeatureHistory history;
+  friend bool operator==(const StoredHistory&, const StoredHistory&) = default;
+};
+std::string encode_history(const StoredHistory& stored);
+Result<StoredHistory> decode_history(std::string_view bytes);
+
+/// A row without its id, as the store holds it under that. Of the hour it keeps 16 bits: it is read as the one nearest to `near`.
+std::string encode_delivery(const Delivery& delivery);
+Result<Delivery> decode_delivery(std::string_view bytes, std::uint32_t near);
+
+/// Ids that are forgotten: those before `hour`.
+struct Expiry {
+  std::uint32_t hour = 0;
+  std::uint64_t kept = 0;             ///< ids that stay
+  std::vector<std::uint64_t> chunks;  ///< numbers of those that hold nothing else
+  friend bool operator==(const Expiry&, const Expiry&) = default;
+};
+
+/// What a batch, or a piece of the changelog, does to one patient's records. In this order.
+struct PersonUpdate {
+  std::string patient_id;
+  std::vector<DeliveryRow> rows;
+  std::vector<PersonJournal> journals{};                          ///< of a batch: one
+  std::vector<std::pair<std::uint64_t, DeliveryChunk>> chunks{};  ///< by number
+  std::vector<std::pair<PartKey, StoredHistory>> histories{};
+  std::optional<Expiry> expiry{};
+};
+
+/// Of a patient, what the snapshot does not tell: what is not folded yet, in order, and the histories asked for, as far as there are any.
+struct PersonPast {
+  std::vector<PersonJournal> pending;
+  std::vector<std::optional<FeatureHistory>> histories;  ///< in the order asked
+};
+
+/// A record of the changelog; without a value: deleted.
+struct PersonRecord {
+  std::string key;
+  std::optional<std::string> value;
+};
+/// An update as records of the changelog.
+std::vector<PersonRecord> to_records(const PersonUpdate& update);
+/// The patient whose person record has this key; empty for any other key.
+std::optional<std::string_view> person_of(std::string_view key);
+/// Adds one record of the patient to what is to be written; the records come in the order of the log. One that `known`, what the store
+/// holds of the patient, is past already is passed over.
+Status add_record(std::string_view key, const std::optional<std::string>& value, const PersonState& known, PersonUpdate& update);
+
+}  // namespace lacuna::state

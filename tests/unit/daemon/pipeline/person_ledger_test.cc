@@ -1,0 +1,439 @@
+// Protects: whatever is delivered twice, corrected, withdrawn or late, in whatever batches and over restarts of the store from the
+// changelog, a patient's state is what the values that hold give. Random streams against a plain list of facts; then each rule by itself.
+
+#include "daemon/pipeline/person_ledger.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <random>
+
+#include "state/patient.h"
+#include "tests/support/scratch_folder.h"
+
+namespace lacuna::daemon {
+namespace {
+
+using streaming::Refusal;
+
+Time at(int minute) { return *parse_rfc3339("2026-01-01T00:00:00Z") + std::chrono::minutes(minute); }
+
+std::shared_ptr<const Schema> schema() {
+  std::vector<Schema::ModalitySpec> specs(2);
+  specs[0].modality.name = "vitals";
+  specs[0].features.resize(2);
+  specs[0].features[0].name = "hr";
+  specs[0].features[1].name = "lactate";
+  specs[0].features[1].likelihood = Likelihood::log_normal;
+  specs[1].modality.name = "report";
+  specs[1].modality.kind = ModalityKind::text;
+  specs[1].modality.payload.length = 16;
+  return std::make_shared<const Schema>(Schema::make(std::move(specs), {}).value());
+}
+
+Event event(const std::string& id, int minute, double hr, const std::string& result = {}, double revision = -1) {
+  Event e{id, "p", "", 0, at(minute), {{0, hr}}, {}};
+  e.result_id = result;
+  if (revision >= 0) e.revision = {Revision::Kind::number, revision};
+  return e;
+}
+
+Event withdrawal(const std::string& id, int minute, const std::string& result = {}, double revision = -1) {
+  Event e = event(id, minute, 0, result, revision);
+  e.values.clear();
+  e.modality = kNoModality;
+  e.status = ResultStatus::entered_in_error;
+  return e;
+}
+
+// One daemon's worth of it, without the model: batches one after the other, the last one perhaps still on its way to the store.
+class Loop {
+ public:
+  explicit Loop(const Config& config) : config_(config) { open(); }
+
+  std::vector<PersonLedger::Judged> run(std::vector<Event> events) {
+    PersonLedger ledger(config_);
+    PersonLedger::Snapshots snapshots;
+    std::vector<const Event*> pointers;
+    for (const Event& e : events) {
+      pointers.push_back(&e);
+      if (snapshots.contains(e.patient_id)) continue;
+      snapshots[e.patient_id] = snapshot(e.patient_id);
+    }
+    const state::StateChange* const before = in_flight_ ? &*in_flight_ : nullptr;
+    check(ledger.load(pointers, snapshots, *store_, before));
+    std::vector<PersonLedger::Judged> out;
+    for (std::size_t i = 0; i < events.size(); ++i) out.push_back(ledger.judge(events[i], i, {"events", 0, offset_++}));
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      if (out[i].fresh) order.push_back(i);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return events[a].time < events[b].time; });
+    for (const std::size_t i : order) state::apply_fresh(*config_.schema, snapshots[events[i].patient_id], events[i], {}, Millis::max());
+    check(ledger.settle(*store_, snapshots, counts));
+    corrections = ledger.corrections();
+    state::StateChange change;
+    for (auto& [id, s] : snapshots) change.snapshots.push_back(std::move(s));
+    for (const state::PersonUpdate& update : ledger.updates()) {
+      for (state::PersonRecord& record : state::to_records(update)) {
+        bytes += record.key.size() + (record.value ? record.value->size() : 0);
+        if (record.value) log_[record.key] = {sequence_++, std::move(*record.value)};
+        else log_.erase(record.key);
+      }
+    }
+    change.persons = ledger.take_updates();
+    change.corrections = ledger.take_corrections();
+    commit();
+    in_flight_ = std::move(change);
+    return out;
+  }
+  PersonLedger::Judged run(const Event& one) { return run(std::vector<Event>{one}).front(); }
+
+  /// What is on its way reaches the store.
+  void commit() {
+    if (in_flight_) check(store_->apply(*in_flight_));
+    in_flight_.reset();
+  }
+  /// The store is lost, and rebuilt from what compaction leaves of the changelog.
+  void rebuild() {
+    commit();
+    state::StateChange change;
+    check(store_->for_each_snapshot([&](Snapshot s) { change.snapshots.push_back(std::move(s)); }));
+    store_.reset();
+    open();
+    std::vector<std::pair<std::size_t, std::string>> order;
+    for (const auto& [key, value] : log_) order.emplace_back(value.first, key);
+    std::sort(order.begin(), order.end());
+    std::map<std::string, state::PersonUpdate> updates;
+    for (const auto& [sequence, key] : order) {
+      state::PersonUpdate& update = updates[std::string(*state::person_of(key))];
+      update.patient_id = *state::person_of(key);
+      check(state::add_record(key, log_[key].second, {}, update));
+    }
+    for (auto& [patient, update] : updates) change.persons.push_back(std::move(update));
+    check(store_->apply(change));
+  }
+  Snapshot snapshot(const std::string& patient) {
+    if (in_flight_) {
+      for (const Snapshot& s : in_flight_->snapshots) {
+        if (s.patient_id == patient) return s;
+      }
+    }
+    Result<Snapshot> found = store_->snapshot(patient);
+    return found.ok() ? *found : state::new_snapshot(*config_.schema, patient);
+  }
+  const FeatureState& hr() { return (last_ = snapshot("p")).features[0]; }
+  state::Store& store() { return *store_; }
+
+  EventCounts counts;
+  std::vector<state::ExampleCorrection> corrections;
+  std::size_t bytes = 0;  // of the changelog
+
+ private:
+  static void check(const Status& status) {
+    if (!status.ok()) throw std::runtime_error(status.to_string());
+  }
+  void open() {
+    state::StoreOptions options;
+    options.path = folder_.path() + "/state-" + std::to_string(stores_++);
+    options.memory_bytes_max = 16u << 20;
+    auto opened = state::Store::open(*config_.schema, options);
+    check(opened.status());
+    store_ = std::move(*opened);
+  }
+
+  const Config& config_;
+  lacuna::testing::ScratchFolder folder_;
+  int stores_ = 0;
+  std::unique_ptr<state::Store> store_;
+  std::optional<state::StateChange> in_flight_;
+  std::map<std::string, std::pair<std::size_t, std::string>> log_;
+  std::size_t sequence_ = 0;
+  std::int64_t offset_ = 0;
+  Snapshot last_;
+};
+
+class Ledger : public ::testing::Test {
+ protected:
+  Ledger() {
+    config_.schema = schema();
+    config_.late_max = std::chrono::hours(1000);
+  }
+  Config config_;
+};
+
+// Every fact with its newest report; what holds, in the order in which it came to be.
+struct Facts {
+  struct Fact {
+    double value = 0;
+    int minute = 0;
+    double revision = 0;
+    bool withdrawn = false;
+    std::size_t order = 0;
+  };
+  std::map<std::string, Fact> facts;
+  std::size_t next = 0;
+
+  // A report of a result. True when it is to change something.
+  void take(const std::string& result, double value, int minute, double revision, bool withdraws) {
+    const auto [at, first] = facts.try_emplace(result);
+    Fact& fact = at->second;
+    if (!first && revision < fact.revision) return;
+    const bool keeps_place = !first && !fact.withdrawn && fact.minute == minute;
+    fact.withdrawn = withdraws;
+    fact.revision = revision;
+    if (withdraws) return;
+    fact.value = value;
+    fact.minute = minute;
+    if (!keeps_place) fact.order = next++;
+  }
+  FeatureState state(const Schema& of) const {
+    std::vector<Fact> holding;
+    for (const auto& [id, fact] : facts) {
+      if (!fact.withdrawn) holding.push_back(fact);
+    }
+    std::sort(holding.begin(), holding.end(),
+              [](const Fact& a, const Fact& b) { return std::pair(a.minute, a.order) < std::pair(b.minute, b.order); });
+    Snapshot s = state::new_snapshot(of, "p");
+    for (const Fact& fact : holding) {
+      state::apply_fresh(of, s, event("e", fact.minute, fact.value), {}, Millis::max());
+    }
+    return s.features[0];
+  }
+};
+
+TEST_F(Ledger, RandomStreamsGiveWhatTheValuesThatHoldGive) {
+  config_.state_history = 1000;
+  for (unsigned seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    std::mt19937 random(seed);
+    Loop loop(config_);
+    Facts facts;
+    std::vector<Event> sent;
+    for (int batch = 0; batch < 60; ++batch) {
+      std::vector<Event> events;
+      for (unsigned n = 1 + random() % 6; n > 0; --n) {
+        if (!sent.empty() && random() % 5 == 0) {
+          events.push_back(sent[random() % sent.size()]);  // a second delivery
+          continue;
+        }
+        const std::string result = "r" + std::to_string(random() % 40);
+        const int minute = static_cast<int>(random() % 200);
+        const double revision = static_cast<double>(random() % 6);
+        const std::string id = "e" + std::to_string(sent.size());
+        const bool withdraws = random() % 5 == 0;
+        Event e = withdraws ? withdrawal(id, minute, result, revision) : event(id, minute, double(random() % 200), result, revision);
+        facts.take(result, withdraws ? 0 : e.values[0].value, minute, revision, withdraws);
+        sent.push_back(e);
+        events.push_back(std::move(e));
+      }
+      loop.run(std::move(events));
+      if (batch % 25 == 20) loop.rebuild();
+      ASSERT_EQ(loop.hr(), facts.state(*config_.schema)) << "batch " << batch;
+    }
+  }
+}
+
+TEST_F(Ledger, BatchingMakesNoDifference) {
+  for (unsigned seed = 1; seed <= 6; ++seed) {
+    std::vector<FeatureState> outcomes;
+    for (const unsigned size : {1U, 7U, 50U}) {
+      std::mt19937 random(seed);
+      std::vector<Event> all;
+      for (int i = 0; i < 150; ++i) {
+        all.push_back(event("e" + std::to_string(i), i, double(random() % 200), "r" + std::to_string(i)));
+        if (random() % 4 == 0) all.push_back(withdrawal("w" + std::to_string(i), i, "r" + std::to_string(i)));
+        if (random() % 4 == 0) all.push_back(event("c" + std::to_string(i), i, double(random() % 200), "r" + std::to_string(i)));
+      }
+      Loop loop(config_);
+      for (std::size_t i = 0; i < all.size(); i += size) {
+        loop.run({all.begin() + static_cast<std::ptrdiff_t>(i), all.begin() + static_cast<std::ptrdiff_t>(std::min(i + size, all.size()))});
+      }
+      EXPECT_EQ(loop.counts.late_corrections, 0U);
+      outcomes.push_back(loop.hr());
+    }
+    EXPECT_EQ(outcomes[0], outcomes[1]);
+    EXPECT_EQ(outcomes[0], outcomes[2]);
+  }
+}
+
+TEST_F(Ledger, SecondDeliveriesAndConflicts) {
+  Loop loop(config_);
+  EXPECT_TRUE(loop.run(event("a", 1, 70)).fresh);
+  for (int round = 0; round < 2; ++round) {
+    const auto again = loop.run(event("a", 1, 70));
+    EXPECT_FALSE(again.taken() || again.refused);
+    const auto other = loop.run(event("a", 1, 71));
+    ASSERT_TRUE(other.refused);
+    EXPECT_EQ(other.refused->first, Refusal::id_conflict);
+    EXPECT_FALSE(other.taken());
+    // Another feature of the same event had been refused: it is new.
+    Event more = event("a", 1, 70);
+    more.values.push_back({1, 2.5});
+    const auto part = loop.run(more);
+    EXPECT_EQ(part.fresh, round == 0);
+    loop.rebuild();
+  }
+  EXPECT_EQ(loop.hr().count, 1U);
+  EXPECT_EQ(loop.hr().last, 70);
+  EXPECT_EQ(loop.snapshot("p").features[1].count, 1U);
+  // In one batch, too; and another patient's event may have the same id.
+  Event of_another = event("b", 2, 80);
+  of_another.patient_id = "q";
+  const auto judged = loop.run(std::vector<Event>{event("b", 2, 80), event("b", 2, 80), event("b", 2, 81), of_another});
+  EXPECT_TRUE(judged[0].fresh);
+  EXPECT_FALSE(judged[1].taken());
+  EXPECT_TRUE(judged[2].refused);
+  EXPECT_TRUE(judged[3].fresh);
+}
+
+TEST_F(Ledger, AWithdrawalByItsEventTakesAllItBrought) {
+  Loop loop(config_);
+  Event both = event("a", 1, 70);
+  both.values.push_back({1, 2.5});
+  loop.run(both);
+  loop.run(event("b", 2, 75));
+  const auto judged = loop.run(withdrawal("a", 1));
+  EXPECT_TRUE(judged.changes);
+  const Snapshot after = loop.snapshot("p");
+  EXPECT_EQ(after.features[0].count, 1U);
+  EXPECT_EQ(after.features[0].mean_long, 75.0F);
+  EXPECT_EQ(after.features[1], FeatureState{});
+  EXPECT_EQ(after.modalities[0].count, 2U);
+  ASSERT_EQ(loop.corrections.size(), 2U);
+  EXPECT_EQ(loop.corrections[0].from, at(1));
+  EXPECT_FALSE(loop.run(withdrawal("a", 1)).taken()) << "a second delivery of it";
+  loop.run(withdrawal("b", 2));
+  EXPECT_EQ(loop.snapshot("p").modalities[0].count, 0U) << "nothing is known of it any more";
+}
+
+TEST_F(Ledger, OneValueOfAResult) {
+  Loop loop(config_);
+  Event both = event("a", 1, 70, "r");
+  both.values.push_back({1, 2.5});
+  loop.run(both);
+  Event one = withdrawal("w", 1, "r");
+  one.modality = 0;
+  one.values = {{1, 0}};
+  EXPECT_TRUE(loop.run(one).changes);
+  EXPECT_EQ(loop.snapshot("p").features[0].count, 1U);
+  EXPECT_EQ(loop.snapshot("p").features[1].count, 0U);
+}
+
+TEST_F(Ledger, AWithdrawalThatCameFirstHoldsByItsRevision) {
+  Loop loop(config_);
+  const auto first = loop.run(withdrawal("w", 1, "r", 2));
+  EXPECT_TRUE(first.noted);
+  EXPECT_FALSE(first.changes);
+  EXPECT_EQ(loop.snapshot("p").event_count, 0U);
+  EXPECT_FALSE(loop.run(event("a", 1, 70, "r", 1)).taken());
+  EXPECT_TRUE(loop.run(event("b", 1, 71, "r", 3)).fresh);
+  EXPECT_EQ(loop.hr().last, 71);
+}
+
+TEST_F(Ledger, RevisionsAreOfOneKind) {
+  Loop loop(config_);
+  loop.run(event("a", 1, 70, "r", 1));
+  Event other = event("b", 1, 71, "r");
+  other.revision = {Revision::Kind::time, 5};
+  const auto judged = loop.run(other);
+  ASSERT_TRUE(judged.refused);
+  EXPECT_EQ(judged.refused->first, Refusal::malformed);
+  EXPECT_FALSE(judged.taken());
+}
+
+TEST_F(Ledger, WhatIsTooOldIsCountedAndItsExamplesGo) {
+  config_.state_history = 4;
+  Loop loop(config_);
+  for (int i = 0; i < 40; ++i) loop.run(event("e" + std::to_string(i), i, 70 + i));
+  const FeatureState before = loop.hr();
+  EXPECT_TRUE(loop.run(withdrawal("e3", 3)).changes);
+  EXPECT_EQ(loop.counts.late_corrections, 1U);
+  EXPECT_EQ(loop.hr(), before);
+  ASSERT_EQ(loop.corrections.size(), 1U);
+  EXPECT_TRUE(loop.corrections[0].drop);
+  EXPECT_EQ(loop.corrections[0].from, at(3));
+  EXPECT_TRUE(loop.run(withdrawal("e39", 39)).changes);
+  EXPECT_EQ(loop.counts.late_corrections, 1U);
+  EXPECT_EQ(loop.hr().last, 108);
+}
+
+TEST_F(Ledger, LateValuesMayComeAgainWhenTheyWereRefused) {
+  config_.late_max = std::chrono::minutes(10);
+  Loop loop(config_);
+  loop.run(event("a", 100, 70));
+  const auto late = loop.run(event("b", 50, 71));
+  ASSERT_TRUE(late.refused);
+  EXPECT_EQ(late.refused->first, Refusal::late);
+  EXPECT_FALSE(late.taken());
+  EXPECT_TRUE(loop.run(event("b", 50, 71)).refused) << "not a duplicate: it was never taken";
+  EXPECT_TRUE(loop.run(withdrawal("a", 100)).changes) << "a withdrawal is never too late";
+}
+
+TEST_F(Ledger, PayloadsAreReplacedAndWithdrawn) {
+  Loop loop(config_);
+  const auto report = [](const std::string& id, int minute, const std::string& text) {
+    Event e = event(id, minute, 0, "r");
+    e.values.clear();
+    e.modality = 1;
+    Payload payload;
+    payload.text = text;
+    e.payload = PayloadRef(std::move(payload));
+    return e;
+  };
+  EXPECT_TRUE(loop.run(report("a", 1, "preliminary")).fresh);
+  EXPECT_TRUE(loop.run(report("b", 1, "final")).changes);
+  EXPECT_EQ(loop.snapshot("p").modalities[1].payload->text, "final");
+  ASSERT_EQ(loop.corrections.size(), 1U);
+  EXPECT_TRUE(loop.corrections[0].drop);
+  EXPECT_TRUE(loop.run(withdrawal("w", 1, "r")).changes);
+  EXPECT_FALSE(loop.snapshot("p").modalities[1].payload);
+}
+
+TEST_F(Ledger, IdsAreForgottenBehindTheHorizon) {
+  config_.identity_horizon = std::chrono::hours(24);
+  Loop loop(config_);
+  for (int i = 0; i < 200; ++i) loop.run(event("e" + std::to_string(i), i * 30, 70));
+  EXPECT_FALSE(loop.run(event("e199", 199 * 30, 70)).taken());
+  EXPECT_FALSE(loop.run(event("e160", 160 * 30, 70)).taken()) << "within the horizon";
+  EXPECT_TRUE(loop.run(event("e10", 10 * 30, 70)).taken()) << "far behind it";
+  loop.commit();
+  const std::vector<std::string> ids{"p"};
+  const state::PersonState left = loop.store().persons(ids)->front();
+  EXPECT_LT(left.ids, 100U);
+  EXPECT_GE(left.ids, 48U);
+}
+
+TEST_F(Ledger, IdsOfAnEarlierBuildsSnapshotAreHonoured) {
+  Loop loop(config_);
+  state::StateChange change;
+  Snapshot old = state::new_snapshot(*config_.schema, "p");
+  state::apply(*config_.schema, old, event("old", 1, 70), {}, Millis::max());
+  change.snapshots = {old};
+  ASSERT_TRUE(loop.store().apply(change).ok());
+  EXPECT_FALSE(loop.run(event("old", 1, 70)).taken());
+  EXPECT_TRUE(loop.run(event("new", 2, 75)).fresh);
+  EXPECT_FALSE(loop.run(event("old", 1, 70)).taken());
+  // What the earlier build folded cannot be taken apart; what came since can.
+  for (int i = 3; i < 30; ++i) loop.run(event("e" + std::to_string(i), i, 75));
+  EXPECT_TRUE(loop.run(withdrawal("e29", 29)).changes);
+  EXPECT_EQ(loop.hr().count, 28U);
+  EXPECT_EQ(loop.counts.late_corrections, 0U);
+  loop.run(event("far", 60 * 24 * 40, 75));
+  EXPECT_TRUE(loop.snapshot("p").recent_ids.empty()) << "their horizon is over";
+}
+
+TEST_F(Ledger, WritesByDifference) {
+  Loop loop(config_);
+  for (int i = 0; i < 320; ++i) {
+    Event e = event("event-number-" + std::to_string(i), i, 70 + i % 7);
+    e.values.push_back({1, 2.5 + i});
+    loop.run(e);
+  }
+  // The ids of a snapshot were 512 bytes each time.
+  EXPECT_LT(loop.bytes / 320, 250U);
+}
+
+}  // namespace
+}  // namespace lacuna::daemon

@@ -1,0 +1,145 @@
+// Protects: the records of persons are read as they were written, and nothing else is: random records there and back, each cut short and
+// with bytes turned; keys that are no person's are not taken for one.
+
+#include "state/person_records.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/state/workload.h"
+
+namespace lacuna::state {
+namespace {
+
+using testing::at_minutes;
+using testing::Random;
+
+Delivery random_delivery(Random& random) {
+  Delivery out;
+  out.hour = static_cast<std::uint32_t>((1U << 23) - 30'000 + random.below(60'000));
+  for (std::uint64_t i = random.below(5); i > 0; --i) {
+    DeliveredPart part{static_cast<PartKey>(random.below(PartKeys::kEnd)), static_cast<std::uint16_t>(random.below(65536)), false, {}};
+    part.withdrawn = random.chance(0.2);
+    if (random.chance(0.3)) part.revision = {random.chance(0.5) ? Revision::Kind::number : Revision::Kind::time, random.real(-9, 1e13)};
+    out.parts.push_back(part);
+  }
+  return out;
+}
+
+std::vector<DeliveryRow> random_rows(Random& random) {
+  std::vector<DeliveryRow> out;
+  for (std::uint64_t i = random.below(6); i > 0; --i) out.push_back({random.below(~0ULL), random_delivery(random)});
+  return out;
+}
+
+PersonJournal random_journal(Random& random) {
+  PersonJournal out;
+  out.state.sequence = random.below(1000);
+  out.state.folded = random.below(out.state.sequence + 1);
+  out.state.ids = random.below(100'000);
+  out.state.chunks = random.below(5000);
+  out.state.oldest_hour = static_cast<std::uint32_t>(random.below(1U << 24));
+  out.state.since_hour = static_cast<std::uint32_t>(random.below(1U << 24));
+  out.rows = random_rows(random);
+  for (std::uint64_t i = random.below(5); i > 0; --i) {
+    HistoryChange change;
+    change.kind = static_cast<HistoryChange::Kind>(random.below(3));
+    change.fact = !out.rows.empty() && random.chance(0.7) ? out.rows[random.below(out.rows.size())].id : random.below(~0ULL);
+    change.time = at_minutes(static_cast<std::int64_t>(random.below(100'000)));
+    for (std::uint64_t k = random.below(4) + 1; k > 0; --k) {
+      if (change.kind != HistoryChange::Kind::withdraw) change.value = random.real(-1e6, 1e6);
+      out.changes.push_back({static_cast<PartKey>(random.below(PartKeys::kEnd)), change});
+    }
+  }
+  return out;
+}
+
+FeatureHistory random_history(Random& random) {
+  FeatureHistory out;
+  const Likelihood likelihood = Likelihood::normal;
+  for (std::uint64_t i = 0; i < random.below(30); ++i) {
+    apply_change(out, {HistoryChange::Kind::insert, random.below(~0ULL), at_minutes(static_cast<std::int64_t>(i)), random.real(0, 99)});
+  }
+  trim(likelihood, out, random.below(20));
+  return out;
+}
+
+template <typename Record>
+void check(const Record& record, std::string (*encode)(const Record&), Result<Record> (*decode)(std::string_view),
+           bool with_version = true) {
+  const std::string bytes = encode(record);
+  const Result<Record> read = decode(bytes);
+  ASSERT_TRUE(read.ok()) << read.status().to_string();
+  ASSERT_EQ(*read, record);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    std::string damaged = bytes;
+    damaged[i] = static_cast<char>(damaged[i] ^ 0x41);
+    const Result<Record> other = decode(damaged);
+    ASSERT_FALSE(other.ok() && *other == record) << "byte " << i << " has no meaning";
+    (void)decode(bytes.substr(0, i));
+  }
+  ASSERT_EQ(decode("").code(), Code::corrupt);
+  if (!with_version) return;
+  std::string newer = bytes;
+  newer[0] = 2;
+  ASSERT_EQ(decode(newer).code(), Code::unsupported);
+  newer[0] = 0;
+  ASSERT_EQ(decode(newer).code(), Code::corrupt);
+}
+
+TEST(PersonRecords, RoundTripAndDamage) {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    check<PersonJournal>(random_journal(random), encode_journal, decode_journal);
+    check<DeliveryChunk>({random.below(1000), random_rows(random)}, encode_chunk, decode_chunk);
+    check<StoredHistory>({random.below(1000), random_history(random)}, encode_history, decode_history);
+    const Delivery delivery = random_delivery(random);
+    check<Delivery>(
+        delivery, encode_delivery, [](std::string_view bytes) { return decode_delivery(bytes, 1U << 23); }, false);
+  }
+}
+
+TEST(PersonRecords, WhatAnOrdinaryEventTakes) {
+  Delivery one;
+  one.hour = 490'000;
+  one.parts = {{4711, 99, false, {}}};
+  EXPECT_EQ(encode_delivery(one).size(), 7U);
+}
+
+TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    PersonUpdate update;
+    update.patient_id = "a/journal-3/b";
+    update.journals = {random_journal(random)};
+    update.journals[0].state.sequence += 1;
+    update.chunks = {{7, {update.journals[0].state.sequence, random_rows(random)}}};
+    update.histories = {{0x3fa, {update.journals[0].state.folded + 1, random_history(random)}}};
+    update.expiry = Expiry{0, 0, {1, 2}};
+    PersonUpdate read;
+    read.patient_id = update.patient_id;
+    for (const PersonRecord& record : to_records(update)) {
+      ASSERT_EQ(person_of(record.key), update.patient_id) << record.key;
+      ASSERT_TRUE(add_record(record.key, record.value, {}, read).ok());
+    }
+    EXPECT_EQ(read.journals, update.journals);
+    EXPECT_EQ(read.chunks, update.chunks);
+    EXPECT_EQ(read.histories, update.histories);
+    EXPECT_EQ(read.expiry, update.expiry);
+    EXPECT_EQ(read.rows.size(), update.chunks[0].second.rows.size() + update.journals[0].rows.size());
+    // A store that is past them takes none of it.
+    PersonUpdate nothing;
+    const PersonState past{2000, 2000, 0, 0, 0, 0};
+    for (const PersonRecord& record : to_records(update)) {
+      ASSERT_TRUE(!record.value || add_record(record.key, record.value, past, nothing).ok());
+    }
+    EXPECT_TRUE(nothing.rows.empty() && nothing.journals.empty() && nothing.chunks.empty() && nothing.histories.empty());
+  }
+  for (const char* other : {"p/tabular", "lacuna.events#partition", "p/ids-", "p/ids-x", "ids-1", "p/history-1/tabular", "p/journal-1x"}) {
+    EXPECT_FALSE(person_of(other)) << other;
+  }
+}
+
+}  // namespace
+}  // namespace lacuna::state
