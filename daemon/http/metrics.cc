@@ -3,6 +3,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string_view>
@@ -93,6 +94,11 @@ void add_pipeline(Exposition& out, const Progress& p) {
   out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read").add(p.lag);
   out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance").add(p.assigned_partitions);
   out.gauge("pipeline_ready", "1 while /readyz says so").add(p.ready ? 1 : 0);
+  out.gauge("pipeline_degraded", "1 for each reason for which /readyz says degraded");
+  for (const std::string_view reason : kDegradedReasons) {
+    const bool now = std::any_of(p.degraded.begin(), p.degraded.end(), [&](const Degradation& d) { return d.reason == reason; });
+    out.add(now ? 1 : 0, {{"reason", std::string(reason)}});
+  }
   out.gauge("pipeline_event_time_seconds", "Newest clinical time applied, seconds since 1970");
   if (p.event_time != Time{}) out.add(static_cast<double>(p.event_time.time_since_epoch().count()) / 1000);
 }
@@ -106,6 +112,17 @@ void add_partitions(Exposition& out, const Progress& p) {
     for (const auto& [outcome, count] : outcomes) {
       out.add(count, {{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}, {"outcome", outcome}});
     }
+  }
+}
+
+/// Each topic from the start, so that the first one counts as an increase.
+void add_identity(Exposition& out, const Progress& p) {
+  IdentityFindings topics = p.identity;
+  for (const auto& [partition, counts] : p.partitions) topics.try_emplace(partition.topic);
+  out.counter("identity_wrong_keys_total",
+              "Records that came with another key than their patient's id (key), or not in the partition of that id (partition)");
+  for (const auto& [topic, counts] : topics) {
+    out.add(counts.wrong_keys, {{"topic", topic}, {"kind", "key"}}).add(counts.wrong_partitions, {{"topic", topic}, {"kind", "partition"}});
   }
 }
 
@@ -297,6 +314,7 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   Exposition out;
   add_pipeline(out, progress);
   add_partitions(out, progress);
+  add_identity(out, progress);
   add_recovery(out, progress);
   add_learner(out, progress);
   add_scores(out, progress);

@@ -89,6 +89,22 @@ const char* reason_of(int status) {
   }
 }
 
+std::string readiness_json(const Progress& progress) {
+  auto degraded = nlohmann::json::array();
+  for (const Degradation& d : progress.degraded) degraded.push_back({{"reason", d.reason}, {"since", format_rfc3339(d.since)}});
+  return nlohmann::ordered_json{{"status", "ok"}, {"degraded", std::move(degraded)}}.dump();
+}
+
+/// "ready", "ready, degraded: wrong_keys since 2026-01-01T00:00:00Z", "not ready: restoring ...".
+std::string readiness_text(const Status& ready, const Progress& progress) {
+  if (!ready.ok()) return "not ready: " + ready.message();
+  std::string out = "ready";
+  for (const Degradation& d : progress.degraded) {
+    out += (out == "ready" ? ", degraded: " : ", ") + std::string(d.reason) + " since " + format_rfc3339(d.since);
+  }
+  return out;
+}
+
 constexpr std::string_view kPatients = "/v1/patients/";
 constexpr std::string_view kImpute = "/v1/impute";
 constexpr std::string_view kAccept = "/v1/drift/accept", kMute = "/v1/drift/mute", kUnmute = "/v1/drift/unmute";
@@ -101,7 +117,7 @@ struct Endpoint {
 constexpr Endpoint kEndpoints[] = {
     {"/metrics", "Prometheus metrics"},
     {"/livez", "200 while the loop moves"},
-    {"/readyz", "200 once partitions are assigned and restored, else 503 and why"},
+    {"/readyz", "200 once partitions are assigned and restored, with what is degraded; else 503 and why"},
     {"/v1/model", "the serving model and its scores"},
     {"/v1/alerts", "open alerts"},
     {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
@@ -212,7 +228,7 @@ class HttpServerImpl final : public HttpServer {
       else fail(response, 503, "the loop does not move");
     });
     get("/readyz", [this](const Request&, Response& response) {
-      if (const Status ready = pipeline_.ready(); ready.ok()) response.set_content("{\"status\":\"ok\"}", kJson);
+      if (const Status ready = pipeline_.ready(); ready.ok()) response.set_content(readiness_json(pipeline_.progress()), kJson);
       else fail(response, 503, ready.message());
     });
     get("/v1/model", [this](const Request&, Response& response) { response.set_content(pipeline_.model_json(), kJson); });
@@ -311,7 +327,6 @@ class HttpServerImpl final : public HttpServer {
 
   std::string status_page() const {
     const Progress p = pipeline_.progress();
-    const Status ready = pipeline_.ready();
     // Names and messages come from the configuration and the log: escaped all the same.
     const auto escaped = [](std::string_view text) {
       std::string out;
@@ -324,8 +339,8 @@ class HttpServerImpl final : public HttpServer {
       return out;
     };
     std::string out = "<!doctype html><meta charset=\"utf-8\"><title>Lacuna</title><h1>Lacuna " + escaped(config_.instance) + "</h1>\n<p>" +
-                      (ready.ok() ? "ready" : "not ready: " + escaped(ready.message())) + "; model " + escaped(p.model_version) +
-                      "; consumed " + std::to_string(p.counts.consumed) + " records, lag " + std::to_string(p.lag) +
+                      escaped(readiness_text(pipeline_.ready(), p)) + "; model " + escaped(p.model_version) + "; consumed " +
+                      std::to_string(p.counts.consumed) + " records, lag " + std::to_string(p.lag) +
                       "; open alerts: " + std::to_string(p.open_alerts.size()) + "</p>\n<ul>\n";
     for (const Endpoint& e : kEndpoints) {
       const std::string path(e.path);

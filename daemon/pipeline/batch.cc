@@ -77,6 +77,7 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       refuse(i, outcome.refused->reason, "decode", outcome.refused->message, true);
       continue;
     }
+    check_placement(records_[i], outcome.decoded->event.patient_id, partitions_, identity_);
     // One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
     if (const auto& parts = outcome.decoded->refused; !parts.empty()) {
       std::string message;

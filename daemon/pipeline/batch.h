@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/person_ledger.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
@@ -25,7 +26,9 @@ namespace lacuna::daemon {
 
 class Batch {
  public:
-  Batch(const Config& config, std::vector<streaming::Record> records) : config_(config), records_(std::move(records)), ledger_(config) {}
+  /// `partitions`: of the input topics.
+  Batch(const Config& config, std::vector<streaming::Record> records, PartitionCounts partitions = {})
+      : config_(config), records_(std::move(records)), partitions_(std::move(partitions)), ledger_(config) {}
 
   const std::vector<streaming::Record>& records() const { return records_; }
 
@@ -55,6 +58,7 @@ class Batch {
   std::set<std::int32_t> changelog_partitions() const;
 
   const EventCounts& counts() const { return counts_; }
+  const IdentityFindings& identity() const { return identity_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
   std::map<streaming::TopicPartition, Time> newest_by_partition() const;
   std::vector<Example> take_examples() { return std::move(examples_); }
@@ -86,6 +90,7 @@ class Batch {
 
   const Config& config_;
   const std::vector<streaming::Record> records_;
+  const PartitionCounts partitions_;
   Tallies tallies_;  ///< of this batch
   std::vector<Arrived> events_;
   std::unordered_map<std::string, Snapshot> snapshots_;
@@ -97,6 +102,7 @@ class Batch {
   std::vector<streaming::OutputRecord> dead_letters_;
   std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
   EventCounts counts_;
+  IdentityFindings identity_;
   Time newest_{};
 };
 

@@ -49,6 +49,8 @@ class GroupMembership {
   bool restoring() const { return !restores_.empty(); }
   /// Partitions are assigned, and nothing is left to restore.
   bool complete() const { return restores_.empty() && !log_->assignment().empty(); }
+  /// How many partitions each topic has that was assigned so far.
+  const PartitionCounts& inputs() const { return restores_.inputs(); }
   /// No event older than this is expected, but for late ones.
   Time watermark() const { return alignment_.watermark(); }
   void report(Recovery& recovery) const { restores_.report(recovery); }

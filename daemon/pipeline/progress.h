@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/pipeline/identity.h"
 #include "model/drift/monitor.h"
 #include "model/learner.h"
 #include "model/predictive/scores.h"
@@ -85,7 +86,9 @@ struct Progress {
   std::size_t assigned_partitions = 0;
   Tallies partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;
+  IdentityFindings identity;  ///< since the process started
   bool ready = false;
+  std::vector<Degradation> degraded;  ///< what is less than it should be although it is ready
   std::size_t replay_size = 0;
   std::uint64_t patients = 0;
   std::map<std::string, std::uint64_t> store_bytes;

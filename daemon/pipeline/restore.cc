@@ -224,12 +224,15 @@ void RestoreQueue::remove(const streaming::TopicPartition& partition) {
 
 void RestoreQueue::clear() {
   queue_.clear();
+  inputs_.clear();  // a topic may be made anew meanwhile
   current_.reset();
 }
 
 /// The changelog has room for the partition, and topics that are read together fit together.
 Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader) {
-  if (inputs_.contains(partition.topic)) return {};
+  // One that lies beyond what was there was added since.
+  const auto known = inputs_.find(partition.topic);
+  if (known != inputs_.end() && partition.partition < known->second) return {};
   const auto changelog = reader.partition_count(config_.topics.state);
   if (!changelog.ok()) return changelog.status();
   const auto input = reader.partition_count(partition.topic);
@@ -239,7 +242,7 @@ Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition
                                " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
   }
   for (const auto& [topic, count] : inputs_) {
-    if (count == *input) continue;
+    if (count == *input || topic == partition.topic) continue;
     spdlog::warn("topic {} has {} partitions, {} has {}: a patient whose events come through both is split in two", topic, count,
                  partition.topic, *input);
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/progress.h"
 #include "state/store.h"
 #include "streaming/log/event_log.h"
@@ -92,6 +93,8 @@ class RestoreQueue {
   Result<std::optional<Restore>> step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone);
   /// "restoring lacuna.events/3: 1200 changelog records left, 2 partitions to restore"; for /readyz.
   std::string describe() const;
+  /// How many partitions the topics have that were met.
+  const PartitionCounts& inputs() const { return inputs_; }
   /// Adds what is known of the restores to `recovery`.
   void report(Recovery& recovery) const;
 
@@ -106,10 +109,10 @@ class RestoreQueue {
   const Config& config_;
   state::Store& store_;
   std::deque<streaming::TopicPartition> queue_;
-  std::map<std::string, std::int32_t> inputs_;  ///< topics met, and how many partitions they have
-  Millis committed_wait_ = kCommittedWaitMin;   ///< doubles while it is not enough
-  int rest_ = 0;                                ///< turns left to the partitions that are here, after something was out of reach
-  std::optional<Restore> current_;              ///< of the first in the queue
+  PartitionCounts inputs_;                     ///< topics met
+  Millis committed_wait_ = kCommittedWaitMin;  ///< doubles while it is not enough
+  int rest_ = 0;                               ///< turns left to the partitions that are here, after something was out of reach
+  std::optional<Restore> current_;             ///< of the first in the queue
   std::uint64_t records_ = 0, dropped_ = 0, wiped_ahead_ = 0, wiped_too_old_ = 0;
   double seconds_ = 0, current_seconds_ = 0;
 };

@@ -119,7 +119,7 @@ Status Turn::prepare() {
   std::vector<streaming::Record>& pending = group_.pending();
   const auto end = pending.begin() + static_cast<std::ptrdiff_t>(std::min(poison_search_.limit(), pending.size()));
   StagedBatch staged;
-  staged.batch = std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end));
+  staged.batch = std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end), group_.inputs());
   Status outcome;
   bool faulty = false;
   try {
@@ -207,6 +207,7 @@ Status Turn::complete(StagedBatch done) {
   }
   context_.described.merge(done.batch->changelog_partitions());
   counts_ += done.batch->counts();
+  identity_.add(done.batch->identity(), context_.clock());
   batches_ += 1;
   const double seconds = seconds_since(done.start);
   batch_durations_.add(seconds);
@@ -360,6 +361,8 @@ void Turn::publish_progress(double batch_seconds) {
   group_.report(p.recovery);
   p.recovery.values_dropped += context_.store->dropped();
   p.partitions = context_.applied_counts;
+  p.identity = identity_.counts();
+  p.degraded = identity_.degraded(context_.clock());
   context_.stream.report(p);
   p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);
   alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version);

@@ -9,6 +9,7 @@
 #include "daemon/pipeline/alert_response.h"
 #include "daemon/pipeline/commit_stage.h"
 #include "daemon/pipeline/group_membership.h"
+#include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/learning_queue.h"
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/poison_search.h"
@@ -66,6 +67,7 @@ class Turn {
   const AlertResponse alert_response_;
   RejoinLimit rejoins_;
   EventCounts counts_;
+  IdentityWatch identity_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
   int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;

@@ -57,6 +57,35 @@ TEST(Metrics, every_family_is_well_formed) {
   EXPECT_GT(out.types.size(), 40u);
 }
 
+// An alarm looks at what a counter rose by: a topic whose records were always right is there as well, at 0.
+TEST(Metrics, wrong_keys_are_counted_by_topic_and_kind_from_the_start) {
+  const Config config = testing::small_config();
+  Progress progress = testing::full_progress(*config.schema, 1);
+  progress.partitions[{"right", 0}] = {};
+  progress.identity = {{"wrong", {3, 5}}};
+  const Exposition out = parse_exposition(prometheus_text(config, progress));
+  std::map<std::string, double> counts;
+  for (const Sample& s : out.of("lacuna_identity_wrong_keys_total")) counts[s.labels.at("topic") + "/" + s.labels.at("kind")] = s.value;
+  EXPECT_EQ(counts, (std::map<std::string, double>{{"wrong/key", 3},
+                                                   {"wrong/partition", 5},
+                                                   {"right/key", 0},
+                                                   {"right/partition", 0},
+                                                   {"lacuna.events/key", 0},
+                                                   {"lacuna.events/partition", 0}}));
+}
+
+// A reason that does not hold is there as 0: an alarm on it can tell "no" from "not known".
+TEST(Metrics, each_reason_to_be_degraded_has_its_series) {
+  const Config config = testing::small_config();
+  Progress progress = testing::full_progress(*config.schema, 1);
+  progress.degraded = {{"wrong_keys", testing::at("2026-01-01T00:03:00Z")}};
+  const auto value = [&] { return parse_exposition(prometheus_text(config, progress)).of("lacuna_pipeline_degraded").at(0); };
+  EXPECT_EQ(value().labels.at("reason"), "wrong_keys");
+  EXPECT_EQ(value().value, 1);
+  progress.degraded.clear();
+  EXPECT_EQ(value().value, 0);
+}
+
 // A label per patient, or any other open set, would grow without bound and carry identifiers out of the ward.
 TEST(Metrics, labels_come_from_closed_sets) {
   const Config config = testing::small_config();

@@ -32,7 +32,11 @@ class FakePipeline final : public Pipeline {
   Status run(bool) override { return {}; }
   Result<bool> turn() override { return false; }
   void stop() override {}
-  Progress progress() const override { return testing::full_progress(*config_.schema, 7); }
+  Progress progress() const override {
+    Progress p = testing::full_progress(*config_.schema, 7);
+    p.degraded = degraded;
+    return p;
+  }
   bool live() const override { return alive; }
   Status ready() const override { return readiness; }
   Result<Snapshot> patient(const std::string& id) const override {
@@ -73,6 +77,7 @@ class FakePipeline final : public Pipeline {
 
   bool alive = true;
   Status readiness, imputes, outcome;
+  std::vector<Degradation> degraded{{"wrong_keys", testing::at("2026-01-01T00:03:00Z")}};
   std::vector<OperatorCommand> commands;
 
  private:
@@ -120,6 +125,18 @@ TEST_F(Http, probes_follow_the_pipeline) {
   pipeline_.readiness = {Code::unavailable, "restoring lacuna.events/3"};
   EXPECT_NE(error_of(client_->Get("/livez"), 503), "");
   EXPECT_EQ(error_of(client_->Get("/readyz"), 503), "restoring lacuna.events/3");
+}
+
+// A daemon that does its work less well than it should stays ready: taken out of service it would do none.
+TEST_F(Http, what_is_degraded_is_said_in_a_200) {
+  const nlohmann::json degraded = nlohmann::json::parse(R"([{"reason":"wrong_keys","since":"2026-01-01T00:03:00Z"}])");
+  EXPECT_EQ(json_of(client_->Get("/readyz"), 200).at("degraded"), degraded);
+  EXPECT_THAT(client_->Get("/")->body, HasSubstr("<p>ready, degraded: wrong_keys since 2026-01-01T00:03:00Z; model"));
+  pipeline_.degraded.clear();
+  EXPECT_EQ(json_of(client_->Get("/readyz"), 200).at("degraded"), nlohmann::json::array());
+  EXPECT_THAT(client_->Get("/")->body, HasSubstr("<p>ready; model"));
+  pipeline_.readiness = {Code::unavailable, "restoring"};
+  EXPECT_FALSE(json_of(client_->Get("/readyz"), 503).contains("degraded"));
 }
 
 // The scrape is the whole exposition, in the content type Prometheus asks for.

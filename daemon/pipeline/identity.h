@@ -1,0 +1,66 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "state/records/records.h"
+#include "streaming/log/event_log.h"
+
+// Whose events they are: whether each record came with its patient's key, and lies where that key belongs (docs/identity.md).
+
+namespace lacuna::daemon {
+
+/// What was noticed of a topic's records.
+struct IdentityCounts {
+  std::uint64_t wrong_keys = 0;        ///< the key is not the event's patient_id
+  std::uint64_t wrong_partitions = 0;  ///< the record does not lie in the partition that the id's hash gives
+  IdentityCounts& operator+=(const IdentityCounts& other);
+  friend bool operator==(const IdentityCounts&, const IdentityCounts&) = default;
+};
+/// By input topic.
+using IdentityFindings = std::map<std::string, IdentityCounts>;
+
+/// How many partitions each input topic has.
+using PartitionCounts = std::map<std::string, std::int32_t>;
+
+/// Counts the record where its key is not `patient_id`, and where it does not lie in the partition that this id's hash gives. Of a
+/// topic that is not in `partitions` the latter is not told.
+void check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
+                     IdentityFindings& findings);
+
+/// Why a daemon that is ready does less than it should.
+struct Degradation {
+  std::string_view reason;  ///< one of kDegradedReasons
+  Time since{};             ///< wall clock
+  friend bool operator==(const Degradation&, const Degradation&) = default;
+};
+inline constexpr std::array<std::string_view, 1> kDegradedReasons{"wrong_keys"};
+
+/// Adds up what batches noticed, warns of it once, and says for how long it has been so. One thread.
+class IdentityWatch {
+ public:
+  /// So long after the last record with a wrong key or partition the daemon is degraded.
+  static constexpr Millis kMemory{std::chrono::hours(1)};
+
+  /// Of a batch that is durable. `now`: wall clock.
+  void add(const IdentityFindings& found, Time now);
+  /// Since the process started.
+  const IdentityFindings& counts() const { return counts_; }
+  std::vector<Degradation> degraded(Time now) const;
+
+ private:
+  struct Spell {
+    Time first{}, last{};
+  };
+  IdentityFindings counts_;
+  std::set<std::string> warned_;  ///< topics
+  std::optional<Spell> wrong_;    ///< records with a wrong key or partition, none of them more than kMemory after the one before
+};
+
+}  // namespace lacuna::daemon

@@ -1,0 +1,228 @@
+// Whose events they are, through the whole loop on the embedded log.
+//
+// Goal: producers that place a patient's records wrongly are told of, each record under its topic and fault, once in the log and for as
+// long as it lasts in /readyz, while everything is still taken; right ones never are. Method: each way of being wrong that producers are
+// known for, with the counts worked out beside the daemon.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <sstream>
+
+#include "daemon/pipeline/pipeline.h"
+#include "streaming/messages/encoders.h"
+#include "tests/robustness/pipeline_fixture.h"
+
+namespace lacuna::daemon {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr int kPatients = 20;
+constexpr int kHours = 4;
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+/// librdkafka's own choice where none is made: CRC-32 of the key.
+std::int32_t crc_partition(std::string_view key, std::int32_t partitions) {
+  std::uint32_t crc = 0xffffffff;
+  for (const char c : key) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320 : 0);
+  }
+  return static_cast<std::int32_t>((crc ^ 0xffffffff) % static_cast<std::uint32_t>(partitions));
+}
+
+Feature number(std::string name, double high) {
+  Feature f;
+  f.name = std::move(name);
+  f.low = 0;
+  f.high = high;
+  return f;
+}
+
+enum : ModalityId { kVitals, kChemistry };
+enum : FeatureId { kHr, kCreatinine, kGlucose };
+
+class IdentityPipeline : public ::testing::Test {
+ protected:
+  IdentityPipeline() : folder_(scratch("identity")), config_(small_config(folder_)) {
+    Schema::ModalitySpec vitals, chemistry;
+    vitals.modality.name = "vitals";
+    vitals.features = {number("hr", 300)};
+    chemistry.modality.name = "chemistry";
+    chemistry.features = {number("creatinine", 30), number("glucose", 1000)};
+    config_.schema = std::make_shared<Schema>(Schema::make({vitals, chemistry}, {}).value());
+    log_ = open_log(config_);
+    before_ = spdlog::default_logger();
+    spdlog::set_default_logger(std::make_shared<spdlog::logger>("identity", std::make_shared<spdlog::sinks::ostream_sink_mt>(said_)));
+  }
+  ~IdentityPipeline() override {
+    spdlog::set_default_logger(before_);
+    pipeline_.reset();
+    log_.reset();
+    fs::remove_all(folder_);
+  }
+
+  static Time at(int minute) { return *parse_rfc3339("2026-01-01T00:00:00Z") + std::chrono::minutes(minute); }
+  static std::string id_of(int patient) { return "x" + std::to_string(patient); }
+  static Event event(const std::string& id, const std::string& patient, int minute, ModalityId modality, std::vector<FeatureValue> values) {
+    Event e;
+    e.event_id = id;
+    e.patient_id = patient;
+    e.modality = modality;
+    e.time = at(minute);
+    e.values = std::move(values);
+    return e;
+  }
+  static Event vitals(const std::string& patient, int hour) {
+    return event("v" + std::to_string(hour), patient, 60 * hour, kVitals, {{kHr, 80}});
+  }
+  static Event results(const std::string& patient, int hour) {
+    return event("g" + std::to_string(hour), patient, 60 * hour, kChemistry, {{kGlucose, 99}});
+  }
+
+  void make_topics(const std::vector<streaming::TopicSpec>& topics) {
+    config_.topics.events.clear();
+    for (const auto& topic : topics) config_.topics.events.push_back(topic.name);
+    ASSERT_TRUE(log_->ensure_topics(topics).ok());
+  }
+  void append(streaming::OutputRecord record) {
+    auto appender = log_->appender();
+    ASSERT_TRUE(appender.ok());
+    ASSERT_TRUE((*appender)->append(std::move(record)).ok());
+    ASSERT_TRUE((*appender)->flush().ok());
+  }
+  void send(const Event& e, const std::string& key, std::optional<std::int32_t> partition = {}, std::string topic = {}) {
+    if (topic.empty()) topic = config_.topics.events.front();
+    append({topic, partition, key, streaming::encode_event(*config_.schema, e), {}});
+  }
+  /// As a producer that is set up rightly does.
+  void send(const Event& e) { send(e, e.patient_id); }
+
+  void start() {
+    pipeline_.reset();
+    auto made = Pipeline::make(config_, *log_, [this] { return now_; }, {});
+    ASSERT_TRUE(made.ok()) << made.status().to_string();
+    pipeline_ = std::move(*made);
+  }
+  /// To the end of what there is; the daemon goes on.
+  Progress work() {
+    for (int idle = 0; idle < 5;) {
+      const auto worked = pipeline_->turn();
+      EXPECT_TRUE(worked.ok()) << worked.status().to_string();
+      if (!worked.ok()) break;
+      idle = !*worked && pipeline_->progress().lag == 0 ? idle + 1 : 0;
+    }
+    EXPECT_TRUE(pipeline_->ready().ok()) << pipeline_->ready().to_string();
+    return pipeline_->progress();
+  }
+  Progress start_and_work() {
+    start();
+    return pipeline_ ? work() : Progress();
+  }
+
+  const fs::path folder_;
+  Config config_;
+  std::unique_ptr<streaming::LogFactory> log_;
+  std::unique_ptr<Pipeline> pipeline_;
+  Time now_ = *parse_rfc3339("2026-01-02T00:00:00Z");
+  std::ostringstream said_;
+  std::shared_ptr<spdlog::logger> before_;
+};
+
+// Vitals come from a producer that places keys as Java does, results from one with librdkafka's default.
+TEST_F(IdentityPipeline, TwoPartitionersAreCountedWarnedOfAndDegraded) {
+  make_topics({{"events", kPartitions, {}}});
+  std::uint64_t elsewhere = 0;
+  for (int hour = 0; hour < kHours; ++hour) {
+    for (int q = 0; q < kPatients; ++q) {
+      const std::int32_t partition = crc_partition(id_of(q), kPartitions);
+      send(vitals(id_of(q), hour));
+      send(results(id_of(q), hour), id_of(q), partition);
+      elsewhere += partition != streaming::partition_for(id_of(q), kPartitions) ? 1 : 0;
+    }
+  }
+  ASSERT_GT(elsewhere, 0u);
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.identity, (IdentityFindings{{"events", {0, elsewhere}}}));
+  EXPECT_EQ(p.counts.applied, 2u * kHours * kPatients) << "all of it is taken";
+  EXPECT_EQ(p.degraded, (std::vector<Degradation>{{"wrong_keys", now_}}));
+  EXPECT_EQ(times(said_.str(), "partitioner=murmur2_random"), 1u) << said_.str();
+  EXPECT_THAT(said_.str(), HasSubstr("topic events:"));
+  EXPECT_THAT(said_.str(), Not(HasSubstr("x1")));
+
+  // The producer is mended; an hour later nothing is left but the count.
+  now_ += IdentityWatch::kMemory + Millis(1);
+  send(results(id_of(0), kHours));
+  const Progress later = work();
+  EXPECT_EQ(later.identity, p.identity);
+  EXPECT_TRUE(later.degraded.empty());
+}
+
+TEST_F(IdentityPipeline, RightKeysAreNeverToldOf) {
+  make_topics({{"events", kPartitions, {}}});
+  for (int q = 0; q < kPatients; ++q) send(vitals(id_of(q), 0));
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.counts.applied, static_cast<std::uint64_t>(kPatients));
+  EXPECT_TRUE(p.identity.empty());
+  EXPECT_TRUE(p.degraded.empty());
+  EXPECT_THAT(said_.str(), Not(HasSubstr("murmur2")));
+}
+
+// A connector that was never given a key: a round robin over the partitions.
+TEST_F(IdentityPipeline, RecordsWithoutAKey) {
+  make_topics({{"events", kPartitions, {}}});
+  std::uint64_t elsewhere = 0, sent = 0;
+  for (int hour = 0; hour < kHours; ++hour) {
+    for (int q = 0; q < kPatients; ++q) {
+      const auto partition = static_cast<std::int32_t>(sent++ % kPartitions);
+      send(vitals(id_of(q), hour), "", partition);
+      elsewhere += partition != streaming::partition_for(id_of(q), kPartitions) ? 1 : 0;
+    }
+  }
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.identity, (IdentityFindings{{"events", {sent, elsewhere}}}));
+  EXPECT_EQ(p.degraded.size(), 1u);
+  EXPECT_EQ(times(said_.str(), "partitioner=murmur2_random"), 1u);
+}
+
+// Keyed by the message and not by the patient, in a topic of one partition: nothing is split yet, until somebody adds partitions.
+TEST_F(IdentityPipeline, AKeyOfAnotherKindInATopicOfOnePartition) {
+  make_topics({{"events", 1, {}}});
+  for (int hour = 0; hour < kHours; ++hour) {
+    const Event e = vitals(id_of(1), hour);
+    send(e, e.event_id);
+  }
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.identity, (IdentityFindings{{"events", {kHours, 0}}}));
+  EXPECT_EQ(p.degraded.size(), 1u);
+  EXPECT_EQ(pipeline_->patient(id_of(1))->event_count, static_cast<std::uint64_t>(kHours));
+}
+
+// Of two topics one is right, and they differ in their number of partitions; what is refused has no patient whose key it could be.
+TEST_F(IdentityPipeline, TopicsAreToldApart) {
+  make_topics({{"monitors", 3, {}}, {"laboratory", 2, {}}});
+  std::uint64_t wrong = 0;
+  for (int q = 0; q < kPatients; ++q) {
+    send(vitals(id_of(q), 0), id_of(q), {}, "monitors");
+    send(results(id_of(q), 0), id_of(q), 0, "laboratory");
+    wrong += streaming::partition_for(id_of(q), 2) != 0 ? 1 : 0;
+  }
+  append({"monitors", 2, "whose", "no JSON", {}});
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.identity, (IdentityFindings{{"laboratory", {0, wrong}}}));
+  EXPECT_EQ(p.counts.refused, 1u);
+  EXPECT_THAT(said_.str(), HasSubstr("topic laboratory:"));
+  EXPECT_THAT(said_.str(), Not(HasSubstr("topic monitors:")));
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
