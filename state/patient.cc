@@ -84,6 +84,7 @@ Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event
   snapshot.event_count += 1;
   snapshot.source = source;
   if (!event.site.empty() && (!behind || snapshot.site.empty())) snapshot.site = event.site;
+  if (!event.stay_site.empty() && !behind) snapshot.site = event.stay_site;
 
   // at(): an index that is not the schema's is a fault of the caller, and must not become a write to foreign memory.
   for (const AttributeValue& a : event.attributes) {

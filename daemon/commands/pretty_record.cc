@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "state/records/person_key.h"
 #include "state/store.h"
 
 namespace lacuna::daemon {
@@ -118,9 +119,14 @@ std::string pretty_payload(const Json& payload) {
   return out + " " + with_spaces(text(payload, "reason"));
 }
 
+/// The person's key.
+std::string person(const Json& message) {
+  return message.contains("namespace") ? person_key(text(message, "namespace"), text(message, "patient_id")) : text(message, "patient_id");
+}
+
 /// One value on the line itself, several on lines of their own.
 std::string pretty_imputation(const Json& imputation) {
-  std::string out = text(imputation, "patient_id") + " " + text(imputation, "time") + " model " + text(imputation, "model_version") + ":";
+  std::string out = person(imputation) + " " + text(imputation, "time") + " model " + text(imputation, "model_version") + ":";
   std::size_t count = 0;
   const Json& modalities = imputation.at("values");
   for (const auto& [modality, features] : modalities.items()) count += features.size();

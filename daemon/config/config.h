@@ -22,6 +22,8 @@
 namespace lacuna::daemon {
 
 enum class LogKind : std::uint8_t { embedded, kafka };
+/// What the namespace of an event's person is.
+enum class NamespaceSource : std::uint8_t { none, topic, site };
 /// How much of the predictive distribution of a missing payload is published.
 enum class PayloadDetail : std::uint8_t { none, summary, whole };
 enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
@@ -60,6 +62,7 @@ struct Config {
   Millis identity_horizon{std::chrono::hours(24 * 30)};  ///< identity.horizon: so much of a patient's clinical time ids are remembered
   std::uint64_t identity_ids_max = 100'000;              ///< identity.ids_max: and so many of a patient
   std::size_t state_history = 16;                        ///< state.history: recent results of a feature that a correction reaches exactly
+  NamespaceSource identity_namespace = NamespaceSource::none;  ///< identity.namespace
 
   model::ModelOptions model;
   model::TrainOptions train;

@@ -112,6 +112,10 @@ void add_flow_keys(std::vector<Key>& keys) {
                FIELD(identity_horizon)));
   add(integer("identity.ids_max", 64, 10'000'000, "Ids of events and results that are remembered of one patient; the oldest are forgotten.",
               FIELD(identity_ids_max)));
+  add(choice("identity.namespace", {{"none", NamespaceSource::none}, {"topic", NamespaceSource::topic}, {"site", NamespaceSource::site}},
+             "Within what a patient id is one person: everywhere; the topic of the event; its site, where sites number their patients "
+             "independently. A change makes every person a new one.",
+             FIELD(identity_namespace)));
   add(integer("state.history", 1, 1000,
               "Recent results of each feature of a patient that a correction or a withdrawal reaches exactly. Each takes 20 bytes.",
               FIELD(state_history)));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "state/records/person_key.h"
 #include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
@@ -92,7 +93,9 @@ void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, c
   const Snapshot& snapshot = snapshot_of(what, arm);
   Json row{{"schema_version", 1}, {"imputed", true}, {"generated", true}, {"model_version", model_version_}};
   if (!is_made_up(snapshot)) row["given"] = what.number + 1;
-  if (!snapshot.patient_id.empty()) row["patient_id"] = snapshot.patient_id;
+  const Person person = split_person_key(snapshot.patient_id);
+  if (!person.id.empty()) row["patient_id"] = person.id;
+  if (!person.name_space.empty()) row["namespace"] = person.name_space;
   row["sample"] = number;
   if (what.two_arms) row["arm"] = to_string(arm);
   if (!is_made_up(snapshot)) row["time"] = format_rfc3339(what.time);

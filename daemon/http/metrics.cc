@@ -124,6 +124,8 @@ void add_identity(Exposition& out, const Progress& p) {
   for (const auto& [topic, counts] : topics) {
     out.add(counts.wrong_keys, {{"topic", topic}, {"kind", "key"}}).add(counts.wrong_partitions, {{"topic", topic}, {"kind", "partition"}});
   }
+  out.counter("identity_site_changes_total", "Events of another site than their patient's, without a transfer that said so");
+  for (const auto& [topic, counts] : topics) out.add(counts.site_changes, {{"topic", topic}});
 }
 
 void add_recovery(Exposition& out, const Progress& p) {

@@ -122,7 +122,7 @@ constexpr Endpoint kEndpoints[] = {
     {"/v1/alerts", "open alerts"},
     {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
     {"/v1/missingness", "which modality arrives in how many patient-hours, by site and week"},
-    {"/v1/patients/{id}", "what is known of a patient"},
+    {"/v1/patients/{id}", "what is known of a patient; outside of the default namespace the id is namespace|id"},
     {kImpute, "POST a snapshot, get its imputation now", "POST"},
     {kAccept, "POST a subject: what is seen now is its new normal (token)", "POST", true},
     {kMute, "POST a subject and for how long it shall say nothing (token)", "POST", true},

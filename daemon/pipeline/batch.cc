@@ -7,6 +7,7 @@
 #include "daemon/pipeline/imputation.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
+#include "state/records/person_key.h"
 #include "state/records/scale.h"
 #include "state/stored_records.h"
 #include "streaming/messages/dead_letter.h"
@@ -78,6 +79,10 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       continue;
     }
     check_placement(records_[i], outcome.decoded->event.patient_id, partitions_, identity_);
+    if (const auto wrong = name_person(config_.identity_namespace, records_[i].position.topic, outcome.decoded->event)) {
+      refuse(i, streaming::Refusal::malformed, "decode", *wrong, true);
+      continue;
+    }
     // One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
     if (const auto& parts = outcome.decoded->refused; !parts.empty()) {
       std::string message;
@@ -182,6 +187,7 @@ void Batch::advance(drift::Monitor& monitor) {
       Arrived& arrived = *fresh[end];
       state::apply_fresh(schema, now, arrived.event, records_[arrived.record].position, Millis::max());
       changed_[patient] = arrived.record;
+      if (changes_site(moment.before, arrived.event)) identity_[records_[arrived.record].position.topic].site_changes += 1;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
       monitor.observe(
@@ -376,8 +382,12 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
     }
   }
   for (const Imputation& imputation : imputations_) {
-    out.outputs.push_back(
-        {config_.topics.imputations, std::nullopt, imputation.patient_id, streaming::encode_imputation(*config_.schema, imputation), {}});
+    out.outputs.push_back({config_.topics.imputations,
+                           std::nullopt,
+                           imputation.patient_id,
+                           streaming::encode_imputation(*config_.schema, imputation),
+                           {},
+                           std::string(split_person_key(imputation.patient_id).id)});
   }
   for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();

@@ -2,6 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
+#include "state/records/person_key.h"
+
 namespace lacuna::daemon {
 
 namespace {
@@ -10,12 +14,17 @@ constexpr const char* kSplit =
     "what is known of a patient is split between partitions. The producer has to set the patient_id as key and to place keys by murmur2: "
     "partitioner=murmur2_random for librdkafka, the default of the Java client. Counted in lacuna_identity_wrong_keys_total; not said "
     "again";
+constexpr const char* kOfAnotherSite =
+    "are of another site than the one their patient was last at, and no transfer (stay.site) said so. Where sites number their patients "
+    "independently, different persons are taken for one: set identity.namespace: site. Counted in lacuna_identity_site_changes_total; "
+    "not said again";
 
 }  // namespace
 
 IdentityCounts& IdentityCounts::operator+=(const IdentityCounts& other) {
   wrong_keys += other.wrong_keys;
   wrong_partitions += other.wrong_partitions;
+  site_changes += other.site_changes;
   return *this;
 }
 
@@ -28,9 +37,28 @@ void check_placement(const streaming::Record& record, std::string_view patient_i
   findings[at.topic].wrong_partitions += 1;
 }
 
+std::optional<std::string> name_person(NamespaceSource source, const std::string& topic, Event& event) {
+  const std::string name_space = source == NamespaceSource::topic ? topic : source == NamespaceSource::site ? event.site : std::string();
+  if (!name_space.empty() && !is_namespace(name_space)) {
+    return std::string(source == NamespaceSource::topic ? "topic" : "site") +
+           ": cannot be a namespace (identity.namespace), which is made of letters, digits, '.', '_' and '-'";
+  }
+  event.patient_id = person_key(name_space, event.patient_id);
+  if (!event.merged_into.empty()) event.merged_into = person_key(name_space, event.merged_into);
+  return std::nullopt;
+}
+
+bool changes_site(const Snapshot& before, const Event& event) {
+  if (before.site.empty() || event.site.empty() || event.time < before.last_time) return false;
+  return event.site != before.site && event.site != event.stay_site;
+}
+
 void IdentityWatch::add(const IdentityFindings& found, Time now) {
   for (const auto& [topic, counts] : found) {
     counts_[topic] += counts;
+    if (counts.site_changes > 0 && !std::exchange(warned_of_sites_, true)) {
+      spdlog::warn("topic {}: {} events {}", topic, counts.site_changes, kOfAnotherSite);
+    }
     if (counts.wrong_keys + counts.wrong_partitions == 0) continue;
     if (!wrong_ || now - wrong_->last > kMemory) wrong_ = Spell{now, now};
     wrong_->last = now;

@@ -9,10 +9,12 @@
 #include <string_view>
 #include <vector>
 
+#include "daemon/config/config.h"
 #include "state/records/records.h"
 #include "streaming/log/event_log.h"
 
-// Whose events they are: whether each record came with its patient's key, and lies where that key belongs (docs/identity.md).
+// Whose events they are: the person that an event means, and whether its record came with the right key, and lies where that
+// belongs (docs/identity.md).
 
 namespace lacuna::daemon {
 
@@ -20,6 +22,7 @@ namespace lacuna::daemon {
 struct IdentityCounts {
   std::uint64_t wrong_keys = 0;        ///< the key is not the event's patient_id
   std::uint64_t wrong_partitions = 0;  ///< the record does not lie in the partition that the id's hash gives
+  std::uint64_t site_changes = 0;      ///< see changes_site()
   IdentityCounts& operator+=(const IdentityCounts& other);
   friend bool operator==(const IdentityCounts&, const IdentityCounts&) = default;
 };
@@ -33,6 +36,14 @@ using PartitionCounts = std::map<std::string, std::int32_t>;
 /// topic that is not in `partitions` the latter is not told.
 void check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
                      IdentityFindings& findings);
+
+/// Gives the event's persons (patient_id, merged_into) their keys (state/records/person_key.h) in the configured namespace. What it
+/// returns is why that cannot be.
+std::optional<std::string> name_person(NamespaceSource source, const std::string& topic, Event& event);
+
+/// The event is of another site than the one at which its person, as known before, was last: two persons share an id, or nobody told of a
+/// transfer. What comes late is not asked.
+bool changes_site(const Snapshot& before, const Event& event);
 
 /// Why a daemon that is ready does less than it should.
 struct Degradation {
@@ -60,7 +71,8 @@ class IdentityWatch {
   };
   IdentityFindings counts_;
   std::set<std::string> warned_;  ///< topics
-  std::optional<Spell> wrong_;    ///< records with a wrong key or partition, none of them more than kMemory after the one before
+  bool warned_of_sites_ = false;
+  std::optional<Spell> wrong_;  ///< records with a wrong key or partition, none of them more than kMemory after the one before
 };
 
 }  // namespace lacuna::daemon

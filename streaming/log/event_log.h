@@ -36,13 +36,14 @@ struct Record {
   Headers headers;
 };
 
-/// A record to append. Without `partition` the key's hash decides (partition_for).
+/// A record to append. Without `partition` a hash decides (partition_for).
 struct OutputRecord {
   std::string topic;
   std::optional<std::int32_t> partition;
   std::string key;
   std::optional<std::string> value;  ///< nullopt: tombstone
   Headers headers;
+  std::string partition_key{};  ///< whose hash it is; empty: the key's
 };
 
 /// One atomic step. `next_offsets`: for each input partition, the offset of the next record to read. When
@@ -164,6 +165,8 @@ class LogFactory {
 
 /// Where the Java client's default partitioner puts a key: (murmur2(key) & 0x7fffffff) % partitions.
 std::int32_t partition_for(std::string_view key, std::int32_t partitions);
+/// Where a record goes in a topic of so many partitions.
+std::int32_t partition_for(const OutputRecord& record, std::int32_t partitions);
 
 struct KafkaOptions {
   std::string bootstrap_servers = "127.0.0.1:9092";

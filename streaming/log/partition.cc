@@ -39,4 +39,8 @@ std::int32_t partition_for(std::string_view key, std::int32_t partitions) {
   return partitions < 1 ? 0 : (murmur2(key) & 0x7fffffff) % partitions;
 }
 
+std::int32_t partition_for(const OutputRecord& record, std::int32_t partitions) {
+  return record.partition ? *record.partition : partition_for(record.partition_key.empty() ? record.key : record.partition_key, partitions);
+}
+
 }  // namespace lacuna::streaming

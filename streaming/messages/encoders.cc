@@ -157,7 +157,7 @@ std::string encode_imputation(const Schema& schema, const Imputation& imputation
   for (const ImputedPayload& payload : imputation.payloads) payload_numbers += 4 * payload.mean.size() + kImputedValueBytes;
   JsonWriter json(kImputationBytes + kImputedValueBytes * imputation.values.size() + bytes_of(payload_numbers));
   json.begin('{').key("schema_version").integer(1);
-  json.key("patient_id").text(imputation.patient_id).key("time").time(imputation.time);
+  json.person(imputation.patient_id).key("time").time(imputation.time);
   json.key("model_version").text(imputation.model_version);
   json.key("source").begin('{').key("topic").text(imputation.source.topic);
   json.key("partition").integer(imputation.source.partition).key("offset").integer(imputation.source.offset).end('}');

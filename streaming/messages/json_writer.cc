@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "state/records/person_key.h"
+
 namespace lacuna::streaming {
 
 namespace {
@@ -181,6 +183,12 @@ JsonWriter& JsonWriter::truth(bool value) {
   separate();
   out_ += value ? "true" : "false";
   return *this;
+}
+
+JsonWriter& JsonWriter::person(std::string_view whose) {
+  const Person person = split_person_key(whose);
+  key("patient_id").text(person.id);
+  return person.name_space.empty() ? *this : key("namespace").text(person.name_space);
 }
 
 JsonWriter& JsonWriter::null() {

@@ -33,6 +33,8 @@ class JsonWriter {
   JsonWriter& truth(bool value);
   JsonWriter& null();
   JsonWriter& time(Time value) { return text(format_rfc3339(value)); }
+  /// The members "patient_id" and, but for the default one, "namespace" of a person's key.
+  JsonWriter& person(std::string_view whose);
   std::string take() { return std::move(out_); }
 
  private:

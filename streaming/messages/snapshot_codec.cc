@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/person_key.h"
 #include "state/records/scale.h"
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_value.h"
@@ -87,7 +88,7 @@ class SnapshotReader {
   PaddedText padded_;
 
   std::vector<std::string_view> seen_;
-  std::optional<std::string_view> patient_id_, site_, time_;
+  std::optional<std::string_view> patient_id_, namespace_, site_, time_;
   std::vector<RawValue> attributes_;
   std::vector<ModalityValues> modalities_;
   std::vector<ModalityPayload> payloads_;
@@ -153,8 +154,8 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
   const std::string where = is_quotable_name(key) ? std::string(key) : "a member";
   if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) problem(where, "given twice");
   const bool of_request = request_ != nullptr && (key == "samples" || key == "seed" || key == "explain");
-  if (of_request || key == "schema_version" || key == "patient_id" || key == "site" || key == "time" || key == "attributes" ||
-      key == "values" || key == "payloads") {
+  if (of_request || key == "schema_version" || key == "patient_id" || key == "namespace" || key == "site" || key == "time" ||
+      key == "attributes" || key == "values" || key == "payloads") {
     seen_.push_back(key);
   }
   if (of_request && key == "explain") {
@@ -173,6 +174,7 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
     return true;
   }
   if (key == "patient_id") return read_text_member(where, value, patient_id_);
+  if (key == "namespace") return read_text_member(where, value, namespace_);
   if (key == "site") return read_text_member(where, value, site_);
   if (key == "time") return read_text_member(where, value, time_);
   bool is_object = true;
@@ -202,8 +204,11 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
 void SnapshotReader::fill_identity() {
   if (patient_id_) {
     if (const auto wrong = check_id("patient_id", *patient_id_, limits_.id_bytes_max)) problem("patient_id", wrong->message);
-    snapshot_.patient_id = *patient_id_;
+    const bool named = namespace_ && is_namespace(*namespace_);
+    snapshot_.patient_id = person_key(named ? *namespace_ : std::string_view(), *patient_id_);
   }
+  if (namespace_ && !patient_id_) problem("namespace", "without a patient_id");
+  if (namespace_ && !is_namespace(*namespace_)) problem("namespace", "is made of letters, digits, '.', '_' and '-'");
   if (site_) {
     if (const auto wrong = check_id("site", *site_, limits_.id_bytes_max)) problem("site", wrong->message);
     snapshot_.site = *site_;
@@ -365,7 +370,7 @@ Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_vi
 
 std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time now) {
   JsonWriter json(512 + 128 * snapshot.features.size());
-  json.begin('{').key("schema_version").integer(1).key("patient_id").text(snapshot.patient_id);
+  json.begin('{').key("schema_version").integer(1).person(snapshot.patient_id);
   if (!snapshot.site.empty()) json.key("site").text(snapshot.site);
   json.key("first_time").time(snapshot.first_time).key("time").time(snapshot.last_time);
   json.key("event_count").integer(static_cast<std::int64_t>(snapshot.event_count));

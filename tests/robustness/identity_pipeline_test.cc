@@ -1,8 +1,9 @@
 // Whose events they are, through the whole loop on the embedded log.
 //
-// Goal: producers that place a patient's records wrongly are told of, each record under its topic and fault, once in the log and for as
-// long as it lasts in /readyz, while everything is still taken; right ones never are. Method: each way of being wrong that producers are
-// known for, with the counts worked out beside the daemon.
+// Goal: two persons are never taken for one where the configuration says how to tell them apart, not in a state, an imputation or after a
+// disk was lost; where it does not, that is told. Producers that place a patient's records wrongly are told of, each record under its topic
+// and fault, once in the log and for as long as it lasts in /readyz, while everything is still taken; right ones never are. Method: each
+// way of being wrong that producers and numberings are known for, with the counts worked out beside the daemon.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -222,6 +223,149 @@ TEST_F(IdentityPipeline, TopicsAreToldApart) {
   EXPECT_EQ(p.counts.refused, 1u);
   EXPECT_THAT(said_.str(), HasSubstr("topic laboratory:"));
   EXPECT_THAT(said_.str(), Not(HasSubstr("topic monitors:")));
+}
+
+// Two hospitals number their patients and their results alike.
+class TwoSites : public IdentityPipeline {
+ protected:
+  static Event of(const std::string& site, Event e) {
+    e.site = site;
+    return e;
+  }
+  void send_both() {
+    make_topics({{"events", kPartitions, {}}});
+    send(of("north", event("lab-1", "1001", 0, kChemistry, {{kCreatinine, 0.8}})));
+    send(of("south", event("lab-1", "1001", 5, kChemistry, {{kCreatinine, 4.1}})));
+    send(of("south", event("lab-2", "1001", 6, kChemistry, {{kGlucose, 240}})));
+  }
+  void expect_two_persons() {
+    EXPECT_EQ(pipeline_->patient("1001").code(), Code::not_found);
+    const auto north = pipeline_->patient("north|1001"), south = pipeline_->patient("south|1001");
+    ASSERT_TRUE(north.ok() && south.ok());
+    EXPECT_EQ(north->event_count, 1u);
+    EXPECT_EQ(north->features[kCreatinine].last, 0.8);
+    EXPECT_EQ(north->features[kGlucose].count, 0u);
+    EXPECT_EQ(south->event_count, 2u);
+    EXPECT_EQ(south->features[kCreatinine].last, 4.1);
+  }
+};
+
+TEST_F(TwoSites, WithoutANamespaceAreCountedAndWarnedOf) {
+  send_both();
+  const Progress p = start_and_work();
+  // "lab-1" of the south is taken for the north's and is not applied.
+  EXPECT_EQ(p.counts.applied, 2u);
+  EXPECT_EQ(p.identity, (IdentityFindings{{"events", {0, 0, 1}}}));
+  EXPECT_EQ(times(said_.str(), "identity.namespace: site"), 1u) << said_.str();
+  EXPECT_THAT(said_.str(), Not(HasSubstr("1001")));
+  EXPECT_TRUE(p.degraded.empty());
+
+  // And it is said once, however often it happens.
+  for (int i = 1; i < 5; ++i) {
+    send(of(i % 2 == 0 ? "south" : "north", vitals("1001", i)));
+    work();
+  }
+  EXPECT_EQ(pipeline_->progress().identity.at("events").site_changes, p.identity.at("events").site_changes + 4);
+  EXPECT_EQ(times(said_.str(), "identity.namespace: site"), 1u);
+}
+
+TEST_F(TwoSites, WithTheSiteAsNamespaceAreTwoPersons) {
+  config_.identity_namespace = NamespaceSource::site;
+  send_both();
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.counts.applied, 3u);
+  EXPECT_EQ(p.counts.duplicate, 0u) << "each site has a lab-1 of its own";
+  EXPECT_TRUE(p.identity.empty()) << "keys are those of the plain ids, and nobody moved";
+  expect_two_persons();
+
+  std::map<std::string, std::string> newest;
+  for (const auto& r : read_all(*log_, config_.topics.imputations)) {
+    EXPECT_EQ(r.position.partition, streaming::partition_for("1001", kPartitions));
+    newest[r.key] = *r.value;
+  }
+  ASSERT_EQ(newest.size(), 2u);
+  EXPECT_THAT(newest["north|1001"], HasSubstr(R"("patient_id":"1001","namespace":"north","time":"2026-01-01T00:00:00Z")"));
+  EXPECT_THAT(newest["south|1001"], HasSubstr(R"("patient_id":"1001","namespace":"south","time":"2026-01-01T00:06:00Z")"));
+
+  // The disk is lost: the changelog has them apart as well.
+  pipeline_.reset();
+  fs::remove_all(config_.store.path);
+  start_and_work();
+  expect_two_persons();
+}
+
+// Registration and laboratory number on their own, each through a topic of its own.
+TEST_F(TwoSites, WithTheTopicAsNamespaceAreTwoPersons) {
+  config_.identity_namespace = NamespaceSource::topic;
+  make_topics({{"ward", kPartitions, {}}, {"clinic", 2, {}}});
+  for (int hour = 0; hour < 3; ++hour) {
+    send(vitals("1001", hour), "1001", {}, "ward");
+    send(vitals("1001", hour), "1001", {}, "clinic");
+  }
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.counts.applied, 6u);
+  EXPECT_TRUE(p.identity.empty());
+  EXPECT_EQ(pipeline_->patient("ward|1001")->event_count, 3u);
+  EXPECT_EQ(pipeline_->patient("clinic|1001")->event_count, 3u);
+}
+
+// An id may hold what keys are taken apart by; one that reads like another person's key is still its own.
+TEST_F(TwoSites, AnIdThatLooksLikeAKeyIsNobodyElse) {
+  config_.identity_namespace = NamespaceSource::site;
+  make_topics({{"events", kPartitions, {}}});
+  send(of("north", vitals("1001", 0)));
+  send(vitals("north|1001", 1));
+  send(of("north", vitals("|1001", 2)));
+  const Progress p = start_and_work();
+  EXPECT_TRUE(p.identity.empty());
+  EXPECT_EQ(pipeline_->patient("north|1001")->last_time, at(0));
+  EXPECT_EQ(pipeline_->patient("|north|1001")->last_time, at(60));
+  EXPECT_EQ(pipeline_->patient("north||1001")->last_time, at(120));
+  std::map<std::string, std::int32_t> partitions;
+  for (const auto& r : read_all(*log_, config_.topics.imputations)) partitions[r.key] = r.position.partition;
+  EXPECT_EQ(partitions, (std::map<std::string, std::int32_t>{{"north|1001", streaming::partition_for("1001", kPartitions)},
+                                                             {"|north|1001", streaming::partition_for("north|1001", kPartitions)},
+                                                             {"north||1001", streaming::partition_for("|1001", kPartitions)}}));
+}
+
+// A site that can be no namespace is refused as a whole: mapped to another name it could be taken for that one.
+TEST_F(TwoSites, ASiteThatCannotBeANamespaceIsRefused) {
+  config_.identity_namespace = NamespaceSource::site;
+  make_topics({{"events", kPartitions, {}}});
+  send(of("ward 3", vitals("1001", 0)));
+  send(of("ward_3", vitals("1001", 1)));
+  const Progress p = start_and_work();
+  EXPECT_EQ(p.counts.applied, 1u);
+  EXPECT_EQ(p.counts.refused_by[static_cast<std::size_t>(streaming::Refusal::malformed)], 1u);
+  const auto letters = read_all(*log_, config_.topics.dead_letters);
+  ASSERT_EQ(letters.size(), 1u);
+  std::string reason;
+  for (const auto& [name, value] : letters[0].headers) reason += name == "__connect.errors.exception.message" ? value : "";
+  EXPECT_THAT(reason, HasSubstr("site: cannot be a namespace"));
+  EXPECT_THAT(reason, Not(HasSubstr("ward")));
+  EXPECT_EQ(pipeline_->patient("ward_3|1001")->event_count, 1u);
+}
+
+// A transfer that was told of moves a patient; so does one whose telling is of the new site. What comes late from the old one is no move.
+TEST_F(TwoSites, ATransferIsNoSecondPerson) {
+  make_topics({{"events", kPartitions, {}}});
+  const auto transfer = [](const std::string& id, int minute, const std::string& to) {
+    Event e = event(id, "1001", minute, kNoModality, {});
+    e.stay_site = to;
+    return e;
+  };
+  send(of("north", vitals("1001", 0)));
+  send(of("north", transfer("t1", 90, "south")));
+  send(of("south", vitals("1001", 2)));
+  send(of("west", transfer("t2", 150, "west")));
+  send(of("west", vitals("1001", 3)));
+  start_and_work();
+  send(of("north", results("1001", 1)));
+  const Progress p = work();
+  EXPECT_EQ(p.counts.applied, 6u);
+  EXPECT_TRUE(p.identity.empty());
+  EXPECT_EQ(pipeline_->patient("1001")->site, "west");
+  EXPECT_THAT(said_.str(), Not(HasSubstr("identity.namespace")));
 }
 
 }  // namespace

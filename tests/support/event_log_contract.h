@@ -208,6 +208,7 @@ TEST_P(EventLogContract, CommitsAllOrNothing) {
     for (int i = uniform(0, 30); i > 0; --i) {
       const std::string key = "k" + std::to_string(uniform(0, 9));
       transaction.outputs.push_back({uniform(0, 1) ? first : second, {}, key, bytes(50), {}});
+      if (uniform(0, 1)) transaction.outputs.back().partition_key = "p" + std::to_string(uniform(0, 9));
     }
     const bool bad = uniform(0, 9) < 2;
     if (bad) transaction.outputs.push_back({second, 7, "k", "no such partition", {}});
@@ -221,7 +222,8 @@ TEST_P(EventLogContract, CommitsAllOrNothing) {
     consumed += batch.size();
     for (const auto& [partition, next] : transaction.next_offsets) moved[partition] = next;
     for (const OutputRecord& out : transaction.outputs) {
-      model[{out.topic, partition_for(out.key, out.topic == first ? 3 : 1)}].push_back(*out.value);
+      const std::string& placed_by = out.partition_key.empty() ? out.key : out.partition_key;
+      model[{out.topic, partition_for(placed_by, out.topic == first ? 3 : 1)}].push_back(*out.value);
     }
   }
   EXPECT_EQ(consumed, 600u);

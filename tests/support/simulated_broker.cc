@@ -30,7 +30,7 @@ std::optional<TopicPartition> Broker::place(const OutputRecord& record) const {
   const auto topic = topics.find(record.topic);
   if (topic == topics.end()) return std::nullopt;
   const auto count = static_cast<std::int32_t>(topic->second.partitions.size());
-  const std::int32_t number = record.partition ? *record.partition : partition_for(record.key, count);
+  const std::int32_t number = partition_for(record, count);
   if (number < 0 || number >= count) return std::nullopt;
   return TopicPartition{record.topic, number};
 }

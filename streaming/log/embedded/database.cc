@@ -177,7 +177,7 @@ struct Database::Impl {
       }
       Topic& topic = found->second;
       const auto count = static_cast<std::int32_t>(topic.ends.size());
-      const std::int32_t partition = output.partition.value_or(partition_for(output.key, count));
+      const std::int32_t partition = partition_for(output, count);
       if (partition < 0 || partition >= count) {
         return {Code::invalid, "topic " + output.topic + " has no partition " + std::to_string(partition)};
       }

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "streaming/log/log_sink.h"
+#include "streaming/log/partition.h"
 
 namespace lacuna::streaming::kafka {
 namespace {
@@ -25,7 +26,14 @@ void on_log(const rd_kafka_t* client, int level, const char* facility, const cha
   log_line(shown, std::string("kafka ") + (client ? rd_kafka_name(client) : "") + " " + facility + ": " + text);
 }
 
-std::int32_t place(const rd_kafka_topic_t*, const void* key, std::size_t size, std::int32_t partitions, void*, void*) {
+/// librdkafka may call it after produce() returned, once it knows the topic: what a message brings along for it is the hash itself.
+void* placed_by(std::string_view partition_key) {
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(murmur2(partition_key) & 0x7fffffff) + 1);
+}
+
+std::int32_t place(const rd_kafka_topic_t*, const void* key, std::size_t size, std::int32_t partitions, void*, void* placed) {
+  if (placed != nullptr)
+    return static_cast<std::int32_t>((reinterpret_cast<std::uintptr_t>(placed) - 1) % static_cast<std::uintptr_t>(partitions));
   return partition_for(key ? std::string_view(static_cast<const char*>(key), size) : std::string_view(), partitions);
 }
 
@@ -135,7 +143,7 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record) {
       rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(), static_cast<ssize_t>(value.size()));
     }
   }
-  std::array<rd_kafka_vu_t, 6> fields{};
+  std::array<rd_kafka_vu_t, 7> fields{};
   std::size_t count = 0;
   fields[count].vtype = RD_KAFKA_VTYPE_TOPIC;
   fields[count++].u.cstr = record.topic.c_str();
@@ -150,6 +158,10 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record) {
   fields[count].u.mem = {nullptr, 0};
   if (record.value) fields[count].u.mem = {const_cast<char*>(record.value->data()), record.value->size()};
   ++count;
+  if (!record.partition_key.empty()) {
+    fields[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    fields[count++].u.ptr = placed_by(record.partition_key);
+  }
   if (headers) {
     fields[count].vtype = RD_KAFKA_VTYPE_HEADERS;
     fields[count++].u.headers = headers.get();

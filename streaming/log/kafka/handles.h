@@ -75,7 +75,7 @@ Status to_status(Code code, std::string_view what, rd_kafka_resp_err_t error);
 bool is_fencing(rd_kafka_resp_err_t error);
 PartitionList make_list(const std::vector<TopicPartition>& partitions);
 Record to_record(const rd_kafka_message_t& message);
-/// One copy of key, value and headers, made by librdkafka. `opaque` null.
+/// One copy of key, value and headers, made by librdkafka. The message's opaque is for its placement alone.
 rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record);
 /// An error that no further try mends: the record itself, or the partition that it names, is wrong. A topic that is missing
 /// or forbidden is not among them: that is mended from outside, and no record is to blame.

@@ -251,6 +251,26 @@ TEST(Patient, APayloadIsReplacedByOneOfTheSameTimeAndNotByALateOne) {
   EXPECT_EQ(state.count, 3u);
 }
 
+TEST(Patient, ATransferMovesAPatientUnlessItComesLate) {
+  const Schema schema = testing::test_schema();
+  Snapshot snapshot = new_snapshot(schema, "p");
+  int sent = 0;
+  const auto tell = [&](int minute, const char* site, const char* to) {
+    Event event;
+    event.event_id = std::to_string(sent++);
+    event.patient_id = "p";
+    event.time = at_minutes(minute);
+    event.site = site;
+    event.stay_site = to;
+    EXPECT_EQ(apply(schema, snapshot, event, {"t", 0, sent}, kLateMax), Applied::applied);
+    return snapshot.site;
+  };
+  EXPECT_EQ(tell(0, "north", ""), "north");
+  EXPECT_EQ(tell(10, "north", "south"), "south");
+  EXPECT_EQ(tell(11, "", ""), "south");
+  EXPECT_EQ(tell(5, "north", "west"), "south") << "the patient has been there since";
+}
+
 TEST(Patient, HugeValuesStayFinite) {
   const Schema schema = testing::test_schema();
   Snapshot snapshot = new_snapshot(schema, "p");

@@ -99,7 +99,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.open_alerts[1].severity = Severity::info;
   p.assigned_partitions = 4;
   p.partitions[{"lacuna.events", 3}] = {10, 6, 2, 1, 1, 0};
-  p.identity["lacuna.events"] = {below(1000), below(1000)};
+  p.identity["lacuna.events"] = {below(1000), below(1000), below(1000)};
   p.degraded = {{"wrong_keys", at("2026-01-01T00:03:00Z")}};
   p.replay_size = 100;
   p.patients = 7;

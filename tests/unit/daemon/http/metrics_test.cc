@@ -62,7 +62,7 @@ TEST(Metrics, wrong_keys_are_counted_by_topic_and_kind_from_the_start) {
   const Config config = testing::small_config();
   Progress progress = testing::full_progress(*config.schema, 1);
   progress.partitions[{"right", 0}] = {};
-  progress.identity = {{"wrong", {3, 5}}};
+  progress.identity = {{"wrong", {3, 5, 2}}};
   const Exposition out = parse_exposition(prometheus_text(config, progress));
   std::map<std::string, double> counts;
   for (const Sample& s : out.of("lacuna_identity_wrong_keys_total")) counts[s.labels.at("topic") + "/" + s.labels.at("kind")] = s.value;
@@ -72,6 +72,9 @@ TEST(Metrics, wrong_keys_are_counted_by_topic_and_kind_from_the_start) {
                                                    {"right/partition", 0},
                                                    {"lacuna.events/key", 0},
                                                    {"lacuna.events/partition", 0}}));
+  counts.clear();
+  for (const Sample& s : out.of("lacuna_identity_site_changes_total")) counts[s.labels.at("topic")] = s.value;
+  EXPECT_EQ(counts, (std::map<std::string, double>{{"wrong", 2}, {"right", 0}, {"lacuna.events", 0}}));
 }
 
 // A reason that does not hold is there as 0: an alarm on it can tell "no" from "not known".

@@ -42,8 +42,8 @@ class FakePipeline final : public Pipeline {
   Result<Snapshot> patient(const std::string& id) const override {
     if (id == "throws") throw std::runtime_error("secret-4711");
     if (id == "broken") return {Code::corrupt, "secret-4711"};
-    if (id != kPatient) return {Code::not_found, "unknown patient " + id};
-    Snapshot snapshot = state::new_snapshot(*config_.schema, kPatient);
+    if (id != kPatient && id != "north|1001" && id != "|a|b") return {Code::not_found, "unknown patient " + id};
+    Snapshot snapshot = state::new_snapshot(*config_.schema, id);
     snapshot.event_count = 1;
     snapshot.first_time = snapshot.last_time = testing::at("2026-01-01T00:00:00Z");
     snapshot.features[0].last = 73;
@@ -162,6 +162,17 @@ TEST_F(Http, a_patient_is_found_by_its_escaped_id) {
   EXPECT_THAT(found.dump(), HasSubstr("73"));
 }
 
+// The store knows persons by their keys; what is shown has the id as the hospital writes it.
+TEST_F(Http, a_person_of_a_namespace_is_found_by_its_key) {
+  const nlohmann::json found = json_of(client_->Get("/v1/patients/north%7C1001"), 200);
+  EXPECT_EQ(found.at("patient_id"), "1001");
+  EXPECT_EQ(found.at("namespace"), "north");
+  const nlohmann::json bare = json_of(client_->Get("/v1/patients/%7Ca%7Cb"), 200);
+  EXPECT_EQ(bare.at("patient_id"), "a|b");
+  EXPECT_FALSE(bare.contains("namespace"));
+  EXPECT_EQ(error_of(client_->Get("/v1/patients/1001"), 404), "no such patient on this instance");
+}
+
 // Errors say what is wrong and never whose: an error goes to logs and screens that patient data must not
 // reach.
 TEST_F(Http, errors_name_no_patient) {
@@ -180,6 +191,11 @@ TEST_F(Http, imputes_a_posted_snapshot) {
   EXPECT_EQ(out.at("patient_id"), "x");
   EXPECT_EQ(out.at("imputed"), true);
   EXPECT_DOUBLE_EQ(out.at("values").at("liver").at("alt").at("mean").get<double>(), 31.2);
+  EXPECT_FALSE(out.contains("namespace"));
+  const nlohmann::json other =
+      json_of(impute(R"({"namespace":"north","patient_id":"a|b","time":"2026-01-01T00:30:00Z","values":{"vitals":{"hr":73}}})"), 200);
+  EXPECT_EQ(other.at("patient_id"), "a|b");
+  EXPECT_EQ(other.at("namespace"), "north");
 }
 
 // Multiple imputation: as many joint samples as were asked for, and a refusal that says what may be asked.

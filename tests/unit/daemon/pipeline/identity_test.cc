@@ -1,6 +1,7 @@
-// Goal: a record with a wrong key, or in a wrong partition, is counted under its topic and its fault and under no other; one that is right
-// never is. The daemon is degraded from the first of them until an hour after the last. Method: records with one
-// fault each, random ones in topics of several sizes, a clock that the test moves.
+// Goal: an event's persons get the keys that the configuration says, or a reason that quotes nothing. A record with a wrong key, or in a
+// wrong partition, is counted under its topic and its fault and under no other; one that is right never is. The daemon is degraded from the
+// first of them until an hour after the last. Method: records with one fault each, random ones in topics of several sizes, a clock that the
+// test moves.
 
 #include "daemon/pipeline/identity.h"
 
@@ -54,6 +55,69 @@ TEST(Placement, EachTopicIsHeldAgainstItsOwnNumberOfPartitions) {
   }
   EXPECT_EQ(findings, expected);
   EXPECT_EQ(findings.size(), 3u);
+}
+
+Event event(const std::string& site, int time) {
+  Event e;
+  e.patient_id = "1001";
+  e.site = site;
+  e.time = minute(time);
+  return e;
+}
+
+TEST(Namespaces, AreNoneTheTopicOrTheSite) {
+  const auto named = [](NamespaceSource source, const std::string& topic, Event e) {
+    e.merged_into = "1002";
+    EXPECT_FALSE(name_person(source, topic, e));
+    return e.patient_id + " " + e.merged_into;
+  };
+  EXPECT_EQ(named(NamespaceSource::none, "adt", event("north", 0)), "1001 1002");
+  EXPECT_EQ(named(NamespaceSource::topic, "adt", event("north", 0)), "adt|1001 adt|1002");
+  EXPECT_EQ(named(NamespaceSource::site, "adt", event("north", 0)), "north|1001 north|1002");
+  EXPECT_EQ(named(NamespaceSource::site, "adt", event("", 0)), "1001 1002") << "without a site: the default namespace";
+  Event odd = event("", 0);
+  odd.patient_id = "a|b";
+  EXPECT_EQ(named(NamespaceSource::site, "adt", odd), "|a|b 1002");
+  Event none = event("north", 0);
+  EXPECT_FALSE(name_person(NamespaceSource::site, "adt", none));
+  EXPECT_EQ(none.merged_into, "");
+}
+
+TEST(Namespaces, OfOtherCharactersAreRefusedWithoutQuotingThem) {
+  for (const char* site : {"ward 3", "north|1001", "K\xc3\xb6ln", "a/b"}) {
+    Event e = event(site, 0);
+    const auto wrong = name_person(NamespaceSource::site, "adt", e);
+    ASSERT_TRUE(wrong) << site;
+    EXPECT_TRUE(wrong->starts_with("site: cannot be a namespace")) << *wrong;
+    EXPECT_EQ(wrong->find(site), std::string::npos);
+    EXPECT_FALSE(name_person(NamespaceSource::none, "adt", e)) << "where it is none it may be anything";
+  }
+}
+
+TEST(Sites, ChangeWhereNobodySaidSo) {
+  Snapshot before;
+  before.site = "north";
+  before.last_time = minute(10);
+  before.event_count = 1;
+  EXPECT_FALSE(changes_site(before, event("north", 11)));
+  EXPECT_TRUE(changes_site(before, event("south", 11)));
+  EXPECT_TRUE(changes_site(before, event("south", 10)));
+  EXPECT_FALSE(changes_site(before, event("south", 9))) << "what comes late may be from before a transfer";
+  EXPECT_FALSE(changes_site(before, event("", 11)));
+  Event transfer = event("south", 11);
+  transfer.stay_site = "south";
+  EXPECT_FALSE(changes_site(before, transfer)) << "told by where the patient goes to";
+  transfer.stay_site = "west";
+  EXPECT_TRUE(changes_site(before, transfer));
+  before.site.clear();
+  EXPECT_FALSE(changes_site(before, event("south", 11)));
+}
+
+TEST(IdentityWatch, SitesDegradeNothing) {
+  IdentityWatch watch;
+  watch.add({{"a", {0, 0, 7}}}, minute(0));
+  EXPECT_TRUE(watch.degraded(minute(0)).empty());
+  EXPECT_EQ(watch.counts(), (IdentityFindings{{"a", {0, 0, 7}}}));
 }
 
 TEST(IdentityWatch, IsDegradedFromTheFirstUntilAnHourAfterTheLast) {

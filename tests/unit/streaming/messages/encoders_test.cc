@@ -77,6 +77,19 @@ TEST(Encoders, Imputation) {
             R"("reason":"never_measured"}}}})");
 }
 
+// A person's key is told as what it is made of.
+TEST(Encoders, TheNamespaceOfAnImputation) {
+  Imputation i = imputation();
+  const auto begin = [&](const char* key) {
+    i.patient_id = key;
+    const std::string all = encode_imputation(make_schema(), i);
+    return all.substr(0, all.find(R"(,"time")"));
+  };
+  EXPECT_EQ(begin("1001"), R"({"schema_version":1,"patient_id":"1001")");
+  EXPECT_EQ(begin("north|1001"), R"({"schema_version":1,"patient_id":"1001","namespace":"north")");
+  EXPECT_EQ(begin("|a|b"), R"({"schema_version":1,"patient_id":"a|b")");
+}
+
 // Protects: ordered classes are told by name, as they came, and come back as the same index.
 TEST(Encoders, OrdinalsGoByName) {
   const Schema schema = make_schema();

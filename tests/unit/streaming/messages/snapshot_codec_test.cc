@@ -43,6 +43,27 @@ TEST(SnapshotCodec, ReadsWhatWasSaid) {
   EXPECT_EQ(s.attributes, (std::vector<std::optional<float>>{std::nullopt, 1.0F}));
 }
 
+// Protects: whose samples are drawn goes by the person's key, as in the store, and an id that looks like a key is none.
+TEST(SnapshotCodec, APersonIsReadAsItsKeyAndShownAsItsParts) {
+  const Schema schema = make_schema();
+  const auto both = [&](const std::string& members) {
+    const auto read = decode_snapshot(schema, R"({"time":"2026-01-01T12:00:00Z",)" + members + "}", {}, now());
+    if (!read.ok()) return read.status().message();
+    const std::string shown = encode_snapshot(schema, *read, now());
+    return read->patient_id + " " + shown.substr(0, shown.find(R"(,"first_time")"));
+  };
+  EXPECT_EQ(both(R"("patient_id":"1001")"), R"(1001 {"schema_version":1,"patient_id":"1001")");
+  EXPECT_EQ(both(R"("namespace":"north","patient_id":"1001")"),
+            R"(north|1001 {"schema_version":1,"patient_id":"1001","namespace":"north")");
+  EXPECT_EQ(both(R"("patient_id":"north|1001")"), R"(|north|1001 {"schema_version":1,"patient_id":"north|1001")");
+  EXPECT_THAT(both(R"("namespace":"north")"), HasSubstr("namespace: without a patient_id"));
+  for (const char* bad : {R"("patient_id":"1","namespace":"")", R"("patient_id":"1","namespace":"se|cret")"}) {
+    EXPECT_THAT(both(bad), HasSubstr("namespace: is made of letters"));
+    EXPECT_THAT(both(bad), Not(HasSubstr("cret")));
+  }
+  EXPECT_THAT(both(R"("patient_id":"1","namespace":1)"), HasSubstr("namespace: must be text"));
+}
+
 TEST(SnapshotCodec, NothingIsKnownYet) {
   const auto read = decode_snapshot(make_schema(), R"({"time":"2026-01-01T12:00:00Z"})", {}, now());
   ASSERT_TRUE(read.ok()) << read.status().message();
