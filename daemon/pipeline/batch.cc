@@ -1,14 +1,10 @@
 #include "daemon/pipeline/batch.h"
 
 #include <algorithm>
-#include <deque>
 
 #include "daemon/pipeline/alert_response.h"
-#include "daemon/pipeline/imputation.h"
 #include "state/patient.h"
-#include "state/records/hash.h"
 #include "state/records/person_key.h"
-#include "state/records/scale.h"
 #include "state/stored_records.h"
 #include "streaming/messages/dead_letter.h"
 #include "streaming/messages/encoders.h"
@@ -16,27 +12,6 @@
 #include "streaming/messages/refusal.h"
 
 namespace lacuna::daemon {
-
-namespace {
-
-/// Randomness that depends on the input position and the configured seed alone: the same input gives the same output.
-std::uint64_t position_seed(std::uint64_t seed, const SourcePosition& position) {
-  return hash64(position.topic,
-                mix64(seed ^ mix64(static_cast<std::uint64_t>(position.offset) ^ (static_cast<std::uint64_t>(position.partition) << 48))));
-}
-
-/// The scale that errors are told in: that of the version which predicted.
-StandardScale scale_of(const Schema& schema, const model::ModelVersion& version, FeatureId feature) {
-  const auto [mean, sd] = version.moments(feature);
-  return {schema.features()[feature].likelihood, mean, sd};
-}
-
-std::optional<double> last_of(const FeatureState& known) { return known.count > 0 ? std::optional(known.last) : std::nullopt; }
-
-/// Apart from every other use of a position's seed.
-constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
-
-}  // namespace
 
 state::RecordCounts& Batch::tally(std::size_t record) {
   const SourcePosition& at = records_[record].position;
@@ -228,141 +203,6 @@ std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
     newest = std::max(newest, a.event.time);
   }
   return out;
-}
-
-std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version, std::span<const model::Query> queries) {
-  std::vector<std::optional<model::Prediction>> out;
-  out.reserve(queries.size());
-  if (queries.empty()) return out;
-  Result<std::vector<model::Prediction>> all = version.predict(queries);
-  if (all.ok()) {
-    for (model::Prediction& p : *all) out.emplace_back(std::move(p));
-  } else if (queries.size() == 1) {
-    out.emplace_back(std::nullopt);
-  } else {
-    out = predict(version, queries.first(queries.size() / 2));
-    for (auto& p : predict(version, queries.subspan(queries.size() / 2))) out.push_back(std::move(p));
-  }
-  return out;
-}
-
-void Batch::score(const model::ModelVersion& version, StreamState& state) {
-  state.newest = std::max(state.newest, newest_);
-  const Schema& schema = *config_.schema;
-  std::vector<model::Query> queries;
-  std::vector<const Moment*> asked;
-  for (const Moment& m : moments_) {
-    // Before the first step there are no moments to standardise by and nothing was learned: nothing to hold it against.
-    if (version.steps() == 0) break;
-    if (m.values.empty()) continue;  // payloads are learned from; what is scored are values
-    if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
-    model::Query query;
-    query.snapshot = &m.before;
-    query.time = m.time;
-    for (const FeatureValue& v : m.values) query.wanted.push_back(v.feature);
-    query.seed = position_seed(config_.model.seed, records_[m.record].position);
-    queries.push_back(std::move(query));
-    asked.push_back(&m);
-  }
-  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
-  for (std::size_t i = 0; i < asked.size(); ++i) {
-    const Moment& m = *asked[i];
-    if (!predictions[i]) {
-      refuse(m.record, streaming::Refusal::poison, "score", "the model could not predict from this patient's state", false);
-      continue;
-    }
-    for (std::size_t k = 0; k < m.values.size(); ++k) {
-      const auto [feature, value] = m.values[k];
-      const FeatureState& known = m.before.features[feature];
-      const double u = to_unit(mix64(queries[i].seed + feature));
-      const model::Score s =
-          model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
-                               predictions[i]->predictive[k], {feature, value, last_of(known), u});
-      state.scores.add(s);
-      if (!is_discrete(schema.features()[feature].likelihood)) {
-        // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
-        // adapts to.
-        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes});
-      }
-    }
-  }
-  score_hidden(version, asked, state);
-  std::vector<const Snapshot*> due;
-  for (const Moment& m : moments_) {
-    if (state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
-  }
-  state.reference.observe(version, state.monitor, due);
-  examples_.reserve(moments_.size());
-  for (Moment& m : moments_) {
-    m.before.recent_ids.clear();
-    examples_.push_back({std::move(m.before), m.time, std::move(m.values), std::move(m.payloads)});
-  }
-  moments_.clear();
-  correct_examples();
-}
-
-// What was measured together is hidden together: it is together that they are missing in patients in whom nobody measures them. The
-// first values of a stay are feedback too, but they come early in it, before the rest is known.
-void Batch::score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state) {
-  const Schema& schema = *config_.schema;
-  std::vector<model::Query> queries;
-  std::vector<const Moment*> hidden;
-  std::deque<Snapshot> masked;
-  for (const Moment* m : asked) {
-    const std::uint64_t seed = mix64(position_seed(config_.model.seed, records_[m->record].position) ^ kHiddenSalt);
-    if (to_unit(seed) >= config_.hidden_share) continue;
-    model::Query query;
-    for (const FeatureValue& v : m->values) {
-      if (m->before.features[v.feature].count > 0) query.wanted.push_back(v.feature);
-    }
-    if (query.wanted.empty()) continue;
-    Snapshot& snapshot = masked.emplace_back(m->before);
-    for (const FeatureId f : query.wanted) snapshot.features[f] = {};
-    query.snapshot = &snapshot;
-    query.time = m->time;
-    query.seed = mix64(seed);
-    queries.push_back(std::move(query));
-    hidden.push_back(m);
-  }
-  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
-  for (std::size_t i = 0; i < hidden.size(); ++i) {
-    if (!predictions[i]) continue;
-    for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
-      const FeatureId feature = queries[i].wanted[k];
-      const auto arrived = std::find_if(hidden[i]->values.begin(), hidden[i]->values.end(),
-                                        [feature](const FeatureValue& v) { return v.feature == feature; });
-      const double u = to_unit(mix64(queries[i].seed + feature));
-      state.scores.add_hidden(model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::Recency::never_measured,
-                                                   predictions[i]->predictive[k], {feature, arrived->value, {}, u}));
-    }
-  }
-}
-
-void Batch::impute(const model::ModelVersion& version, const model::Calibrator& calibrator) {
-  std::vector<model::Query> queries;
-  for (const auto& [patient, record] : changed_) {
-    const Snapshot& s = snapshots_[patient];
-    queries.push_back({&s,
-                       s.last_time,
-                       features_to_impute(config_, s, s.last_time),
-                       {},
-                       position_seed(config_.model.seed, s.source),
-                       payloads_to_impute(config_, s, s.last_time),
-                       config_.imputation_explain});
-  }
-  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
-  std::size_t i = 0;
-  for (const auto& [patient, record] : changed_) {
-    const Snapshot& s = snapshots_[patient];
-    if (predictions[i]) {
-      imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version.id()));
-      counts_.imputed_values += imputations_.back().values.size();
-    } else {
-      refuse(record, streaming::Refusal::poison, "impute", "the model could not impute this patient's state", false);
-    }
-    ++i;
-  }
-  counts_.imputations = imputations_.size();
 }
 
 std::set<std::int32_t> Batch::changelog_partitions() const {
