@@ -324,8 +324,10 @@ TEST_P(Facts, AWithdrawnResultMayHoldAgain) {
 TEST_P(Facts, WhatIsOlderThanTheHistoryIsCountedLate) {
   std::vector<Json> stay{event("old", 0, "vitals", {{"hr", 200}}, revision("r", 1))};
   for (int i = 1; i < 60; ++i) stay.push_back(event("a-" + std::to_string(i), i, "vitals", {{"hr", 70}}));
-  for (const Json& e : stay) append(e);
-  work();
+  for (const Json& e : stay) {  // in batches of their own: one is told apart for as long as it is pending
+    append(e);
+    work();
+  }
   const FeatureState before = state_of("vitals", "hr");
   send({event("old2", 0, "vitals", {{"hr", 90}}, revision("r", 2))});
   EXPECT_EQ(counts().late_corrections, 1u);
