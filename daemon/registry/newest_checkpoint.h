@@ -27,7 +27,7 @@ using MakeLearner = std::function<Result<std::unique_ptr<model::Learner>>(std::s
 Result<std::vector<std::string>> learner_checkpoint_names(const CheckpointSource& source);
 
 /// The learner of the newest checkpoint that can be read: a damaged one is warned of and passed over, one that has gone since is passed
-/// over. not_found: there is none. One of another schema or shape ends the search:
+/// over. not_found: there is none. One of another shape, or of a schema that nothing leads from, ends the search:
 /// the one before would be as wrong. When all are damaged, what is wrong with the newest. `name`, when given, becomes the found one's.
 Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make,
                                                                std::string* name = nullptr);
