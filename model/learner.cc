@@ -8,6 +8,7 @@
 #include <pthread.h>
 
 #include "model/trainer.h"
+#include "state/records/hash.h"
 
 namespace lacuna::model {
 
@@ -49,6 +50,16 @@ class ThreadedLearner final : public Learner {
     }
   }
 
+  void forget(std::uint64_t patient) override {
+    const std::lock_guard lock(mutex_);
+    const std::lock_guard training(trainer_mutex_);
+    const auto of_them = [patient](const Queued& q) { return patient_hash(q.example.before.patient_id) == patient; };
+    std::erase_if(queue_, of_them);
+    std::erase_if(work_, of_them);
+    trainer_->forget(patient);
+    changed_.notify_all();
+  }
+
   std::shared_ptr<const ModelVersion> current() const override {
     const std::lock_guard lock(mutex_);
     return current_;
@@ -82,11 +93,12 @@ class ThreadedLearner final : public Learner {
   };
   void run();
   /// Takes what fits up to the next step, and makes that step. trainer_mutex_ is held. False: there is nothing more to do.
-  bool learn(std::deque<Queued>& work);
+  bool learn();
 
   const Schema schema_;
   const TrainOptions train_;
   const ReplaySource replay_;
+  std::deque<Queued> work_;           ///< taken from the queue; filled under mutex_, emptied under trainer_mutex_
   std::unique_ptr<Trainer> trainer_;  ///< guarded by trainer_mutex_; lock order: mutex_ first where both are held
   std::mutex trainer_mutex_;
 
@@ -99,20 +111,19 @@ class ThreadedLearner final : public Learner {
   std::thread thread_;
 };
 
-bool ThreadedLearner::learn(std::deque<Queued>& work) {
+bool ThreadedLearner::learn() {
   while (!trainer_->step_due()) {
-    if (work.empty()) return false;
-    trainer_->take(std::move(work.front().example), work.front().steps_multiplier);
-    work.pop_front();
+    if (work_.empty()) return false;
+    trainer_->take(std::move(work_.front().example), work_.front().steps_multiplier);
+    work_.pop_front();
   }
   const auto [count, seed] = trainer_->replay_wanted();
   trainer_->step(count > 0 && replay_ ? replay_(count, seed) : std::vector<Example>());
-  return !work.empty() || trainer_->step_due();
+  return !work_.empty() || trainer_->step_due();
 }
 
 void ThreadedLearner::run() {
   const auto chunk = static_cast<std::size_t>(std::max<std::int64_t>(train_.examples_per_step, 1));
-  std::deque<Queued> work;
   while (true) {
     {
       std::unique_lock lock(mutex_);
@@ -121,7 +132,7 @@ void ThreadedLearner::run() {
       changed_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
       if (stopping_) return;
       for (std::size_t i = 0; i < chunk && !queue_.empty(); ++i) {
-        work.push_back(std::move(queue_.front()));
+        work_.push_back(std::move(queue_.front()));
         queue_.pop_front();
       }
       busy_ = true;
@@ -132,7 +143,7 @@ void ThreadedLearner::run() {
       LearnerStats stats;
       {
         const std::lock_guard training(trainer_mutex_);
-        more = learn(work);
+        more = learn();
         if (trainer_->version_due()) version = trainer_->publish();
         stats = trainer_->stats();
       }
@@ -145,6 +156,8 @@ void ThreadedLearner::run() {
 }
 
 }  // namespace
+
+std::uint64_t patient_hash(std::string_view patient_id) { return hash64(patient_id); }
 
 Result<std::unique_ptr<Learner>> Learner::make(const Schema& schema, const ModelOptions& model, const TrainOptions& train,
                                                const PredictOptions& predict, ReplaySource replay, std::string_view checkpoint) {

@@ -29,6 +29,9 @@ struct LearnerStats {
   std::size_t queued = 0;
 };
 
+/// Names a patient among the examples that the learner keeps.
+std::uint64_t patient_hash(std::string_view patient_id);
+
 /// Draws replay examples: (count, seed) -> up to count. Called from the learner's thread.
 using ReplaySource = std::function<std::vector<Example>(std::size_t, std::uint64_t)>;
 
@@ -47,6 +50,8 @@ class Learner {
   /// TrainOptions::examples_per_step of them, at fixed positions in the stream: the same examples give the same weights.
   /// `pace`: each of these pays for as many times of that; 0: none is taken notice of, weights and standardisation stay as they are.
   virtual void submit(std::vector<Example> examples, int steps_multiplier = 1) = 0;
+  /// Drops what is queued, and kept for coming steps, of one patient (patient_hash()). The weights stay.
+  virtual void forget(std::uint64_t patient) = 0;
   /// The newest version; never null.
   virtual std::shared_ptr<const ModelVersion> current() const = 0;
   virtual LearnerStats stats() const = 0;

@@ -60,14 +60,21 @@ class TorchTrainer final : public Trainer {
     units_->to_learned(example);
     standardiser_.observe(example);
     recent_bytes_ += payload_bytes(example);
-    recent_.push_back(std::move(example));
+    const std::uint64_t patient = patient_hash(example.before.patient_id);
+    recent_.push_back({std::move(example), patient});
     while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) {
-      recent_bytes_ -= payload_bytes(recent_.front());
+      recent_bytes_ -= payload_bytes(recent_.front().example);
       recent_.pop_front();
     }
     ++stats_.examples;
     since_step_ += steps_multiplier;
     return step_due();
+  }
+  void forget(std::uint64_t patient) override {
+    std::erase_if(recent_, [&](const Recent& r) {
+      if (r.patient == patient) recent_bytes_ -= payload_bytes(r.example);
+      return r.patient == patient;
+    });
   }
   bool step_due() const override { return since_step_ >= train_.examples_per_step; }
 
@@ -78,7 +85,10 @@ class TorchTrainer final : public Trainer {
 
   void step(const std::vector<Example>& replayed) override {
     try {
-      if (units_->same()) {
+      if (recent_.empty()) {
+        ++stats_.skipped_steps;
+        ++stats_.steps;
+      } else if (units_->same()) {
         learn(replayed);
       } else {
         std::vector<Example> converted = replayed;
@@ -120,7 +130,11 @@ class TorchTrainer final : public Trainer {
   DeviceGraph<TrainingBatch, Nothing> graph_;
   std::shared_ptr<DevicePredictor> predictor_;  ///< the versions'; null on a processor
   Tensor sums_;                                 ///< since the last version, on the device: loss, KL, steps, skipped steps
-  std::deque<Example> recent_;
+  struct Recent {
+    Example example;
+    std::uint64_t patient = 0;  ///< patient_hash(); 0: not known
+  };
+  std::deque<Recent> recent_;
   std::size_t recent_bytes_ = 0;  ///< of their payloads
   std::int64_t since_step_ = 0;   ///< examples that no step has used, times their steps_multiplier
   std::int64_t published_at_ = 0;
@@ -135,9 +149,9 @@ std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>
   // Every fresh example is used at least once (as far as the fresh share has room); the rest of the fresh
   // share is drawn from the recent ones.
   const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
-  for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i]);
+  for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i].example);
   CounterRandom random(stream_seed(kDrawRows));
-  while (rows.size() < fresh) rows.push_back(&recent_[random.below(recent_.size())]);
+  while (rows.size() < fresh) rows.push_back(&recent_[random.below(recent_.size())].example);
   for (std::size_t i = 0; i < std::min(wanted, replayed.size()); ++i) rows.push_back(&replayed[i]);
   return rows;
 }
@@ -218,7 +232,8 @@ std::string TorchTrainer::checkpoint() const {
   }
   for (double v : {stats_.loss, stats_.kl, loss_sum_, loss_steps_}) out.put(v);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(recent_.size()));
-  for (const Example& example : recent_) write_example(out, example);
+  for (const Recent& r : recent_) write_example(out, r.example);
+  for (const Recent& r : recent_) out.put(r.patient);
   return seal_learner_checkpoint(units_->schema(), options_, out.take());
 }
 
@@ -254,8 +269,11 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
   for (double* v : {&stats_.loss, &stats_.kl, &loss_sum_, &loss_steps_}) *v = in.get<double>();
   const auto count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
-    recent_.push_back(mapping->carry(units_->schema(), read_example(in, checkpoint.schema)));
-    recent_bytes_ += payload_bytes(recent_.back());
+    recent_.push_back({mapping->carry(units_->schema(), read_example(in, checkpoint.schema))});
+    recent_bytes_ += payload_bytes(recent_.back().example);
+  }
+  if (!in.at_end()) {  // the format before ends here
+    for (Recent& r : recent_) r.patient = in.get<std::uint64_t>();
   }
   if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
   return {};

@@ -27,6 +27,8 @@ class Trainer {
   /// Takes a fresh example in stream order; it pays for `pace` (at least 1) times what an example usually does.
   /// True when a step is now due, and must be taken before the next example.
   virtual bool take(Example example, int steps_multiplier = 1) = 0;
+  /// Drops the examples of one patient (patient_hash()) that are kept for batches. A step that then has no fresh one is skipped.
+  virtual void forget(std::uint64_t patient) = 0;
   /// After a step too: with a high one an example can pay for several.
   virtual bool step_due() const = 0;
   /// What the step due wants replayed: how many, and the seed to draw them with.

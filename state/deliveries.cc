@@ -72,6 +72,7 @@ std::uint32_t hour_of(Time time) {
 std::uint64_t event_key(std::string_view event_id) { return hash64(event_id, kEventSalt); }
 std::uint64_t result_key(std::string_view result_id) { return hash64(result_id, kResultSalt); }
 std::uint64_t patient_key(std::string_view patient_id) { return hash64(patient_id, kPatientSalt); }
+std::uint64_t fact_key(const Event& event) { return event.result_id.empty() ? event_key(event.event_id) : result_key(event.result_id); }
 
 std::uint16_t value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
 

@@ -60,6 +60,8 @@ std::uint32_t hour_of(Time time);
 std::uint64_t event_key(std::string_view event_id);
 std::uint64_t result_key(std::string_view result_id);
 std::uint64_t patient_key(std::string_view patient_id);
+/// Of the fact that the event reports: its result's key, or its own.
+std::uint64_t fact_key(const Event& event);
 
 std::uint16_t value_tag(double value, Time time);
 std::uint16_t payload_tag(const Payload& payload, Time time);

@@ -26,4 +26,10 @@ bool correct_example(const Schema& schema, const ExampleCorrection& correction, 
   return !example.arrived.empty() || !example.arrived_payloads.empty();
 }
 
+void correct_examples(const Schema& schema, const std::vector<ExampleCorrection>& corrections, std::vector<Example>& examples) {
+  for (const ExampleCorrection& one : corrections) {
+    std::erase_if(examples, [&](Example& example) { return !correct_example(schema, one, example); });
+  }
+}
+
 }  // namespace lacuna::state

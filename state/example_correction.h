@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "state/person_history.h"
 #include "state/records/records.h"
@@ -21,5 +22,7 @@ struct ExampleCorrection {
 /// Puts the example right. False: it has to go, since it holds what cannot be told apart or nothing of it is left. Examples of other
 /// patients, and from before, stay as they are.
 bool correct_example(const Schema& schema, const ExampleCorrection& correction, Example& example);
+/// All of them, in order; those that have to go are taken out.
+void correct_examples(const Schema& schema, const std::vector<ExampleCorrection>& corrections, std::vector<Example>& examples);
 
 }  // namespace lacuna::state

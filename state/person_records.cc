@@ -257,6 +257,7 @@ std::optional<std::uint64_t> number_after(std::string_view key, std::string_view
 
 std::string encode_journal(const PersonJournal& journal) {
   Writer out;
+  out.number(journal.state.begun);
   out.number(journal.state.sequence);
   out.number(journal.state.folded);
   out.number(journal.state.ids);
@@ -271,13 +272,14 @@ std::string encode_journal(const PersonJournal& journal) {
 Result<PersonJournal> decode_journal(std::string_view bytes) {
   Reader in(bytes, "journal of a patient");
   PersonJournal out;
+  out.state.begun = in.number();
   out.state.sequence = in.number();
   out.state.folded = in.number();
   out.state.ids = in.number();
   out.state.chunks = in.number();
   out.state.oldest_hour = in.three();
   out.state.since_hour = in.three();
-  in.require(out.state.folded <= out.state.sequence);
+  in.require(out.state.begun <= out.state.folded && out.state.folded <= out.state.sequence);
   out.rows = in.rows();
   read_changes(in, out);
   return checked(in, std::move(out));
@@ -291,6 +293,7 @@ std::uint32_t DeliveryChunk::newest_hour() const {
 
 std::string encode_chunk(const DeliveryChunk& chunk) {
   Writer out;
+  out.number(chunk.begun);
   out.number(chunk.sequence);
   out.rows(chunk.rows);
   return out.take();
@@ -299,6 +302,7 @@ std::string encode_chunk(const DeliveryChunk& chunk) {
 Result<DeliveryChunk> decode_chunk(std::string_view bytes) {
   Reader in(bytes, "ids of a patient");
   DeliveryChunk out;
+  out.begun = in.number();
   out.sequence = in.number();
   out.rows = in.rows();
   return checked(in, std::move(out));
@@ -306,6 +310,7 @@ Result<DeliveryChunk> decode_chunk(std::string_view bytes) {
 
 std::string encode_history(const StoredHistory& stored) {
   Writer out;
+  out.number(stored.begun);
   out.number(stored.sequence);
   out.feature(stored.history.base);
   out.number(stored.history.window.size());
@@ -322,6 +327,7 @@ std::string encode_history(const StoredHistory& stored) {
 Result<StoredHistory> decode_history(std::string_view bytes) {
   Reader in(bytes, "history of a feature");
   StoredHistory out;
+  out.begun = in.number();
   out.sequence = in.number();
   out.history.base = in.feature();
   out.history.window.resize(in.count(17));
@@ -351,18 +357,28 @@ Result<Delivery> decode_delivery(std::string_view bytes, std::uint32_t near) {
   return checked(in, std::move(out));
 }
 
+std::string person_record_key(std::string_view patient_id, PersonRecordKind kind, std::uint64_t number) {
+  const std::string patient(patient_id);
+  switch (kind) {
+    case PersonRecordKind::journal: return patient + std::string(kJournalSuffix) + std::to_string(number);
+    case PersonRecordKind::history: return patient + std::string(kHistorySuffix) + hex(static_cast<PartKey>(number));
+    case PersonRecordKind::chunk: return patient + std::string(kChunkSuffix) + std::to_string(number);
+  }
+  return patient;
+}
+
 std::vector<PersonRecord> to_records(const PersonUpdate& update) {
   std::vector<PersonRecord> out;
-  const auto add = [&](std::string_view suffix, const std::string& name, std::optional<std::string> value) {
-    out.push_back({update.patient_id + std::string(suffix) + name, std::move(value)});
+  const auto add = [&](PersonRecordKind kind, std::uint64_t number, std::optional<std::string> value) {
+    out.push_back({person_record_key(update.patient_id, kind, number), std::move(value)});
   };
-  for (const auto& [number, chunk] : update.chunks) add(kChunkSuffix, std::to_string(number), encode_chunk(chunk));
-  for (const auto& [part, history] : update.histories) add(kHistorySuffix, hex(part), encode_history(history));
+  for (const auto& [number, chunk] : update.chunks) add(PersonRecordKind::chunk, number, encode_chunk(chunk));
+  for (const auto& [part, history] : update.histories) add(PersonRecordKind::history, part, encode_history(history));
   if (update.expiry) {
-    for (const std::uint64_t number : update.expiry->chunks) add(kChunkSuffix, std::to_string(number), std::nullopt);
+    for (const std::uint64_t number : update.expiry->chunks) add(PersonRecordKind::chunk, number, std::nullopt);
   }
   for (const PersonJournal& journal : update.journals) {
-    add(kJournalSuffix, std::to_string(journal.state.sequence % kJournalSlots), encode_journal(journal));
+    add(PersonRecordKind::journal, journal.state.sequence % kJournalSlots, encode_journal(journal));
   }
   return out;
 }
@@ -372,35 +388,56 @@ std::optional<std::string_view> person_of(std::string_view key) {
   return is_one ? std::optional(key.substr(0, key.rfind('/'))) : std::nullopt;
 }
 
-Status add_record(std::string_view key, const std::optional<std::string>& value, const PersonState& known, PersonUpdate& update) {
+namespace {
+
+enum class Whose : std::uint8_t { known, next, earlier };
+
+/// Of a person who began at `begun`. The next one's first record makes `known` theirs, and what was read of the one before goes.
+Whose whose(std::uint64_t begun, PersonState& known, PersonUpdate& update) {
+  if (begun == known.begun) return Whose::known;
+  if (begun < known.begun) return Whose::earlier;
+  const bool next = known.sequence > 0;
+  known = {};
+  known.begun = known.sequence = known.folded = begun;
+  if (next) update = {update.patient_id, {}};
+  return next ? Whose::next : Whose::known;
+}
+
+}  // namespace
+
+Result<bool> add_record(std::string_view key, const std::optional<std::string>& value, PersonState& known, PersonUpdate& update) {
   const std::optional<std::uint64_t> chunk = number_after(key, kChunkSuffix, 10);
   if (!value) {
-    if (!chunk) return {};
+    if (!chunk) return false;
     if (!update.expiry) update.expiry.emplace();
     update.expiry->chunks.push_back(*chunk);
-    return {};
+    return false;
   }
   if (chunk) {
     Result<DeliveryChunk> decoded = decode_chunk(*value);
     if (!decoded.ok()) return decoded.status();
-    if (decoded->sequence <= known.sequence) return {};
+    const Whose of = whose(decoded->begun, known, update);
+    if (of == Whose::earlier || decoded->sequence <= known.sequence) return false;
+    if (update.expiry) std::erase(update.expiry->chunks, *chunk);
     update.rows.insert(update.rows.end(), decoded->rows.begin(), decoded->rows.end());
     update.chunks.emplace_back(*chunk, std::move(*decoded));
-    return {};
+    return of == Whose::next;
   }
   if (const auto part = number_after(key, kHistorySuffix, 16)) {
     Result<StoredHistory> decoded = decode_history(*value);
     if (!decoded.ok()) return decoded.status();
-    if (decoded->sequence <= known.folded) return {};
+    const Whose of = whose(decoded->begun, known, update);
+    if (of == Whose::earlier || decoded->sequence <= known.folded) return false;
     update.histories.emplace_back(static_cast<PartKey>(*part), std::move(*decoded));
-    return {};
+    return of == Whose::next;
   }
   Result<PersonJournal> decoded = decode_journal(*value);
   if (!decoded.ok()) return decoded.status();
-  if (decoded->state.sequence <= known.sequence) return {};
+  const Whose of = whose(decoded->state.begun, known, update);
+  if (of == Whose::earlier || decoded->state.sequence <= known.sequence) return false;
   update.rows.insert(update.rows.end(), decoded->rows.begin(), decoded->rows.end());
   update.journals.push_back(std::move(*decoded));
-  return {};
+  return of == Whose::next;
 }
 
 }  // namespace lacuna::state

@@ -23,9 +23,11 @@ inline constexpr std::uint64_t kJournalSlots = 16;
 inline constexpr std::size_t kJournalRowsMax = 64;
 inline constexpr std::size_t kChunkRowsMax = 256;
 
-/// Where a patient's records stand.
+/// Where a patient's records stand. Numbers begin at `begun`, the input offset of the person's first record, so that those of a person who
+/// begins after a forgetting are higher than all before.
 struct PersonState {
-  std::uint64_t sequence = 0;     ///< batches that changed the patient
+  std::uint64_t begun = 0;        ///< which person this is, of those who had the id one after the other
+  std::uint64_t sequence = 0;     ///< `begun`, and the batches that changed the patient; 0: there are no records
   std::uint64_t folded = 0;       ///< the last one whose values the histories hold
   std::uint64_t ids = 0;          ///< remembered, of events and results
   std::uint64_t chunks = 0;       ///< written so far
@@ -61,6 +63,7 @@ Result<PersonJournal> decode_journal(std::string_view bytes);
 
 /// The ids of several batches.
 struct DeliveryChunk {
+  std::uint64_t begun = 0;     ///< PersonState::begun
   std::uint64_t sequence = 0;  ///< of the newest batch in it
   std::vector<DeliveryRow> rows;
   std::uint32_t newest_hour() const;
@@ -70,6 +73,7 @@ std::string encode_chunk(const DeliveryChunk& chunk);
 Result<DeliveryChunk> decode_chunk(std::string_view bytes);
 
 struct StoredHistory {
+  std::uint64_t begun = 0;     ///< PersonState::begun
   std::uint64_t sequence = 0;  ///< of the newest batch in it
   FeatureHistory history;
   friend bool operator==(const StoredHistory&, const StoredHistory&) = default;
@@ -100,6 +104,7 @@ struct PersonUpdate {
 };
 
 /// Of a patient, what the snapshot does not tell: what is not folded yet, in order, and the histories asked for, as far as there are any.
+/// What was deleted from the changelog before the store was rebuilt is not there, and the snapshot is right all the same.
 struct PersonPast {
   std::vector<PersonJournal> pending;
   std::vector<std::optional<FeatureHistory>> histories;  ///< in the order asked
@@ -110,12 +115,16 @@ struct PersonRecord {
   std::string key;
   std::optional<std::string> value;
 };
+enum class PersonRecordKind : char { journal = 'j', history = 'h', chunk = 'c' };
+/// The key of one in the changelog. `number`: the slot, PartKey or number of the chunk.
+std::string person_record_key(std::string_view patient_id, PersonRecordKind kind, std::uint64_t number);
 /// An update as records of the changelog.
 std::vector<PersonRecord> to_records(const PersonUpdate& update);
 /// The patient whose person record has this key; empty for any other key.
 std::optional<std::string_view> person_of(std::string_view key);
 /// Adds one record of the patient to what is to be written; the records come in the order of the log. One that `known`, what the store
-/// holds of the patient, is past already is passed over.
-Status add_record(std::string_view key, const std::optional<std::string>& value, const PersonState& known, PersonUpdate& update);
+/// holds of the patient, is past already is passed over. True: it is the first of another person, who began after a forgetting whose
+/// tombstone compaction has removed: what the store and `update` held is forgotten, `known` is that person's.
+Result<bool> add_record(std::string_view key, const std::optional<std::string>& value, PersonState& known, PersonUpdate& update);
 
 }  // namespace lacuna::state

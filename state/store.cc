@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <mutex>
 #include <numeric>
+#include <set>
 #include <shared_mutex>
 
 #include "state/checkpoint_files.h"
@@ -50,6 +51,7 @@ class RocksDbStore final : public Store {
   Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const override;
   Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override;
   Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override;
+  Result<std::vector<std::string>> person_keys(std::string_view patient_id) const override;
   Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const override;
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
@@ -86,7 +88,8 @@ class RocksDbStore final : public Store {
   Status reopen();
   const Schema& schema() const { return schemas_->present(); }
   StoreHeader header(std::uint64_t patients) const { return {schema().fingerprint(), patients, schemas_->unnamed()}; }
-  Result<std::uint64_t> count_new(const std::vector<Snapshot>& snapshots) const;
+  Result<std::uint64_t> count_stored(const std::set<std::string_view>& patient_ids) const;
+  Result<std::uint64_t> patients_after(const StateChange& change) const;
 
   // Constant after construction.
   const std::unique_ptr<SchemaBook> schemas_;
@@ -189,20 +192,31 @@ Status RocksDbStore::learn_schema(std::string_view record) {
 
 // RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
 // rows looked up here were just read by whoever changed them, so this is cheap.
-Result<std::uint64_t> RocksDbStore::count_new(const std::vector<Snapshot>& snapshots) const {
+Result<std::uint64_t> RocksDbStore::count_stored(const std::set<std::string_view>& patient_ids) const {
   std::vector<rocksdb::Slice> keys;
-  keys.reserve(snapshots.size());
-  for (const Snapshot& s : snapshots) keys.push_back(slice(s.patient_id));
-  const auto less = [](const rocksdb::Slice& a, const rocksdb::Slice& b) { return a.compare(b) < 0; };
-  std::sort(keys.begin(), keys.end(), less);
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  keys.reserve(patient_ids.size());
+  for (const std::string_view id : patient_ids) keys.push_back(slice(id));
   const MultiGet found = multi_get(*handles_, handles_->snapshots, rocksdb::ReadOptions(), keys, true);
-  std::uint64_t fresh = 0;
+  std::uint64_t stored = 0;
   for (const rocksdb::Status& status : found.statuses) {
-    if (status.IsNotFound()) ++fresh;
-    else LACUNA_RETURN_IF_ERROR(to_status(status, "reading snapshots"));
+    if (status.IsNotFound()) continue;
+    LACUNA_RETURN_IF_ERROR(to_status(status, "reading snapshots"));
+    ++stored;
   }
-  return fresh;
+  return stored;
+}
+
+Result<std::uint64_t> RocksDbStore::patients_after(const StateChange& change) const {
+  const std::set<std::string_view> forgotten(change.forgotten.begin(), change.forgotten.end());
+  std::set<std::string_view> changed, before;  // of the latter, those that were not forgotten
+  for (const Snapshot& s : change.snapshots) {
+    changed.insert(s.patient_id);
+    if (!forgotten.contains(s.patient_id)) before.insert(s.patient_id);
+  }
+  const Result<std::uint64_t> gone = count_stored(forgotten), known = count_stored(before);
+  if (!gone.ok()) return gone.status();
+  if (!known.ok()) return known.status();
+  return patients_ - std::min<std::uint64_t>(patients_, *gone) + (changed.size() - *known);
 }
 
 // After a full disk: closes the database and opens it again, once there is room for what its logs hold, which is then written
@@ -241,10 +255,17 @@ Status RocksDbStore::apply(const StateChange& change) {
     if (built.ok()) built = status;
   };
 
-  Result<std::uint64_t> fresh = count_new(change.snapshots);
-  if (!fresh.ok()) return fresh.status();
-  const std::uint64_t patients = patients_ + *fresh;
-  if (*fresh > 0) put(handles_->meta, kHeaderKey, encode_header(header(patients)));
+  const Result<std::uint64_t> patients = patients_after(change);
+  if (!patients.ok()) return patients.status();
+  std::string unused;
+  for (const std::string& id : change.forgotten) {
+    // Where there is none, no trace of the name is left either.
+    const rocksdb::Status found = handles_->db->Get(rocksdb::ReadOptions(), handles_->snapshots, id, &unused);
+    if (!found.IsNotFound()) LACUNA_RETURN_IF_ERROR(to_status(found, "reading a snapshot"));
+    if (const rocksdb::Status status = found.ok() ? batch.Delete(handles_->snapshots, id) : built; built.ok()) built = status;
+    delete_person(*handles_, id, batch);
+  }
+  if (*patients != patients_) put(handles_->meta, kHeaderKey, encode_header(header(*patients)));
   for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema(), s));
   for (const auto& [partition, position] : change.positions) {
     put(handles_->meta, position_key(partition.first, partition.second), encode_position({partition.first, partition.second, position}));
@@ -255,6 +276,7 @@ Status RocksDbStore::apply(const StateChange& change) {
   for (const PersonUpdate& person : change.persons) LACUNA_RETURN_IF_ERROR(write_person(*handles_, person, batch));
 
   ReplayChanges examples(*schemas_, *handles_, replay_, owners_);
+  LACUNA_RETURN_IF_ERROR(examples.forget(change.forgotten));
   LACUNA_RETURN_IF_ERROR(examples.place(change.examples));
   LACUNA_RETURN_IF_ERROR(examples.correct(change.corrections));
   if (const rocksdb::Status status = examples.write(batch); built.ok()) built = status;
@@ -268,7 +290,7 @@ Status RocksDbStore::apply(const StateChange& change) {
   const std::lock_guard lock(replay_mutex_);
   LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "writing a batch"));
   examples.commit(replay_, owners_);
-  patients_ = patients;
+  patients_ = *patients;
   return {};
 }
 
@@ -319,6 +341,12 @@ Result<PersonPast> RocksDbStore::past(std::string_view patient_id, const PersonS
   const Open handles(*this);
   if (!handles) return closed_;
   return read_past(*handles, patient_id, state, parts);
+}
+
+Result<std::vector<std::string>> RocksDbStore::person_keys(std::string_view patient_id) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_person_keys(*handles, patient_id);
 }
 
 Result<Expiry> RocksDbStore::expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const {

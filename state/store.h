@@ -51,6 +51,8 @@ struct StoredPosition {
 
 /// Everything that changes with one batch: written in one RocksDB WriteBatch (WAL on, no fsync).
 struct StateChange {
+  /// Patients of whom nothing stays, of replay examples neither: before all else here, which may be of new persons with these ids.
+  std::vector<std::string> forgotten{};
   std::vector<Snapshot> snapshots;                                           ///< keyed by patient id, with the partition they live in
   std::vector<PersonUpdate> persons{};                                       ///< what is kept of them beside the snapshot
   std::vector<Example> examples;                                             ///< offered to the replay buffer
@@ -114,6 +116,8 @@ class Store {
   virtual Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const = 0;
   /// `state`: as persons() told it.
   virtual Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const = 0;
+  /// The changelog's keys of what is kept of the patient beside the snapshot.
+  virtual Result<std::vector<std::string>> person_keys(std::string_view patient_id) const = 0;
   /// Which ids go so that none before `hour` and at most `ids_max` stay; all are within three years of it. Reads all of the patient's.
   virtual Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const = 0;
 

@@ -15,7 +15,8 @@ namespace lacuna::state {
 
 namespace {
 
-constexpr char kStateKind = 'p', kJournalKind = 'j', kHistoryKind = 'h', kChunkKind = 'c';
+constexpr char kStateKind = 'p', kJournalKind = static_cast<char>(PersonRecordKind::journal),
+               kHistoryKind = static_cast<char>(PersonRecordKind::history), kChunkKind = static_cast<char>(PersonRecordKind::chunk);
 
 // Big-endian, so that keys sort as their numbers do.
 void append_number(std::string& key, std::uint64_t number) {
@@ -32,6 +33,12 @@ std::string person_key(std::uint64_t patient, char kind, std::uint64_t number) {
   std::string key = prefix(patient) + kind;
   if (kind != kStateKind) append_number(key, number);
   return key;
+}
+
+std::uint64_t number_at(const rocksdb::Slice& key, std::size_t from) {
+  std::uint64_t out = 0;
+  for (std::size_t i = from; i < key.size(); ++i) out = out << 8 | static_cast<unsigned char>(key[i]);
+  return out;
 }
 
 // Of an id seven bytes are enough to tell those of one patient apart.
@@ -107,13 +114,12 @@ Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view pat
       out.histories.emplace_back();
       continue;
     }
-    if (found.statuses[i].IsNotFound()) return Status(Code::corrupt, "a journal of a patient is missing");
+    if (found.statuses[i].IsNotFound()) continue;
     LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the records of a patient"));
     if (i < pending) {
       Result<PersonJournal> journal = decode_journal(found.values[i].ToStringView());
       if (!journal.ok()) return journal.status();
-      if (journal->state.sequence != state.folded + 1 + i) return Status(Code::corrupt, "a journal of a patient is another batch's");
-      out.pending.push_back(std::move(*journal));
+      if (journal->state.sequence == state.folded + 1 + i) out.pending.push_back(std::move(*journal));
     } else {
       Result<StoredHistory> history = decode_history(found.values[i].ToStringView());
       if (!history.ok()) return history.status();
@@ -145,11 +151,21 @@ Result<Expiry> read_expiry(const RocksDbHandles& handles, std::string_view patie
       for_each(handles, handles.persons, start + kChunkKind, [&](const rocksdb::Slice& key, std::string_view bytes) -> Status {
         ByteReader in(bytes);
         if (in.get<std::uint32_t>() >= out.hour || !in.ok()) return {};
-        std::uint64_t number = 0;
-        for (std::size_t i = start.size() + 1; i < key.size(); ++i) number = number << 8 | static_cast<unsigned char>(key[i]);
-        out.chunks.push_back(number);
+        out.chunks.push_back(number_at(key, start.size() + 1));
         return {};
       }));
+  return out;
+}
+
+Result<std::vector<std::string>> read_person_keys(const RocksDbHandles& handles, std::string_view patient_id) {
+  const std::string start = prefix(patient_key(patient_id));
+  std::vector<std::string> out;
+  LACUNA_RETURN_IF_ERROR(for_each(handles, handles.persons, start, [&](const rocksdb::Slice& key, std::string_view) -> Status {
+    const char kind = key[start.size()];
+    if (kind == kStateKind) return {};
+    out.push_back(person_record_key(patient_id, static_cast<PersonRecordKind>(kind), number_at(key, start.size() + 1)));
+    return {};
+  }));
   return out;
 }
 

@@ -52,6 +52,18 @@ Status ReplayChanges::move(Slot last, Slot hole) {
   return {};
 }
 
+Status ReplayChanges::remove(Slot slot) {
+  const auto [hole, last] = buffer_.remove(slot);
+  return move(last, hole);
+}
+
+Status ReplayChanges::forget(const std::vector<std::string>& patient_ids) {
+  for (const std::string& id : patient_ids) {
+    for (const Slot slot : slots_of(patient_key(id))) LACUNA_RETURN_IF_ERROR(remove(slot));
+  }
+  return {};
+}
+
 Status ReplayChanges::place(const std::vector<Example>& examples) {
   for (const Example& example : examples) {
     const ReplayBuffer::Placement placement = buffer_.offer(stratum_hash(schemas_.present(), example));
@@ -81,8 +93,7 @@ Status ReplayChanges::correct_one(const ExampleCorrection& correction) {
     Result<Example> example = decode_example(schemas_, stored->bytes);
     if (!example.ok()) return example.status();
     if (!correct_example(schemas_.present(), correction, *example)) {
-      const auto [hole, last] = buffer_.remove(slot);
-      LACUNA_RETURN_IF_ERROR(move(last, hole));
+      LACUNA_RETURN_IF_ERROR(remove(slot));
     } else if (std::string bytes = encode_example(schemas_.present(), *example); bytes != stored->bytes) {
       changes_[slot] = Content{std::move(bytes), owner};
     }

@@ -33,6 +33,8 @@ class ReplayChanges {
   ReplayChanges(const SchemaBook& schemas, const RocksDbHandles& handles, ReplayBuffer buffer, const ReplayOwners& owners)
       : schemas_(schemas), handles_(handles), buffer_(std::move(buffer)), owners_(owners) {}
 
+  /// Takes out all of these patients.
+  Status forget(const std::vector<std::string>& patient_ids);
   Status place(const std::vector<Example>& examples);
   /// Puts examples right, or takes them out.
   Status correct(const std::vector<ExampleCorrection>& corrections);
@@ -47,6 +49,7 @@ class ReplayChanges {
     std::uint64_t owner = 0;  ///< patient_key()
   };
   Result<Content> content(Slot slot) const;
+  Status remove(Slot slot);
   Status move(Slot last, Slot hole);
   std::vector<Slot> slots_of(std::uint64_t owner) const;
   Status correct_one(const ExampleCorrection& correction);

@@ -82,6 +82,7 @@ void add_pipeline(Exposition& out, const Progress& p) {
       .add(c.withdrawn, {{"outcome", "withdrawn"}});
   out.counter("pipeline_late_corrections_total", "Corrected and withdrawn values that were older than the history of their feature")
       .add(c.late_corrections);
+  out.counter("identity_forgotten_total", "Events and tombstones that forgot a person").add(c.forgotten);
   out.counter("pipeline_imputations_total", "Imputation messages published").add(c.imputations);
   out.counter("pipeline_imputed_values_total", "Values in published imputation messages").add(c.imputed_values);
   out.counter("pipeline_alerts_total", "Alert messages published: raised, updated, resolved").add(c.alerts);

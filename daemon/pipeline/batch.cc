@@ -8,8 +8,6 @@
 #include "state/stored_records.h"
 #include "streaming/messages/dead_letter.h"
 #include "streaming/messages/encoders.h"
-#include "streaming/messages/event_decoder.h"
-#include "streaming/messages/refusal.h"
 
 namespace lacuna::daemon {
 
@@ -45,7 +43,22 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       continue;
     }
     if (!records_[i].value) {
-      refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone)", true);
+      const std::string& patient = records_[i].key;
+      if (patient.empty() || patient.size() > config_.limits.id_bytes_max) {
+        refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key is no patient's", true);
+        continue;
+      }
+      Event event;
+      event.patient_id = patient;
+      event.person = PersonChange::forget;
+      if (config_.identity_namespace == NamespaceSource::site) {
+        refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and so no site: send an event with patient.forget",
+               true);
+      } else if (const auto wrong = name_person(config_.identity_namespace, records_[i].position.topic, event)) {
+        refuse(i, streaming::Refusal::malformed, "decode", *wrong, true);
+      } else {
+        events_.push_back({std::move(event), i, false});
+      }
       continue;
     }
     streaming::EventDecoder::Outcome outcome = decoder.decode(*records_[i].value, now);
@@ -67,8 +80,8 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       }
       refuse(i, parts.front().reason, "decode", message, false);
     }
-    if (outcome.decoded->event.person != PersonChange::none) {
-      refuse(i, streaming::Refusal::unsupported, "decode", "merges and forgetting are read, and not carried out yet", true);
+    if (outcome.decoded->event.person == PersonChange::merge) {
+      refuse(i, streaming::Refusal::unsupported, "decode", "merges are read, and not carried out yet", true);
       continue;
     }
     events_.push_back({std::move(outcome.decoded->event), i, false});
@@ -80,11 +93,14 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
   if (before) {
     for (const Snapshot& s : before->snapshots) newer.emplace(s.patient_id, &s);
   }
+  const std::vector<std::string> none;
+  const std::vector<std::string>& gone = before ? before->forgotten : none;
   std::vector<std::string> ids;
   for (const Arrived& a : events_) {
     const auto [at, fresh] = snapshots_.try_emplace(a.event.patient_id);
     if (!fresh) continue;
     if (const auto found = newer.find(a.event.patient_id); found != newer.end()) at->second = *found->second;
+    else if (std::find(gone.begin(), gone.end(), at->first) != gone.end()) at->second = state::new_snapshot(*config_.schema, at->first);
     else ids.push_back(a.event.patient_id);
   }
   Result<std::vector<std::optional<Snapshot>>> stored = store.snapshots(ids);
@@ -94,9 +110,23 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
     snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
   }
   std::vector<const Event*> events;
-  events.reserve(events_.size());
-  for (const Arrived& a : events_) events.push_back(&a.event);
+  for (const Arrived& a : events_) {
+    events.push_back(&a.event);
+    if (a.event.person != PersonChange::forget) continue;
+    LACUNA_RETURN_IF_ERROR(forgetting_.add(a.event.patient_id, records_[a.record].position, store, before));
+  }
   return ledger_.load(events, snapshots_, store, before);
+}
+
+/// A new person begins: what the batch knew of this one until here does not count.
+void Batch::forget(const Arrived& arrived, drift::Monitor& monitor) {
+  const std::string& patient = arrived.event.patient_id;
+  snapshots_[patient] = state::new_snapshot(*config_.schema, patient);
+  ledger_.forget(patient, snapshots_[patient]);
+  tally(arrived.record).applied += 1;
+  counts_.forgotten += 1;
+  monitor.observe(drift::RecordFate::applied);
+  monitor.forget(patient);
 }
 
 /// What becomes of one record: applied, a duplicate, late or refused, of which the last two leave a dead letter.
@@ -129,23 +159,16 @@ Status Batch::settle(const state::Store& store) {
   return {};
 }
 
-/// What was learned from in this batch, and is corrected in it.
-void Batch::correct_examples() {
-  for (const state::ExampleCorrection& correction : ledger_.corrections()) {
-    std::vector<Example> kept;
-    kept.reserve(examples_.size());
-    for (Example& example : examples_) {
-      if (state::correct_example(*config_.schema, correction, example)) kept.push_back(std::move(example));
-    }
-    examples_ = std::move(kept);
-  }
-}
-
 void Batch::advance(drift::Monitor& monitor) {
   const Schema& schema = *config_.schema;
   for (std::size_t i = events_.size(); i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
   std::vector<Arrived*> fresh;
   for (Arrived& arrived : events_) {
+    if (arrived.event.person == PersonChange::forget) {
+      forget(arrived, monitor);
+      std::erase_if(fresh, [&arrived](const Arrived* a) { return a->event.patient_id == arrived.event.patient_id; });
+      continue;
+    }
     judge(arrived, monitor);
     if (arrived.fresh) fresh.push_back(&arrived);
   }
@@ -198,6 +221,7 @@ std::map<streaming::TopicPartition, Time> Batch::newest_by_partition() const {
   std::map<streaming::TopicPartition, Time> out;
   for (const streaming::Record& r : records_) out.try_emplace({r.position.topic, r.position.partition}, Time::min());
   for (const Arrived& a : events_) {
+    if (a.event.person != PersonChange::none) continue;
     const SourcePosition& p = records_[a.record].position;
     Time& newest = out[{p.topic, p.partition}];
     newest = std::max(newest, a.event.time);
@@ -221,6 +245,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
       out.outputs.push_back({config_.topics.state, partition, state::schema_key(fingerprint), state::encode_schema_record(schema), {}});
     }
   }
+  forgetting_.encode(config_, out);
   for (const Imputation& imputation : imputations_) {
     out.outputs.push_back({config_.topics.imputations,
                            std::nullopt,
@@ -231,15 +256,16 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   }
   for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();
+  // Before the snapshots: what is read of a new person's records tells that the one before is gone (state::add_record).
+  encode_persons(out);
   for (const auto& [patient, record] : changed_) {
     // All modalities of a patient share one changelog record, payloads too; the partition is the input's.
     out.outputs.push_back({config_.topics.state,
                            records_[record].position.partition,
-                           patient + "/tabular",
+                           patient + std::string(kSnapshotKeySuffix),
                            state::encode_snapshot(*config_.schema, snapshots_[patient]),
                            {}});
   }
-  encode_persons(out);
   counts_.dead_letters = dead_letters_.size();
   for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
   dead_letters_.clear();
@@ -251,12 +277,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   for (const auto& [partition, counts] : tallies_) {
     state::RecordCounts& total = tallies[partition];
     total += counts;
-    counts_.consumed += counts.consumed;
-    counts_.applied += counts.applied;
-    counts_.duplicate += counts.duplicate;
-    counts_.late += counts.late;
-    counts_.refused += counts.refused;
-    counts_.partial += counts.partial;
+    counts_ += counts;
     state::StoredPosition position;
     position.input_next = out.next_offsets[partition];
     position.counts = total;
@@ -281,6 +302,7 @@ void Batch::encode_persons(streaming::Transaction& out) const {
 
 state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Time now) {
   state::StateChange change;
+  change.forgotten = forgetting_.patients();
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
   change.examples = examples_;
   change.persons = ledger_.take_updates();

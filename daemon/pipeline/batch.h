@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/forgetting.h"
 #include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/person_ledger.h"
 #include "daemon/pipeline/poison_search.h"
@@ -79,12 +80,10 @@ class Batch {
   };
   state::RecordCounts& tally(std::size_t record);
   void judge(Arrived& arrived, drift::Monitor& monitor);
-  void correct_examples();
+  void forget(const Arrived& arrived, drift::Monitor& monitor);
   void encode_persons(streaming::Transaction& out) const;
   void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
-  /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
-  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version, std::span<const model::Query> queries);
   /// Feedback for what was never measured, from a share of `asked`.
   void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
 
@@ -95,6 +94,7 @@ class Batch {
   std::vector<Arrived> events_;
   std::unordered_map<std::string, Snapshot> snapshots_;
   PersonLedger ledger_;
+  Forgetting forgetting_;
   std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
   std::vector<Moment> moments_;
   std::vector<Example> examples_;

@@ -31,6 +31,7 @@ Result<std::optional<StagedBatch>> CommitStage::finish(streaming::EventLog& log)
   }
   {
     const StageTimer timer(context_.stage_seconds, "apply");
+    LACUNA_RETURN_IF_ERROR(context_.forget(in_flight_->change.forgotten));
     // `invalid` would be taken for the log's refusal, and the batch, which is durable there, thrown away.
     const Status applied = context_.store->apply(in_flight_->change);
     if (!applied.ok()) return applied.code() == Code::invalid ? Status(Code::internal, applied.message()) : applied;

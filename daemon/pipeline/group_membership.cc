@@ -23,7 +23,9 @@ constexpr Millis kPollMax{1'000};
 }  // namespace
 
 GroupMembership::GroupMembership(LoopContext& context, Callbacks callbacks)
-    : context_(context), callbacks_(std::move(callbacks)), restores_(context.config, *context.store) {}
+    : context_(context),
+      callbacks_(std::move(callbacks)),
+      restores_(context.config, *context.store, [this](const std::vector<std::string>& ids) { return forget(ids); }) {}
 
 Status GroupMembership::open_reader() {
   if (reader_) return {};
@@ -124,6 +126,15 @@ Status GroupMembership::restore_some() {
     LACUNA_RETURN_IF_ERROR(log_->resume({p}));
   } while (!restores_.empty() && steady_clock::now() - start < kRestoreSlice);
   return {};
+}
+
+/// What a batch does that is read and not restored.
+Status GroupMembership::forget(const std::vector<std::string>& patient_ids) {
+  {
+    const std::lock_guard lock(context_.stream_mutex);
+    for (const std::string& id : patient_ids) context_.stream.monitor.forget(id);
+  }
+  return context_.forget(patient_ids);
 }
 
 Status GroupMembership::align(const std::map<TopicPartition, Time>& newest) {

@@ -58,6 +58,7 @@ class GroupMembership {
  private:
   void assigned(const std::vector<streaming::TopicPartition>& added);
   void revoked(const std::vector<streaming::TopicPartition>& removed, bool lost);
+  Status forget(const std::vector<std::string>& patient_ids);
   Status read(std::size_t limit, Millis wait);
 
   LoopContext& context_;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,9 @@ class LearningQueue {
     std::size_t wanted = 0;
     for (const Entry& entry : waiting_) wanted += entry.steps_multiplier > 0 ? entry.examples.size() : 0;
     return wanted == 0 || learner.stats().queued + wanted <= queue_max || (wanted > queue_max && learner.stats().queued == 0);
+  }
+  void forget(const std::string& patient_id) {
+    for (Entry& entry : waiting_) std::erase_if(entry.examples, [&](const Example& e) { return e.before.patient_id == patient_id; });
   }
   void hand_over(model::Learner& learner) {
     for (; !waiting_.empty(); waiting_.pop_front()) learner.submit(std::move(waiting_.front().examples), waiting_.front().steps_multiplier);

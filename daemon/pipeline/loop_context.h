@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/forgetting.h"
 #include "daemon/pipeline/loop_status.h"
 #include "daemon/pipeline/operator_commands.h"
 #include "daemon/pipeline/pipeline.h"
@@ -53,6 +54,7 @@ struct LoopContext {
   Tallies applied_counts;   ///< of the partitions assigned and restored: up to what is in the store
   Tallies prepared_counts;  ///< up to what is prepared
   std::map<std::string, double> stage_seconds;
+  Forget forget;
   std::set<std::int32_t> described;  ///< changelog partitions in which this process has told its schema
 
   // Self-synchronised. The learner reads the store from its own thread: it goes first.

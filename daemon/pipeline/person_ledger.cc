@@ -14,19 +14,28 @@ using state::PartKey;
 using state::PartKeys;
 using state::Verdict;
 
-namespace {
-
 /// What is wrong with an event goes into one dead letter: the first reason, and what else there was.
-void refuse(PersonLedger::Judged& out, streaming::Refusal reason, const std::string& message) {
-  if (!out.refused) out.refused.emplace(reason, message);
-  else if (out.refused->second.find(message) == std::string::npos) out.refused->second += "; " + message;
+void PersonLedger::Judged::refuse(streaming::Refusal reason, const std::string& message) {
+  if (!refused) refused.emplace(reason, message);
+  else if (refused->second.find(message) == std::string::npos) refused->second += "; " + message;
 }
 
-std::uint64_t fact_key(const Event& event) {
-  return event.result_id.empty() ? state::event_key(event.event_id) : state::result_key(event.result_id);
+PersonLedger::Person PersonLedger::new_person(const Snapshot& snapshot) {
+  Person person;
+  person.key = state::patient_key(snapshot.patient_id);
+  person.features = snapshot.features;
+  person.last_time = snapshot.last_time;
+  person.any = snapshot.event_count > 0;
+  person.old_ids = snapshot.recent_ids;
+  return person;
 }
 
-}  // namespace
+void PersonLedger::forget(const std::string& patient, const Snapshot& snapshot) {
+  Person& person = people_.at(patient);
+  std::erase_if(rows_, [&person](const auto& row) { return row.first.patient == person.key; });
+  person = new_person(snapshot);
+  person.begins = true;
+}
 
 Status PersonLedger::load(const std::vector<const Event*>& events, const Snapshots& snapshots, const state::Store& store,
                           const state::StateChange* before) {
@@ -34,19 +43,17 @@ Status PersonLedger::load(const std::vector<const Event*>& events, const Snapsho
   for (const Event* event : events) {
     const auto [at, first] = people_.try_emplace(event->patient_id);
     if (!first) continue;
-    const Snapshot& snapshot = snapshots.at(event->patient_id);
-    Person& person = at->second;
-    person.key = state::patient_key(event->patient_id);
-    person.features = snapshot.features;
-    person.last_time = snapshot.last_time;
-    person.any = snapshot.event_count > 0;
-    person.old_ids = snapshot.recent_ids;
+    at->second = new_person(snapshots.at(at->first));
+    at->second.begins = before != nullptr && std::ranges::find(before->forgotten, at->first) != before->forgotten.end();
   }
   for (const auto& [id, person] : people_) ids.push_back(id);
   const auto stored = store.persons(ids);
   if (!stored.ok()) return stored.status();
   std::size_t i = 0;
-  for (auto& [id, person] : people_) person.stored = person.state = (*stored)[i++];
+  for (auto& [id, person] : people_) {
+    const state::PersonState& found = (*stored)[i++];
+    if (!person.begins) person.stored = person.state = found;
+  }
   if (before != nullptr) {
     for (const state::PersonUpdate& update : before->persons) {
       const auto at = people_.find(update.patient_id);
@@ -61,9 +68,10 @@ Status PersonLedger::load(const std::vector<const Event*>& events, const Snapsho
     if (rows_.try_emplace(key).second) keys.push_back(key);
   };
   for (const Event* event : events) {
-    const std::uint64_t patient = people_.at(event->patient_id).key;
-    want({patient, state::event_key(event->event_id)});
-    if (!event->result_id.empty()) want({patient, state::result_key(event->result_id)});
+    const Person& person = people_.at(event->patient_id);
+    if (person.begins) continue;
+    want({person.key, state::event_key(event->event_id)});
+    if (!event->result_id.empty()) want({person.key, state::result_key(event->result_id)});
   }
   auto found = store.deliveries(keys);
   if (!found.ok()) return found.status();
@@ -71,6 +79,12 @@ Status PersonLedger::load(const std::vector<const Event*>& events, const Snapsho
     if ((*found)[k]) rows_[keys[k]] = {std::move(*(*found)[k]), true, false};
   }
   return {};
+}
+
+Result<state::PersonPast> PersonLedger::past(const std::string& patient, const Person& person, const state::Store& store,
+                                             std::span<const PartKey> parts) const {
+  if (person.begins) return state::PersonPast{{}, std::vector<std::optional<state::FeatureHistory>>(parts.size())};
+  return store.past(patient, person.stored, parts);
 }
 
 const state::Delivery* PersonLedger::known(const Person& person, std::uint64_t id) const {
@@ -92,14 +106,15 @@ bool PersonLedger::is_late(const Person& person, Time time) const { return perso
 Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim& claim, bool& in_time, Judged& out) {
   const bool has_result = !event.result_id.empty();
   const std::uint64_t event_id = state::event_key(event.event_id);
-  const Verdict verdict = state::judge(known(person, event_id), has_result ? known(person, fact_key(event)) : nullptr, has_result, claim);
+  const Verdict verdict =
+      state::judge(known(person, event_id), has_result ? known(person, state::fact_key(event)) : nullptr, has_result, claim);
   switch (verdict) {
     case Verdict::duplicate: return verdict;
     case Verdict::conflict:
-      refuse(out, streaming::Refusal::id_conflict, "taken before under this event_id with another value, and no higher revision");
+      out.refuse(streaming::Refusal::id_conflict, "taken before under this event_id with another value, and no higher revision");
       return verdict;
     case Verdict::mixed:
-      refuse(out, streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
+      out.refuse(streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
       return verdict;
     case Verdict::fresh:
       in_time = in_time && !is_late(person, event.time);
@@ -110,12 +125,12 @@ Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim
     case Verdict::superseded: break;
   }
   note(person, event_id, claim, event.time);
-  if (has_result && verdict != Verdict::superseded) note(person, fact_key(event), claim, event.time);
+  if (has_result && verdict != Verdict::superseded) note(person, state::fact_key(event), claim, event.time);
   return verdict;
 }
 
 void PersonLedger::change(Person& person, const Event& event, PartKey part, HistoryChange::Kind kind, double value) {
-  person.changes.push_back({part, {kind, fact_key(event), event.time, value}});
+  person.changes.push_back({part, {kind, state::fact_key(event), event.time, value}});
 }
 
 void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Judged& out) {
@@ -148,7 +163,7 @@ void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Jud
 
 void PersonLedger::judge_payload(Person& person, Event& event, bool& in_time, Judged& out) {
   const PartKey part = keys_.payload(event.modality);
-  const state::Delivery* const fact = known(person, fact_key(event));
+  const state::Delivery* const fact = known(person, state::fact_key(event));
   const state::DeliveredPart* const before = fact == nullptr ? nullptr : fact->find(part);
   const std::uint16_t replaced = before == nullptr ? 0 : before->tag;
   bool on_time = true;
@@ -166,6 +181,7 @@ PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const
   Judged out;
   Person& person = people_.at(event.patient_id);
   person.partition = source.partition;
+  if (!person.first_offset) person.first_offset = static_cast<std::uint64_t>(source.offset);
   const auto& old = person.old_ids;
   if (std::find(old.begin(), old.end(), hash64(event.event_id)) != old.end()) return out;
   bool in_time = true;
@@ -180,8 +196,8 @@ PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const
     out.fresh = !event.values.empty() || event.payload;
   }
   if (!in_time) {
-    refuse(out, streaming::Refusal::late,
-           "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
+    out.refuse(streaming::Refusal::late,
+               "older than the patient's newest event by more than lateness.max (" + format_duration(config_.late_max) + ")");
   }
   if (out.changes) {
     if (!out.fresh) person.only_changed += 1;
@@ -209,7 +225,7 @@ std::vector<PartKey> PersonLedger::parts_to_withdraw(const Event& event, const s
 
 void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
   const bool has_result = !event.result_id.empty();
-  const std::uint64_t event_id = state::event_key(event.event_id), fact = fact_key(event);
+  const std::uint64_t event_id = state::event_key(event.event_id), fact = state::fact_key(event);
   const Claim itself{PartKeys::kEvent, state::event_tag(event), {}, false};
   if (has_result && state::judge(known(person, event_id), nullptr, false, itself) == Verdict::duplicate) return;
   std::vector<PartKey> parts = parts_to_withdraw(event, known(person, fact));
@@ -222,7 +238,7 @@ void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
     const bool held = seen != nullptr && !seen->withdrawn;
     const Verdict verdict = state::judge(known(person, event_id), has_result ? before : nullptr, has_result, claim);
     if (verdict == Verdict::mixed) {
-      refuse(out, streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
+      out.refuse(streaming::Refusal::malformed, "result.revision: the revisions of a result are all numbers or all times");
       return;
     }
     if (verdict != Verdict::fresh && verdict != Verdict::correction) continue;
@@ -275,29 +291,29 @@ Result<std::vector<PersonLedger::Folded>> PersonLedger::histories(const std::str
   for (const PartKey part : parts) {
     if (keys_.find_feature(part)) asked.push_back(part);
   }
-  Result<state::PersonPast> past = store.past(patient, person.stored, asked);
-  if (!past.ok()) return past.status();
+  Result<state::PersonPast> before = past(patient, person, store, asked);
+  if (!before.ok()) return before.status();
   std::vector<Folded> out;
   for (std::size_t i = 0; i < asked.size(); ++i) {
     Folded& one = out.emplace_back();
     one.part = asked[i];
     one.feature = *keys_.find_feature(one.part);
-    if (past->histories[i]) one.history = std::move(*past->histories[i]);
+    if (before->histories[i]) one.history = std::move(*before->histories[i]);
     const auto replay = [&one](const state::PersonJournal& journal) {
       for (const state::ValueChange& c : journal.changes) {
         if (c.part == one.part) state::apply_change(one.history, c.change);
       }
     };
-    for (const state::PersonJournal& journal : past->pending) replay(journal);
+    for (const state::PersonJournal& journal : before->pending) replay(journal);
     if (person.in_flight != nullptr) {
       replay(person.in_flight->journals.back());
       for (const auto& [part, stored] : person.in_flight->histories) {
         if (part == one.part) one.history = stored.history;
       }
     }
-    const FeatureState& before = person.features[one.feature];
-    one.unaccounted = state::fold(config_.schema->features()[one.feature].likelihood, one.history) != before;
-    if (one.unaccounted) one.history = {before, {}};
+    const FeatureState& known = person.features[one.feature];
+    one.unaccounted = state::fold(config_.schema->features()[one.feature].likelihood, one.history) != known;
+    if (one.unaccounted) one.history = {known, {}};
   }
   return out;
 }
@@ -356,7 +372,10 @@ Status PersonLedger::update(const std::string& patient, const Person& person, co
   state::PersonJournal& journal = out.journals.emplace_back();
   journal.state = person.state;
   const std::uint32_t now = state::hour_of(snapshot.last_time);
-  if (journal.state.sequence == 0) journal.state.since_hour = journal.state.oldest_hour = now;
+  if (journal.state.sequence == 0) {
+    journal.state.since_hour = journal.state.oldest_hour = now;
+    journal.state.begun = journal.state.sequence = journal.state.folded = *person.first_offset;
+  }
   journal.state.sequence += 1;
   for (const std::uint64_t id : person.rows) {
     const Row& changed = rows_.at({person.key, id});
@@ -367,7 +386,7 @@ Status PersonLedger::update(const std::string& patient, const Person& person, co
   if (!snapshot.recent_ids.empty() && now > journal.state.since_hour + horizon) snapshot.recent_ids.clear();
   if (fold || journal.state.sequence - journal.state.folded >= state::kJournalSlots || out.rows.size() > state::kJournalRowsMax) {
     LACUNA_RETURN_IF_ERROR(fold_into(out, person, store));
-    LACUNA_RETURN_IF_ERROR(expire(out, store, now));
+    LACUNA_RETURN_IF_ERROR(expire(out, person, store, now));
   } else {
     journal.rows = out.rows;
     journal.changes = person.changes;
@@ -386,9 +405,9 @@ Status PersonLedger::fold_into(state::PersonUpdate& update, const Person& person
     for (const state::ValueChange& c : journal.changes) parts.insert(c.part);
   };
   if (person.state.folded < person.state.sequence) {
-    Result<state::PersonPast> past = store.past(update.patient_id, person.stored, {});
-    if (!past.ok()) return past.status();
-    for (const state::PersonJournal& journal : past->pending) gather(journal);
+    Result<state::PersonPast> before = past(update.patient_id, person, store, {});
+    if (!before.ok()) return before.status();
+    for (const state::PersonJournal& journal : before->pending) gather(journal);
     if (person.in_flight != nullptr) gather(person.in_flight->journals.back());
   }
   rows.insert(rows.end(), update.rows.begin(), update.rows.end());
@@ -401,19 +420,20 @@ Status PersonLedger::fold_into(state::PersonUpdate& update, const Person& person
       if (c.part == one.part) state::apply_change(one.history, c.change);
     }
     state::trim(config_.schema->features()[one.feature].likelihood, one.history, config_.state_history);
-    update.histories.emplace_back(one.part, state::StoredHistory{state.sequence, std::move(one.history)});
+    update.histories.emplace_back(one.part, state::StoredHistory{state.begun, state.sequence, std::move(one.history)});
   }
   for (std::size_t begin = 0; begin < rows.size(); begin += state::kChunkRowsMax) {
     const std::size_t end = std::min(begin + state::kChunkRowsMax, rows.size());
     const auto at = [&rows](std::size_t i) { return rows.begin() + static_cast<std::ptrdiff_t>(i); };
-    update.chunks.emplace_back(state.chunks++, state::DeliveryChunk{state.sequence, {at(begin), at(end)}});
+    update.chunks.emplace_back(state.chunks++, state::DeliveryChunk{state.begun, state.sequence, {at(begin), at(end)}});
   }
   state.folded = state.sequence;
   return {};
 }
 
 /// Now and then, since it reads all ids of the patient: when an eighth more than the horizon has passed, or there are too many.
-Status PersonLedger::expire(state::PersonUpdate& update, const state::Store& store, std::uint32_t now) const {
+Status PersonLedger::expire(state::PersonUpdate& update, const Person& person, const state::Store& store, std::uint32_t now) const {
+  if (person.begins) return {};  // the store's ids are another's
   state::PersonState& state = update.journals.back().state;
   const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
   const bool too_old = now > state.oldest_hour + horizon + horizon / 8;

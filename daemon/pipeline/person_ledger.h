@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -37,8 +38,11 @@ class PersonLedger {
     bool changes = false;  ///< it corrects or withdraws what is known
     bool noted = false;    ///< it withdraws what has not come
     std::optional<std::pair<streaming::Refusal, std::string>> refused{};  ///< of some or all of it
+    void refuse(streaming::Refusal reason, const std::string& message);
     bool taken() const { return fresh || changes || noted; }
   };
+  /// What was judged of the patient before does not count, nor what the store holds. `snapshot`: of the person who begins.
+  void forget(const std::string& patient, const Snapshot& snapshot);
   /// Takes out of the event, the batch's `record` that was read at `source`, what is not new, and notes what that means.
   Judged judge(Event& event, std::size_t record, const SourcePosition& source);
 
@@ -71,11 +75,13 @@ class PersonLedger {
   struct Person {
     std::uint64_t key = 0;
     std::int32_t partition = 0;
-    std::vector<FeatureState> features;  ///< before this batch
-    Time last_time{};                    ///< before this batch; no meaning when there were no events
-    bool any = false;                    ///< there were events before this batch
-    state::PersonState stored;           ///< as the store has it
-    state::PersonState state;            ///< as the batch before leaves it
+    std::optional<std::uint64_t> first_offset;  ///< in this batch
+    bool begins = false;                        ///< was forgotten in this batch or the one before: what the store holds is another's
+    std::vector<FeatureState> features;         ///< before this batch
+    Time last_time{};                           ///< before this batch; no meaning when there were no events
+    bool any = false;                           ///< there were events before this batch
+    state::PersonState stored;                  ///< as the store has it
+    state::PersonState state;                   ///< as the batch before leaves it
     const state::PersonUpdate* in_flight = nullptr;
     std::vector<std::uint64_t> old_ids;  ///< of a snapshot that an earlier build wrote
     std::vector<std::uint64_t> rows;     ///< changed by this batch, in order, each once
@@ -98,6 +104,9 @@ class PersonLedger {
     std::size_t operator()(const state::DeliveryKey& key) const { return key.patient ^ (key.id * 0x9e3779b97f4a7c15ULL); }
   };
 
+  static Person new_person(const Snapshot& snapshot);
+  Result<state::PersonPast> past(const std::string& patient, const Person& person, const state::Store& store,
+                                 std::span<const state::PartKey> parts) const;
   Row& row(const Person& person, std::uint64_t id) { return rows_[{person.key, id}]; }
   const state::Delivery* known(const Person& person, std::uint64_t id) const;
   void note(Person& person, std::uint64_t id, const state::Claim& claim, Time time);
@@ -117,7 +126,7 @@ class PersonLedger {
   void change_payloads(const std::string& patient, const Person& person, Snapshot& snapshot);
   Status update(const std::string& patient, const Person& person, const state::Store& store, Snapshot& snapshot, bool fold);
   Status fold_into(state::PersonUpdate& update, const Person& person, const state::Store& store);
-  Status expire(state::PersonUpdate& update, const state::Store& store, std::uint32_t now) const;
+  Status expire(state::PersonUpdate& update, const Person& person, const state::Store& store, std::uint32_t now) const;
 
   const Config& config_;
   const state::PartKeys keys_;

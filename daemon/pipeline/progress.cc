@@ -6,10 +6,20 @@ EventCounts& EventCounts::operator+=(const EventCounts& batch) {
   for (const auto member :
        {&EventCounts::consumed, &EventCounts::applied, &EventCounts::duplicate, &EventCounts::late, &EventCounts::refused,
         &EventCounts::partial, &EventCounts::imputations, &EventCounts::imputed_values, &EventCounts::alerts, &EventCounts::dead_letters,
-        &EventCounts::corrected, &EventCounts::withdrawn, &EventCounts::late_corrections}) {
+        &EventCounts::corrected, &EventCounts::withdrawn, &EventCounts::late_corrections, &EventCounts::forgotten}) {
     this->*member += batch.*member;
   }
   for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];
+  return *this;
+}
+
+EventCounts& EventCounts::operator+=(const state::RecordCounts& partition) {
+  consumed += partition.consumed;
+  applied += partition.applied;
+  duplicate += partition.duplicate;
+  late += partition.late;
+  refused += partition.refused;
+  partial += partition.partial;
   return *this;
 }
 

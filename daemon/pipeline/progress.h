@@ -29,7 +29,9 @@ struct EventCounts {
   std::uint64_t imputations = 0, imputed_values = 0, alerts = 0, dead_letters = 0;
   std::uint64_t corrected = 0, withdrawn = 0;  ///< applied events that changed what was known
   std::uint64_t late_corrections = 0;          ///< of their values, those that were older than the history
+  std::uint64_t forgotten = 0;                 ///< applied events and tombstones that forgot a person
   EventCounts& operator+=(const EventCounts& batch);
+  EventCounts& operator+=(const state::RecordCounts& partition);
 };
 
 /// How long batches took. counts[i]: those of at most kBounds[i] seconds and more than the bound before; the last

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -47,7 +48,7 @@ Result<Restore> Restore::begin(const Config& config, const streaming::TopicParti
   out.input_next_ = committed.next_offset;
   out.stored_next_ = stored.input_next;
   out.begin_ = out.next_ = stored.changelog_next;
-  out.end_ = end;
+  out.end_ = out.committed_ = end;
   out.counts_ = stored.counts;
   out.from_nothing_ = stored == state::StoredPosition{};
   out.done_ = stored.input_next == committed.next_offset && stored.changelog_next == end;
@@ -107,6 +108,16 @@ Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::Top
   return snapshot;
 }
 
+namespace {
+
+/// Of two of one patient. Offsets of one partition tell; of several, who has seen more.
+bool is_behind(const Snapshot& read, const Snapshot& stored) {
+  const bool one_partition = read.source.topic == stored.source.topic && read.source.partition == stored.source.partition;
+  return one_partition ? read.source.offset <= stored.source.offset : read.event_count <= stored.event_count;
+}
+
+}  // namespace
+
 Status Restore::take(const std::vector<streaming::Record>& records, streaming::TopicReader& reader, state::Store& store,
                      state::StateChange& change) {
   // Of each key the newest record is enough.
@@ -138,8 +149,9 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   // A patient whose events come through two topics was perhaps restored further already, on account of the other one.
   const auto stored = store.snapshots(ids);
   if (!stored.ok()) return stored.status();
+  const std::set<std::string_view> forgotten(change.forgotten.begin(), change.forgotten.end());
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
-    if ((*stored)[i] && (*stored)[i]->event_count >= snapshots[i].event_count) continue;
+    if (!forgotten.contains(ids[i]) && (*stored)[i] && is_behind(snapshots[i], *(*stored)[i])) continue;
     if (from_nothing_) {
       Example example{snapshots[i], snapshots[i].last_time, {}};
       example.before.recent_ids.clear();
@@ -150,23 +162,40 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   return {};
 }
 
-/// What is kept of patients beside their snapshots, in the order of the log: each record builds on those before it.
-Status Restore::take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
+/// Who is forgotten, and what is kept of patients beside their snapshots, in the order of the log: each record builds on those before it.
+Status Restore::take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) const {
+  const auto patient_of = [this](const streaming::Record& record) {
+    if (record.position.offset >= end_) return std::optional<std::string_view>();
+    const auto forgotten = forgotten_by(record);
+    return forgotten ? forgotten : state::person_of(record.key);
+  };
   std::unordered_map<std::string_view, std::size_t> numbers;
   std::vector<std::string> ids;
   for (const streaming::Record& record : records) {
-    const auto patient = record.position.offset < end_ ? state::person_of(record.key) : std::nullopt;
+    const auto patient = patient_of(record);
     if (patient && numbers.try_emplace(*patient, ids.size()).second) ids.emplace_back(*patient);
   }
-  const auto known = store.persons(ids);
+  auto known = store.persons(ids);
   if (!known.ok()) return known.status();
+  std::vector<bool> forgotten(ids.size());
   for (const std::string& id : ids) change.persons.push_back({id, {}});
   for (const streaming::Record& record : records) {
-    const auto patient = record.position.offset < end_ ? state::person_of(record.key) : std::nullopt;
+    const auto patient = patient_of(record);
     if (!patient) continue;
     const std::size_t n = numbers.at(*patient);
-    const Status added = state::add_record(record.key, record.value, (*known)[n], change.persons[n]);
-    if (!added.ok()) return explain(record, added);
+    if (forgotten_by(record)) {
+      if (began_after(record, (*known)[n])) continue;
+      (*known)[n] = {};
+      change.persons[n] = {ids[n], {}};
+      forgotten[n] = true;
+      continue;
+    }
+    const Result<bool> another = state::add_record(record.key, record.value, (*known)[n], change.persons[n]);
+    if (!another.ok()) return explain(record, another.status());
+    forgotten[n] = forgotten[n] || *another;
+  }
+  for (std::size_t n = 0; n < ids.size(); ++n) {
+    if (forgotten[n]) change.forgotten.push_back(ids[n]);
   }
   return {};
 }
@@ -177,14 +206,27 @@ Status Restore::nothing_came(streaming::TopicReader& reader, const streaming::To
   const auto bounds = reader.bounds(changelog);
   if (!bounds.ok()) return bounds.status();
   if (bounds->second > next_) return {};
-  spdlog::error("changelog {}/{} ends at {} although {} was committed: it has lost data, and the states since are lost with it",
-                changelog.topic, changelog.partition, bounds->second, end_);
+  if (next_ < committed_)
+    spdlog::error("changelog {}/{} ends at {} although {} was committed: it has lost data, and the states since are lost with it",
+                  changelog.topic, changelog.partition, bounds->second, end_);
   next_ = end_;
   return {};
 }
 
-Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time now) {
+/// Partitions of other topics with the same number share the changelog. As far as the store knows it on their account it is read again:
+/// else what this partition's part tells of their patients would stand, although a later part has forgotten them.
+Status Restore::reach_others(const state::Store& store) {
+  const auto positions = store.positions();
+  if (!positions.ok()) return positions.status();
+  for (const auto& [partition, position] : *positions) {
+    if (partition.second == partition_.partition) end_ = std::max(end_, position.changelog_next);
+  }
+  return {};
+}
+
+Status Restore::step(streaming::TopicReader& reader, state::Store& store, const Forget& forget, Time now) {
   if (done_) return {};
+  LACUNA_RETURN_IF_ERROR(reach_others(store));
   const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
   state::StateChange change;
   std::int64_t next = next_;
@@ -196,15 +238,19 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, Time n
       LACUNA_RETURN_IF_ERROR(nothing_came(reader, changelog));
       if (next_ < end_) return {};
     }
-    LACUNA_RETURN_IF_ERROR(take(*records, reader, store, change));
     LACUNA_RETURN_IF_ERROR(take_persons(*records, store, change));
+    LACUNA_RETURN_IF_ERROR(take(*records, reader, store, change));
     next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
   }
   const bool finished = next >= end_;
-  change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, next, counts_, now};
-  if (const Status s = store.apply(change); !s.ok()) {
+  // Behind until all is read: where it is interrupted it is not done.
+  const std::int64_t changelog_next = finished ? committed_ : std::min(next, std::max<std::int64_t>(committed_ - 1, 0));
+  change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, changelog_next, counts_, now};
+  Status done = forget(change.forgotten);
+  if (done.ok()) done = store.apply(change);
+  if (!done.ok()) {
     counts_ = counts_before;
-    return s;
+    return done;
   }
   snapshots_ += static_cast<std::int64_t>(change.snapshots.size());
   next_ = next;
@@ -281,7 +327,7 @@ Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, stre
   Status outcome = current_ ? Status() : begin(log, reader, now);
   if (outcome.ok()) {
     const std::int64_t before = current_->read();
-    outcome = current_->step(reader, store_, now);
+    outcome = current_->step(reader, store_, forget_, now);
     records_ += static_cast<std::uint64_t>(current_->read() - before);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/forgetting.h"
 #include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/progress.h"
 #include "state/store.h"
@@ -34,7 +36,7 @@ class Restore {
                                state::Store& store, Time now);
 
   /// Reads and applies the next part of the changelog. `unavailable` and the like: nothing happened, call it again.
-  Status step(streaming::TopicReader& reader, state::Store& store, Time now);
+  Status step(streaming::TopicReader& reader, state::Store& store, const Forget& forget, Time now);
 
   const streaming::TopicPartition& partition() const { return partition_; }
   bool done() const { return done_; }
@@ -42,7 +44,7 @@ class Restore {
   std::int64_t changelog_next() const { return next_; }
   /// Changelog records read so far, and left to be read (offsets: markers and compacted records count too).
   std::int64_t read() const { return next_ - begin_; }
-  std::int64_t left() const { return done_ ? 0 : end_ - next_; }
+  std::int64_t left() const { return done_ ? 0 : std::max<std::int64_t>(end_ - next_, 0); }
   std::int64_t snapshots() const { return snapshots_; }  ///< written into the store
   std::uint64_t dropped() const { return dropped_; }     ///< what of them the present schema does not have (Store::dropped)
   /// What became of the partition's records up to the committed position; as far as read.
@@ -55,14 +57,16 @@ class Restore {
   Result<Snapshot> decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store);
   Status learn(const streaming::Record& record, state::Store& store) const;
   Status learn_all(streaming::TopicReader& reader, state::Store& store) const;
-  Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
+  Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) const;
   Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
+  Status reach_others(const state::Store& store);
 
   const Config* config_;
   streaming::TopicPartition partition_;
   std::int64_t input_next_ = 0;                  ///< committed
   std::int64_t stored_next_ = 0;                 ///< input position that the store's snapshots stand for, until done
   std::int64_t begin_ = 0, next_ = 0, end_ = 0;  ///< of the changelog
+  std::int64_t committed_ = 0;                   ///< where it ends for this partition; end_ may lie behind
   std::int64_t snapshots_ = 0;
   std::uint64_t dropped_ = 0;
   state::RecordCounts counts_;
@@ -77,7 +81,7 @@ std::string_view to_string(Restore::Wiped wiped);
 /// cannot be reached makes room for the next. One thread.
 class RestoreQueue {
  public:
-  RestoreQueue(const Config& config, state::Store& store) : config_(config), store_(store) {}
+  RestoreQueue(const Config& config, state::Store& store, Forget forget) : config_(config), store_(store), forget_(std::move(forget)) {}
 
   void add(const streaming::TopicPartition& partition);
   void remove(const streaming::TopicPartition& partition);
@@ -108,6 +112,7 @@ class RestoreQueue {
 
   const Config& config_;
   state::Store& store_;
+  const Forget forget_;
   std::deque<streaming::TopicPartition> queue_;
   PartitionCounts inputs_;                     ///< topics met
   Millis committed_wait_ = kCommittedWaitMin;  ///< doubles while it is not enough

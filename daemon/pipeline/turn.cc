@@ -24,6 +24,7 @@ Turn::Turn(LoopContext& context, std::size_t quarantined)
       poison_search_(context.config.batch.max_events),
       alert_response_(context.config.alert_response) {
   recovery_.damaged_stores = quarantined;
+  context_.forget = [this](const std::vector<std::string>& patient_ids) { return forget(patient_ids); };
 }
 
 Result<bool> Turn::run() {
@@ -321,10 +322,19 @@ Status Turn::hand_to_learner() {
   return {};
 }
 
-Status Turn::save_checkpoint() {
-  LACUNA_RETURN_IF_ERROR(checkpoints_.save(*context_.learner));
+Status Turn::save_checkpoint(bool alone) {
+  LACUNA_RETURN_IF_ERROR(checkpoints_.save(*context_.learner, alone));
   context_.point("checkpointed", {});
   return {};
+}
+
+Status Turn::forget(const std::vector<std::string>& patient_ids) {
+  if (patient_ids.empty()) return {};
+  for (const std::string& id : patient_ids) {
+    learning_queue_.forget(id);
+    context_.learner->forget(model::patient_hash(id));
+  }
+  return save_checkpoint(true);
 }
 
 /// Forgets what is not durable: the log gives it again.

@@ -48,7 +48,8 @@ class Turn {
   Status run_operator_commands();
   Status persist(const std::vector<Alert>& alerts);
   Status hand_to_learner();
-  Status save_checkpoint();
+  Status save_checkpoint(bool alone = false);
+  Status forget(const std::vector<std::string>& patient_ids);
   Status discard();
   void announce(const Alert& alert);
   void publish_progress(double batch_seconds);

@@ -52,13 +52,14 @@ Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::from_store() {
   return learner;
 }
 
-Status LearnerCheckpoints::save(model::Learner& learner) {
+Status LearnerCheckpoints::save(model::Learner& learner, bool alone) {
   const std::string bytes = learner.checkpoint();
   const std::string name = fmt::format("{}{:09}", kLearnerCheckpointPrefix, ++number_);
   LACUNA_RETURN_IF_ERROR(store_.put_checkpoint(name, bytes));
   const auto all = learner_checkpoint_names(source());
   if (!all.ok()) return all.status();
-  for (std::size_t i = 0; i + config_.checkpoints_kept < all->size(); ++i) {
+  const std::size_t kept = alone ? 1 : config_.checkpoints_kept;
+  for (std::size_t i = 0; i + kept < all->size(); ++i) {
     LACUNA_RETURN_IF_ERROR(store_.drop_checkpoint((*all)[i]));
   }
   spdlog::debug("checkpoint {} ({} bytes)", name, bytes.size());

@@ -29,8 +29,8 @@ class LearnerCheckpoints {
   /// newest with all its state, which goes into the store if nothing is there yet, or another's, whose detectors and scores
   /// stay its own; else anew. The store must outlive the learner.
   Result<std::unique_ptr<model::Learner>> start(streaming::TopicReader& reader);
-  /// Writes one more, and drops the oldest beyond checkpoint.keep.
-  Status save(model::Learner& learner);
+  /// Writes one more, and drops the oldest beyond checkpoint.keep; `alone`: all others.
+  Status save(model::Learner& learner, bool alone = false);
 
   /// Records for topics.model, to be written in one transaction.
   std::vector<streaming::OutputRecord> publish(model::Learner& learner, std::map<std::string, std::string> meta);

@@ -298,6 +298,8 @@ void Monitor::observe(RecordFate fate) {
   impl.fates.fill(0);
 }
 
+void Monitor::forget(std::string_view patient_id) { impl_->patients.forget(patient_id); }
+
 bool Monitor::code_due(std::string_view patient_id, Time time) {
   Impl& impl = *impl_;
   if (impl.registry.latent() == nullptr) return false;

@@ -60,6 +60,9 @@ class Monitor {
   /// partitions are read, one can be far ahead of another: so arrivals themselves do not move it. Never goes back.
   void advance(Time watermark);
 
+  /// One patient, as if discharged; what the detectors have counted stays.
+  void forget(std::string_view patient_id);
+
   /// Latent codes: one for each stay, once it has lasted six hours. True when this patient's is due; says so once.
   bool code_due(std::string_view patient_id, Time time);
   /// While true, patients whose code is due become the reference (kReference of them) instead of being held against one.

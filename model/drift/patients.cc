@@ -48,6 +48,8 @@ Patient* Patients::find(std::string_view id, Time time) {
   return &p;
 }
 
+void Patients::forget(std::string_view id) { by_hash_.erase(hash64(id)); }
+
 void Patients::sweep(Time watermark) {
   std::erase_if(by_hash_, [watermark](const auto& entry) { return watermark - entry.second.newest > kAbsenceMax; });
 }

@@ -68,6 +68,7 @@ class Patients {
   Patient* find(std::string_view id, Time time);
   /// Forgets those who have been silent since long before `watermark`.
   void sweep(Time watermark);
+  void forget(std::string_view id);
   std::size_t size() const { return by_hash_.size(); }
 
   void save(ByteWriter& out) const;

@@ -27,6 +27,7 @@ struct ExpectedPatient {
   std::int64_t source = -1;                         ///< offset of the newest applied record
   std::map<std::string, ExpectedFeature> features;  ///< "vitals.hr"
   std::set<std::string> ids;
+  bool forgotten = false;  ///< once, and nothing is known but of what came after
 };
 
 struct Expected {
@@ -65,12 +66,26 @@ Message read(const Schema& schema, const Record& record) {
   return out;
 }
 
+/// The patient; empty: nobody.
+std::string forgets(const Record& record) {
+  if (!record.value) return record.key;
+  const json text = json::parse(*record.value, nullptr, false);
+  return text.is_object() && text.contains("patient") ? text.value("patient_id", "") : "";
+}
+
 Expected fold(const Schema& schema, const std::vector<Record>& input) {
   Expected out;
   for (const Record& record : input) {
     const TopicPartition at{record.position.topic, record.position.partition};
     state::RecordCounts& counts = out.counts[at];
     counts.consumed += 1;
+    if (const std::string gone = forgets(record); !gone.empty()) {
+      counts.applied += 1;
+      out.patients[gone] = {};
+      out.patients[gone].partition = at;
+      out.patients[gone].forgotten = true;
+      continue;
+    }
     const Message message = read(schema, record);
     if (message.refused) {
       counts.refused += 1;
@@ -154,7 +169,10 @@ class Check {
 
   void check_imputations() {
     std::map<std::string, std::vector<std::int64_t>> sources;
+    std::map<std::string, bool> gone;  // the newest record of the patient has no value
     for (const Record& record : outcome_.imputations) {
+      gone[record.key] = !record.value;
+      if (!record.value) continue;
       const json text = json::parse(*record.value);
       const auto patient = expected_.patients.find(text.at("patient_id"));
       if (patient == expected_.patients.end()) {
@@ -167,11 +185,13 @@ class Check {
       sources[patient->first].push_back(source.at("offset"));
     }
     for (const auto& [id, patient] : expected_.patients) {
-      if (patient.events == 0) continue;
+      if (patient.forgotten && patient.events == 0 && !gone[id])
+        problems_.push_back("an imputation is left of " + id + ", who is forgotten");
       const auto& offsets = sources[id];
       for (std::size_t i = 1; i < offsets.size(); ++i) {
         if (offsets[i] <= offsets[i - 1]) problems_.push_back("imputations of " + id + " twice, or out of order: " + json(offsets).dump());
       }
+      if (patient.events == 0) continue;
       equal(offsets.empty() ? -1 : offsets.back(), patient.source, "source of the newest imputation of " + id);
     }
   }
@@ -202,10 +222,17 @@ class Check {
     std::map<std::pair<std::int32_t, std::string>, const Record*> newest;
     for (const Record& record : outcome_.changelog) newest[{record.position.partition, record.key}] = &record;
     for (const auto& [id, patient] : expected_.patients) {
-      if (patient.events == 0) continue;
+      if (patient.events == 0) {
+        for (const auto& [key, record] : newest) {
+          if (patient.forgotten && key.second.starts_with(id + "/") && record->value) {
+            problems_.push_back("changelog, " + key.second + ": left of who is forgotten");
+          }
+        }
+        continue;
+      }
       const auto found = newest.find({patient.partition.partition, id + "/tabular"});
-      const auto snapshot =
-          found == newest.end() ? Result<Snapshot>(Code::not_found, "none") : state::decode_snapshot(schema_, *found->second->value);
+      const bool there = found != newest.end() && found->second->value;
+      const auto snapshot = there ? state::decode_snapshot(schema_, *found->second->value) : Result<Snapshot>(Code::not_found, "none");
       if (!snapshot.ok()) problems_.push_back("changelog, " + id + ": " + snapshot.status().to_string());
       else check_patient(id, patient, *snapshot, "changelog");
     }
@@ -232,8 +259,12 @@ class Check {
       equal(held->second.position.input_next, outcome_.ends.at(p), "store, position of " + name_of(p));
       check_counts(held->second.position.counts, p, "store");
       for (const auto& [id, patient] : expected_.patients) {
-        if (patient.events == 0 || patient.partition != p) continue;
+        if (patient.partition != p) continue;
         const auto found = held->second.patients.find(id);
+        if (patient.forgotten && patient.events == 0 && found != held->second.patients.end()) {
+          problems_.push_back("store, " + id + ": there, although forgotten");
+        }
+        if (patient.events == 0) continue;
         if (found == held->second.patients.end()) problems_.push_back("store, " + id + ": not there");
         else check_patient(id, patient, found->second, "store");
       }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "tests/simulation/checker.h"
@@ -17,11 +18,22 @@ namespace {
 
 using streaming::Record;
 
-/// The newest changelog record whose key ends so; the newest of its key too.
+/// The newest changelog record whose key ends so; the newest of its key too, and no tombstone.
 std::vector<Record>::iterator newest(Outcome& outcome, const std::string& suffix) {
-  const auto found =
-      std::find_if(outcome.changelog.rbegin(), outcome.changelog.rend(), [&](const Record& r) { return r.key.ends_with(suffix); });
+  std::set<std::string> later;
+  const auto found = std::find_if(outcome.changelog.rbegin(), outcome.changelog.rend(),
+                                  [&](const Record& r) { return r.key.ends_with(suffix) && later.insert(r.key).second && r.value; });
   return found == outcome.changelog.rend() ? outcome.changelog.end() : std::prev(found.base());
+}
+
+/// A patient who is forgotten, and where; nobody: an empty key.
+Record forgotten(const Outcome& outcome) {
+  std::set<std::string> later;
+  for (auto r = outcome.input.rbegin(); r != outcome.input.rend(); ++r) {
+    if (r->value && r->value->find("poison") != std::string::npos) continue;
+    if (later.insert(r->key).second && (!r->value || r->value->find("forget") != std::string::npos)) return *r;
+  }
+  return {};
 }
 
 Snapshot* some_patient(Outcome& outcome) {
@@ -56,8 +68,9 @@ const std::vector<Fault> kFaults{
     {"PositionNotCommitted", [](Outcome& o) { return (o.committed.begin()->second.next_offset -= 1) >= 0; }},
     {"ImputationTwice",
      [](Outcome& o) {
-       if (o.imputations.empty()) return false;
-       o.imputations.insert(o.imputations.begin(), o.imputations.front());
+       const auto one = std::find_if(o.imputations.begin(), o.imputations.end(), [](const Record& r) { return r.value.has_value(); });
+       if (one == o.imputations.end()) return false;
+       o.imputations.insert(o.imputations.begin(), Record(*one));
        return true;
      }},
     {"NewestImputationLost",
@@ -69,7 +82,7 @@ const std::vector<Fault> kFaults{
     {"ImputationsOutOfOrder",
      [](Outcome& o) {
        for (std::size_t i = 1; i < o.imputations.size(); ++i) {
-         if (o.imputations[i].key != o.imputations[i - 1].key) continue;
+         if (o.imputations[i].key != o.imputations[i - 1].key || !o.imputations[i].value || !o.imputations[i - 1].value) continue;
          std::swap(o.imputations[i], o.imputations[i - 1]);
          return true;
        }
@@ -137,6 +150,27 @@ const std::vector<Fault> kFaults{
        const Snapshot* snapshot = some_patient(o);
        if (!snapshot) return false;
        return o.held[{snapshot->source.topic, snapshot->source.partition}].patients.erase(std::string(snapshot->patient_id)) > 0;
+     }},
+    {"ForgottenInStore",
+     [](Outcome& o) {
+       const Record gone = forgotten(o);
+       const Snapshot* snapshot = some_patient(o);
+       if (gone.key.empty() || !snapshot) return false;
+       return o.held[{gone.position.topic, gone.position.partition}].patients.emplace(gone.key, *snapshot).second;
+     }},
+    {"ForgottenInChangelog",
+     [](Outcome& o) {
+       const Record gone = forgotten(o);
+       const auto tombstone = std::find_if(o.changelog.rbegin(), o.changelog.rend(),
+                                           [&](const Record& r) { return !gone.key.empty() && r.key.starts_with(gone.key + "/"); });
+       if (tombstone == o.changelog.rend()) return false;
+       tombstone->value = "left";
+       return true;
+     }},
+    {"ForgottenImputed",
+     [](Outcome& o) {
+       const Record gone = forgotten(o);
+       return std::erase_if(o.imputations, [&](const Record& r) { return !gone.key.empty() && r.key == gone.key && !r.value; }) > 0;
      }},
     {"StoreBehind",
      [](Outcome& o) {

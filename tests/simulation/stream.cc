@@ -100,7 +100,7 @@ void Stream::send_late(Patient& patient) {
 void Stream::send_refused(Patient& patient) {
   const std::string good = event("e" + std::to_string(++number_), patient, later(patient), false);
   switch (below(8)) {
-    case 0: append(patient, std::nullopt); break;
+    case 0: append({"", patient.partition, {}, {}}, std::nullopt); break;  // a tombstone of nobody
     case 1: append(patient, good.substr(0, good.size() - 1 - below(20))); break;
     case 2: append(patient, R"({"not":"an event"})"); break;
     case 3: append(patient, R"({"imputed":true,)" + good.substr(1)); break;
@@ -111,6 +111,15 @@ void Stream::send_refused(Patient& patient) {
       append(patient, event(id, patient, later(patient), false));
     }
   }
+}
+
+/// As a tombstone, or as an event. Who has the id afterwards begins anew.
+void Stream::send_forgetting(Patient& patient) {
+  const std::string id = "e" + std::to_string(++number_);
+  const std::string text = R"({"schema_version":1,"event_id":")" + id + R"(","patient_id":")" + patient.id + R"(","time":")" +
+                           format_rfc3339(patient.newest) + R"(","patient":{"forget":true}})";
+  append(patient, below(2) == 0 ? std::nullopt : std::optional(text));
+  patient.accepted.clear();
 }
 
 void Stream::send(int records) {
@@ -124,16 +133,20 @@ void Stream::send(int records) {
       append(patient, patient.accepted[below(patient.accepted.size())].text);
     } else if (kind < 17 && known) {
       send_late(patient);
+    } else if (kind < 19) {
+      send_forgetting(patient);
     } else if (patient.accepted.size() < kEventsMax) {
       const auto back = std::chrono::seconds(below(kBackMax.count())) + Millis(1 + number_ % 999);
-      send_event(patient, known && kind < 27 ? patient.newest - back : later(patient));
+      send_event(patient, known && kind < 29 ? patient.newest - back : later(patient));
     }
   }
 }
 
 void Stream::close() {
   for (Patient& patient : patients_) {
-    if (!patient.accepted.empty()) send_event(patient, later(patient));
+    if (patient.accepted.empty()) continue;
+    if (below(6) == 0) send_forgetting(patient);
+    else send_event(patient, later(patient));
   }
 }
 

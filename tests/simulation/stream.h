@@ -18,7 +18,7 @@
 //   - an event is late by far or not at all, and one that is late is sent only when something newer by more than the limit has
 //     been committed: in one batch with its elders it would be applied before them;
 //   - a patient has fewer events than the daemon remembers ids of;
-//   - a patient's last event is its newest, so that the source of the final state is known.
+//   - a patient's last event is its newest, so that the source of the final state is known; or there is none, after one who was forgotten.
 
 namespace lacuna::simulation {
 
@@ -36,7 +36,7 @@ class Stream {
   Stream(std::mt19937_64& random, streaming::LogFactory& log, std::vector<std::string> topics, std::int32_t partitions, std::string group);
 
   void send(int records);
-  /// Each patient's last event.
+  /// Each patient's last event, or that they are forgotten.
   void close();
 
  private:
@@ -57,6 +57,7 @@ class Stream {
   void send_event(Patient& patient, Time time);
   void send_late(Patient& patient);
   void send_refused(Patient& patient);
+  void send_forgetting(Patient& patient);
   std::string event(const std::string& id, const Patient& patient, Time time, bool partial);
   Time later(const Patient& patient);
 

@@ -118,7 +118,7 @@ Outgoing Traffic::bad(std::uint32_t patient) {
   Refusal reason = Refusal::malformed;
   switch (random_() % 6) {
     case 0: value = streaming::encode_event(schema_, e).substr(0, 20); break;
-    case 1: break;  // a tombstone
+    case 1: break;  // a tombstone, of nobody
     case 2:
       value = replaced(streaming::encode_event(schema_, e), "\"vitals\"", "\"unheard_of\""), reason = Refusal::unknown_modality;
       break;
@@ -129,7 +129,13 @@ Outgoing Traffic::bad(std::uint32_t patient) {
       value = streaming::encode_event(schema_, e);
       reason = Refusal::out_of_range;
   }
-  return finish(patient, 0, std::move(value), Fate::refused, reason);
+  const bool nobody = !value;
+  Outgoing out = finish(patient, 0, std::move(value), Fate::refused, reason);
+  if (nobody) {
+    out.record.key.clear();
+    out.sent.hash = content_hash("", out.record.value);
+  }
+  return out;
 }
 
 Outgoing Traffic::finish(std::uint32_t patient, std::uint32_t sequence, std::optional<std::string> value, Fate fate,

@@ -156,7 +156,8 @@ void Verifier::imputation(const streaming::Record& record) {
 void Verifier::changelog(const streaming::Record& record) {
   if (const auto patient = state::person_of(record.key)) {
     state::PersonUpdate read;
-    const bool decodes = state::add_record(record.key, record.value, {}, read).ok();
+    state::PersonState known;
+    const bool decodes = state::add_record(record.key, record.value, known, read).ok();
     if (!decodes || !patients_.contains(std::string(*patient))) blame("what is kept of a patient cannot be read, or is nobody's");
     return;
   }

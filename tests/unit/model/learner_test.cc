@@ -42,6 +42,33 @@ std::unique_ptr<Learner> make(const Schema& schema, ReplaySource source, std::st
   return std::move(learner).value();
 }
 
+// While it learns: nobody's thread waits for ever, and what was queued of the patient is never taken.
+TEST(Learner, ForgetsWhatIsQueued) {
+  SyntheticWard ward(35);
+  auto learner = make(ward.schema(), replay);
+  std::atomic<bool> done = false;
+  std::thread feeder([&] {
+    for (int i = 0; i < 40; ++i) {
+      auto examples = ward.take(8);
+      for (std::size_t k = 0; k < examples.size(); ++k) {
+        examples[k].before.patient_id = k % 2 == 0 ? "gone" : "stays";
+        examples[k].arrived = {{testing::kHr, k % 2 == 0 ? 17.18281828 : 60.0}};
+      }
+      learner->submit(std::move(examples));
+    }
+    done = true;
+  });
+  while (!done) learner->forget(patient_hash("gone"));
+  feeder.join();
+  learner->forget(patient_hash("gone"));
+  learner->drain();
+  EXPECT_LE(learner->stats().examples, 320);
+  EXPECT_GE(learner->stats().examples, 160) << "the others are all taken";
+  constexpr double kSecret = 17.18281828;
+  const std::string_view secret(reinterpret_cast<const char*>(&kSecret), sizeof(kSecret));
+  EXPECT_EQ(learner->checkpoint().find(secret), std::string::npos);
+}
+
 TEST(Learner, HowTheStreamIsCutDoesNotMatter) {
   SyntheticWard ward(31);
   const auto examples = ward.take(16 * 12 + 5);

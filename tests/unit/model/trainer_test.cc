@@ -114,6 +114,48 @@ TEST(Trainer, NextStepsAfterRestoringEqualTheUninterruptedOnes) {
   EXPECT_EQ(through->publish()->id(), restored->publish()->id());
 }
 
+// Of a forgotten patient nothing is kept for coming batches, nor in the next checkpoint, also where the examples came with one; others'
+// examples stay, and learning goes on, even if nobody is left.
+TEST(Trainer, ForgetsAPatientsExamples) {
+  SyntheticWard ward(9);
+  auto examples = ward.take(20);
+  constexpr double kSecret = 17.18281828, kOthers = 27.18281828;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    examples[i].before.patient_id = i % 3 == 0 ? "gone" : "stays";
+    examples[i].arrived = {{testing::kHr, i % 3 == 0 ? kSecret : kOthers}};
+  }
+  const auto holds = [](const std::string& bytes, double value) {
+    return bytes.find(std::string_view(reinterpret_cast<const char*>(&value), sizeof(value))) != std::string::npos;
+  };
+  auto trainer = make(ward.schema());
+  feed(*trainer, examples);
+  const std::string before = trainer->checkpoint();
+  EXPECT_TRUE(holds(before, kSecret) && holds(before, kOthers));
+  auto restored = make(ward.schema(), small(), quick(), before);
+  for (Trainer* one : {trainer.get(), restored.get()}) {
+    one->forget(patient_hash("nobody"));
+    EXPECT_EQ(one->checkpoint(), before);
+    one->forget(patient_hash("gone"));
+    EXPECT_FALSE(holds(one->checkpoint(), kSecret));
+    EXPECT_TRUE(holds(one->checkpoint(), kOthers));
+  }
+  EXPECT_EQ(trainer->checkpoint(), restored->checkpoint());
+  trainer->forget(patient_hash("stays"));
+  EXPECT_FALSE(holds(trainer->checkpoint(), kOthers));
+  for (int i = 0; i < 12; ++i) {
+    Example more = examples[1];
+    more.before.patient_id = "gone";
+    if (!trainer->take(std::move(more))) continue;
+    trainer->forget(patient_hash("gone"));
+    trainer->step(replay(trainer->replay_wanted()));
+  }
+  EXPECT_EQ(trainer->stats().steps, 1);
+  EXPECT_EQ(trainer->stats().skipped_steps, 1) << "there was nothing fresh to learn from";
+  feed(*trainer, ward.take(32));
+  EXPECT_EQ(trainer->stats().steps, 2);
+  EXPECT_EQ(trainer->stats().skipped_steps, 1);
+}
+
 TEST(Trainer, RefusesDamagedAndForeignCheckpoints) {
   SyntheticWard ward(7);
   auto trainer = make(ward.schema());

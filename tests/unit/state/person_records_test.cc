@@ -33,8 +33,9 @@ std::vector<DeliveryRow> random_rows(Random& random) {
 
 PersonJournal random_journal(Random& random) {
   PersonJournal out;
-  out.state.sequence = random.below(1000);
-  out.state.folded = random.below(out.state.sequence + 1);
+  out.state.begun = random.below(1000);
+  out.state.folded = out.state.begun + random.below(1000);
+  out.state.sequence = out.state.folded + random.below(16);
   out.state.ids = random.below(100'000);
   out.state.chunks = random.below(5000);
   out.state.oldest_hour = static_cast<std::uint32_t>(random.below(1U << 24));
@@ -91,8 +92,8 @@ TEST(PersonRecords, RoundTripAndDamage) {
     SCOPED_TRACE(seed);
     Random random(seed);
     check<PersonJournal>(random_journal(random), encode_journal, decode_journal);
-    check<DeliveryChunk>({random.below(1000), random_rows(random)}, encode_chunk, decode_chunk);
-    check<StoredHistory>({random.below(1000), random_history(random)}, encode_history, decode_history);
+    check<DeliveryChunk>({random.below(1000), random.below(1000), random_rows(random)}, encode_chunk, decode_chunk);
+    check<StoredHistory>({random.below(1000), random.below(1000), random_history(random)}, encode_history, decode_history);
     const Delivery delivery = random_delivery(random);
     check<Delivery>(
         delivery, encode_delivery, [](std::string_view bytes) { return decode_delivery(bytes, 1U << 23); }, false);
@@ -114,14 +115,17 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
     update.patient_id = "a/journal-3/b";
     update.journals = {random_journal(random)};
     update.journals[0].state.sequence += 1;
-    update.chunks = {{7, {update.journals[0].state.sequence, random_rows(random)}}};
-    update.histories = {{0x3fa, {update.journals[0].state.folded + 1, random_history(random)}}};
+    const std::uint64_t begun = update.journals[0].state.begun;
+    update.chunks = {{7, {begun, update.journals[0].state.sequence, random_rows(random)}}};
+    update.histories = {{0x3fa, {begun, update.journals[0].state.folded + 1, random_history(random)}}};
     update.expiry = Expiry{0, 0, {1, 2}};
     PersonUpdate read;
     read.patient_id = update.patient_id;
+    PersonState known;
     for (const PersonRecord& record : to_records(update)) {
       ASSERT_EQ(person_of(record.key), update.patient_id) << record.key;
-      ASSERT_TRUE(add_record(record.key, record.value, {}, read).ok());
+      const auto another = add_record(record.key, record.value, known, read);
+      ASSERT_TRUE(another.ok() && !*another);
     }
     EXPECT_EQ(read.journals, update.journals);
     EXPECT_EQ(read.chunks, update.chunks);
@@ -130,7 +134,12 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
     EXPECT_EQ(read.rows.size(), update.chunks[0].second.rows.size() + update.journals[0].rows.size());
     // A store that is past them takes none of it.
     PersonUpdate nothing;
-    const PersonState past{2000, 2000, 0, 0, 0, 0};
+    PersonState past{begun, 3000, 3000, 0, 0, 0, 0};
+    for (const PersonRecord& record : to_records(update)) {
+      ASSERT_TRUE(!record.value || add_record(record.key, record.value, past, nothing).ok());
+    }
+    // Nor does one that knows of a person who began later.
+    past = {begun + 1, begun + 1, begun + 1, 0, 0, 0, 0};
     for (const PersonRecord& record : to_records(update)) {
       ASSERT_TRUE(!record.value || add_record(record.key, record.value, past, nothing).ok());
     }
@@ -138,6 +147,46 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
   }
   for (const char* other : {"p/tabular", "lacuna.events#partition", "p/ids-", "p/ids-x", "ids-1", "p/history-1/tabular", "p/journal-1x"}) {
     EXPECT_FALSE(person_of(other)) << other;
+  }
+}
+
+// A person who begins after a forgetting whose tombstone is gone, whichever kind of record is the first to tell: nothing of the one before
+// stays, and all of the new one is taken.
+TEST(PersonRecords, TellOfAnotherPersonByThemselves) {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random(seed);
+    const auto person = [&random](std::uint64_t begun) {
+      PersonUpdate out;
+      out.patient_id = "a";
+      out.journals = {random_journal(random)};
+      PersonState& state = out.journals[0].state;
+      state.begun = state.folded = begun;
+      state.sequence = begun + 2;
+      if (random.chance(0.5)) out.chunks = {{0, {begun, begun + 1, random_rows(random)}}};
+      if (random.chance(0.5)) out.histories = {{9, {begun, begun + 1, random_history(random)}}};
+      return out;
+    };
+    const PersonUpdate before = person(100), after = person(200);
+    PersonUpdate read;
+    read.patient_id = "a";
+    read.expiry = Expiry{0, 0, {0}};  // of the chunk before
+    PersonState known;
+    std::size_t changes = 0;
+    for (const PersonUpdate& update : {before, after}) {
+      for (const PersonRecord& record : to_records(update)) {
+        const auto another = add_record(record.key, record.value, known, read);
+        ASSERT_TRUE(another.ok());
+        changes += *another ? 1 : 0;
+      }
+    }
+    EXPECT_EQ(changes, 1U);
+    EXPECT_EQ(known.begun, 200U);
+    EXPECT_EQ(read.journals, after.journals);
+    EXPECT_EQ(read.chunks, after.chunks);
+    EXPECT_EQ(read.histories, after.histories);
+    EXPECT_EQ(read.rows.size(), after.journals[0].rows.size() + (after.chunks.empty() ? 0 : after.chunks[0].second.rows.size()));
+    EXPECT_TRUE(!read.expiry || read.expiry->chunks.empty());
   }
 }
 

@@ -61,8 +61,8 @@ PersonUpdate next_update(const std::string& patient, Plain& plain, Random& rando
     FeatureHistory history;
     apply_change(history, {HistoryChange::Kind::insert, 1, at_minutes(static_cast<std::int64_t>(journal.state.sequence)), 2.5});
     plain.histories[5] = history;
-    update.histories.emplace_back(5, StoredHistory{journal.state.sequence, history});
-    update.chunks.emplace_back(journal.state.chunks++, DeliveryChunk{journal.state.sequence, journal.rows});
+    update.histories.emplace_back(5, StoredHistory{0, journal.state.sequence, history});
+    update.chunks.emplace_back(journal.state.chunks++, DeliveryChunk{0, journal.state.sequence, journal.rows});
     journal.rows.clear();
     journal.changes.clear();
   } else {
@@ -129,7 +129,8 @@ TEST(StorePersons, IdsExpireByTimeAndByNumber) {
   update.patient_id = "a";
   for (std::uint64_t id = 0; id < 100; ++id) update.rows.push_back({id << 8, {static_cast<std::uint32_t>(id / 10), {{5, 1, false, {}}}}});
   for (std::uint64_t c = 0; c < 10; ++c) {
-    update.chunks.emplace_back(c, DeliveryChunk{c + 1,
+    update.chunks.emplace_back(c, DeliveryChunk{0,
+                                                c + 1,
                                                 {update.rows.begin() + static_cast<std::ptrdiff_t>(c) * 10,
                                                  update.rows.begin() + static_cast<std::ptrdiff_t>(c) * 10 + 10}});
   }
@@ -230,6 +231,58 @@ TEST(StoreReplay, APatientsExamplesAreFoundWhereverTheyWent) {
     }
   }
   EXPECT_GT(found, 50);
+}
+
+// Of a forgotten patient nothing is found, whatever was kept; a new person with the id who comes in the same change is all there is of
+// them; others lose nothing; and so it is after a restart.
+TEST(StorePersons, AForgottenPatientLeavesNothing) {
+  const Schema schema = testing::test_schema();
+  for (const bool comes_again : {false, true}) {
+    const lacuna::testing::ScratchFolder scratch;
+    auto store = open(schema, options(scratch.path()));
+    Random random(8);
+    std::map<std::string, Plain> plain;
+    for (int batch = 0; batch < 20; ++batch) {
+      StateChange change;
+      for (const char* patient : {"a", "b", "ab"}) {
+        change.snapshots.push_back(testing::random_snapshot(schema, random, 3));
+        change.snapshots.back().patient_id = patient;
+        change.persons.push_back(next_update(patient, plain[patient], random));
+        change.examples.push_back({change.snapshots.back(), at_minutes(batch), {{0, 70.0}}});
+      }
+      ASSERT_TRUE(store->apply(change).ok());
+    }
+    ASSERT_EQ(store->patient_count_estimate(), 3U);
+    ASSERT_EQ(store->replay_size(), 60U);
+    const auto keys = *store->person_keys("a");
+    EXPECT_EQ(keys.size(), kJournalSlots + plain["a"].histories.size() + plain["a"].state.chunks);
+    for (const std::string& key : keys) EXPECT_EQ(person_of(key), "a") << key;
+
+    StateChange forgetting;
+    forgetting.forgotten = {"a", "nobody"};
+    plain.erase("a");
+    if (comes_again) {
+      forgetting.snapshots = {new_snapshot(schema, "a")};
+      forgetting.persons = {next_update("a", plain["a"], random)};
+      forgetting.examples = {{forgetting.snapshots[0], at_minutes(99), {{0, 71.0}}}};
+    }
+    ASSERT_TRUE(store->apply(forgetting).ok());
+    for (const bool restarted : {false, true}) {
+      if (restarted) {
+        store.reset();
+        store = open(schema, options(scratch.path()));
+      }
+      EXPECT_EQ(store->patient_count_estimate(), comes_again ? 3U : 2U);
+      if (comes_again) EXPECT_EQ(*store->snapshot("a"), forgetting.snapshots[0]);
+      else EXPECT_EQ(store->snapshot("a").code(), Code::not_found);
+      check(*store, "a", plain["a"]);
+      check(*store, "b", plain["b"]);
+      check(*store, "ab", plain["ab"]);
+      EXPECT_EQ(store->person_keys("a")->size(), comes_again ? 1U : 0U);
+      EXPECT_EQ(store->replay_size(), comes_again ? 41U : 40U);
+      for (const Example& e : stored(*store)) EXPECT_TRUE(e.before.patient_id != "a" || e.time == at_minutes(99));
+    }
+  }
 }
 
 TEST(StoreReplay, ExamplesArePutRight) {

@@ -62,6 +62,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.counts.corrected = below(1000);
   p.counts.withdrawn = below(1000);
   p.counts.late_corrections = below(1000);
+  p.counts.forgotten = below(1000);
   p.counts.imputations = below(1000);
   p.counts.imputed_values = below(100'000);
   p.counts.alerts = below(10);

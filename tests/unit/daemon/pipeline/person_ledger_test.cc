@@ -106,10 +106,11 @@ class Loop {
     for (const auto& [key, value] : log_) order.emplace_back(value.first, key);
     std::sort(order.begin(), order.end());
     std::map<std::string, state::PersonUpdate> updates;
+    std::map<std::string, state::PersonState> known;
     for (const auto& [sequence, key] : order) {
       state::PersonUpdate& update = updates[std::string(*state::person_of(key))];
       update.patient_id = *state::person_of(key);
-      check(state::add_record(key, log_[key].second, {}, update));
+      check(state::add_record(key, log_[key].second, known[update.patient_id], update).status());
     }
     for (auto& [patient, update] : updates) change.persons.push_back(std::move(update));
     check(store_->apply(change));

@@ -1,0 +1,456 @@
+// A person is forgotten, through the whole loop.
+//
+// Goal: after an event or a tombstone that forgets a person nothing of ours names them or holds their values, but for tombstones: not the
+// store, nor what learning keeps, nor the changelog once it is compacted, nor a store that is rebuilt from it; who comes after with the id
+// is a new person; nobody else loses anything. Method: the same input with and without the first person, in batches of every size, with
+// the disk kept, lost and put back to what it was, with the changelog whole, compacted and without tombstones, read in one step and in
+// many, and with a crash at each point of the loop.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "daemon/pipeline/pipeline.h"
+#include "state/person_records.h"
+#include "state/store.h"
+#include "streaming/messages/encoders.h"
+#include "tests/robustness/pipeline_fixture.h"
+
+namespace lacuna::daemon {
+namespace {
+
+const std::string kGone = "gone-4711";
+const std::string kOther = "other-1";
+constexpr double kSecret = 171.8281828459;  ///< a value of the forgotten one alone
+constexpr Time kStart = Time(std::chrono::hours(24 * 365 * 56));
+
+/// The log as compaction leaves its changelog: of each key the newest record, or, without tombstones, the newest that has a value. `step`:
+/// records that one read gives at most.
+struct Compaction {
+  bool compacted = false;
+  bool tombstones = true;
+  std::size_t step = 1000;
+};
+
+class CompactedLog final : public streaming::LogFactory {
+ public:
+  CompactedLog(streaming::LogFactory& log, std::string topic, Compaction how) : log_(log), topic_(std::move(topic)), how_(how) {}
+  Status ensure_topics(const std::vector<streaming::TopicSpec>& topics) override { return log_.ensure_topics(topics); }
+  Result<std::unique_ptr<streaming::EventLog>> open(const std::string& group, const std::string& id) override {
+    return log_.open(group, id);
+  }
+  Result<std::unique_ptr<streaming::Appender>> appender() override { return log_.appender(); }
+  Result<std::unique_ptr<streaming::TopicReader>> reader() override {
+    auto reader = log_.reader();
+    if (!reader.ok()) return reader.status();
+    return std::unique_ptr<streaming::TopicReader>(std::make_unique<Reader>(std::move(*reader), *this));
+  }
+
+ private:
+  class Reader final : public streaming::TopicReader {
+   public:
+    Reader(std::unique_ptr<streaming::TopicReader> inner, const CompactedLog& log) : inner_(std::move(inner)), log_(log) {}
+    Result<std::int32_t> partition_count(const std::string& topic) override { return inner_->partition_count(topic); }
+    Result<std::pair<std::int64_t, std::int64_t>> bounds(const streaming::TopicPartition& p) override { return inner_->bounds(p); }
+    Result<std::vector<streaming::Record>> read(const streaming::TopicPartition& p, std::int64_t from, std::size_t max,
+                                                Millis wait) override {
+      if (p.topic != log_.topic_) return inner_->read(p, from, max, wait);
+      auto all = inner_->read(p, 0, 1'000'000, wait);
+      if (!all.ok()) return all.status();
+      std::map<std::string, std::int64_t> newest;
+      for (const auto& r : *all) newest[r.key] = r.position.offset;
+      std::erase_if(*all, [&](const streaming::Record& r) {
+        const bool superseded = newest[r.key] != r.position.offset;
+        return r.position.offset < from || (log_.how_.compacted && superseded) ||
+               (log_.how_.compacted && !log_.how_.tombstones && !r.value);
+      });
+      if (all->size() > log_.how_.step) all->resize(log_.how_.step);
+      return all;
+    }
+
+   private:
+    std::unique_ptr<streaming::TopicReader> inner_;
+    const CompactedLog& log_;
+  };
+  streaming::LogFactory& log_;
+  const std::string topic_;
+  const Compaction how_;
+};
+
+/// What is left of a patient in a store.
+struct Left {
+  std::optional<Snapshot> snapshot;
+  state::PersonState state;
+  std::vector<std::string> keys;
+  std::vector<std::optional<state::Delivery>> deliveries;
+  std::size_t examples = 0;
+  friend bool operator==(const Left&, const Left&) = default;
+};
+void PrintTo(const Left& left, std::ostream* out) {
+  *out << (left.snapshot ? std::to_string(left.snapshot->event_count) + " events" : "no snapshot") << ", sequence " << left.state.sequence
+       << " since " << left.state.begun << ", " << left.keys.size() << " records, " << left.examples << " examples";
+}
+
+class ForgetTest : public ::testing::Test {
+ protected:
+  void SetUp() override { begin("forget"); }
+  void TearDown() override {
+    log_.reset();
+    fs::remove_all(directory_);
+  }
+  void begin(const std::string& name) {
+    log_.reset();
+    if (!directory_.empty()) fs::remove_all(directory_);
+    directory_ = scratch(name);
+    config_ = small_config(directory_);
+    config_.checkpoint_every = std::chrono::hours(1);
+    reopen();
+    ASSERT_TRUE(log_->ensure_topics({{config_.topics.events.front(), kPartitions, {}}}).ok());
+  }
+  void reopen() {
+    log_.reset();
+    log_ = open_log(config_);
+  }
+
+  void append(const std::string& key, std::optional<std::string> value) {
+    auto appender = log_->appender();
+    ASSERT_TRUE(appender.ok());
+    ASSERT_TRUE((*appender)->append({config_.topics.events.front(), std::nullopt, key, std::move(value), {}}).ok());
+    ASSERT_TRUE((*appender)->flush().ok());
+  }
+  Event event(const std::string& patient, const std::string& id, int hour, double hr) const {
+    Event out;
+    out.event_id = id;
+    out.patient_id = patient;
+    out.time = kStart + std::chrono::hours(hour);
+    out.modality = config_.schema->find_modality("vitals");
+    out.values = {{0, hr}};
+    return out;
+  }
+  void send(const Event& e) { append(e.patient_id, streaming::encode_event(*config_.schema, e)); }
+  void forget(bool by_event) {
+    if (!by_event) return append(kGone, std::nullopt);
+    Event e;
+    e.event_id = "forget-it";
+    e.patient_id = kGone;
+    e.time = kStart;
+    e.person = PersonChange::forget;
+    send(e);
+  }
+  /// Both patients, hour by hour; enough batches of one event that journals are folded.
+  void live(int hours, int from = 0) {
+    for (int h = from; h < from + hours; ++h) {
+      send(event(kGone, "visit-" + std::to_string(h), h, h % 2 == 0 ? kSecret : 80.0 + h));
+      send(event(kOther, "visit-" + std::to_string(h), h, 70.0 + h));
+    }
+  }
+  /// Who has the id afterwards: earlier clinical times, ids that were used before.
+  void live_anew() {
+    send(event(kGone, "visit-1", -900, 61));
+    send(event(kGone, "visit-2", -890, 62));
+    send(event(kGone, "visit-2", -890, 62));
+  }
+
+  Result<Progress> run(Pipeline::Hooks hooks = {}, std::optional<Compaction> compaction = {}) {
+    CompactedLog compacted(*log_, config_.topics.state, compaction.value_or(Compaction{}));
+    auto pipeline = Pipeline::make(
+        config_, compaction ? static_cast<streaming::LogFactory&>(compacted) : *log_, [] { return kStart + std::chrono::hours(24 * 30); },
+        std::move(hooks));
+    if (!pipeline.ok()) return pipeline.status();
+    const Status ran = (*pipeline)->run(true);
+    if (!ran.ok()) return ran;
+    return (*pipeline)->progress();
+  }
+  void must_run() {
+    const auto ran = run();
+    ASSERT_TRUE(ran.ok()) << ran.status().to_string();
+  }
+  void lose_disk() { fs::remove_all(config_.store.path); }
+
+  std::unique_ptr<state::Store> store() const {
+    state::StoreOptions options = config_.store;
+    auto opened = state::Store::open(*config_.schema, options);
+    EXPECT_TRUE(opened.ok()) << opened.status().to_string();
+    return std::move(*opened);
+  }
+  Left left(const std::string& patient) const {
+    const auto s = store();
+    Left out;
+    if (auto snapshot = s->snapshot(patient); snapshot.ok()) out.snapshot = *snapshot;
+    out.state = s->persons(std::vector<std::string>{patient})->front();
+    out.keys = *s->person_keys(patient);
+    std::vector<state::DeliveryKey> ids;
+    for (int h = 0; h < 60; ++h) ids.push_back({state::patient_key(patient), state::event_key("visit-" + std::to_string(h))});
+    out.deliveries = *s->deliveries(ids);
+    std::vector<Example> seen;
+    const std::vector<Example> drawn = *s->draw(5000, 3);
+    for (const Example& e : drawn) {
+      if (e.before.patient_id == patient && std::find(seen.begin(), seen.end(), e) == seen.end()) seen.push_back(e);
+    }
+    out.examples = seen.size();
+    return out;
+  }
+  /// Nothing of the patient, but tombstones, is the newest of its key.
+  void expect_compacted_away(const std::string& topic, bool ends_in_kind) const {
+    std::map<std::string, const streaming::Record*> newest;
+    const auto all = read_all(*log_, topic);
+    for (const auto& r : all) newest[r.key] = &r;
+    std::size_t tombstones = 0;
+    for (const auto& [key, record] : newest) {
+      if (ends_in_kind ? !key.starts_with(kGone + "/") : key != kGone) continue;
+      EXPECT_FALSE(record->value) << topic << ", " << key;
+      tombstones += record->value ? 0 : 1;
+    }
+    EXPECT_GT(tombstones, 0U) << topic;
+  }
+  /// Files below `path` that hold the bytes.
+  static std::vector<std::string> files_with(const fs::path& path, const std::string& bytes) {
+    std::vector<std::string> out;
+    for (const auto& entry : fs::recursive_directory_iterator(path)) {
+      if (!entry.is_regular_file()) continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      const std::string content{std::istreambuf_iterator<char>(in), {}};
+      if (content.find(bytes) != std::string::npos) out.push_back(entry.path().string());
+    }
+    return out;
+  }
+  static std::string secret_bytes() {
+    std::string out(sizeof(double), '\0');
+    std::memcpy(out.data(), &kSecret, sizeof(double));
+    return out;
+  }
+  std::size_t checkpoints_with_secret() const {
+    const auto s = store();
+    std::size_t out = 0;
+    const std::vector<std::string> names = *s->checkpoint_names();
+    for (const std::string& name : names) out += s->checkpoint(name)->find(secret_bytes()) != std::string::npos ? 1 : 0;
+    return out;
+  }
+
+  fs::path directory_;
+  Config config_;
+  std::unique_ptr<streaming::LogFactory> log_;
+};
+
+TEST_F(ForgetTest, ByAnEventAndByATombstone) {
+  for (const bool by_event : {true, false}) {
+    SCOPED_TRACE(by_event ? "event" : "tombstone");
+    begin("forget");
+    config_.batch.max_events = 1;
+    live(25);
+    must_run();
+    ASSERT_GT(left(kGone).examples, 0U);
+    ASSERT_EQ(left(kGone).keys.size(), state::kJournalSlots + 2);
+    ASSERT_GT(checkpoints_with_secret(), 0U);
+    const Left other = left(kOther);
+    ASSERT_EQ(store()->patient_count_estimate(), 2U);
+
+    forget(by_event);
+    const auto ran = run();
+    ASSERT_TRUE(ran.ok()) << ran.status().to_string();
+    EXPECT_EQ(ran->counts.consumed, 1U);
+    EXPECT_EQ(ran->counts.applied, 1U);
+    EXPECT_EQ(ran->counts.forgotten, 1U);
+    EXPECT_EQ(ran->counts.dead_letters, 0U);
+    EXPECT_EQ(ran->patients, 1U);
+    const Left nothing{{}, {}, {}, std::vector<std::optional<state::Delivery>>(60), 0};
+    EXPECT_EQ(left(kGone), nothing);
+    EXPECT_EQ(left(kOther), other);
+    EXPECT_EQ(checkpoints_with_secret(), 0U) << "the learner keeps recent examples with its checkpoint";
+    expect_compacted_away(config_.topics.state, true);
+    expect_compacted_away(config_.topics.imputations, false);
+
+    lose_disk();
+    must_run();
+    EXPECT_EQ(left(kGone), nothing);
+    EXPECT_EQ(left(kOther).snapshot, other.snapshot);
+    for (const std::string& bytes : {kGone, secret_bytes()}) {
+      EXPECT_EQ(files_with(config_.store.path, bytes), std::vector<std::string>()) << "a new store never held it";
+    }
+  }
+}
+
+TEST_F(ForgetTest, WhoIsNotKnownIsForgottenAllTheSameAndNobodyByAnEmptyKey) {
+  forget(true);
+  forget(false);
+  append("", std::nullopt);
+  append(std::string(config_.limits.id_bytes_max + 1, 'x'), std::nullopt);
+  const auto ran = run();
+  ASSERT_TRUE(ran.ok()) << ran.status().to_string();
+  EXPECT_EQ(ran->counts.consumed, 4U);
+  EXPECT_EQ(ran->counts.applied, 2U);
+  EXPECT_EQ(ran->counts.refused_by[static_cast<std::size_t>(streaming::Refusal::malformed)], 2U);
+  EXPECT_EQ(ran->patients, 0U);
+}
+
+TEST_F(ForgetTest, MergesStayRefused) {
+  Event e = event(kGone, "merge", 0, 0);
+  e.modality = kNoModality;
+  e.values.clear();
+  e.person = PersonChange::merge;
+  e.merged_into = kOther;
+  send(event(kGone, "visit-1", 0, 80));
+  send(e);
+  const auto ran = run();
+  ASSERT_TRUE(ran.ok());
+  EXPECT_EQ(ran->counts.refused_by[static_cast<std::size_t>(streaming::Refusal::unsupported)], 1U);
+  EXPECT_TRUE(left(kGone).snapshot);
+}
+
+// What lies before it in the log goes, what lies after it is a new person's, whatever the clinical times, and wherever batches end.
+TEST_F(ForgetTest, IsInTheOrderOfTheLogWhereverBatchesEnd) {
+  std::optional<Left> expected;
+  for (const std::size_t batch : {1U, 2U, 5U, 7U, 100U}) {
+    SCOPED_TRACE(batch);
+    begin("forget");
+    config_.batch.max_events = batch;
+    live(5);
+    forget(true);
+    live_anew();
+    live(2, 5);
+    const auto ran = run();
+    ASSERT_TRUE(ran.ok()) << ran.status().to_string();
+    EXPECT_EQ(ran->counts.consumed, 18U);
+    EXPECT_EQ(ran->counts.applied, 17U);
+    EXPECT_EQ(ran->counts.duplicate, 1U) << "ids are known within one person";
+    EXPECT_EQ(ran->patients, 2U);
+    Left now = left(kGone);
+    ASSERT_TRUE(now.snapshot);
+    EXPECT_EQ(now.snapshot->event_count, 4U);
+    EXPECT_EQ(now.snapshot->features[0].count, 4U);
+    EXPECT_EQ(now.snapshot->first_time, kStart - std::chrono::hours(900));
+    EXPECT_EQ(left(kOther).snapshot->event_count, 7U);
+    // How many batches there were, and so how many records and examples, is another matter.
+    const Left what{now.snapshot, {}, {}, now.deliveries, 0};
+    if (!expected) expected = what;
+    EXPECT_EQ(what, *expected);
+    lose_disk();
+    must_run();
+    Left rebuilt = left(kGone);
+    rebuilt.examples = now.examples;  // made anew from the snapshot
+    EXPECT_EQ(rebuilt, now);
+  }
+}
+
+struct Rebuilt {
+  Compaction log;
+  bool disk_kept = false;  ///< as it was before the forgetting; else nothing
+  bool comes_again = false;
+};
+
+// Whatever is left of the changelog, and however it is read, who was forgotten is gone, and the new person is there as written.
+TEST_F(ForgetTest, StoresAreRebuiltWithoutThem) {
+  for (const bool comes_again : {false, true}) {
+    begin("forget");
+    config_.batch.max_events = 1;
+    live(25);
+    must_run();
+    const fs::path before = directory_ / "before", after = directory_ / "after";
+    fs::copy(config_.store.path, before, fs::copy_options::recursive);
+    forget(true);
+    if (comes_again) live_anew();
+    must_run();
+    fs::copy(config_.store.path, after, fs::copy_options::recursive);
+    const Left gone = left(kGone), other = left(kOther);
+    EXPECT_EQ(gone.snapshot.has_value(), comes_again);
+    for (const bool disk_kept : {false, true}) {
+      for (const Compaction how :
+           {Compaction{}, {true, true, 1000}, {true, false, 1000}, {false, true, 1}, {true, true, 1}, {true, false, 1}}) {
+        // Of a disk that nobody told of it in time, store.rebuild_after takes care.
+        if (disk_kept && !comes_again && !how.tombstones) continue;
+        SCOPED_TRACE(std::string(comes_again ? "comes again, " : "") + (disk_kept ? "disk kept, " : "disk lost, ") +
+                     (how.compacted ? "compacted " : "whole ") + (how.tombstones ? "" : "without tombstones ") + std::to_string(how.step));
+        lose_disk();
+        if (disk_kept) fs::copy(before, config_.store.path, fs::copy_options::recursive);
+        const auto ran = run({}, how);
+        ASSERT_TRUE(ran.ok()) << ran.status().to_string();
+        Left now = left(kGone);
+        EXPECT_EQ(now.examples, 0U) << "nobody learned from the new one here";
+        now.examples = gone.examples;
+        EXPECT_EQ(now, gone);
+        EXPECT_EQ(left(kOther).snapshot, other.snapshot);
+        EXPECT_EQ(checkpoints_with_secret(), 0U);
+      }
+    }
+  }
+}
+
+struct Crash {};
+
+TEST_F(ForgetTest, ACrashAtAnyPointChangesNothing) {
+  const auto story = [this] {
+    live(6);
+    must_run();
+    forget(false);
+    live_anew();
+    live(1, 7);
+  };
+  config_.batch.max_events = 2;
+  story();
+  must_run();
+  const Left expected = left(kGone), other = left(kOther);
+  ASSERT_EQ(expected.snapshot->event_count, 3U);
+  for (const std::string_view point : Pipeline::kPoints) {
+    for (const int nth : {1, 2}) {
+      for (const bool disk_kept : {true, false}) {
+        SCOPED_TRACE(std::string(point) + " " + std::to_string(nth) + (disk_kept ? " disk kept" : " disk lost"));
+        begin("forget");
+        config_.batch.max_events = 2;
+        story();
+        Pipeline::Hooks hooks;
+        int met = 0;
+        hooks.at_point = [&](std::string_view at, std::span<const streaming::Record>) {
+          if (at == point && ++met == nth) throw Crash();
+        };
+        try {
+          (void)run(hooks);
+        } catch (const Crash&) {
+        }
+        reopen();
+        if (!disk_kept) lose_disk();
+        must_run();
+        Left now = left(kGone);
+        EXPECT_LE(now.examples, expected.examples + 1);
+        now.examples = expected.examples;  // what the disk had and the log has not is made anew
+        EXPECT_EQ(now, expected);
+        EXPECT_EQ(left(kOther).snapshot, other.snapshot);
+        EXPECT_EQ(checkpoints_with_secret(), 0U);
+        if (HasFailure()) return;
+      }
+    }
+  }
+}
+
+// Somebody tidies the changelog by hand: as compaction would have it, and a tombstone there means the same.
+TEST_F(ForgetTest, ATombstoneInTheChangelogItself) {
+  config_.batch.max_events = 1;
+  live(3);
+  must_run();
+  auto appender = log_->appender();
+  ASSERT_TRUE(appender.ok());
+  const std::int32_t partition = streaming::partition_for(kGone, kPartitions);
+  ASSERT_TRUE((*appender)->append({config_.topics.state, partition, kGone + "/tabular", std::nullopt, {}}).ok());
+  ASSERT_TRUE((*appender)->flush().ok());
+  // Committed positions do not reach so far until a later batch of the partition has.
+  send(event(kGone, "visit-9", 9, 90));
+  must_run();
+  lose_disk();
+  must_run();
+  EXPECT_TRUE(left(kGone).snapshot) << "the batch after it told of the whole patient again";
+  EXPECT_EQ(left(kGone).snapshot->event_count, 4U);
+  for (int h = 10; h < 30; ++h) send(event(kGone, "visit-" + std::to_string(h), h, 90));
+  must_run();
+  EXPECT_EQ(left(kGone).snapshot->event_count, 24U) << "records that are gone are no damage";
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
