@@ -15,7 +15,8 @@ constexpr std::uint64_t kEventSalt = 0x6576656e74ULL;
 constexpr std::uint64_t kResultSalt = 0x726573756c74ULL;
 constexpr std::uint64_t kPatientSalt = 0x70657273ULL;
 
-std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(hash >> 48); }
+/// Never 0: that is the tag of what was withdrawn before it came.
+std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(std::max<std::uint64_t>(hash >> 48, 1)); }
 
 std::uint64_t time_hash(Time time) { return mix64(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
 
@@ -89,8 +90,14 @@ std::uint16_t event_tag(const Event& event) {
   return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(h) + (event.stay_ends ? 1 : 0))));
 }
 
+namespace {
+/// Withdrawn before any value of it came.
+bool never_taken(const DeliveredPart& part) { return part.withdrawn && part.tag == 0; }
+}  // namespace
+
 Verdict judge(const Delivery* by_event, const Delivery* by_result, bool has_result, const Claim& claim) {
-  const DeliveredPart* const seen = find(by_event, claim.part);
+  const DeliveredPart* seen = find(by_event, claim.part);
+  if (seen != nullptr && never_taken(*seen)) seen = nullptr;
   const DeliveredPart* const own = find(has_result ? by_result : by_event, claim.part);
   const DeliveredPart* const fact = own != nullptr || !has_result ? own : find(by_result, PartKeys::kAll);
   if (fact != nullptr && kinds_differ(claim.revision, fact->revision)) return Verdict::mixed;
@@ -101,7 +108,7 @@ Verdict judge(const Delivery* by_event, const Delivery* by_result, bool has_resu
   const int order = compare(claim.revision, fact->revision);
   if (order < 0) return Verdict::superseded;
   if (claim.withdraws) return fact->withdrawn && order == 0 ? Verdict::duplicate : Verdict::correction;
-  if (fact->withdrawn) return own == nullptr ? Verdict::fresh : Verdict::restored;
+  if (fact->withdrawn) return own == nullptr || never_taken(*own) ? Verdict::fresh : Verdict::restored;
   return Verdict::correction;
 }
 

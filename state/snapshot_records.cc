@@ -282,14 +282,23 @@ Result<Example> decode_example(const Schema& schema, std::string_view bytes) {
   return take(schema, in, "example");
 }
 
-Result<Example> decode_example(const SchemaBook& schemas, std::string_view bytes) {
+Result<std::uint64_t> named_schema(std::string_view snapshot) {
+  format::Snapshot in;
+  LACUNA_RETURN_IF_ERROR(from_bytes(snapshot, "snapshot", in));
+  return in.schema_fingerprint();
+}
+
+Result<Example> decode_example(const SchemaBook& schemas, std::string_view bytes, bool* emptied) {
   format::Example in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "example", in));
   const Result<SchemaBook::Known> known = schemas.find(in.before().schema_fingerprint());
   if (!known.ok()) return known.status();
   Result<Example> there = take(*known->schema, in, "example");
   if (!there.ok() || !known->grown) return there;
-  return known->grown->carry(schemas.present(), *there);
+  Example here = known->grown->carry(schemas.present(), *there);
+  const auto teaches = [](const Example& e) { return !e.arrived.empty() || !e.arrived_payloads.empty(); };
+  if (emptied != nullptr) *emptied = teaches(*there) && !teaches(here);
+  return here;
 }
 
 }  // namespace lacuna::state

@@ -19,6 +19,9 @@ Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view bytes);
 Result<Snapshot> decode_snapshot(const SchemaBook& schemas, std::string_view bytes, std::uint64_t* dropped = nullptr);
 std::string encode_example(const Schema& schema, const Example& example);
 Result<Example> decode_example(const Schema& schema, std::string_view bytes);
-Result<Example> decode_example(const SchemaBook& schemas, std::string_view bytes);
+/// `emptied` (may be null): set where it had taught something and the present schema has nothing of that.
+Result<Example> decode_example(const SchemaBook& schemas, std::string_view bytes, bool* emptied = nullptr);
+/// The fingerprint of the schema that a snapshot's bytes name; 0: none.
+Result<std::uint64_t> named_schema(std::string_view snapshot);
 
 }  // namespace lacuna::state

@@ -185,9 +185,14 @@ Status RocksDbStore::learn_schema(std::string_view record) {
   if (!decoded.ok()) return decoded.status();
   const Result<Schema> schema = decode_schema(decoded->schema);
   if (!schema.ok()) return schema.status();
-  const bool known = schemas_->contains(schema->fingerprint()) && (!decoded->unnamed || schemas_->unnamed() != 0);
+  const std::uint64_t fingerprint = schema->fingerprint();
+  std::string kept;
+  const rocksdb::Status row = handles_->db->Get(rocksdb::ReadOptions(), handles_->meta, stored_schema_key(fingerprint), &kept);
+  if (!row.IsNotFound()) LACUNA_RETURN_IF_ERROR(to_status(row, "reading a schema"));
+  const bool known = row.ok() && schemas_->contains(fingerprint) && (!decoded->unnamed || schemas_->unnamed() != 0);
   LACUNA_RETURN_IF_ERROR(schemas_->add(*decoded));
-  return known ? Status() : write_schema(*handles_, header(patients_), *decoded, schema->fingerprint());
+  if (known) return {};
+  return write_schema(*handles_, header(patients_), {decoded->schema, schemas_->unnamed() == fingerprint}, fingerprint);
 }
 
 // RocksDB can only guess how many keys it holds, and guesses several times too high while rows are being rewritten. The
@@ -377,16 +382,20 @@ Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t
   for (std::size_t i : order) keys.push_back(slot_key(slots[i]));
   const MultiGet found = multi_get(*handles, handles->replay, options, {keys.begin(), keys.end()}, true);
 
-  std::vector<Example> out(slots.size());
+  std::vector<std::optional<Example>> drawn(slots.size());
   for (std::size_t i = 0; i < order.size(); ++i) {
     if (found.statuses[i].IsNotFound()) return Status(Code::corrupt, "replay buffer: a slot in use is empty");
     LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the replay buffer"));
-    Result<Example> decoded = decode_example(*schemas_, found.values[i].ToStringView());
+    bool emptied = false;
+    Result<Example> decoded = decode_example(*schemas_, found.values[i].ToStringView(), &emptied);
     if (!decoded.ok()) return decoded.status();
-    out[order[i]] = std::move(decoded).value();
+    if (!emptied) drawn[order[i]] = std::move(decoded).value();
   }
-  // Of a schema that lacks all that they teach.
-  std::erase_if(out, [](const Example& e) { return e.arrived.empty() && e.arrived_payloads.empty(); });
+  std::vector<Example> out;
+  out.reserve(drawn.size());
+  for (std::optional<Example>& example : drawn) {
+    if (example) out.push_back(std::move(*example));
+  }
   return out;
 }
 

@@ -102,6 +102,7 @@ Result<std::optional<StoreHeader>> load_header(const RocksDbHandles& handles, co
 }
 
 Status load_schemas(const RocksDbHandles& handles, const std::string& path, const StoreHeader& header, SchemaBook& schemas) {
+  if (header.unnamed_fingerprint != 0) schemas.set_unnamed(header.unnamed_fingerprint);  // first: the header's word stands
   LACUNA_RETURN_IF_ERROR(for_each_meta(handles, kSchemaPrefix, [&](std::string_view bytes) -> Status {
     const Result<SchemaRecord> record = decode_schema_record(bytes);
     if (!record.ok()) return record.status();
@@ -109,7 +110,6 @@ Status load_schemas(const RocksDbHandles& handles, const std::string& path, cons
     if (added.code() == Code::unsupported) return {added.code(), "the store in " + path + ": " + added.message()};
     return added;
   }));
-  if (header.unnamed_fingerprint != 0) schemas.set_unnamed(header.unnamed_fingerprint);
   if (schemas.contains(header.schema_fingerprint)) return {};
   return {Code::unsupported,
           "the store in " + path + " was written under another schema (fingerprint " + fingerprint_text(header.schema_fingerprint) +

@@ -43,22 +43,8 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       continue;
     }
     if (!records_[i].value) {
-      const std::string& patient = records_[i].key;
-      if (patient.empty() || patient.size() > config_.limits.id_bytes_max) {
-        refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key is no patient's", true);
-        continue;
-      }
-      Event event;
-      event.patient_id = patient;
-      event.person = PersonChange::forget;
-      if (config_.identity_namespace == NamespaceSource::site) {
-        refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and so no site: send an event with patient.forget",
-               true);
-      } else if (const auto wrong = name_person(config_.identity_namespace, records_[i].position.topic, event)) {
-        refuse(i, streaming::Refusal::malformed, "decode", *wrong, true);
-      } else {
-        events_.push_back({std::move(event), i, false});
-      }
+      if (std::optional<Event> event = forgetting_event(config_, records_[i])) events_.push_back({std::move(*event), i, false});
+      else refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key does not tell whose", true);
       continue;
     }
     streaming::EventDecoder::Outcome outcome = decoder.decode(*records_[i].value, now);

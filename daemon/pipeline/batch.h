@@ -84,6 +84,8 @@ class Batch {
   void encode_persons(streaming::Transaction& out) const;
   void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
+  /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
+  std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version, std::span<const model::Query> queries);
   /// Feedback for what was never measured, from a share of `asked`.
   void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
 

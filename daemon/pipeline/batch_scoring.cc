@@ -29,6 +29,22 @@ constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
 
 }  // namespace
 
+std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelVersion& version, std::span<const model::Query> queries) {
+  std::vector<std::optional<model::Prediction>> out;
+  out.reserve(queries.size());
+  if (queries.empty()) return out;
+  Result<std::vector<model::Prediction>> all = version.predict(queries);
+  if (all.ok()) {
+    for (model::Prediction& p : *all) out.emplace_back(std::move(p));
+  } else if (queries.size() == 1) {
+    out.emplace_back(std::nullopt);
+  } else {
+    out = predict(version, queries.first(queries.size() / 2));
+    for (auto& p : predict(version, queries.subspan(queries.size() / 2))) out.push_back(std::move(p));
+  }
+  return out;
+}
+
 void Batch::score(const model::ModelVersion& version, StreamState& state) {
   state.newest = std::max(state.newest, newest_);
   const Schema& schema = *config_.schema;
@@ -47,7 +63,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     queries.push_back(std::move(query));
     asked.push_back(&m);
   }
-  const std::vector<std::optional<model::Prediction>> predictions = predict_each(version, queries);
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Moment& m = *asked[i];
     if (!predictions[i]) {
@@ -107,7 +123,7 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
     queries.push_back(std::move(query));
     hidden.push_back(m);
   }
-  const std::vector<std::optional<model::Prediction>> predictions = predict_each(version, queries);
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   for (std::size_t i = 0; i < hidden.size(); ++i) {
     if (!predictions[i]) continue;
     for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
@@ -133,7 +149,7 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
                        payloads_to_impute(config_, s, s.last_time),
                        config_.imputation_explain});
   }
-  const std::vector<std::optional<model::Prediction>> predictions = predict_each(version, queries);
+  const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   std::size_t i = 0;
   for (const auto& [patient, record] : changed_) {
     const Snapshot& s = snapshots_[patient];

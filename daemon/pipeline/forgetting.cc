@@ -1,8 +1,10 @@
 #include "daemon/pipeline/forgetting.h"
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
+#include "daemon/pipeline/identity.h"
 #include "state/records/person_key.h"
 
 namespace lacuna::daemon {
@@ -10,13 +12,19 @@ namespace lacuna::daemon {
 Status Forgetting::add(const std::string& patient, const SourcePosition& at, const state::Store& store, const state::StateChange* before) {
   const auto [found, first] = patients_.try_emplace(patient);
   found->second.at = at;
+  found->second.number = std::max(found->second.number, static_cast<std::uint64_t>(at.offset));
   if (!first) return {};
+  const std::vector<std::string> one{patient};
+  const auto stored = store.persons(one);
+  if (!stored.ok()) return stored.status();
+  found->second.number = std::max(found->second.number, stored->front().begun);
   Result<std::vector<std::string>> keys = store.person_keys(patient);
   if (!keys.ok()) return keys.status();
   found->second.keys.insert(keys->begin(), keys->end());
   if (before == nullptr) return {};
   for (const state::PersonUpdate& update : before->persons) {
     if (update.patient_id != patient) continue;
+    found->second.number = std::max(found->second.number, update.journals.back().state.begun);
     for (state::PersonRecord& record : state::to_records(update)) found->second.keys.insert(std::move(record.key));
   }
   return {};
@@ -24,7 +32,7 @@ Status Forgetting::add(const std::string& patient, const SourcePosition& at, con
 
 void Forgetting::encode(const Config& config, streaming::Transaction& out) const {
   for (const auto& [patient, forgotten] : patients_) {
-    const streaming::Headers headers{{std::string(kForgottenAtHeader), std::to_string(forgotten.at.offset)}};
+    const streaming::Headers headers{{std::string(kForgottenAtHeader), std::to_string(forgotten.number)}};
     const auto drop = [&, partition = forgotten.at.partition](std::string key) {
       out.outputs.push_back({config.topics.state, partition, std::move(key), std::nullopt, headers});
     };
@@ -38,6 +46,16 @@ std::vector<std::string> Forgetting::patients() const {
   std::vector<std::string> out;
   for (const auto& [patient, forgotten] : patients_) out.push_back(patient);
   return out;
+}
+
+std::optional<Event> forgetting_event(const Config& config, const streaming::Record& tombstone) {
+  if (tombstone.key.empty() || tombstone.key.size() > config.limits.id_bytes_max) return std::nullopt;
+  if (config.identity_namespace == NamespaceSource::site) return std::nullopt;
+  Event event;
+  event.patient_id = tombstone.key;
+  event.person = PersonChange::forget;
+  if (name_person(config.identity_namespace, tombstone.position.topic, event)) return std::nullopt;
+  return event;
 }
 
 std::optional<std::string_view> forgotten_by(const streaming::Record& record) {

@@ -19,7 +19,7 @@ namespace lacuna::daemon {
 
 /// Of a patient's snapshot in the changelog. A record without value under such a key forgets the patient, with all of theirs before it.
 inline constexpr std::string_view kSnapshotKeySuffix = "/tabular";
-/// Header of such a record: the input offset of what said so.
+/// Header of such a record: a number that the person's first record (state::PersonState::begun) is not above.
 inline constexpr std::string_view kForgottenAtHeader = "lacuna.forgotten_at";
 
 /// Makes the learner and its checkpoints forget these patients. Before the store does: where the process ends in between, the changelog
@@ -38,10 +38,15 @@ class Forgetting {
  private:
   struct Forgotten {
     SourcePosition at;           ///< the newest
+    std::uint64_t number = 0;    ///< its offset, and not below that of the person's first record, which may have come through another topic
     std::set<std::string> keys;  ///< in the changelog, of what is kept beside the snapshot
   };
   std::map<std::string, Forgotten> patients_;
 };
+
+/// What a record of the input without value says: that the person whose id its key is is forgotten. Empty where the key is no id, or where
+/// persons are told apart by the site, which it does not name.
+std::optional<Event> forgetting_event(const Config& config, const streaming::Record& tombstone);
 
 /// The patient whom a record of the changelog forgets; empty for any other record.
 std::optional<std::string_view> forgotten_by(const streaming::Record& record);

@@ -156,20 +156,4 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   return out;
 }
 
-std::vector<std::optional<model::Prediction>> predict_each(const model::ModelVersion& version, std::span<const model::Query> queries) {
-  std::vector<std::optional<model::Prediction>> out;
-  out.reserve(queries.size());
-  if (queries.empty()) return out;
-  Result<std::vector<model::Prediction>> all = version.predict(queries);
-  if (all.ok()) {
-    for (model::Prediction& p : *all) out.emplace_back(std::move(p));
-  } else if (queries.size() == 1) {
-    out.emplace_back(std::nullopt);
-  } else {
-    out = predict_each(version, queries.first(queries.size() / 2));
-    for (auto& p : predict_each(version, queries.subspan(queries.size() / 2))) out.push_back(std::move(p));
-  }
-  return out;
-}
-
 }  // namespace lacuna::daemon

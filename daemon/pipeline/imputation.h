@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-#include <span>
 #include <vector>
 
 #include "daemon/config/config.h"
@@ -27,9 +25,6 @@ inline constexpr std::size_t kSampledValuesMax = 20'000;
 /// The joint samples of what `query` wants that the request asks for; without ones when it asks for none. Other patients' samples
 /// are others, whatever the seed.
 Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request, const model::ModelVersion& version);
-
-/// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
-std::vector<std::optional<model::Prediction>> predict_each(const model::ModelVersion& version, std::span<const model::Query> queries);
 
 /// A prediction as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
 /// `prediction.payloads`.

@@ -1,6 +1,7 @@
 #include "daemon/pipeline/person_ledger.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "state/person_history.h"
@@ -32,9 +33,11 @@ PersonLedger::Person PersonLedger::new_person(const Snapshot& snapshot) {
 
 void PersonLedger::forget(const std::string& patient, const Snapshot& snapshot) {
   Person& person = people_.at(patient);
+  const std::uint64_t above = std::max(person.begun_min, person.state.begun + 1);
   std::erase_if(rows_, [&person](const auto& row) { return row.first.patient == person.key; });
   person = new_person(snapshot);
   person.begins = true;
+  person.begun_min = above;
 }
 
 Status PersonLedger::load(const std::vector<const Event*>& events, const Snapshots& snapshots, const state::Store& store,
@@ -52,7 +55,8 @@ Status PersonLedger::load(const std::vector<const Event*>& events, const Snapsho
   std::size_t i = 0;
   for (auto& [id, person] : people_) {
     const state::PersonState& found = (*stored)[i++];
-    if (!person.begins) person.stored = person.state = found;
+    if (person.begins) person.begun_min = found.begun + 1;
+    else person.stored = person.state = found;
   }
   if (before != nullptr) {
     for (const state::PersonUpdate& update : before->persons) {
@@ -223,13 +227,37 @@ std::vector<PartKey> PersonLedger::parts_to_withdraw(const Event& event, const s
   return out;
 }
 
+/// Of a result, what has not come yet as well: it is withdrawn when it comes.
+void PersonLedger::add_modality(ModalityId id, std::vector<PartKey>& parts) const {
+  const Modality& modality = config_.schema->modalities()[id];
+  const auto add = [&parts](PartKey part) {
+    if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
+  };
+  if (modality.kind != ModalityKind::tabular) add(keys_.payload(id));
+  for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) add(keys_.feature(f));
+}
+
+namespace {
+
+/// Tells a withdrawal that is sent again from one that was repaired: by what it names, too.
+std::uint16_t withdrawal_tag(const Event& event, const state::PartKeys& keys) {
+  std::uint64_t named = mix64(event.modality) ^ mix64(std::bit_cast<std::uint64_t>(event.revision.value));
+  for (const FeatureValue& v : event.values) named ^= mix64(keys.feature(v.feature));
+  return static_cast<std::uint16_t>(state::event_tag(event) ^ (mix64(named) >> 48));
+}
+
+}  // namespace
+
 void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
   const bool has_result = !event.result_id.empty();
   const std::uint64_t event_id = state::event_key(event.event_id), fact = state::fact_key(event);
-  const Claim itself{PartKeys::kEvent, state::event_tag(event), {}, false};
+  const Claim itself{PartKeys::kEvent, withdrawal_tag(event, keys_), {}, false};
   if (has_result && state::judge(known(person, event_id), nullptr, false, itself) == Verdict::duplicate) return;
   std::vector<PartKey> parts = parts_to_withdraw(event, known(person, fact));
-  if (event.values.empty() && event.modality == kNoModality && has_result) parts.push_back(PartKeys::kAll);
+  if (event.values.empty() && has_result) {
+    if (event.modality == kNoModality) parts.push_back(PartKeys::kAll);
+    else add_modality(event.modality, parts);
+  }
   for (const PartKey part : parts) {
     const Claim claim{part, 0, event.revision, true};
     const state::Delivery* const before = known(person, fact);
@@ -279,7 +307,8 @@ Status PersonLedger::settle_person(const std::string& patient, Person& person, c
   if (person.source) {
     snapshot.event_count += person.only_changed;
     snapshot.last_time = std::max(snapshot.last_time, person.newest);
-    snapshot.source = std::max(snapshot.source, *person.source);
+    const bool one_partition = snapshot.source.topic == person.source->topic && snapshot.source.partition == person.source->partition;
+    if (!one_partition || snapshot.source < *person.source) snapshot.source = *person.source;
     corrected_[patient] = person.record;
   }
   return update(patient, person, store, snapshot, unaccounted);
@@ -327,9 +356,11 @@ void PersonLedger::fold_feature(const std::string& patient, const Person& person
       const auto& window = folded.history.window;
       const auto held = std::find_if(window.begin(), window.end(), [&c](const state::HistoryEntry& e) { return e.fact == c.change.fact; });
       corrects = true;
-      from = std::min({from, c.change.time, held == window.end() ? c.change.time : held->time});
-      if (held == window.end()) {
+      if (held != window.end()) {
+        from = std::min({from, c.change.time, held->time});
+      } else {  // when it was is not known any more
         exact = false;
+        from = Time::min();
         counts.late_corrections += 1;
       }
     }
@@ -355,7 +386,7 @@ void PersonLedger::change_payloads(const std::string& patient, const Person& per
   for (const PayloadChange& change : person.payloads) {
     ModalityState& known = snapshot.modalities[change.modality];
     const bool holds = known.payload && state::payload_tag(*known.payload, known.last_time) == change.tag;
-    corrections_.push_back({patient, 0, holds ? std::min(change.time, known.last_time) : change.time, true, {}});
+    corrections_.push_back({patient, 0, holds ? std::min(change.time, known.last_time) : Time::min(), true, {}});
     if (change.payload && (holds || known.count == 0 || change.time >= known.last_time)) {
       known.payload = change.payload;
       known.last_time = change.time;
@@ -364,87 +395,6 @@ void PersonLedger::change_payloads(const std::string& patient, const Person& per
       known = {};
     }
   }
-}
-
-Status PersonLedger::update(const std::string& patient, const Person& person, const state::Store& store, Snapshot& snapshot, bool fold) {
-  state::PersonUpdate out;
-  out.patient_id = patient;
-  state::PersonJournal& journal = out.journals.emplace_back();
-  journal.state = person.state;
-  const std::uint32_t now = state::hour_of(snapshot.last_time);
-  if (journal.state.sequence == 0) {
-    journal.state.since_hour = journal.state.oldest_hour = now;
-    journal.state.begun = journal.state.sequence = journal.state.folded = *person.first_offset;
-  }
-  journal.state.sequence += 1;
-  for (const std::uint64_t id : person.rows) {
-    const Row& changed = rows_.at({person.key, id});
-    if (!changed.known) journal.state.ids += 1;
-    out.rows.push_back({id, changed.delivery});
-  }
-  const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
-  if (!snapshot.recent_ids.empty() && now > journal.state.since_hour + horizon) snapshot.recent_ids.clear();
-  if (fold || journal.state.sequence - journal.state.folded >= state::kJournalSlots || out.rows.size() > state::kJournalRowsMax) {
-    LACUNA_RETURN_IF_ERROR(fold_into(out, person, store));
-    LACUNA_RETURN_IF_ERROR(expire(out, person, store, now));
-  } else {
-    journal.rows = out.rows;
-    journal.changes = person.changes;
-  }
-  updates_.push_back(std::move(out));
-  return {};
-}
-
-/// What stands in journals goes into the features' histories, and the ids into chunks.
-Status PersonLedger::fold_into(state::PersonUpdate& update, const Person& person, const state::Store& store) {
-  state::PersonState& state = update.journals.back().state;
-  std::vector<state::DeliveryRow> rows;
-  std::set<PartKey> parts;
-  const auto gather = [&](const state::PersonJournal& journal) {
-    rows.insert(rows.end(), journal.rows.begin(), journal.rows.end());
-    for (const state::ValueChange& c : journal.changes) parts.insert(c.part);
-  };
-  if (person.state.folded < person.state.sequence) {
-    Result<state::PersonPast> before = past(update.patient_id, person, store, {});
-    if (!before.ok()) return before.status();
-    for (const state::PersonJournal& journal : before->pending) gather(journal);
-    if (person.in_flight != nullptr) gather(person.in_flight->journals.back());
-  }
-  rows.insert(rows.end(), update.rows.begin(), update.rows.end());
-  for (const state::ValueChange& c : person.changes) parts.insert(c.part);
-
-  Result<std::vector<Folded>> folded = histories(update.patient_id, person, store, parts);
-  if (!folded.ok()) return folded.status();
-  for (Folded& one : *folded) {
-    for (const state::ValueChange& c : person.changes) {
-      if (c.part == one.part) state::apply_change(one.history, c.change);
-    }
-    state::trim(config_.schema->features()[one.feature].likelihood, one.history, config_.state_history);
-    update.histories.emplace_back(one.part, state::StoredHistory{state.begun, state.sequence, std::move(one.history)});
-  }
-  for (std::size_t begin = 0; begin < rows.size(); begin += state::kChunkRowsMax) {
-    const std::size_t end = std::min(begin + state::kChunkRowsMax, rows.size());
-    const auto at = [&rows](std::size_t i) { return rows.begin() + static_cast<std::ptrdiff_t>(i); };
-    update.chunks.emplace_back(state.chunks++, state::DeliveryChunk{state.begun, state.sequence, {at(begin), at(end)}});
-  }
-  state.folded = state.sequence;
-  return {};
-}
-
-/// Now and then, since it reads all ids of the patient: when an eighth more than the horizon has passed, or there are too many.
-Status PersonLedger::expire(state::PersonUpdate& update, const Person& person, const state::Store& store, std::uint32_t now) const {
-  if (person.begins) return {};  // the store's ids are another's
-  state::PersonState& state = update.journals.back().state;
-  const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
-  const bool too_old = now > state.oldest_hour + horizon + horizon / 8;
-  if (!too_old && state.ids <= config_.identity_ids_max) return {};
-  const std::uint64_t kept_max = config_.identity_ids_max - config_.identity_ids_max / 8;
-  Result<state::Expiry> expiry = store.expiry(update.patient_id, now > horizon ? now - horizon : 0, kept_max);
-  if (!expiry.ok()) return expiry.status();
-  state.ids = expiry->kept + update.rows.size();
-  state.oldest_hour = std::max(state.oldest_hour, expiry->hour);
-  update.expiry = std::move(*expiry);
-  return {};
 }
 
 }  // namespace lacuna::daemon

@@ -77,6 +77,7 @@ class PersonLedger {
     std::int32_t partition = 0;
     std::optional<std::uint64_t> first_offset;  ///< in this batch
     bool begins = false;                        ///< was forgotten in this batch or the one before: what the store holds is another's
+    std::uint64_t begun_min = 0;                ///< of one who begins: above all that was told of the one before
     std::vector<FeatureState> features;         ///< before this batch
     Time last_time{};                           ///< before this batch; no meaning when there were no events
     bool any = false;                           ///< there were events before this batch
@@ -117,6 +118,7 @@ class PersonLedger {
   void judge_payload(Person& person, Event& event, bool& in_time, Judged& out);
   void withdraw(Person& person, const Event& event, Judged& out);
   std::vector<state::PartKey> parts_to_withdraw(const Event& event, const state::Delivery* fact) const;
+  void add_modality(ModalityId id, std::vector<state::PartKey>& parts) const;
   void change(Person& person, const Event& event, state::PartKey part, state::HistoryChange::Kind kind, double value);
 
   Status settle_person(const std::string& patient, Person& person, const state::Store& store, Snapshot& snapshot, EventCounts& counts);

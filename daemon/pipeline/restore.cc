@@ -78,8 +78,7 @@ Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store) c
   const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
   const auto bounds = reader.bounds(changelog);
   if (!bounds.ok()) return bounds.status();
-  const std::int64_t end = std::min(end_, bounds->second);
-  for (std::int64_t next = bounds->first; next < end;) {
+  for (std::int64_t next = bounds->first; next < bounds->second;) {
     const auto records = reader.read(changelog, next, kRecordsPerStep, kReadWait);
     if (!records.ok()) return records.status();
     if (records->empty()) return {Code::unavailable, "the changelog's schemas cannot be read yet"};
@@ -95,7 +94,8 @@ Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::Top
   Result<Snapshot> snapshot = state::decode_snapshot(store.schemas(), *record.value, &dropped_);
   if (snapshot.code() != Code::not_found) return snapshot;
   LACUNA_RETURN_IF_ERROR(learn_all(reader, store));
-  if (store.schemas().unnamed() == 0) {
+  const Result<std::uint64_t> named = state::named_schema(*record.value);
+  if (named.ok() && *named == 0 && store.schemas().unnamed() == 0) {
     const std::uint64_t present = store.schemas().present().fingerprint();
     spdlog::warn("changelog {}/{} holds records of a version that did not name their schema: they are read as of the present one",
                  record.position.topic, record.position.partition);
@@ -213,6 +213,12 @@ Status Restore::nothing_came(streaming::TopicReader& reader, const streaming::To
   return {};
 }
 
+void Restore::reach(std::int64_t end) {
+  if (end <= end_) return;
+  end_ = end;
+  done_ = false;
+}
+
 /// Partitions of other topics with the same number share the changelog. As far as the store knows it on their account it is read again:
 /// else what this partition's part tells of their patients would stand, although a later part has forgotten them.
 Status Restore::reach_others(const state::Store& store) {
@@ -300,19 +306,34 @@ Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& rea
   const streaming::TopicPartition& p = queue_.front();
   LACUNA_RETURN_IF_ERROR(check_partitions(p, reader));
   const auto committed = log.committed(p, committed_wait_);
-  if (!committed.ok()) {
+  const auto shared = committed.ok() ? shared_end(log, p) : Result<std::int64_t>(committed.status());
+  if (!shared.ok()) {
     committed_wait_ = std::min(2 * committed_wait_, kCommittedWaitMax);
-    return committed.status();
+    return shared.status();
   }
   committed_wait_ = kCommittedWaitMin;
   auto begun = Restore::begin(config_, p, *committed, store_, now);
   if (!begun.ok()) return begun.status();
   current_.emplace(std::move(*begun));
+  current_->reach(*shared);
   if (current_->wiped() == Restore::Wiped::no) return {};
   (current_->wiped() == Restore::Wiped::ahead ? wiped_ahead_ : wiped_too_old_) += 1;
   spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog", p.topic,
                p.partition, to_string(current_->wiped()));
   return {};
+}
+
+/// Partitions of other topics with the same number share the changelog: as far as they have committed it is read before this one's patients
+/// are worked on, since a patient may be known through any of them.
+Result<std::int64_t> RestoreQueue::shared_end(streaming::EventLog& log, const streaming::TopicPartition& partition) const {
+  std::int64_t end = 0;
+  for (const streaming::TopicPartition& other : queue_) {
+    if (other.partition != partition.partition || other == partition) continue;
+    const auto committed = log.committed(other, committed_wait_);
+    if (!committed.ok()) return committed.status();
+    end = std::max(end, committed->changelog_next.value_or(0));
+  }
+  return end;
 }
 
 Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone) {

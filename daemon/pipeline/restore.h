@@ -35,6 +35,9 @@ class Restore {
   static Result<Restore> begin(const Config& config, const streaming::TopicPartition& partition, const streaming::Committed& committed,
                                state::Store& store, Time now);
 
+  /// Reads up to there at least.
+  void reach(std::int64_t end);
+
   /// Reads and applies the next part of the changelog. `unavailable` and the like: nothing happened, call it again.
   Status step(streaming::TopicReader& reader, state::Store& store, const Forget& forget, Time now);
 
@@ -104,6 +107,7 @@ class RestoreQueue {
 
  private:
   Status begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now);
+  Result<std::int64_t> shared_end(streaming::EventLog& log, const streaming::TopicPartition& partition) const;
   Status check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader);
 
   /// How long the group is asked for a committed position before the next partition has its turn.

@@ -313,6 +313,32 @@ TEST_P(Facts, AWithdrawalThatComesBeforeItsResultHolds) {
   of_values("vitals", "hr", {{5, 80}});
 }
 
+TEST_P(Facts, AWithdrawalOfAModalityThatComesBeforeItsResultHolds) {
+  Json early = withdrawal("w", 0, "chemistry", Json::object(), revision("r", 2));
+  early.erase("values");
+  send({event("x", 5, "vitals", {{"hr", 80}}), early, event("a", 0, "chemistry", {{"glucose", 950}, {"k", 4}}, revision("r", 1))});
+  EXPECT_EQ(state_of("chemistry", "glucose").count, 0u);
+  EXPECT_EQ(state_of("chemistry", "k").count, 0u);
+  EXPECT_THAT(reasons(), IsEmpty());
+}
+
+TEST_P(Facts, WhatWasWithdrawnBeforeItCameBeginsWhenItComes) {
+  send({withdrawal("w", 0, "chemistry", {{"glucose", nullptr}}, revision("r", 2)),
+        event("a", 0, "chemistry", {{"glucose", 98}}, revision("r", 3))});
+  of_values("chemistry", "glucose", {{0, 98}});
+  EXPECT_EQ(pipeline_->patient("p")->first_time, *parse_rfc3339("2026-01-01T00:00:00Z"));
+}
+
+TEST_P(Facts, ARepairedWithdrawalIsCarriedOut) {
+  send({event("a", 0, "chemistry", {{"glucose", 99}, {"k", 4}}, revision("r", 1))});
+  send({withdrawal("w", 0, "chemistry", {{"glucose", nullptr}, {"potassium", nullptr}}, revision("r", 2))});
+  EXPECT_THAT(reasons(), ElementsAre("unknown_feature"));
+  of_values("chemistry", "k", {{0, 4}});
+  send({withdrawal("w", 0, "chemistry", {{"glucose", nullptr}, {"k", nullptr}}, revision("r", 2))});
+  EXPECT_EQ(state_of("chemistry", "glucose").count, 0u);
+  EXPECT_EQ(state_of("chemistry", "k").count, 0u);
+}
+
 TEST_P(Facts, AWithdrawnResultMayHoldAgain) {
   send({event("a", 0, "chemistry", {{"glucose", 99}}, revision("r", 1)),
         withdrawal("w", 0, "chemistry", {{"glucose", nullptr}}, revision("r", 2)),

@@ -100,6 +100,17 @@ TEST_F(StoreSchema, AnExampleOfWhichNothingIsLeftIsNotDrawn) {
   EXPECT_EQ(open(schema_)->draw(5, 1)->size(), 5u);
 }
 
+// A restored patient is an example without arrivals: there is something to learn from what is known.
+TEST_F(StoreSchema, ARestoredPatientIsDrawnAsBefore) {
+  StateChange change;
+  Random random(1);
+  change.examples.push_back({testing::random_snapshot(schema_, random, 60), testing::at_minutes(1), {}});
+  change.positions[{"events", 0}] = {1, 1, {}, {}};
+  ASSERT_TRUE(open(schema_)->apply(change).ok());
+  EXPECT_EQ(open(schema_)->draw(5, 1)->size(), 5u);
+  EXPECT_EQ(open(grown_)->draw(5, 1)->size(), 5u);
+}
+
 TEST_F(StoreSchema, OneThatNothingLeadsToIsRefusedAndTheDataStay) {
   fill(schema_);
   std::vector<Schema::ModalitySpec> specs(1);
