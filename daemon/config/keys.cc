@@ -108,7 +108,7 @@ void add_flow_keys(std::vector<Key>& keys) {
   add(duration("lateness.max", Millis(0), hours(24 * 365), "An event older than its patient's newest by more than this is refused as late.",
                FIELD(late_max)));
   add(duration("identity.horizon", hours(1), hours(24 * 1000),
-               "How much of a patient's clinical time a second delivery is recognised for. An id takes at most 16 bytes on the disk.",
+               "How much of a patient's clinical time a second delivery is recognised for. An id takes about 16 bytes on the disk.",
                FIELD(identity_horizon)));
   add(integer("identity.ids_max", 64, 10'000'000, "Ids of events and results that are remembered of one patient; the oldest are forgotten.",
               FIELD(identity_ids_max)));
