@@ -75,6 +75,8 @@ std::uint64_t result_key(std::string_view result_id) { return hash64(result_id, 
 std::uint64_t patient_key(std::string_view patient_id) { return hash64(patient_id, kPatientSalt); }
 std::uint64_t fact_key(const Event& event) { return event.result_id.empty() ? event_key(event.event_id) : result_key(event.result_id); }
 
+bool is_newer(const Revision& a, const Revision& b) { return !kinds_differ(a, b) && compare(a, b) > 0; }
+
 std::uint16_t value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
 
 std::uint16_t payload_tag(const Payload& payload, Time time) {

@@ -63,6 +63,12 @@ std::uint64_t patient_key(std::string_view patient_id);
 /// Of the fact that the event reports: its result's key, or its own.
 std::uint64_t fact_key(const Event& event);
 
+/// So many bits at the end of an id's key are not kept.
+inline constexpr int kLostIdBits = 8;
+
+/// Of two reports of one part of a result: whether `a` has the higher revision. False also where they cannot be compared.
+bool is_newer(const Revision& a, const Revision& b);
+
 std::uint16_t value_tag(double value, Time time);
 std::uint16_t payload_tag(const Payload& payload, Time time);
 /// Of an event's attributes, and of what it says of the stay.

@@ -56,6 +56,19 @@ std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHist
   return out;
 }
 
+FeatureHistory unite(const FeatureHistory& a, const FeatureHistory& b) {
+  const bool a_longer = b.base.count == 0 || (a.base.count > 0 && a.base.time >= b.base.time);
+  const FeatureHistory &longer = a_longer ? a : b, &other = a_longer ? b : a;
+  FeatureHistory out{longer.base, {}};
+  out.base.count += std::min(other.base.count, std::numeric_limits<std::uint32_t>::max() - out.base.count);
+  const auto add = [&out](const FeatureHistory& history) {
+    for (const HistoryEntry& e : history.window) apply_change(out, {HistoryChange::Kind::insert, e.fact, e.time, e.value});
+  };
+  add(a);  // of equal times those of `a` come first
+  add(b);
+  return out;
+}
+
 void trim(Likelihood likelihood, FeatureHistory& history, std::size_t entries_max) {
   if (history.window.size() <= entries_max) return;
   const auto end = history.window.end() - static_cast<std::ptrdiff_t>(entries_max);

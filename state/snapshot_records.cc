@@ -200,6 +200,9 @@ Result<Snapshot> take(const Schema& schema, const format::Snapshot& in, const ch
   LACUNA_RETURN_IF_ERROR(take_payloads(schema, in, what, out));
   out.recent_ids.assign(in.recent_id().begin(), in.recent_id().end());
   out.source = {in.source_topic(), in.source_partition(), in.source_offset()};
+  if (static_cast<std::size_t>(in.merged_from_size()) > kMergedFromMax) return corrupt(what, "too many were merged into it");
+  out.merged_into = in.merged_into();
+  out.merged_from.assign(in.merged_from().begin(), in.merged_from().end());
   return out;
 }
 
@@ -212,6 +215,8 @@ std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot) {
   out.set_source_topic(snapshot.source.topic);
   out.set_source_partition(snapshot.source.partition);
   out.set_source_offset(snapshot.source.offset);
+  out.set_merged_into(snapshot.merged_into);
+  for (const std::string& person : snapshot.merged_from) out.add_merged_from(person);
   return to_bytes(out);
 }
 

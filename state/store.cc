@@ -51,6 +51,7 @@ class RocksDbStore final : public Store {
   Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const override;
   Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override;
   Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override;
+  Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const override;
   Result<std::vector<std::string>> person_keys(std::string_view patient_id) const override;
   Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const override;
   Status apply(const StateChange& change) override;
@@ -346,6 +347,12 @@ Result<PersonPast> RocksDbStore::past(std::string_view patient_id, const PersonS
   const Open handles(*this);
   if (!handles) return closed_;
   return read_past(*handles, patient_id, state, parts);
+}
+
+Result<std::vector<DeliveryRow>> RocksDbStore::delivered(std::string_view patient_id, std::uint32_t hour) const {
+  const Open handles(*this);
+  if (!handles) return closed_;
+  return read_delivered(*handles, patient_id, hour);
 }
 
 Result<std::vector<std::string>> RocksDbStore::person_keys(std::string_view patient_id) const {

@@ -23,10 +23,10 @@
 
 namespace lacuna::state {
 
-/// What became of the records of an input partition since its first: consumed == applied + duplicate + late + refused.
-/// `partial`: applied, but some features were refused.
+/// What became of the records of an input partition since its first: consumed == applied + duplicate + late + refused + forwarded.
+/// `partial`: applied, but some features were refused. `forwarded`: to where the patient is known.
 struct RecordCounts {
-  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
+  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0, forwarded = 0;
   RecordCounts& operator+=(const RecordCounts& more) {
     consumed += more.consumed;
     applied += more.applied;
@@ -34,6 +34,7 @@ struct RecordCounts {
     late += more.late;
     refused += more.refused;
     partial += more.partial;
+    forwarded += more.forwarded;
     return *this;
   }
   friend bool operator==(const RecordCounts&, const RecordCounts&) = default;
@@ -116,6 +117,8 @@ class Store {
   virtual Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const = 0;
   /// `state`: as persons() told it.
   virtual Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const = 0;
+  /// All that was delivered under the patient's ids, of which the last byte is lost; `hour`: of the patient's newest clinical time.
+  virtual Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const = 0;
   /// The changelog's keys of what is kept of the patient beside the snapshot.
   virtual Result<std::vector<std::string>> person_keys(std::string_view patient_id) const = 0;
   /// Which ids go so that none before `hour` and at most `ids_max` stay; all are within three years of it. Reads all of the patient's.

@@ -41,7 +41,7 @@ std::uint64_t number_at(const rocksdb::Slice& key, std::size_t from) {
   return out;
 }
 
-// Of an id seven bytes are enough to tell those of one patient apart.
+// Of an id seven bytes are enough to tell those of one patient apart (kLostIdBits).
 std::string delivery_key(const DeliveryKey& key) {
   std::string out = prefix(key.patient);
   append_number(out, key.id);
@@ -97,6 +97,18 @@ Result<std::vector<std::optional<Delivery>>> read_deliveries(const RocksDbHandle
     decoded->hour = 0;
     out[i] = std::move(*decoded);
   }
+  return out;
+}
+
+Result<std::vector<DeliveryRow>> read_delivered(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour) {
+  const std::string start = prefix(patient_key(patient_id));
+  std::vector<DeliveryRow> out;
+  LACUNA_RETURN_IF_ERROR(for_each(handles, handles.deliveries, start, [&](const rocksdb::Slice& key, std::string_view bytes) -> Status {
+    Result<Delivery> delivery = decode_delivery(bytes, hour);
+    if (!delivery.ok()) return delivery.status();
+    out.push_back({number_at(key, start.size()) << kLostIdBits, std::move(*delivery)});
+    return {};
+  }));
   return out;
 }
 

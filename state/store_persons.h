@@ -27,6 +27,8 @@ struct RocksDbHandles;
 Result<std::vector<PersonState>> read_persons(const RocksDbHandles& handles, std::span<const std::string> patient_ids);
 /// In the order asked; empty where nothing was delivered.
 Result<std::vector<std::optional<Delivery>>> read_deliveries(const RocksDbHandles& handles, std::span<const DeliveryKey> keys);
+/// All of the patient's, in the order of their ids, of which the last byte is lost; `hour`: near which they came.
+Result<std::vector<DeliveryRow>> read_delivered(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour);
 Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view patient_id, const PersonState& state,
                              std::span<const PartKey> parts);
 Result<Expiry> read_expiry(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max);

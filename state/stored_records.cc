@@ -32,6 +32,7 @@ std::string encode_position(const PartitionPosition& position) {
   out.set_late(counts.late);
   out.set_refused(counts.refused);
   out.set_partial(counts.partial);
+  out.set_forwarded(counts.forwarded);
   out.set_written_ms(to_ms(position.position.written));
   return to_bytes(out);
 }
@@ -40,8 +41,8 @@ Result<PartitionPosition> decode_position(std::string_view bytes) {
   format::Position in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "position", in));
   if (in.partition() < 0 || in.input_next() < 0 || in.changelog_next() < 0) return corrupt("position", "a number is negative");
-  const RecordCounts counts{in.consumed(), in.applied(), in.duplicate(), in.late(), in.refused(), in.partial()};
-  if (counts.consumed != counts.applied + counts.duplicate + counts.late + counts.refused) {
+  const RecordCounts counts{in.consumed(), in.applied(), in.duplicate(), in.late(), in.refused(), in.partial(), in.forwarded()};
+  if (counts.consumed != counts.applied + counts.duplicate + counts.late + counts.refused + counts.forwarded) {
     return corrupt("position", "its counts do not add up");
   }
   if (!is_time(in.written_ms())) return corrupt("position", "the time is out of range");

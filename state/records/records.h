@@ -101,6 +101,9 @@ struct ModalityState {
 /// of the patient's events is not recognised.
 inline constexpr std::size_t kRecentIdsMax = 64;
 
+/// Bound on Snapshot::merged_from.
+inline constexpr std::size_t kMergedFromMax = 64;
+
 /// One patient's state; bounded in size by the schema and kRecentIdsMax.
 struct Snapshot {
   std::string patient_id;
@@ -113,6 +116,8 @@ struct Snapshot {
   std::vector<std::optional<float>> attributes;  ///< Schema::attributes().size() entries
   std::vector<std::uint64_t> recent_ids;         ///< hashes of the newest event ids, oldest first
   SourcePosition source;                         ///< the newest record applied
+  std::string merged_into{};                     ///< key of the person to whom this one's events go since a merge; empty: none
+  std::vector<std::string> merged_from{};        ///< keys of those merged into this one, newest last, at most kMergedFromMax
   friend bool operator==(const Snapshot&, const Snapshot&) = default;
 };
 
