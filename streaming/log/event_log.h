@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -46,13 +47,14 @@ struct OutputRecord {
   std::string partition_key{};  ///< whose hash it is; empty: the key's
 };
 
-/// One atomic step. `next_offsets`: for each input partition, the offset of the next record to read. When
-/// `changelog_topic` is not empty, each input partition P's committed metadata becomes "chg=N", N being the offset after
-/// the last record that this or an earlier transaction of this client wrote to partition P of that topic (0: none yet).
+/// One atomic step. `next_offsets`: for each input partition, the offset of the next record to read; of those in `unmoved` it stays what
+/// is committed. When `changelog_topic` is not empty, the committed metadata of each input partition P in either becomes "chg=N", N being
+/// the offset after the last record that this or an earlier transaction of this client wrote to partition P of that topic (0: none yet).
 struct Transaction {
   std::vector<OutputRecord> outputs;
   std::map<TopicPartition, std::int64_t> next_offsets;
   std::string changelog_topic;
+  std::set<TopicPartition> unmoved{};  ///< none that is in next_offsets
 };
 
 /// What is durably known of an input partition for this consumer group.

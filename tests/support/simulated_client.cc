@@ -71,7 +71,7 @@ class Client final : public EventLog, public Participant {
     if (step_) throw std::logic_error("start_commit() before finish_commit()");
     step_.emplace();
     step_->transaction = std::move(transaction);
-    if (must_put_back_ && !step_->transaction.next_offsets.empty()) {
+    if (must_put_back_ && !partitions().empty()) {
       step_->outcome = Status(Code::aborted, "the read positions have to be put back first");
       return;
     }
@@ -129,7 +129,7 @@ class Client final : public EventLog, public Participant {
   }
 
   void decide(const TopicPartition& partition) override {
-    if (step_ && step_->sent && step_->transaction.next_offsets.contains(partition)) resolve();
+    if (step_ && step_->sent && moves(partition)) resolve();
   }
   void taken_over() override {
     if (step_ && step_->sent) resolve();
@@ -151,15 +151,23 @@ class Client final : public EventLog, public Participant {
   Group& group() const { return broker_.groups[group_]; }
   bool fenced() const { return dead_ || broker_.producers.at(transactional_id_) != id_; }
 
+  bool moves(const TopicPartition& p) const {
+    return step_->transaction.next_offsets.contains(p) || step_->transaction.unmoved.contains(p);
+  }
+  std::vector<TopicPartition> partitions() const {
+    std::vector<TopicPartition> out(step_->transaction.unmoved.begin(), step_->transaction.unmoved.end());
+    for (const auto& [p, next] : step_->transaction.next_offsets) out.push_back(p);
+    return out;
+  }
   bool may_move() const {
     const Group& g = group();
     const auto me = g.members.find(id_);
-    const auto& next = step_->transaction.next_offsets;
-    if (next.empty()) return true;
+    const std::vector<TopicPartition> moved = partitions();
+    if (moved.empty()) return true;
     if (me == g.members.end() || me->second.generation != g.generation) return false;
-    return std::all_of(next.begin(), next.end(), [&](const auto& moved) {
-      const auto owner = g.owner.find(moved.first);
-      return inputs_.contains(moved.first) && owner != g.owner.end() && owner->second == id_;
+    return std::all_of(moved.begin(), moved.end(), [&](const TopicPartition& p) {
+      const auto owner = g.owner.find(p);
+      return inputs_.contains(p) && owner != g.owner.end() && owner->second == id_;
     });
   }
 
@@ -186,9 +194,9 @@ class Client final : public EventLog, public Participant {
     }
     for (const auto& [p, end] : ends) broker_.find(p)->next += 1;
     std::map<TopicPartition, std::int64_t> changelog;
-    for (const auto& [p, next] : t.next_offsets) {
+    for (const TopicPartition& p : partitions()) {
       Committed& committed = group().committed[p];
-      committed.next_offset = next;
+      if (const auto next = t.next_offsets.find(p); next != t.next_offsets.end()) committed.next_offset = next->second;
       if (t.changelog_topic.empty()) {
         committed.changelog_next.reset();
         continue;
@@ -301,7 +309,7 @@ class Client final : public EventLog, public Participant {
     if (partitions.empty()) return;
     if (listener_.revoked) listener_.revoked(partitions, lost);
     for (const TopicPartition& p : partitions) {
-      if (step_ && step_->transaction.next_offsets.contains(p)) resolve();
+      if (step_ && moves(p)) resolve();
       inputs_.erase(p);
       if (!lost) group().owner.erase(p);
     }

@@ -179,15 +179,16 @@ Status EmbeddedEventLog::set_paused(const std::vector<TopicPartition>& partition
 Result<std::map<TopicPartition, std::int64_t>> EmbeddedEventLog::write(const Transaction& transaction) {
   if (Status status = check(); !status.ok()) return status;
   GroupCommit commit{group_, member_, transaction.changelog_topic, {}};
-  for (const auto& [partition, next_offset] : transaction.next_offsets) {
+  const auto add = [&](const TopicPartition& partition, std::optional<std::int64_t> next_offset) -> Status {
     const auto found = inputs_.find(partition);
-    if (found == inputs_.end()) return Status(Code::aborted, "not assigned: topic " + partition.topic);
+    if (found == inputs_.end()) return {Code::aborted, "not assigned: topic " + partition.topic};
     Committed& next = commit.next[partition];
-    next.next_offset = next_offset;
-    if (!transaction.changelog_topic.empty()) {
-      next.changelog_next = found->second.committed.changelog_next.value_or(0);
-    }
-  }
+    next.next_offset = next_offset.value_or(found->second.committed.next_offset);
+    if (!transaction.changelog_topic.empty()) next.changelog_next = found->second.committed.changelog_next.value_or(0);
+    return {};
+  };
+  for (const auto& [partition, next_offset] : transaction.next_offsets) LACUNA_RETURN_IF_ERROR(add(partition, next_offset));
+  for (const TopicPartition& partition : transaction.unmoved) LACUNA_RETURN_IF_ERROR(add(partition, std::nullopt));
   if (Status status = database_->write(transaction.outputs, &commit, true); !status.ok()) return status;
   std::map<TopicPartition, std::int64_t> changelog;
   for (const auto& [partition, next] : commit.next) {

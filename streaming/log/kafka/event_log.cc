@@ -49,7 +49,7 @@ class KafkaEventLog final : public EventLog {
 
   Status prepare(Step& step);
   Status repair();
-  Status learn_changelog(const Transaction& transaction);
+  Status learn_committed(const std::vector<TopicPartition>& partitions);
   Result<bool> resolve(const Step& step, bool may_open);
   Positions finish(const Step& step);
   Status fence(const std::string& message);
@@ -132,10 +132,17 @@ Result<std::vector<Record>> KafkaEventLog::poll(std::size_t max_records, Millis 
   return records;
 }
 
-/// The changelog positions that stand where this transaction writes nothing to the changelog.
-Status KafkaEventLog::learn_changelog(const Transaction& transaction) {
+/// The input partitions whose committed position or changelog position a step moves.
+std::vector<TopicPartition> partitions_of(const Transaction& transaction) {
+  std::vector<TopicPartition> out(transaction.unmoved.begin(), transaction.unmoved.end());
+  for (const auto& [partition, next] : transaction.next_offsets) out.push_back(partition);
+  return out;
+}
+
+/// What stands where a step changes nothing.
+Status KafkaEventLog::learn_committed(const std::vector<TopicPartition>& partitions) {
   std::vector<TopicPartition> unknown;
-  for (const auto& [partition, next] : transaction.next_offsets) {
+  for (const TopicPartition& partition : partitions) {
     if (!known_.contains(partition)) unknown.push_back(partition);
   }
   if (unknown.empty()) return {};
@@ -151,9 +158,10 @@ Status KafkaEventLog::learn_changelog(const Transaction& transaction) {
 std::map<TopicPartition, Committed> expect(const Transaction& transaction, const std::map<TopicPartition, Committed>& known,
                                            const std::map<std::int32_t, std::int64_t>& changelog_next) {
   std::map<TopicPartition, Committed> expected;
-  for (const auto& [partition, next_offset] : transaction.next_offsets) {
+  for (const TopicPartition& partition : partitions_of(transaction)) {
     Committed& next = expected[partition];
-    next.next_offset = next_offset;
+    const auto moved = transaction.next_offsets.find(partition);
+    next.next_offset = moved != transaction.next_offsets.end() ? moved->second : known.at(partition).next_offset;
     if (transaction.changelog_topic.empty()) continue;
     const auto written = changelog_next.find(partition.partition);
     next.changelog_next = written != changelog_next.end() ? written->second : known.at(partition).changelog_next.value_or(0);
@@ -205,16 +213,15 @@ Result<bool> KafkaEventLog::resolve(const Step& step, bool may_open) {
 /// What needs the consumer, on its thread.
 Status KafkaEventLog::prepare(Step& step) {
   if (fenced_) return {Code::fenced, "another instance took over"};
+  const std::vector<TopicPartition> partitions = partitions_of(step.transaction);
   // What moves no position depends on none: it puts them back itself, below.
-  if (must_rewind_ && !step.transaction.next_offsets.empty()) {
-    return {Code::aborted, "the read positions have to be put back first"};
-  }
-  for (const auto& [partition, next] : step.transaction.next_offsets) {
+  if (must_rewind_ && !partitions.empty()) return {Code::aborted, "the read positions have to be put back first"};
+  for (const TopicPartition& partition : partitions) {
     if (!consumer_.is_assigned(partition)) return {Code::aborted, "no longer assigned: topic " + partition.topic};
   }
   LACUNA_RETURN_IF_ERROR(repair());
-  LACUNA_RETURN_IF_ERROR(learn_changelog(step.transaction));
-  for (const auto& [partition, next] : step.transaction.next_offsets) step.known[partition] = known_.at(partition);
+  LACUNA_RETURN_IF_ERROR(learn_committed(partitions));
+  for (const TopicPartition& partition : partitions) step.known[partition] = known_.at(partition);
   step.group = consumer_.group_metadata();
   return {};
 }
