@@ -46,8 +46,8 @@ FeatureState fold(Likelihood likelihood, const FeatureHistory& history);
 /// The same from what was strictly before `time`; empty where the values before the window do not end before it.
 std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHistory& history, Time time);
 
-/// Of two persons who are one: all values of both. Where both have values folded together, the newer of the two counts on with the number of
-/// both, since which of them came when is not known any more; else it is exact.
+/// Of two persons who are one: all values of both. Where both have values folded together, the newer of the two counts on with the number
+/// of both, since which of them came when is not known any more; else it is exact.
 FeatureHistory unite(const FeatureHistory& a, const FeatureHistory& b);
 
 /// Folds the oldest values together until at most `entries_max` stand by themselves.

@@ -408,17 +408,6 @@ Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t
 
 }  // namespace
 
-Result<std::string> quarantine(const std::string& path) {
-  for (int n = 1;; ++n) {
-    const std::string aside = path + ".damaged-" + std::to_string(n);
-    std::error_code error;
-    if (fs::exists(aside, error)) continue;
-    fs::rename(path, aside, error);
-    if (error) return Status(Code::internal, "putting " + path + " aside: " + error.message());
-    return aside;
-  }
-}
-
 Result<std::unique_ptr<Store>> Store::open(const Schema& schema, StoreOptions options) {
   std::error_code error;
   const bool made = fs::create_directories(options.path, error);

@@ -3,7 +3,10 @@
 #include <rocksdb/db.h>
 #include <rocksdb/write_batch.h>
 
+#include <filesystem>
 #include <memory>
+
+#include "state/store.h"
 
 namespace lacuna::state {
 
@@ -125,6 +128,17 @@ Status write_schema(const RocksDbHandles& handles, const StoreHeader& header, co
   batch.Put(handles.meta, slice(kHeaderKey), encode_header(header));
   batch.Put(handles.meta, stored_schema_key(fingerprint), encode_schema_record(record));
   return write_batch(handles, batch, "writing a schema");
+}
+
+Result<std::string> quarantine(const std::string& path) {
+  for (int n = 1;; ++n) {
+    const std::string aside = path + ".damaged-" + std::to_string(n);
+    std::error_code error;
+    if (std::filesystem::exists(aside, error)) continue;
+    std::filesystem::rename(path, aside, error);
+    if (error) return Status(Code::internal, "putting " + path + " aside: " + error.message());
+    return aside;
+  }
 }
 
 }  // namespace lacuna::state

@@ -49,6 +49,7 @@ struct Config {
     std::string dead_letters = "lacuna.dead-letters";
     std::string state = "lacuna.state";
     std::string model = "lacuna.model";
+    std::string transfers = "lacuna.transfers";
   } topics;
 
   struct Batch {
@@ -63,6 +64,7 @@ struct Config {
   std::uint64_t identity_ids_max = 100'000;              ///< identity.ids_max: and so many of a patient
   std::size_t state_history = 16;                        ///< state.history: recent results of a feature that a correction reaches exactly
   NamespaceSource identity_namespace = NamespaceSource::none;  ///< identity.namespace
+  bool identity_forward = false;                               ///< identity.forward
 
   model::ModelOptions model;
   model::TrainOptions train;

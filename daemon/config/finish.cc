@@ -120,6 +120,7 @@ void check_topics(Draft& draft, const ComplainAt& complain) {
   use(topics.dead_letters, "topics.dead_letters");
   use(topics.state, "topics.state");
   use(topics.model, "topics.model");
+  use(topics.transfers, "topics.transfers");
 }
 
 void check_training(Draft& draft, const ComplainAt& complain) {

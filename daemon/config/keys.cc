@@ -91,6 +91,10 @@ void add_log_keys(std::vector<Key>& keys) {
   add(text("topics.state", kTopicRange, is_topic, "Changelog of patient snapshots; its partitions match those of the events.",
            FIELD(topics.state)));
   add(text("topics.model", kTopicRange, is_topic, "Model checkpoints.", FIELD(topics.model)));
+  add(text("topics.transfers", kTopicRange, is_topic,
+           "What is on its way to the partition where a patient is known: merges, commands, forwarded records. As many partitions as the "
+           "events have.",
+           FIELD(topics.transfers)));
 }
 
 void add_flow_keys(std::vector<Key>& keys) {
@@ -116,6 +120,11 @@ void add_flow_keys(std::vector<Key>& keys) {
              "Within what a patient id is one person: everywhere; the topic of the event; its site, where sites number their patients "
              "independently. A change makes every person a new one.",
              FIELD(identity_namespace)));
+  add(boolean(
+      "identity.forward",
+      "Send a record that lies in another partition than the one its patient id's hash gives to that one, through topics.transfers, "
+      "instead of taking it where it lies.",
+      FIELD(identity_forward)));
   add(integer("state.history", 1, 1000,
               "Recent results of each feature of a patient that a correction or a withdrawal reaches exactly. Each takes 20 bytes.",
               FIELD(state_history)));

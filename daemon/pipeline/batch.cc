@@ -22,9 +22,12 @@ void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_vi
   dead_letter(record, reason, stage, message);
 }
 
-/// One for a record: what is found later about it is more than what was found before.
+/// One for a record: what is found later about it is more than what was found before. What came through topics.transfers goes there as it
+/// came to its input topic.
 void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message) {
-  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, records_[record], reason, stage, message);
+  const auto transfer = transfers_.find(record);
+  const streaming::Record& original = transfer == transfers_.end() ? records_[record] : transfer->second.original;
+  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, original, reason, stage, message);
   const auto [at, first] = letters_.try_emplace(record, dead_letters_.size());
   if (first) dead_letters_.push_back(std::move(letter));
   else dead_letters_[at->second] = std::move(letter);
@@ -42,36 +45,61 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
       }
       continue;
     }
-    if (!records_[i].value) {
-      if (std::optional<Event> event = forgetting_event(config_, records_[i])) events_.push_back({std::move(*event), i, false});
-      else refuse(i, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key does not tell whose", true);
-      continue;
-    }
-    streaming::EventDecoder::Outcome outcome = decoder.decode(*records_[i].value, now);
-    if (outcome.refused) {
-      refuse(i, outcome.refused->reason, "decode", outcome.refused->message, true);
-      continue;
-    }
-    check_placement(records_[i], outcome.decoded->event.patient_id, partitions_, identity_);
-    if (const auto wrong = name_person(config_.identity_namespace, records_[i].position.topic, outcome.decoded->event)) {
-      refuse(i, streaming::Refusal::malformed, "decode", *wrong, true);
-      continue;
-    }
-    // One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
-    if (const auto& parts = outcome.decoded->refused; !parts.empty()) {
-      std::string message;
-      for (const streaming::RefusedPart& part : parts) {
-        message += (message.empty() ? "" : "; ") + part.what + ": " + part.message;
-        if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
-      }
-      refuse(i, parts.front().reason, "decode", message, false);
-    }
-    if (outcome.decoded->event.person == PersonChange::merge) {
-      refuse(i, streaming::Refusal::unsupported, "decode", "merges are read, and not carried out yet", true);
-      continue;
-    }
-    events_.push_back({std::move(outcome.decoded->event), i, false});
+    decode_record(i, decoder, now);
   }
+}
+
+void Batch::decode_record(std::size_t record, streaming::EventDecoder& decoder, Time now) {
+  const Transfer* transfer = nullptr;
+  if (records_[record].position.topic == config_.topics.transfers) {
+    Result<Transfer> read = read_transfer(records_[record]);
+    if (!read.ok()) return refuse(record, streaming::Refusal::malformed, "decode", read.status().message(), true);
+    if (read->kind == Transfer::Kind::state) return decode_state(record, std::move(*read));
+    transfer = &transfers_.emplace(record, std::move(*read)).first->second;
+  }
+  const streaming::Record& original = transfer != nullptr ? transfer->original : records_[record];
+  std::vector<streaming::RefusedPart> parts;
+  std::optional<Event> event = decode_event(record, original, decoder, now, parts);
+  if (!event) return;
+  const bool misplaced = transfer == nullptr && (original.value ? check_placement(original, event->patient_id, partitions_, identity_)
+                                                                : is_misplaced(original, original.key, partitions_));
+  if (const auto wrong = name_person(config_.identity_namespace, original.position.topic, *event)) {
+    return refuse(record, streaming::Refusal::malformed, "decode", *wrong, true);
+  }
+  if (transfer != nullptr) {
+    event->patient_id = transfer->person;
+    if (!transfer->into.empty()) event->merged_into = transfer->into;
+  }
+  if (misplaced && config_.identity_forward) return forward(record, event->patient_id, {});
+  if (!parts.empty()) refuse_parts(record, parts);
+  if (event->person == PersonChange::merge) first_alone_ = std::min(first_alone_, record);
+  events_.push_back({std::move(*event), record, false});
+}
+
+std::optional<Event> Batch::decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
+                                         std::vector<streaming::RefusedPart>& parts) {
+  if (!original.value) {
+    std::optional<Event> event = forgetting_event(config_, original);
+    if (!event) refuse(record, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key does not tell whose", true);
+    return event;
+  }
+  streaming::EventDecoder::Outcome outcome = decoder.decode(*original.value, now);
+  if (outcome.refused) {
+    refuse(record, outcome.refused->reason, "decode", outcome.refused->message, true);
+    return std::nullopt;
+  }
+  parts = std::move(outcome.decoded->refused);
+  return std::move(outcome.decoded->event);
+}
+
+/// One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
+void Batch::refuse_parts(std::size_t record, const std::vector<streaming::RefusedPart>& parts) {
+  std::string message;
+  for (const streaming::RefusedPart& part : parts) {
+    message += (message.empty() ? "" : "; ") + part.what + ": " + part.message;
+    if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
+  }
+  refuse(record, parts.front().reason, "decode", message, false);
 }
 
 Status Batch::load(const state::Store& store, const state::StateChange* before) {
@@ -82,19 +110,23 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
   const std::vector<std::string> none;
   const std::vector<std::string>& gone = before ? before->forgotten : none;
   std::vector<std::string> ids;
-  for (const Arrived& a : events_) {
-    const auto [at, fresh] = snapshots_.try_emplace(a.event.patient_id);
-    if (!fresh) continue;
-    if (const auto found = newer.find(a.event.patient_id); found != newer.end()) at->second = *found->second;
+  const auto want = [&](const std::string& person) {
+    const auto [at, fresh] = snapshots_.try_emplace(person);
+    if (!fresh) return;
+    if (const auto found = newer.find(person); found != newer.end()) at->second = *found->second;
     else if (std::find(gone.begin(), gone.end(), at->first) != gone.end()) at->second = state::new_snapshot(*config_.schema, at->first);
-    else ids.push_back(a.event.patient_id);
-  }
+    else ids.push_back(person);
+  };
+  for (const Arrived& a : events_) want(a.event.patient_id);
+  if (arriving_) want(arriving_->transfer.person);
   Result<std::vector<std::optional<Snapshot>>> stored = store.snapshots(ids);
   if (!stored.ok()) return stored.status();
   for (std::size_t i = 0; i < ids.size(); ++i) {
     std::optional<Snapshot>& found = (*stored)[i];
     snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
   }
+  follow_links();
+  LACUNA_RETURN_IF_ERROR(find_homes(store, before));
   std::vector<const Event*> events;
   for (const Arrived& a : events_) {
     events.push_back(&a.event);
@@ -141,18 +173,25 @@ void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
 
 Status Batch::settle(const state::Store& store) {
   LACUNA_RETURN_IF_ERROR(ledger_.settle(store, snapshots_, counts_));
+  LACUNA_RETURN_IF_ERROR(move(store));
   for (const auto& [patient, record] : ledger_.corrected()) changed_.try_emplace(patient, record);
   return {};
 }
 
 void Batch::advance(drift::Monitor& monitor) {
   const Schema& schema = *config_.schema;
-  for (std::size_t i = events_.size(); i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
+  const std::size_t others = events_.size() + forwarded_ + (arriving_ ? 1 : 0);
+  for (std::size_t i = others; i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
+  if (arriving_) take_state(monitor);
   std::vector<Arrived*> fresh;
   for (Arrived& arrived : events_) {
     if (arrived.event.person == PersonChange::forget) {
       forget(arrived, monitor);
       std::erase_if(fresh, [&arrived](const Arrived* a) { return a->event.patient_id == arrived.event.patient_id; });
+      continue;
+    }
+    if (arrived.event.person == PersonChange::merge) {
+      merge(arrived, monitor);
       continue;
     }
     judge(arrived, monitor);
@@ -240,6 +279,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
                            {},
                            std::string(split_person_key(imputation.patient_id).id)});
   }
+  for (streaming::OutputRecord& moved : moves_.take_outputs()) out.outputs.push_back(std::move(moved));
   for (const Alert& alert : alerts) out.outputs.push_back(alert_record(config_, alert));
   counts_.alerts = alerts.size();
   // Before the snapshots: what is read of a new person's records tells that the one before is gone (state::add_record).
@@ -255,17 +295,14 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
   counts_.dead_letters = dead_letters_.size();
   for (streaming::OutputRecord& letter : dead_letters_) out.outputs.push_back(std::move(letter));
   dead_letters_.clear();
-  for (const streaming::Record& r : records_) {
-    std::int64_t& next = out.next_offsets[{r.position.topic, r.position.partition}];
-    next = std::max(next, r.position.offset + 1);
-  }
+  std::map<streaming::TopicPartition, std::int64_t> next_offsets = this->next_offsets();
   // Last in the changelog: where "chg" points behind is always a record that compaction keeps.
   for (const auto& [partition, counts] : tallies_) {
     state::RecordCounts& total = tallies[partition];
     total += counts;
     counts_ += counts;
     state::StoredPosition position;
-    position.input_next = out.next_offsets[partition];
+    position.input_next = next_offsets[partition];
     position.counts = total;
     out.outputs.push_back({config_.topics.state,
                            partition.partition,
@@ -273,17 +310,31 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
                            state::encode_position({partition.topic, partition.partition, position}),
                            {}});
   }
+  // The group has no position of what it does not assign.
+  std::erase_if(next_offsets, [this](const auto& next) { return next.first.topic == config_.topics.transfers; });
+  for (const auto& [home, position] : home_positions_) out.unmoved.insert(home);
+  out.next_offsets = std::move(next_offsets);
+  return out;
+}
+
+std::map<streaming::TopicPartition, std::int64_t> Batch::next_offsets() const {
+  std::map<streaming::TopicPartition, std::int64_t> out;
+  for (const streaming::Record& r : records_) {
+    std::int64_t& next = out[{r.position.topic, r.position.partition}];
+    next = std::max(next, r.position.offset + 1);
+  }
   return out;
 }
 
 /// What is kept of a patient beside the snapshot.
 void Batch::encode_persons(streaming::Transaction& out) const {
-  for (const state::PersonUpdate& update : ledger_.updates()) {
-    const std::int32_t partition = ledger_.partition_of(update.patient_id);
+  const auto add = [&](const state::PersonUpdate& update, std::int32_t partition) {
     for (state::PersonRecord& record : state::to_records(update)) {
       out.outputs.push_back({config_.topics.state, partition, std::move(record.key), std::move(record.value), {}});
     }
-  }
+  };
+  for (const state::PersonUpdate& update : ledger_.updates()) add(update, ledger_.partition_of(update.patient_id));
+  for (const state::PersonUpdate& update : moves_.updates()) add(update, records_.front().position.partition);
 }
 
 state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Time now) {
@@ -292,12 +343,13 @@ state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Tim
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
   change.examples = examples_;
   change.persons = ledger_.take_updates();
+  for (state::PersonUpdate& update : moves_.take_updates()) change.persons.push_back(std::move(update));
   change.corrections = ledger_.take_corrections();
-  for (const streaming::Record& r : records_) {
-    auto& position = change.positions[{r.position.topic, r.position.partition}];
-    position.input_next = std::max(position.input_next, r.position.offset + 1);
-    position.counts = tallies.at({r.position.topic, r.position.partition});
-    position.written = now;
+  for (const auto& [partition, next] : next_offsets()) {
+    change.positions[{partition.topic, partition.partition}] = {next, 0, tallies.at(partition), now};
+  }
+  for (const auto& [home, position] : home_positions_) {
+    change.positions[{home.topic, home.partition}] = {position.input_next, 0, position.counts, now};
   }
   change.meta = state.save_new(*config_.schema);
   return change;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,9 +13,11 @@
 #include "daemon/pipeline/forgetting.h"
 #include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/person_ledger.h"
+#include "daemon/pipeline/person_moves.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
 #include "daemon/pipeline/stream_state.h"
+#include "daemon/pipeline/transfers.h"
 #include "model/model_version.h"
 #include "state/store.h"
 #include "streaming/messages/event_decoder.h"
@@ -27,14 +30,24 @@ namespace lacuna::daemon {
 
 class Batch {
  public:
-  /// `partitions`: of the input topics.
-  Batch(const Config& config, std::vector<streaming::Record> records, PartitionCounts partitions = {})
-      : config_(config), records_(std::move(records)), partitions_(std::move(partitions)), ledger_(config) {}
+  /// `partitions`: of the input topics. `homes`: the input partition beside each partition of topics.transfers that is read here.
+  Batch(const Config& config, std::vector<streaming::Record> records, PartitionCounts partitions = {}, Homes homes = {})
+      : config_(config),
+        records_(std::move(records)),
+        partitions_(std::move(partitions)),
+        homes_(std::move(homes)),
+        ledger_(config),
+        moves_(config) {}
 
   const std::vector<streaming::Record>& records() const { return records_; }
 
   /// Bytes to events; what cannot be read becomes a dead letter.
   void decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison);
+  /// After decode(): so many of the records, from the first on, may be one batch. Where they are fewer than all, begin anew with these:
+  /// merges and what they bring need a batch of their own.
+  std::size_t prefix() const;
+  /// It is such a batch: it reads the store, so no commit may be under way, nor a batch be prepared before it is in the store.
+  bool alone() const { return records_.size() == 1 && first_alone_ == 0; }
   /// The snapshots of all patients in the batch, and what was delivered under its ids: as `before` leaves them (null, or the batch whose
   /// commit is under way), else from the store.
   Status load(const state::Store& store, const state::StateChange* before);
@@ -61,6 +74,8 @@ class Batch {
   const EventCounts& counts() const { return counts_; }
   const IdentityFindings& identity() const { return identity_; }
   const std::vector<Imputation>& imputations() const { return imputations_; }
+  /// Of the input partitions, and of those of topics.transfers.
+  std::map<streaming::TopicPartition, std::int64_t> next_offsets() const;
   std::map<streaming::TopicPartition, Time> newest_by_partition() const;
   std::vector<Example> take_examples() { return std::move(examples_); }
 
@@ -78,7 +93,26 @@ class Batch {
     void take(PayloadValue payload);
     std::size_t record = 0;  ///< of its newest event
   };
+  /// A piece of what is known of a person who was merged.
+  struct Arriving {
+    Transfer transfer;
+    state::PersonTransfer piece;
+    std::size_t record = 0;
+  };
   state::RecordCounts& tally(std::size_t record);
+  void decode_record(std::size_t record, streaming::EventDecoder& decoder, Time now);
+  std::optional<Event> decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
+                                    std::vector<streaming::RefusedPart>& parts);
+  void refuse_parts(std::size_t record, const std::vector<streaming::RefusedPart>& parts);
+  void decode_state(std::size_t record, Transfer transfer);
+  void follow_links();
+  Status find_homes(const state::Store& store, const state::StateChange* before);
+  void forget_merged(const Arrived& arrived);
+  void forward(std::size_t record, const std::string& person, const std::string& link);
+  std::vector<std::string> via_of(std::size_t record) const;
+  void merge(Arrived& arrived, drift::Monitor& monitor);
+  void take_state(drift::Monitor& monitor);
+  Status move(const state::Store& store);
   void judge(Arrived& arrived, drift::Monitor& monitor);
   void forget(const Arrived& arrived, drift::Monitor& monitor);
   void encode_persons(streaming::Transaction& out) const;
@@ -92,10 +126,18 @@ class Batch {
   const Config& config_;
   const std::vector<streaming::Record> records_;
   const PartitionCounts partitions_;
-  Tallies tallies_;  ///< of this batch
+  const Homes homes_;
+  std::map<streaming::TopicPartition, state::StoredPosition> home_positions_;  ///< of those that this batch may not move
+  Tallies tallies_;                                                            ///< of this batch
+  std::map<std::size_t, Transfer> transfers_;  ///< records that came through topics.transfers and hold an event
   std::vector<Arrived> events_;
+  std::optional<Arriving> arriving_;
+  const Arrived* merging_ = nullptr;                                   ///< of events_
+  std::size_t first_alone_ = std::numeric_limits<std::size_t>::max();  ///< the first record that needs a batch of its own
+  std::size_t forwarded_ = 0;
   std::unordered_map<std::string, Snapshot> snapshots_;
   PersonLedger ledger_;
+  PersonMoves moves_;
   Forgetting forgetting_;
   std::map<std::string, std::size_t> changed_;  ///< patient -> record of the newest applied event
   std::vector<Moment> moments_;

@@ -139,8 +139,13 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
 
 void Batch::impute(const model::ModelVersion& version, const model::Calibrator& calibrator) {
   std::vector<model::Query> queries;
+  std::vector<std::pair<const Snapshot*, std::size_t>> known;
   for (const auto& [patient, record] : changed_) {
     const Snapshot& s = snapshots_[patient];
+    if (s.event_count > 0) known.emplace_back(&s, record);  // of a person who was merged into another nothing is known
+  }
+  for (const auto& [snapshot, record] : known) {
+    const Snapshot& s = *snapshot;
     queries.push_back({&s,
                        s.last_time,
                        features_to_impute(config_, s, s.last_time),
@@ -151,8 +156,8 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   std::size_t i = 0;
-  for (const auto& [patient, record] : changed_) {
-    const Snapshot& s = snapshots_[patient];
+  for (const auto& [snapshot, record] : known) {
+    const Snapshot& s = *snapshot;
     if (predictions[i]) {
       imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version.id()));
       counts_.imputed_values += imputations_.back().values.size();

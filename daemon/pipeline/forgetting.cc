@@ -11,7 +11,7 @@ namespace lacuna::daemon {
 
 Status Forgetting::add(const std::string& patient, const SourcePosition& at, const state::Store& store, const state::StateChange* before) {
   const auto [found, first] = patients_.try_emplace(patient);
-  found->second.at = at;
+  found->second.partitions.insert(at.partition);
   found->second.number = std::max(found->second.number, static_cast<std::uint64_t>(at.offset));
   if (!first) return {};
   const std::vector<std::string> one{patient};
@@ -33,8 +33,8 @@ Status Forgetting::add(const std::string& patient, const SourcePosition& at, con
 void Forgetting::encode(const Config& config, streaming::Transaction& out) const {
   for (const auto& [patient, forgotten] : patients_) {
     const streaming::Headers headers{{std::string(kForgottenAtHeader), std::to_string(forgotten.number)}};
-    const auto drop = [&, partition = forgotten.at.partition](std::string key) {
-      out.outputs.push_back({config.topics.state, partition, std::move(key), std::nullopt, headers});
+    const auto drop = [&, &partitions = forgotten.partitions](const std::string& key) {
+      for (const std::int32_t p : partitions) out.outputs.push_back({config.topics.state, p, key, std::nullopt, headers});
     };
     drop(patient + std::string(kSnapshotKeySuffix));
     for (const std::string& key : forgotten.keys) drop(key);

@@ -37,8 +37,9 @@ class Forgetting {
 
  private:
   struct Forgotten {
-    SourcePosition at;           ///< the newest
-    std::uint64_t number = 0;    ///< its offset, and not below that of the person's first record, which may have come through another topic
+    std::set<std::int32_t> partitions;  ///< where it was said
+    std::uint64_t number =
+        0;  ///< the newest offset, and not below that of the person's first record, which may have come through another topic
     std::set<std::string> keys;  ///< in the changelog, of what is kept beside the snapshot
   };
   std::map<std::string, Forgotten> patients_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include "daemon/pipeline/stage_timer.h"
@@ -29,12 +30,29 @@ GroupMembership::GroupMembership(LoopContext& context, Callbacks callbacks)
 
 Status GroupMembership::open_reader() {
   if (reader_) return {};
-  const Config& config = context_.config;
-  if (config.log.create_topics) LACUNA_RETURN_IF_ERROR(context_.factory.ensure_topics(topics_to_make(config)));
-  auto reader = context_.factory.reader();
+  if (context_.config.log.create_topics) LACUNA_RETURN_IF_ERROR(make_topics());
+  auto transfers = context_.factory.reader(), reader = context_.factory.reader();
+  if (!transfers.ok()) return transfers.status();
   if (!reader.ok()) return reader.status();
+  transfers_ = std::make_unique<TransferReader>(context_.config, std::move(*transfers));
   reader_ = std::move(*reader);
   return {};
+}
+
+/// topics.transfers gets as many partitions as the changelog has, which may be older than the configuration.
+Status GroupMembership::make_topics() {
+  const Config& config = context_.config;
+  std::vector<streaming::TopicSpec> topics = topics_to_make(config);
+  const auto late = std::ranges::find(topics, config.topics.transfers, &streaming::TopicSpec::name);
+  streaming::TopicSpec transfers = *late;
+  topics.erase(late);
+  LACUNA_RETURN_IF_ERROR(context_.factory.ensure_topics(topics));
+  const auto reader = context_.factory.reader();
+  if (!reader.ok()) return reader.status();
+  const auto partitions = (*reader)->partition_count(config.topics.state);
+  if (!partitions.ok()) return partitions.status();
+  transfers.partitions = *partitions;
+  return context_.factory.ensure_topics({transfers});
 }
 
 Status GroupMembership::join() {
@@ -52,6 +70,8 @@ void GroupMembership::leave() {
   deferred_ = Status();
   log_.reset();
   restores_.clear();
+  transfers_->clear();
+  homes_.clear();
   context_.applied_counts.clear();
   alignment_ = PartitionAlignment();
 }
@@ -71,17 +91,80 @@ void GroupMembership::revoked(const std::vector<TopicPartition>& removed, bool l
     restores_.remove(p);
     alignment_.revoke(p);
     context_.applied_counts.erase(p);
-    std::erase_if(pending_,
-                  [&p](const streaming::Record& r) { return r.position.topic == p.topic && r.position.partition == p.partition; });
+    drop_pending(p);
+    leave_transfers(p);
   }
   if (!removed.empty()) spdlog::info("{} partitions {}", removed.size(), lost ? "lost" : "given up");
+}
+
+void GroupMembership::drop_pending(const TopicPartition& partition) {
+  std::erase_if(pending_, [&](const streaming::Record& r) { return TopicPartition{r.position.topic, r.position.partition} == partition; });
+}
+
+/// The partitions of topics.transfers go with those of the first topic of the input; where that is a pattern, with any of that number,
+/// which are all here.
+Status GroupMembership::follow_transfers(const TopicPartition& home) {
+  const std::string& first = context_.config.topics.events.front();
+  if (!first.starts_with('^') && home.topic != first) return {};
+  homes_[home.partition].insert(home);
+  if (transfers_->follows(home.partition)) return {};
+  const auto positions = context_.store->positions();
+  if (!positions.ok()) return positions.status();
+  const TopicPartition p{context_.config.topics.transfers, home.partition};
+  const auto found = positions->find({p.topic, p.partition});
+  const state::StoredPosition stands = found == positions->end() ? state::StoredPosition{} : found->second;
+  context_.applied_counts[p] = context_.prepared_counts[p] = stands.counts;
+  transfers_->follow(p.partition, stands.input_next);
+  return {};
+}
+
+void GroupMembership::leave_transfers(const TopicPartition& home) {
+  const auto at = homes_.find(home.partition);
+  if (at == homes_.end()) return;
+  at->second.erase(home);
+  if (!at->second.empty()) return;
+  homes_.erase(at);
+  const TopicPartition p{context_.config.topics.transfers, home.partition};
+  transfers_->leave(p.partition);
+  context_.applied_counts.erase(p);
+  drop_pending(p);
+}
+
+Status GroupMembership::rewind_transfers() {
+  if (homes_.empty()) return {};
+  const auto positions = context_.store->positions();
+  if (!positions.ok()) return positions.status();
+  for (const auto& [partition, homes] : homes_) {
+    const auto found = positions->find({context_.config.topics.transfers, partition});
+    transfers_->follow(partition, found == positions->end() ? 0 : found->second.input_next);
+  }
+  return {};
+}
+
+Homes GroupMembership::homes() const {
+  Homes out;
+  for (const auto& [partition, homes] : homes_) out.emplace(partition, *homes.begin());
+  return out;
+}
+
+bool GroupMembership::all_read() const {
+  if (!joined() || log_->assignment().empty() || log_->lag() > 0 || !pending_.empty()) return false;
+  const auto at_end = transfers_->at_end();
+  return at_end.ok() && *at_end;
 }
 
 Status GroupMembership::poll(std::size_t limit, bool busy) {
   const StageTimer timer(context_.stage_seconds, "poll");
   if (!pending_.empty()) return stay_member();
   const bool at_once = busy || (!restores_.empty() && !restores_.waiting());
-  return read(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax));
+  LACUNA_RETURN_IF_ERROR(read(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax)));
+  if (pending_.size() >= limit) return {};
+  auto moved = transfers_->read(limit - pending_.size());
+  if (!moved.ok()) return moved.status();
+  if (moved->empty()) return {};
+  std::move(moved->begin(), moved->end(), std::back_inserter(pending_));
+  context_.point("polled", pending_);
+  return {};
 }
 
 Status GroupMembership::stay_member() {
@@ -123,6 +206,7 @@ Status GroupMembership::restore_some() {
     const TopicPartition& p = (*restored)->partition();
     context_.applied_counts[p] = context_.prepared_counts[p] = (*restored)->counts();
     alignment_.assign(p);
+    LACUNA_RETURN_IF_ERROR(follow_transfers(p));
     LACUNA_RETURN_IF_ERROR(log_->resume({p}));
   } while (!restores_.empty() && steady_clock::now() - start < kRestoreSlice);
   return {};

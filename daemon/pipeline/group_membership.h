@@ -3,11 +3,13 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/partition_alignment.h"
 #include "daemon/pipeline/restore.h"
+#include "daemon/pipeline/transfers.h"
 #include "streaming/log/event_log.h"
 
 namespace lacuna::daemon {
@@ -26,6 +28,13 @@ class GroupMembership {
   /// Makes missing topics and what reads them outside of the group. Called again until it is ok; later it does nothing.
   Status open_reader();
   streaming::TopicReader& reader() { return *reader_; }
+  /// Nothing is left to read, of the input and of what is on its way to it. Asks the log.
+  bool all_read() const;
+  /// Reads topics.transfers again from where the store stands.
+  Status rewind_transfers();
+  Result<std::int32_t> transfer_partitions() { return transfers_->partition_count(); }
+  /// The input partition beside each partition of topics.transfers that is read here.
+  Homes homes() const;
   /// Makes a client and asks for partitions.
   Status join();
   bool joined() const { return log_ != nullptr; }
@@ -58,15 +67,21 @@ class GroupMembership {
  private:
   void assigned(const std::vector<streaming::TopicPartition>& added);
   void revoked(const std::vector<streaming::TopicPartition>& removed, bool lost);
+  void drop_pending(const streaming::TopicPartition& partition);
   Status forget(const std::vector<std::string>& patient_ids);
   Status read(std::size_t limit, Millis wait);
+  Status make_topics();
+  Status follow_transfers(const streaming::TopicPartition& home);
+  void leave_transfers(const streaming::TopicPartition& home);
 
   LoopContext& context_;
   const Callbacks callbacks_;
   std::unique_ptr<streaming::TopicReader> reader_;
-  std::unique_ptr<streaming::EventLog> log_;  ///< null until joined
-  std::vector<streaming::Record> pending_;    ///< polled, not yet worked on
-  Status deferred_;                           ///< what went wrong inside a callback of poll()
+  std::unique_ptr<TransferReader> transfers_;
+  std::map<std::int32_t, std::set<streaming::TopicPartition>> homes_;  ///< restored partitions of the input that may be one, by number
+  std::unique_ptr<streaming::EventLog> log_;                           ///< null until joined
+  std::vector<streaming::Record> pending_;                             ///< polled, not yet worked on
+  Status deferred_;                                                    ///< what went wrong inside a callback of poll()
   RestoreQueue restores_;
   PartitionAlignment alignment_;
 };

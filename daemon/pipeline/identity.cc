@@ -28,13 +28,18 @@ IdentityCounts& IdentityCounts::operator+=(const IdentityCounts& other) {
   return *this;
 }
 
-void check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
+bool is_misplaced(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions) {
+  const auto count = partitions.find(record.position.topic);
+  return count != partitions.end() && streaming::partition_for(patient_id, count->second) != record.position.partition;
+}
+
+bool check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
                      IdentityFindings& findings) {
   const SourcePosition& at = record.position;
   if (record.key != patient_id) findings[at.topic].wrong_keys += 1;
-  const auto count = partitions.find(at.topic);
-  if (count == partitions.end() || streaming::partition_for(patient_id, count->second) == at.partition) return;
-  findings[at.topic].wrong_partitions += 1;
+  const bool misplaced = is_misplaced(record, patient_id, partitions);
+  if (misplaced) findings[at.topic].wrong_partitions += 1;
+  return misplaced;
 }
 
 std::optional<std::string> name_person(NamespaceSource source, const std::string& topic, Event& event) {

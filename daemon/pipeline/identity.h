@@ -32,9 +32,10 @@ using IdentityFindings = std::map<std::string, IdentityCounts>;
 /// How many partitions each input topic has.
 using PartitionCounts = std::map<std::string, std::int32_t>;
 
-/// Counts the record where its key is not `patient_id`, and where it does not lie in the partition that this id's hash gives. Of a
-/// topic that is not in `partitions` the latter is not told.
-void check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
+/// The record does not lie in the partition that this id's hash gives. Of a topic that is not in `partitions` it is not told.
+bool is_misplaced(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions);
+/// Counts the record where its key is not `patient_id`, and where it is misplaced. Returns the latter.
+bool check_placement(const streaming::Record& record, std::string_view patient_id, const PartitionCounts& partitions,
                      IdentityFindings& findings);
 
 /// Gives the event's persons (patient_id, merged_into) their keys (state/records/person_key.h) in the configured namespace. What it

@@ -14,12 +14,14 @@
 
 namespace lacuna::daemon {
 
-/// An operator's decision about one subject of the detectors.
+/// An operator's decision about one subject of the detectors, or about a person.
 struct OperatorCommand {
-  enum class Action : std::uint8_t { accept, mute, unmute };
+  enum class Action : std::uint8_t { accept, mute, unmute, forget, merge };
   Action action = Action::accept;
   std::string kind, subject;
-  Millis duration{};  ///< mute: for how long, of clinical time
+  Millis duration{};         ///< mute: for how long, of clinical time
+  std::string person, into;  ///< forget, merge: their keys
+  bool about_person() const { return action == Action::forget || action == Action::merge; }
 };
 
 /// Hands commands from any thread to the loop's, and their outcome back. next(), answer() and close() on the loop's thread.
@@ -52,7 +54,7 @@ class OperatorCommands {
   bool closed_ = false;
 };
 
-/// Does it. `now`: clinical time. not_found where no such subject is watched.
+/// Does it, where it is about a subject. `now`: clinical time. not_found where no such subject is watched.
 Status carry_out(const OperatorCommand& command, drift::Monitor& monitor, Time now);
 
 }  // namespace lacuna::daemon

@@ -21,15 +21,16 @@
 
 namespace lacuna::daemon {
 
-/// Where an event went. consumed == applied + duplicate + late + refused, always; an event with some bad features is
-/// applied and counted once in `partial` as well.
+/// Where an event went. consumed == applied + duplicate + late + refused + forwarded, always; an event with some bad features is
+/// applied and counted once in `partial` as well. One that is forwarded is consumed again from topics.transfers.
 struct EventCounts {
-  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0;
+  std::uint64_t consumed = 0, applied = 0, duplicate = 0, late = 0, refused = 0, partial = 0, forwarded = 0;
   std::array<std::uint64_t, streaming::kRefusalCount> refused_by{};  ///< whole events and parts
   std::uint64_t imputations = 0, imputed_values = 0, alerts = 0, dead_letters = 0;
   std::uint64_t corrected = 0, withdrawn = 0;  ///< applied events that changed what was known
   std::uint64_t late_corrections = 0;          ///< of their values, those that were older than the history
   std::uint64_t forgotten = 0;                 ///< applied events and tombstones that forgot a person
+  std::uint64_t merged = 0;                    ///< applied events that merged a person into another
   EventCounts& operator+=(const EventCounts& batch);
   EventCounts& operator+=(const state::RecordCounts& partition);
 };

@@ -42,6 +42,8 @@ Result<Restore> Restore::begin(const Config& config, const streaming::TopicParti
     out.wiped_ = Wiped::too_old;
   }
   if (out.wiped_ != Wiped::no) {
+    // Persons whose newest record came through topics.transfers are known through this partition too.
+    LACUNA_RETURN_IF_ERROR(store.wipe(config.topics.transfers, partition.partition));
     LACUNA_RETURN_IF_ERROR(store.wipe(partition.topic, partition.partition));
     stored = {};
   }
@@ -130,14 +132,16 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   std::vector<std::string> ids;
   std::vector<Snapshot> snapshots;
   const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
+  const std::string transfers_key = config_->topics.transfers + std::string(kPartitionKeySuffix);
   for (const auto& [key, record] : newest) {
     if (!record->value) continue;
     if (key.ends_with(state::kSchemaKeySuffix)) continue;
     if (key.ends_with(kPartitionKeySuffix)) {
-      if (key != own_key) continue;
+      if (key != own_key && key != transfers_key) continue;
       const auto position = state::decode_position(*record->value);
       if (!position.ok()) return explain(*record, position.status());
-      counts_ = position->position.counts;
+      if (key == own_key) counts_ = position->position.counts;
+      else transfers_ = position->position;
       continue;
     }
     Result<Snapshot> snapshot = decode(*record, reader, store);
@@ -152,7 +156,7 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   const std::set<std::string_view> forgotten(change.forgotten.begin(), change.forgotten.end());
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     if (!forgotten.contains(ids[i]) && (*stored)[i] && is_behind(snapshots[i], *(*stored)[i])) continue;
-    if (from_nothing_) {
+    if (from_nothing_ && snapshots[i].event_count > 0) {
       Example example{snapshots[i], snapshots[i].last_time, {}};
       example.before.recent_ids.clear();
       change.examples.push_back(std::move(example));
@@ -221,18 +225,20 @@ void Restore::reach(std::int64_t end) {
 
 /// Partitions of other topics with the same number share the changelog. As far as the store knows it on their account it is read again:
 /// else what this partition's part tells of their patients would stand, although a later part has forgotten them.
-Status Restore::reach_others(const state::Store& store) {
+Status Restore::look_at_others(const state::Store& store) {
   const auto positions = store.positions();
   if (!positions.ok()) return positions.status();
   for (const auto& [partition, position] : *positions) {
     if (partition.second == partition_.partition) end_ = std::max(end_, position.changelog_next);
   }
+  const auto transfers = positions->find({config_->topics.transfers, partition_.partition});
+  stored_transfers_next_ = transfers == positions->end() ? 0 : transfers->second.input_next;
   return {};
 }
 
 Status Restore::step(streaming::TopicReader& reader, state::Store& store, const Forget& forget, Time now) {
   if (done_) return {};
-  LACUNA_RETURN_IF_ERROR(reach_others(store));
+  LACUNA_RETURN_IF_ERROR(look_at_others(store));
   const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
   state::StateChange change;
   std::int64_t next = next_;
@@ -252,6 +258,10 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, const 
   // Behind until all is read: where it is interrupted it is not done.
   const std::int64_t changelog_next = finished ? committed_ : std::min(next, std::max<std::int64_t>(committed_ - 1, 0));
   change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, changelog_next, counts_, now};
+  // What another input partition of this number knows may be newer.
+  if (transfers_ && transfers_->input_next > stored_transfers_next_) {
+    change.positions[{config_->topics.transfers, partition_.partition}] = *transfers_;
+  }
   Status done = forget(change.forgotten);
   if (done.ok()) done = store.apply(change);
   if (!done.ok()) {
@@ -292,6 +302,12 @@ Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition
   if (*input > *changelog) {
     return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " + partition.topic +
                                " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
+  }
+  const auto transfers = reader.partition_count(config_.topics.transfers);
+  if (!transfers.ok()) return transfers.status();
+  if (partition.topic == config_.topics.events.front() && *transfers != *input) {
+    return {Code::invalid, "topic " + config_.topics.transfers + " has " + std::to_string(*transfers) + " partitions, " + partition.topic +
+                               " has " + std::to_string(*input) + ": as many are needed"};
   }
   for (const auto& [topic, count] : inputs_) {
     if (count == *input || topic == partition.topic) continue;

@@ -62,7 +62,7 @@ class Restore {
   Status learn_all(streaming::TopicReader& reader, state::Store& store) const;
   Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) const;
   Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
-  Status reach_others(const state::Store& store);
+  Status look_at_others(const state::Store& store);
 
   const Config* config_;
   streaming::TopicPartition partition_;
@@ -73,7 +73,9 @@ class Restore {
   std::int64_t snapshots_ = 0;
   std::uint64_t dropped_ = 0;
   state::RecordCounts counts_;
-  bool from_nothing_ = false;  ///< the store knew nothing of the partition: its replay examples are made anew too
+  std::optional<state::StoredPosition> transfers_;  ///< where topics.transfers was read to; as far as read
+  std::int64_t stored_transfers_next_ = 0;          ///< the store's
+  bool from_nothing_ = false;                       ///< the store knew nothing of the partition: its replay examples are made anew too
   bool done_ = false;
   Wiped wiped_ = Wiped::no;
 };

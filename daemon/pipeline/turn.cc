@@ -39,7 +39,7 @@ Result<bool> Turn::run() {
   return worked;
 }
 
-bool Turn::all_read() const { return group_.joined() && !group_.log().assignment().empty() && group_.log().lag() == 0; }
+bool Turn::all_read() const { return group_.all_read(); }
 
 /// What can be mended by doing it again, by a new client or by waiting.
 Status Turn::recover(const Status& outcome) {
@@ -118,12 +118,22 @@ Status Turn::rejoin(const Status& why) {
 /// From records to a batch that waits for its commit.
 Status Turn::prepare() {
   std::vector<streaming::Record>& pending = group_.pending();
-  const auto end = pending.begin() + static_cast<std::ptrdiff_t>(std::min(poison_search_.limit(), pending.size()));
+  auto end = pending.begin() + static_cast<std::ptrdiff_t>(std::min(poison_search_.limit(), pending.size()));
   StagedBatch staged;
-  staged.batch = std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end), group_.inputs());
   Status outcome;
   bool faulty = false;
   try {
+    for (bool whole = false; !whole;) {
+      staged.batch =
+          std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end), group_.inputs(), group_.homes());
+      decode(*staged.batch);
+      const auto prefix = pending.begin() + static_cast<std::ptrdiff_t>(staged.batch->prefix());
+      whole = prefix == end;
+      end = prefix;
+    }
+    if (needs_quiet(*staged.batch)) {
+      LACUNA_RETURN_IF_ERROR(finish_in_flight());
+    }
     outcome = fill(staged);
   } catch (const std::exception& e) {
     faulty = true;
@@ -143,15 +153,22 @@ Status Turn::prepare() {
   return context_.reload();
 }
 
+void Turn::decode(Batch& batch) {
+  const StageTimer timer(context_.stage_seconds, stage_ = "decode");
+  batch.decode(decoder_, context_.clock(), poison_search_.list());
+}
+
+/// Whoever reads the store must find in it what was committed before.
+bool Turn::needs_quiet(const Batch& batch) const {
+  const StagedBatch* const in_flight = commit_.in_flight();
+  return in_flight != nullptr && (batch.alone() || in_flight->batch->alone());
+}
+
 Status Turn::fill(StagedBatch& staged) {
   Batch& batch = *staged.batch;
   StreamState& stream = context_.stream;
   const auto version = context_.learner->current();
-  {
-    const StageTimer timer(context_.stage_seconds, stage_ = "decode");
-    batch.decode(decoder_, context_.clock(), poison_search_.list());
-    context_.point("decoded", batch.records());
-  }
+  context_.point("decoded", batch.records());
   {
     const StageTimer timer(context_.stage_seconds, stage_ = "load");
     LACUNA_RETURN_IF_ERROR(batch.load(*context_.store, commit_.in_flight() != nullptr ? &commit_.in_flight()->change : nullptr));
@@ -275,6 +292,13 @@ Status Turn::run_operator_commands() {
   LACUNA_RETURN_IF_ERROR(finish_in_flight());
   StreamState& stream = context_.stream;
   while (const auto asked = context_.commands.next()) {
+    if (asked->command.about_person()) {
+      const Status sent = send_person_command(asked->command);
+      context_.commands.answer(asked, sent);
+      if (sent.code() == Code::invalid) continue;  // discarded
+      LACUNA_RETURN_IF_ERROR(sent);
+      continue;
+    }
     std::vector<Alert> alerts;
     Status done;
     {
@@ -290,6 +314,23 @@ Status Turn::run_operator_commands() {
     LACUNA_RETURN_IF_ERROR(persisted);
   }
   return {};
+}
+
+/// Whoever holds the person carries it out. A forgetting goes to every partition, since wrong keys may have spread what is known.
+Status Turn::send_person_command(const OperatorCommand& command) {
+  const Time now = context_.clock();
+  const std::string event_id = "command-" + std::to_string(now.time_since_epoch().count());
+  const bool merge = command.action == OperatorCommand::Action::merge;
+  Transfer transfer{Transfer::Kind::event, command.person, {}, command.into, {}};
+  transfer.original.value = merge ? merge_event(command.person, command.into, event_id, now) : forget_event(command.person, event_id, now);
+  std::vector<streaming::OutputRecord> outputs{to_record(context_.config, transfer)};
+  if (!merge) {
+    const auto partitions = group_.transfer_partitions();
+    if (!partitions.ok()) return partitions.status();
+    outputs.resize(static_cast<std::size_t>(*partitions), outputs.front());
+    for (std::int32_t p = 0; p < *partitions; ++p) outputs[static_cast<std::size_t>(p)].partition = p;
+  }
+  return commit_alone(std::move(outputs));
 }
 
 /// Makes what an operator changed durable. Where that fails it is forgotten.
@@ -343,7 +384,8 @@ Status Turn::discard() {
   prepared_.reset();
   commit_.discard();
   context_.described.clear();  // a topic may have been made anew
-  return context_.reload();
+  LACUNA_RETURN_IF_ERROR(context_.reload());
+  return group_.rewind_transfers();
 }
 
 void Turn::announce(const Alert& alert) {

@@ -39,6 +39,8 @@ class Turn {
   Status recover(const Status& outcome);
   Status rejoin(const Status& why);
   Status prepare();
+  void decode(Batch& batch);
+  bool needs_quiet(const Batch& batch) const;
   Status fill(StagedBatch& staged);
   Status finish_in_flight();
   Status complete(StagedBatch done);
@@ -46,6 +48,7 @@ class Turn {
   Status publish_model();
   Status commit_alone(std::vector<streaming::OutputRecord> outputs);
   Status run_operator_commands();
+  Status send_person_command(const OperatorCommand& command);
   Status persist(const std::vector<Alert>& alerts);
   Status hand_to_learner();
   Status save_checkpoint(bool alone = false);

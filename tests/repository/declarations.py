@@ -12,6 +12,7 @@ FAMILIES = {
     "model/kinds/image.cc": ("model/kinds/kind.h", "one kind behind the interface of all"),
     "model/kinds/signal.cc": ("model/kinds/kind.h", "one kind behind the interface of all"),
     "model/kinds/text.cc": ("model/kinds/kind.h", "one kind behind the interface of all"),
+    "daemon/pipeline/batch_moves.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, moves persons here"),
     "daemon/pipeline/batch_scoring.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, scored and imputed here"),
     "daemon/pipeline/person_ledger_records.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, and writes its records here"),
     "model/sampling.cc": ("model/torch_model_version.h", "the class draws here and predicts in the source of its name"),

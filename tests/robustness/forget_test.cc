@@ -319,20 +319,6 @@ TEST_F(ForgetTest, InANamespace) {
   EXPECT_TRUE(left(kGone).snapshot);
 }
 
-TEST_F(ForgetTest, MergesStayRefused) {
-  Event e = event(kGone, "merge", 0, 0);
-  e.modality = kNoModality;
-  e.values.clear();
-  e.person = PersonChange::merge;
-  e.merged_into = kOther;
-  send(event(kGone, "visit-1", 0, 80));
-  send(e);
-  const auto ran = run();
-  ASSERT_TRUE(ran.ok());
-  EXPECT_EQ(ran->counts.refused_by[static_cast<std::size_t>(streaming::Refusal::unsupported)], 1U);
-  EXPECT_TRUE(left(kGone).snapshot);
-}
-
 // What lies before it in the log goes, what lies after it is a new person's, whatever the clinical times, and wherever batches end.
 TEST_F(ForgetTest, IsInTheOrderOfTheLogWhereverBatchesEnd) {
   std::optional<Left> expected;

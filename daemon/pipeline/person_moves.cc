@@ -1,0 +1,224 @@
+#include "daemon/pipeline/person_moves.h"
+
+#include <algorithm>
+#include <limits>
+#include <unordered_map>
+#include <utility>
+
+#include "state/patient.h"
+#include "state/person_history.h"
+
+namespace lacuna::daemon {
+
+using state::DeliveryRow;
+using state::FeatureHistory;
+using state::PartKey;
+
+namespace {
+
+/// As the store keeps it.
+std::uint64_t kept(std::uint64_t id) { return id >> state::kLostIdBits; }
+
+/// What stands under the ids of facts, by kept().
+using Facts = std::unordered_map<std::uint64_t, state::Delivery>;
+
+/// Values that one of the two had withdrawn or corrected do not hold for the other either.
+void keep_what_holds(const Facts& facts, PartKey part, FeatureHistory& history) {
+  std::erase_if(history.window, [&](const state::HistoryEntry& entry) {
+    const auto fact = facts.find(kept(entry.fact));
+    const state::DeliveredPart* const said = fact == facts.end() ? nullptr : fact->second.find(part);
+    return said != nullptr && (said->withdrawn || said->tag != state::value_tag(entry.value, entry.time));
+  });
+}
+
+std::uint32_t sum(std::uint32_t a, std::uint32_t b) { return a + std::min(b, std::numeric_limits<std::uint32_t>::max() - a); }
+
+/// What the snapshots tell beside the features.
+void unite_rest(const Snapshot& from, const std::string& source, Snapshot& into) {
+  if (from.event_count > 0) {
+    const bool first = into.event_count == 0;
+    if (first || from.last_time > into.last_time) into.site = from.site.empty() ? into.site : from.site;
+    into.first_time = first ? from.first_time : std::min(into.first_time, from.first_time);
+    into.last_time = first ? from.last_time : std::max(into.last_time, from.last_time);
+    into.event_count += from.event_count;
+  }
+  for (std::size_t m = 0; m < into.modalities.size(); ++m) {
+    const ModalityState& more = from.modalities[m];
+    ModalityState& known = into.modalities[m];
+    if (more.count == 0) continue;
+    const std::uint32_t count = sum(known.count, more.count);
+    if (known.count == 0 || more.last_time > known.last_time) known = more;
+    known.count = count;
+  }
+  for (std::size_t a = 0; a < into.attributes.size(); ++a) {
+    if (!into.attributes[a]) into.attributes[a] = from.attributes[a];
+  }
+  const auto note = [&into](const std::string& person) {
+    std::erase(into.merged_from, person);
+    if (person != into.patient_id) into.merged_from.push_back(person);
+  };
+  for (const std::string& person : from.merged_from) note(person);
+  note(source);
+  if (into.merged_from.size() > kMergedFromMax) into.merged_from.erase(into.merged_from.begin(), into.merged_from.end() - kMergedFromMax);
+}
+
+}  // namespace
+
+std::vector<PartKey> PersonMoves::feature_parts() const {
+  std::vector<PartKey> parts;
+  for (FeatureId f = 0; f < config_.schema->feature_count(); ++f) parts.push_back(keys_.feature(f));
+  return parts;
+}
+
+FeatureHistory PersonMoves::history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked,
+                                       const FeatureState& known) const {
+  FeatureHistory history = past.histories[asked].value_or(FeatureHistory{});
+  for (const state::PersonJournal& journal : past.pending) {
+    for (const state::ValueChange& c : journal.changes) {
+      if (c.part == keys_.feature(feature)) state::apply_change(history, c.change);
+    }
+  }
+  // Where the records tell another state than the snapshot's, what came before cannot be told apart.
+  if (state::fold(config_.schema->features()[feature].likelihood, history) != known) return {known, {}};
+  return history;
+}
+
+Status PersonMoves::merge(const state::Store& store, const std::string& into, const SourcePosition& at, Snapshot& source) {
+  const auto states = store.persons({&source.patient_id, 1});
+  if (!states.ok()) return states.status();
+  const auto past = store.past(source.patient_id, states->front(), feature_parts());
+  if (!past.ok()) return past.status();
+  auto rows = store.delivered(source.patient_id, state::hour_of(source.last_time));
+  if (!rows.ok()) return rows.status();
+  state::PersonTransfer transfer{source.patient_id, source, {}, std::move(*rows)};
+  for (FeatureId f = 0; f < source.features.size(); ++f) {
+    if (source.features[f].count == 0) continue;
+    transfer.histories.emplace_back(keys_.feature(f), history_of(f, *past, f, source.features[f]));
+  }
+  for (std::string& piece : state::encode_transfer(*config_.schema, transfer)) {
+    send({Transfer::Kind::state, into, {source.patient_id}, {}, {{}, {}, {}, std::move(piece), {}}});
+  }
+  source = state::new_snapshot(*config_.schema, source.patient_id);
+  source.merged_into = into;
+  source.source = at;
+  return {};
+}
+
+/// Of two reports under one id the one with the higher revision holds, else the one that is there.
+Result<std::vector<DeliveryRow>> PersonMoves::unite_rows(const state::Store& store, const std::string& person,
+                                                         const std::vector<DeliveryRow>& rows, std::uint64_t& added) const {
+  std::vector<state::DeliveryKey> keys;
+  for (const DeliveryRow& row : rows) keys.push_back({state::patient_key(person), row.id});
+  auto known = store.deliveries(keys);
+  if (!known.ok()) return known.status();
+  std::vector<DeliveryRow> out = rows;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    if (!(*known)[i]) {
+      added += 1;
+      continue;
+    }
+    state::Delivery& united = out[i].delivery;
+    for (const state::DeliveredPart& part : (*known)[i]->parts) {
+      const auto at = std::find_if(united.parts.begin(), united.parts.end(), [&](const auto& p) { return p.part == part.part; });
+      if (at == united.parts.end()) united.parts.push_back(part);
+      else if (!state::is_newer(at->revision, part.revision)) *at = part;
+    }
+  }
+  return out;
+}
+
+Status PersonMoves::unite_histories(const state::Store& store, const state::PersonTransfer& piece, const state::PersonPast& past,
+                                    const std::vector<DeliveryRow>& rows, Snapshot& into, state::PersonUpdate& update) const {
+  const std::uint64_t person = state::patient_key(into.patient_id);
+  const state::PersonState& now = update.journals.back().state;
+  struct Pair {
+    FeatureId feature = 0;
+    FeatureHistory here, there;
+  };
+  std::vector<Pair> pairs;
+  for (FeatureId f = 0; f < into.features.size(); ++f) {
+    Pair pair{f, history_of(f, past, f, into.features[f]), {}};
+    if (piece.snapshot && piece.snapshot->features[f].count > 0) {
+      const FeatureState& known = piece.snapshot->features[f];
+      const auto brought =
+          std::find_if(piece.histories.begin(), piece.histories.end(), [&](const auto& h) { return h.first == keys_.feature(f); });
+      const bool whole =
+          brought != piece.histories.end() && state::fold(config_.schema->features()[f].likelihood, brought->second) == known;
+      pair.there = whole ? brought->second : FeatureHistory{known, {}};
+    }
+    if (pair.here != FeatureHistory{} || pair.there != FeatureHistory{}) pairs.push_back(std::move(pair));
+  }
+  Facts facts;
+  std::vector<state::DeliveryKey> keys;
+  for (const Pair& pair : pairs) {
+    for (const FeatureHistory* history : {&pair.here, &pair.there}) {
+      for (const state::HistoryEntry& entry : history->window) keys.push_back({person, entry.fact});
+    }
+  }
+  auto known = store.deliveries(keys);
+  if (!known.ok()) return known.status();
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if ((*known)[i]) facts[kept(keys[i].id)] = std::move(*(*known)[i]);
+  }
+  for (const DeliveryRow& row : rows) facts[kept(row.id)] = row.delivery;
+  for (Pair& pair : pairs) {
+    const PartKey part = keys_.feature(pair.feature);
+    const Likelihood likelihood = config_.schema->features()[pair.feature].likelihood;
+    if (piece.snapshot) {
+      for (FeatureHistory* history : {&pair.here, &pair.there}) keep_what_holds(facts, part, *history);
+      // One fact that both were told is one value.
+      std::erase_if(pair.there.window, [&pair](const state::HistoryEntry& e) {
+        return std::ranges::any_of(pair.here.window, [&e](const state::HistoryEntry& h) { return kept(h.fact) == kept(e.fact); });
+      });
+      pair.here = state::unite(pair.here, pair.there);
+      into.features[pair.feature] = state::fold(likelihood, pair.here);
+    }
+    state::trim(likelihood, pair.here, config_.state_history);
+    update.histories.emplace_back(part, state::StoredHistory{now.begun, now.sequence, std::move(pair.here)});
+  }
+  return {};
+}
+
+Status PersonMoves::take(const state::Store& store, const state::PersonTransfer& piece, const SourcePosition& at, Snapshot& into) {
+  into.merged_into.clear();
+  const auto states = store.persons({&into.patient_id, 1});
+  if (!states.ok()) return states.status();
+  const auto past = store.past(into.patient_id, states->front(), feature_parts());
+  if (!past.ok()) return past.status();
+
+  state::PersonUpdate update;
+  update.patient_id = into.patient_id;
+  state::PersonState& now = update.journals.emplace_back().state;
+  now = states->front();
+  std::uint64_t added = 0;
+  auto rows = unite_rows(store, into.patient_id, piece.rows, added);
+  if (!rows.ok()) return rows.status();
+  std::uint32_t oldest = now.sequence == 0 ? std::numeric_limits<std::uint32_t>::max() : now.oldest_hour;
+  for (const DeliveryRow& row : *rows) oldest = std::min(oldest, row.delivery.hour);
+  if (now.sequence == 0) {
+    now.begun = now.sequence = static_cast<std::uint64_t>(at.offset);
+    now.since_hour = std::min(oldest, state::hour_of(piece.snapshot ? piece.snapshot->last_time : into.last_time));
+    oldest = std::min(oldest, now.since_hour);
+  }
+  now.oldest_hour = oldest;
+  now.folded = now.sequence += 1;
+  now.ids += added;
+  update.rows = *rows;
+
+  // What stands in journals goes into chunks as well.
+  std::vector<DeliveryRow> all;
+  for (const state::PersonJournal& journal : past->pending) all.insert(all.end(), journal.rows.begin(), journal.rows.end());
+  all.insert(all.end(), rows->begin(), rows->end());
+  for (std::size_t begin = 0; begin < all.size(); begin += state::kChunkRowsMax) {
+    const auto from = all.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto to = all.begin() + static_cast<std::ptrdiff_t>(std::min(begin + state::kChunkRowsMax, all.size()));
+    update.chunks.emplace_back(now.chunks++, state::DeliveryChunk{now.begun, now.sequence, {from, to}});
+  }
+  LACUNA_RETURN_IF_ERROR(unite_histories(store, piece, *past, *rows, into, update));
+  if (piece.snapshot) unite_rest(*piece.snapshot, piece.source, into);
+  into.source = at;
+  updates_.push_back(std::move(update));
+  return {};
+}
+
+}  // namespace lacuna::daemon
