@@ -38,13 +38,14 @@ PartKeys::PartKeys(const Schema& schema) {
   const auto add = [this](std::string_view kind, const std::string& modality, const std::string& name, std::uint32_t index) {
     PartKey key = static_cast<PartKey>(hash64(name, hash64(modality, hash64(kind))) % kEnd);
     // Two names of one schema seldom meet; the later in the schema takes the next free key.
-    while (key <= kAll || by_key_.contains(key)) key = (key + 1) % kEnd;
+    while (key <= kStay || by_key_.contains(key)) key = (key + 1) % kEnd;
     by_key_.emplace(key, index);
     return key;
   };
   std::uint32_t index = 0;
   for (const Feature& f : schema.features()) features_.push_back(add("feature", schema.modalities()[f.modality].name, f.name, index++));
   for (const Modality& m : schema.modalities()) payloads_.push_back(add("payload", m.name, {}, index++));
+  for (const Attribute& a : schema.attributes()) attributes_.push_back(add("attribute", a.name, {}, index++));
 }
 
 std::optional<FeatureId> PartKeys::find_feature(PartKey key) const {
@@ -56,6 +57,7 @@ std::optional<FeatureId> PartKeys::find_feature(PartKey key) const {
 std::optional<ModalityId> PartKeys::find_payload(PartKey key) const {
   const auto found = by_key_.find(key);
   if (found == by_key_.end() || found->second < features_.size()) return std::nullopt;
+  if (found->second >= features_.size() + payloads_.size()) return std::nullopt;
   return static_cast<ModalityId>(found->second - features_.size());
 }
 
@@ -86,10 +88,10 @@ std::uint16_t payload_tag(const Payload& payload, Time time) {
   return tag_of(hash64(payload.text, hash64(bytes(payload.observed), hash64(bytes(payload.values), time_hash(time)))));
 }
 
+std::uint16_t attribute_tag(double value) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value))); }
+
 std::uint16_t event_tag(const Event& event) {
-  std::uint64_t h = time_hash(event.time);
-  for (const AttributeValue& a : event.attributes) h ^= mix64(std::bit_cast<std::uint64_t>(a.value) + mix64(a.attribute));
-  return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(h) + (event.stay_ends ? 1 : 0))));
+  return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(time_hash(event.time)) + (event.stay_ends ? 1 : 0))));
 }
 
 namespace {

@@ -13,27 +13,29 @@
 
 namespace lacuna::state {
 
-/// A part of an event that is taken or refused by itself: a feature's value, a modality's payload. From names, not positions, so that it
-/// outlives a schema that grows; below 2^23.
+/// A part of an event that is taken or refused by itself: a feature's value, a modality's payload, an attribute, what is said of the stay.
+/// From names, not positions, so that it outlives a schema that grows; below 2^23.
 using PartKey = std::uint32_t;
 
 /// The keys of a schema's parts. Immutable; any thread.
 class PartKeys {
  public:
-  static constexpr PartKey kEvent = 0;  ///< the event itself: one without values, or a withdrawal
+  static constexpr PartKey kEvent = 0;  ///< the event itself: one without any other part, or a withdrawal
   static constexpr PartKey kAll = 1;    ///< every part of a result: one that was withdrawn as a whole
+  static constexpr PartKey kStay = 2;   ///< what is said of the stay
   static constexpr PartKey kEnd = 1U << 23;
 
   explicit PartKeys(const Schema& schema);
   PartKey feature(FeatureId id) const { return features_.at(id); }
   PartKey payload(ModalityId id) const { return payloads_.at(id); }
+  PartKey attribute(std::size_t index) const { return attributes_.at(index); }
   /// Empty when the schema has no such feature (any more).
   std::optional<FeatureId> find_feature(PartKey key) const;
   std::optional<ModalityId> find_payload(PartKey key) const;
 
  private:
-  std::vector<PartKey> features_, payloads_;
-  std::unordered_map<PartKey, std::uint32_t> by_key_;  ///< features, then payloads
+  std::vector<PartKey> features_, payloads_, attributes_;
+  std::unordered_map<PartKey, std::uint32_t> by_key_;  ///< features, then payloads, then attributes
 };
 
 /// What stands of one part under one id.
@@ -71,7 +73,9 @@ bool is_newer(const Revision& a, const Revision& b);
 
 std::uint16_t value_tag(double value, Time time);
 std::uint16_t payload_tag(const Payload& payload, Time time);
-/// Of an event's attributes, and of what it says of the stay.
+/// Of an attribute, which has no time.
+std::uint16_t attribute_tag(double value);
+/// Of an event without its values, payload and attributes.
 std::uint16_t event_tag(const Event& event);
 
 /// One part as an event claims it.

@@ -74,6 +74,10 @@ Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, cons
   return Applied::applied;
 }
 
+void set_attribute(Snapshot& snapshot, const AttributeValue& attribute) {
+  snapshot.attributes.at(attribute.attribute) = to_float(attribute.value);
+}
+
 Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max) {
   const bool first = snapshot.event_count == 0;
   const bool behind = !first && event.time < snapshot.last_time;
@@ -88,8 +92,7 @@ Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event
 
   // at(): an index that is not the schema's is a fault of the caller, and must not become a write to foreign memory.
   for (const AttributeValue& a : event.attributes) {
-    std::optional<float>& known = snapshot.attributes.at(a.attribute);
-    if (!behind || !known) known = to_float(a.value);
+    if (!behind || !snapshot.attributes.at(a.attribute)) set_attribute(snapshot, a);
   }
   if (event.modality != kNoModality) {
     ModalityState& modality = snapshot.modalities.at(event.modality);

@@ -23,6 +23,9 @@ Applied apply(const Schema& schema, Snapshot& snapshot, const Event& event, cons
 /// The same for an event that is known to be no duplicate (state/deliveries.h): looks at no ids, and remembers none.
 Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event, const SourcePosition& source, Millis late_max);
 
+/// Whatever was known of it, and when.
+void set_attribute(Snapshot& snapshot, const AttributeValue& attribute);
+
 /// One value into what is known of its feature: a late one counts, and changes nothing else.
 void apply_value(Likelihood likelihood, FeatureState& state, double value, Time time);
 

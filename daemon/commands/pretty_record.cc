@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/pipeline/transfers.h"
 #include "state/records/person_key.h"
 #include "state/store.h"
 
@@ -220,7 +221,16 @@ std::string pretty_state(const Config& config, const streaming::Record& record) 
                      snapshot->event_count, format_rfc3339(snapshot->last_time), known, snapshot->features.size(), payloads);
 }
 
-bool is_binary(const Config& config, const std::string& topic) { return topic == config.topics.state || topic == config.topics.model; }
+/// What is known of a merged person; other records of that topic are events.
+bool is_state_transfer(const Config& config, const std::string& topic, const streaming::Record& record) {
+  if (topic != config.topics.transfers) return false;
+  const Result<Transfer> transfer = read_transfer(record);
+  return !transfer.ok() || transfer->kind == Transfer::Kind::state;
+}
+
+bool is_binary(const Config& config, const std::string& topic, const streaming::Record& record) {
+  return topic == config.topics.state || topic == config.topics.model || is_state_transfer(config, topic, record);
+}
 
 std::string pretty(const Config& config, const std::string& topic, const streaming::Record& record) {
   const Config::Topics& topics = config.topics;
@@ -228,7 +238,7 @@ std::string pretty(const Config& config, const std::string& topic, const streami
   const std::string bare = fmt::format("{}@{} {}: ", record.position.partition, record.position.offset, shortened(record.key));
   if (!record.value) return bare + "(tombstone)\n";
   if (topic == topics.state) return pretty_state(config, record);
-  if (topic == topics.model) return bare + fmt::format("{} bytes\n", record.value->size());
+  if (topic == topics.model || is_state_transfer(config, topic, record)) return bare + fmt::format("{} bytes\n", record.value->size());
   const Json message = Json::parse(*record.value, nullptr, false);
   if (message.is_object()) {
     try {
@@ -249,7 +259,7 @@ std::string pretty_record(const Config& config, const std::string& topic, const 
 }
 
 std::string json_record(const Config& config, const std::string& topic, const streaming::Record& record) {
-  if (record.value && !is_binary(config, topic)) {
+  if (record.value && !is_binary(config, topic, record)) {
     // Between the tokens of JSON a line break is a space like any other.
     std::string line = *record.value;
     std::replace(line.begin(), line.end(), '\n', ' ');

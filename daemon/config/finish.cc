@@ -198,12 +198,24 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
   }
 }
 
+namespace {
+
+/// Deployments that share a cluster name their topics apart: so is this one then.
+std::string beside_state(const std::string& state) {
+  constexpr std::string_view kState = "state";
+  const std::string stem = state.ends_with(kState) ? state.substr(0, state.size() - kState.size()) : state + "-";
+  return stem + "transfers";
+}
+
+}  // namespace
+
 void finish_draft(Draft& draft, const ComplainAt& complain) {
   Config& config = draft.config;
   config.store.seed = config.model.seed;
   config.store.path = config.data_dir + "/state";
   config.alerts.coverage_level = config.predict.level;
   config.alerts.latent_dimensions = static_cast<std::size_t>(config.model.latent_dim);
+  if (!draft.given.contains("topics.transfers")) config.topics.transfers = beside_state(config.topics.state);
   check_topics(draft, complain);
   check_training(draft, complain);
   finish_schema(draft, complain);

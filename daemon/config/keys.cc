@@ -93,7 +93,7 @@ void add_log_keys(std::vector<Key>& keys) {
   add(text("topics.model", kTopicRange, is_topic, "Model checkpoints.", FIELD(topics.model)));
   add(text("topics.transfers", kTopicRange, is_topic,
            "What is on its way to the partition where a patient is known: merges, commands, forwarded records. As many partitions as the "
-           "events have.",
+           "events have. Absent: named as topics.state, with `transfers` for `state`.",
            FIELD(topics.transfers)));
 }
 

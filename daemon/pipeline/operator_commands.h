@@ -19,8 +19,8 @@ struct OperatorCommand {
   enum class Action : std::uint8_t { accept, mute, unmute, forget, merge };
   Action action = Action::accept;
   std::string kind, subject;
-  Millis duration{};         ///< mute: for how long, of clinical time
-  std::string person, into;  ///< forget, merge: their keys
+  Millis duration{};             ///< mute: for how long, of clinical time
+  std::string person{}, into{};  ///< forget, merge: their keys
   bool about_person() const { return action == Action::forget || action == Action::merge; }
 };
 

@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "state/patient.h"
 #include "state/person_history.h"
 #include "state/records/hash.h"
 
@@ -181,6 +182,26 @@ void PersonLedger::judge_payload(Person& person, Event& event, bool& in_time, Ju
   event.payload = {};
 }
 
+/// Attributes, and what is said of the stay, which is never corrected: it has happened.
+void PersonLedger::judge_rest(Person& person, Event& event, bool& in_time, Judged& out) {
+  const auto is_fresh = [&](const Claim& claim, Verdict& verdict) {
+    bool on_time = true;
+    verdict = judge_part(person, event, claim, on_time, out);
+    in_time = in_time && on_time;
+    return on_time && verdict == Verdict::fresh;
+  };
+  Verdict verdict{};
+  std::erase_if(event.attributes, [&](const AttributeValue& a) {
+    if (is_fresh({keys_.attribute(a.attribute), state::attribute_tag(a.value), event.revision, false}, verdict)) return false;
+    if (verdict == Verdict::correction || verdict == Verdict::restored) person.attributes.push_back(a);
+    return true;
+  });
+  if (!event.stay_ends && event.stay_site.empty()) return;
+  if (is_fresh({PartKeys::kStay, state::event_tag(event), event.revision, false}, verdict)) return;
+  event.stay_ends = false;
+  event.stay_site.clear();
+}
+
 PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const SourcePosition& source) {
   Judged out;
   Person& person = people_.at(event.patient_id);
@@ -191,13 +212,17 @@ PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const
   bool in_time = true;
   if (withdraws(event.status)) {
     withdraw(person, event, out);
-  } else if (event.values.empty() && !event.payload) {
+  } else if (event.values.empty() && !event.payload && event.attributes.empty() && !event.stay_ends && event.stay_site.empty()) {
     const Verdict verdict = judge_part(person, event, {PartKeys::kEvent, state::event_tag(event), {}, false}, in_time, out);
     out.fresh = verdict == Verdict::fresh && in_time;
   } else {
+    const bool measures = !event.values.empty() || event.payload;
     if (event.payload) judge_payload(person, event, in_time, out);
     judge_values(person, event, in_time, out);
-    out.fresh = !event.values.empty() || event.payload;
+    judge_rest(person, event, in_time, out);
+    const bool measured = !event.values.empty() || event.payload;
+    if (measures && !measured) event.modality = kNoModality;  // of which nothing is new
+    out.fresh = measured || !event.attributes.empty() || event.stay_ends || !event.stay_site.empty();
   }
   if (!in_time) {
     out.refuse(streaming::Refusal::late,
@@ -304,6 +329,7 @@ Status PersonLedger::settle_person(const std::string& patient, Person& person, c
     }
   }
   change_payloads(patient, person, snapshot);
+  for (const AttributeValue& a : person.attributes) state::set_attribute(snapshot, a);
   if (person.source) {
     snapshot.event_count += person.only_changed;
     snapshot.last_time = std::max(snapshot.last_time, person.newest);

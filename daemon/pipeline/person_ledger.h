@@ -89,10 +89,11 @@ class PersonLedger {
     std::vector<state::ValueChange> changes;
     std::set<state::PartKey> touched;  ///< features to be folded anew
     std::vector<PayloadChange> payloads;
-    std::optional<SourcePosition> source;  ///< of the newest event that changes something
-    std::size_t record = 0;                ///< the same
-    std::uint64_t only_changed = 0;        ///< events that brought nothing new
-    Time newest = Time::min();             ///< of what corrects
+    std::vector<AttributeValue> attributes;  ///< that are corrected
+    std::optional<SourcePosition> source;    ///< of the newest event that changes something
+    std::size_t record = 0;                  ///< the same
+    std::uint64_t only_changed = 0;          ///< events that brought nothing new
+    Time newest = Time::min();               ///< of what corrects
   };
   /// A patient's feature while it is worked on.
   struct Folded {
@@ -115,6 +116,7 @@ class PersonLedger {
   /// The verdict, noted where it is to be remembered. A fresh part that is too late is not, and clears `in_time`.
   state::Verdict judge_part(Person& person, const Event& event, const state::Claim& claim, bool& in_time, Judged& out);
   void judge_values(Person& person, Event& event, bool& in_time, Judged& out);
+  void judge_rest(Person& person, Event& event, bool& in_time, Judged& out);
   void judge_payload(Person& person, Event& event, bool& in_time, Judged& out);
   void withdraw(Person& person, const Event& event, Judged& out);
   std::vector<state::PartKey> parts_to_withdraw(const Event& event, const state::Delivery* fact) const;

@@ -122,7 +122,16 @@ Status Turn::prepare() {
   StagedBatch staged;
   Status outcome;
   bool faulty = false;
-  try {
+  const auto guarded = [&](const auto& step) {
+    try {
+      outcome = step();
+    } catch (const std::exception& e) {
+      faulty = true;
+      // What it says may hold a part of a message.
+      outcome = Status(Code::invalid, std::string("threw ") + typeid(e).name());
+    }
+  };
+  guarded([&] {
     for (bool whole = false; !whole;) {
       staged.batch =
           std::make_unique<Batch>(context_.config, std::vector<streaming::Record>(pending.begin(), end), group_.inputs(), group_.homes());
@@ -131,15 +140,10 @@ Status Turn::prepare() {
       whole = prefix == end;
       end = prefix;
     }
-    if (needs_quiet(*staged.batch)) {
-      LACUNA_RETURN_IF_ERROR(finish_in_flight());
-    }
-    outcome = fill(staged);
-  } catch (const std::exception& e) {
-    faulty = true;
-    // What it says may hold a part of a message.
-    outcome = Status(Code::invalid, std::string("threw ") + typeid(e).name());
-  }
+    return Status();
+  });
+  if (outcome.ok() && needs_quiet(*staged.batch)) LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  if (outcome.ok()) guarded([&] { return fill(staged); });
   if (outcome.ok()) {
     pending.erase(pending.begin(), end);
     prepared_.emplace(std::move(staged));
@@ -285,70 +289,6 @@ Status Turn::commit_alone(std::vector<streaming::OutputRecord> outputs) {
   const Status committed = commit_.commit_alone(group_.log(), std::move(outputs));
   if (committed.code() == Code::invalid) LACUNA_RETURN_IF_ERROR(discard());  // the read positions were put back
   return committed;
-}
-
-/// Does what operators ask, between two batches.
-Status Turn::run_operator_commands() {
-  LACUNA_RETURN_IF_ERROR(finish_in_flight());
-  StreamState& stream = context_.stream;
-  while (const auto asked = context_.commands.next()) {
-    if (asked->command.about_person()) {
-      const Status sent = send_person_command(asked->command);
-      context_.commands.answer(asked, sent);
-      if (sent.code() == Code::invalid) continue;  // discarded
-      LACUNA_RETURN_IF_ERROR(sent);
-      continue;
-    }
-    std::vector<Alert> alerts;
-    Status done;
-    {
-      const std::lock_guard lock(context_.stream_mutex);
-      done = carry_out(asked->command, stream.monitor, stream.newest == Time{} ? context_.clock() : stream.newest);
-      alerts = stream.monitor.take_alerts();
-      alert_response_.annotate(alerts, stream.monitor.open_alerts(), context_.learner->current()->id());
-    }
-    const Status persisted = done.ok() ? persist(alerts) : Status();
-    if (persisted.ok()) publish_progress(0);
-    context_.commands.answer(asked, persisted.ok() ? done : Status(Code::unavailable, "it could not be kept: " + persisted.message()));
-    if (persisted.code() == Code::invalid) continue;  // discarded
-    LACUNA_RETURN_IF_ERROR(persisted);
-  }
-  return {};
-}
-
-/// Whoever holds the person carries it out. A forgetting goes to every partition, since wrong keys may have spread what is known.
-Status Turn::send_person_command(const OperatorCommand& command) {
-  const Time now = context_.clock();
-  const std::string event_id = "command-" + std::to_string(now.time_since_epoch().count());
-  const bool merge = command.action == OperatorCommand::Action::merge;
-  Transfer transfer{Transfer::Kind::event, command.person, {}, command.into, {}};
-  transfer.original.value = merge ? merge_event(command.person, command.into, event_id, now) : forget_event(command.person, event_id, now);
-  std::vector<streaming::OutputRecord> outputs{to_record(context_.config, transfer)};
-  if (!merge) {
-    const auto partitions = group_.transfer_partitions();
-    if (!partitions.ok()) return partitions.status();
-    outputs.resize(static_cast<std::size_t>(*partitions), outputs.front());
-    for (std::int32_t p = 0; p < *partitions; ++p) outputs[static_cast<std::size_t>(p)].partition = p;
-  }
-  return commit_alone(std::move(outputs));
-}
-
-/// Makes what an operator changed durable. Where that fails it is forgotten.
-Status Turn::persist(const std::vector<Alert>& alerts) {
-  std::vector<streaming::OutputRecord> outputs;
-  for (const Alert& alert : alerts) outputs.push_back(alert_record(context_.config, alert));
-  Status persisted = outputs.empty() ? Status() : commit_alone(std::move(outputs));
-  state::StateChange change;
-  change.meta = context_.stream.save_new(*context_.config.schema);
-  if (persisted.ok()) persisted = context_.store->apply(change);
-  if (persisted.ok()) persisted = context_.store->sync();
-  if (!persisted.ok()) {
-    LACUNA_RETURN_IF_ERROR(context_.reload());
-    return persisted;
-  }
-  counts_.alerts += alerts.size();
-  for (const Alert& alert : alerts) announce(alert);
-  return {};
 }
 
 /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.

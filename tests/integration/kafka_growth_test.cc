@@ -28,7 +28,7 @@ class KafkaGrowth : public SchemaGrowth {
     config_.log.group = base;
     Config::Topics& t = config_.topics;
     t.events = {base + ".events"};
-    for (std::string* topic : {&t.imputations, &t.alerts, &t.dead_letters, &t.state, &t.model}) *topic = base + "." + *topic;
+    for (std::string* topic : {&t.imputations, &t.alerts, &t.dead_letters, &t.state, &t.model, &t.transfers}) *topic = base + "." + *topic;
   }
 
  private:

@@ -15,6 +15,7 @@ FAMILIES = {
     "daemon/pipeline/batch_moves.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, moves persons here"),
     "daemon/pipeline/batch_scoring.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, scored and imputed here"),
     "daemon/pipeline/person_ledger_records.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, and writes its records here"),
+    "daemon/pipeline/turn_commands.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and does what operators ask here"),
     "model/sampling.cc": ("model/torch_model_version.h", "the class draws here and predicts in the source of its name"),
     "streaming/log/kafka/appender.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
     "streaming/log/kafka/event_log.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),

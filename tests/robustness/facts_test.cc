@@ -36,7 +36,16 @@ Schema small_schema() {
   specs[0].features = {feature("hr", "/min", Likelihood::normal, 20, 250), feature("temp", "Cel", Likelihood::normal, 28, 44)};
   specs[1].modality.name = "chemistry";
   specs[1].features = {feature("glucose", "mg/dL", Likelihood::log_normal, 15, 1200), feature("k", "mmol/L", Likelihood::normal, 1, 10)};
-  return Schema::make(specs, {}).value();
+  Attribute age;
+  age.name = "age";
+  age.unit = "a";
+  age.low = 0;
+  age.high = 120;
+  Attribute weight = age;
+  weight.name = "weight";
+  weight.unit = "kg";
+  weight.high = 400;
+  return Schema::make(specs, {age, weight}).value();
 }
 
 /// An event of patient "p", `minute` after midnight. `more`: further members.
@@ -230,6 +239,36 @@ TEST_P(Facts, ARepairedLetterTakesItsPlaceAmongLaterValues) {
         event("b", 0, "vitals", {{"hr", 80}, {"temp", 37.1}})});
   const FeatureState temp = of_values("vitals", "temp", {{0, 37.1}, {60, 38.5}});
   EXPECT_NEAR(temp.previous, 37.1, 1e-4);
+}
+
+TEST_P(Facts, ARepairedAttributeIsTakenAndAnotherOneIsAConflict) {
+  const auto admission = [](double age, double weight) {
+    return event("adm", 0, "vitals", {{"hr", 80}}, {{"attributes", {{"age", age}, {"weight", weight}}}});
+  };
+  const auto known = [this](std::size_t attribute) { return pipeline_->patient("p")->attributes[attribute]; };
+  send({admission(999, 70), event("b", 60, "vitals", {{"hr", 90}})});
+  EXPECT_EQ(known(0), std::nullopt);
+  EXPECT_EQ(known(1), 70.0F);
+  send({admission(61, 70)});
+  EXPECT_EQ(known(0), 61.0F);
+  EXPECT_EQ(known(1), 70.0F);
+  of_values("vitals", "hr", {{0, 80}, {60, 90}});
+  EXPECT_EQ(pipeline_->patient("p")->modalities[0].count, 2u) << "nothing of the modality came with it";
+  send({admission(61, 70)});
+  EXPECT_EQ(counts().duplicate, 1u);
+  send({admission(61, 75)});
+  EXPECT_THAT(reasons(), ElementsAre("range", "id_conflict"));
+  EXPECT_EQ(known(1), 70.0F);
+  // With a higher revision it holds, whatever its time.
+  Json corrected = admission(62, 75);
+  corrected.update(revision("adm-1", 2));
+  corrected["event_id"] = "adm-2";
+  Json first = admission(61, 74);
+  first.update(revision("adm-1", 1));
+  first["event_id"] = "adm-3";
+  send({first, event("c", 120, "vitals", {{"hr", 95}}), corrected});
+  EXPECT_EQ(known(0), 62.0F);
+  EXPECT_EQ(known(1), 75.0F);
 }
 
 // A corrected result: under its own id without a revision it cannot be told from a clash of ids; with one, or as a result, it holds.

@@ -51,7 +51,8 @@ class FailedStep : public ::testing::Test {
   }
   void send(const Config& c) {
     std::vector<streaming::TopicSpec> topics{{"events", c.log.partitions, {}}};
-    for (const std::string& name : {c.topics.imputations, c.topics.alerts, c.topics.dead_letters, c.topics.state, c.topics.model}) {
+    for (const std::string& name :
+         {c.topics.imputations, c.topics.alerts, c.topics.dead_letters, c.topics.state, c.topics.model, c.topics.transfers}) {
       topics.push_back({name, c.log.partitions, {}});
     }
     ASSERT_TRUE(log_.ensure_topics(topics).ok());

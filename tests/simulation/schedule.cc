@@ -58,7 +58,8 @@ class Simulation {
     if (chance(0.25)) topics_.emplace_back("events-b");
     const Config c = config("", "");
     for (const std::string& topic : topics_) make_topic(topic);
-    for (const std::string& topic : {c.topics.imputations, c.topics.alerts, c.topics.dead_letters, c.topics.state, c.topics.model}) {
+    for (const std::string& topic :
+         {c.topics.imputations, c.topics.alerts, c.topics.dead_letters, c.topics.state, c.topics.model, c.topics.transfers}) {
       make_topic(topic);
     }
     log_.limit_records(c.topics.dead_letters, kDeadLetterBytesMax);

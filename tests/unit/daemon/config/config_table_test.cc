@@ -197,6 +197,17 @@ TEST(ConfigTable, OverridesWinOverTheFile) {
 }
 
 // Protects: the shape of payloads, on which the model's layers and every check of a payload rest.
+TEST(ConfigTable, TheTopicOfTransfersIsNamedAsTheChangelogIs) {
+  const auto named = [](const std::string& topics) {
+    const ConfigOutcome outcome = parse_config(kMinimal + topics, "c");
+    return outcome.config ? outcome.config->topics.transfers : told(outcome.problems);
+  };
+  EXPECT_EQ(named(""), "lacuna.transfers");
+  EXPECT_EQ(named("topics: {state: icu.state}\n"), "icu.transfers");
+  EXPECT_EQ(named("topics: {state: icu-changelog}\n"), "icu-changelog-transfers");
+  EXPECT_EQ(named("topics: {state: icu.state, transfers: moves}\n"), "moves");
+}
+
 TEST(ConfigTable, PayloadModalitiesAreDeclaredByTheirShape) {
   const ConfigOutcome outcome = parse_config(
       "schema:\n  modalities:\n"
