@@ -86,7 +86,9 @@ Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event
   snapshot.first_time = first ? event.time : std::min(snapshot.first_time, event.time);
   snapshot.last_time = first ? event.time : std::max(snapshot.last_time, event.time);
   snapshot.event_count += 1;
-  snapshot.source = source;
+  // A batch is applied in the order of clinical times, not of the log.
+  const bool one_partition = snapshot.source.topic == source.topic && snapshot.source.partition == source.partition;
+  if (!one_partition || snapshot.source < source) snapshot.source = source;
   if (!event.site.empty() && (!behind || snapshot.site.empty())) snapshot.site = event.site;
   if (!event.stay_site.empty() && !behind) snapshot.site = event.stay_site;
 

@@ -283,6 +283,16 @@ TEST(Patient, HugeValuesStayFinite) {
   }
 }
 
+TEST(Patient, TheSourceIsTheNewestRecordInWhateverOrderTheyAreApplied) {
+  const Schema schema = testing::test_schema();
+  Snapshot snapshot = new_snapshot(schema, "p");
+  ASSERT_EQ(apply(schema, snapshot, one_value("b", 5, 1), {"events", 1, 8}, kLateMax), Applied::applied);
+  ASSERT_EQ(apply(schema, snapshot, one_value("a", 10, 1), {"events", 1, 7}, kLateMax), Applied::applied);
+  EXPECT_EQ(snapshot.source, (SourcePosition{"events", 1, 8}));
+  ASSERT_EQ(apply(schema, snapshot, one_value("c", 10, 1), {"more", 1, 2}, kLateMax), Applied::applied);
+  EXPECT_EQ(snapshot.source, (SourcePosition{"more", 1, 2})) << "offsets of two topics are not compared";
+}
+
 TEST(Patient, AnIndexOutsideTheSchemaNeverWrites) {
   const Schema schema = testing::test_schema();
   Snapshot snapshot = new_snapshot(schema, "p");
