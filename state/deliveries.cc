@@ -81,6 +81,19 @@ bool is_newer(const Revision& a, const Revision& b) { return !kinds_differ(a, b)
 
 std::uint16_t value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
 
+namespace {
+/// Of one of these categories; 0 where it is none of them.
+std::uint64_t category_hash(const std::vector<std::string>& categories, double value) {
+  const auto index = static_cast<std::size_t>(std::max(value, 0.0));
+  return index < categories.size() ? hash64(categories[index]) : 0;
+}
+}  // namespace
+
+std::uint16_t value_tag(const Feature& feature, double value, Time time) {
+  if (feature.categories.empty()) return value_tag(value, time);
+  return tag_of(mix64(category_hash(feature.categories, value) ^ time_hash(time)));
+}
+
 std::uint16_t payload_tag(const Payload& payload, Time time) {
   const auto bytes = [](const auto& values) {
     return std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
@@ -88,7 +101,10 @@ std::uint16_t payload_tag(const Payload& payload, Time time) {
   return tag_of(hash64(payload.text, hash64(bytes(payload.observed), hash64(bytes(payload.values), time_hash(time)))));
 }
 
-std::uint16_t attribute_tag(double value) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value))); }
+std::uint16_t attribute_tag(const Attribute& attribute, double value) {
+  const auto& categories = attribute.categories;
+  return tag_of(mix64(categories.empty() ? std::bit_cast<std::uint64_t>(value) : category_hash(categories, value)));
+}
 
 std::uint16_t event_tag(const Event& event) {
   return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(time_hash(event.time)) + (event.stay_ends ? 1 : 0))));
@@ -104,7 +120,11 @@ Verdict judge(const Delivery* by_event, const Delivery* by_result, bool has_resu
   if (seen != nullptr && never_taken(*seen)) seen = nullptr;
   const DeliveredPart* const own = find(has_result ? by_result : by_event, claim.part);
   const DeliveredPart* const fact = own != nullptr || !has_result ? own : find(by_result, PartKeys::kAll);
-  if (fact != nullptr && kinds_differ(claim.revision, fact->revision)) return Verdict::mixed;
+  // Whichever of its parts told a revision: they are a result's.
+  if (has_result && by_result != nullptr &&
+      std::ranges::any_of(by_result->parts, [&claim](const DeliveredPart& p) { return kinds_differ(claim.revision, p.revision); })) {
+    return Verdict::mixed;
+  }
   if (!claim.withdraws && seen != nullptr && compare(claim.revision, seen->revision) <= 0) {
     return seen->tag == claim.tag ? Verdict::duplicate : Verdict::conflict;
   }

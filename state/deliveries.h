@@ -71,10 +71,12 @@ inline constexpr int kLostIdBits = 8;
 /// Of two reports of one part of a result: whether `a` has the higher revision. False also where they cannot be compared.
 bool is_newer(const Revision& a, const Revision& b);
 
+// Tags outlive a schema that grows: what has a name is told by it, never by its position.
 std::uint16_t value_tag(double value, Time time);
+std::uint16_t value_tag(const Feature& feature, double value, Time time);
 std::uint16_t payload_tag(const Payload& payload, Time time);
 /// Of an attribute, which has no time.
-std::uint16_t attribute_tag(double value);
+std::uint16_t attribute_tag(const Attribute& attribute, double value);
 /// Of an event without its values, payload and attributes.
 std::uint16_t event_tag(const Event& event);
 

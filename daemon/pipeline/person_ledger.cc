@@ -143,7 +143,9 @@ void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Jud
   for (const FeatureValue& v : event.values) {
     const PartKey part = keys_.feature(v.feature);
     bool on_time = true;
-    switch (judge_part(person, event, {part, state::value_tag(v.value, event.time), event.revision, false}, on_time, out)) {
+    switch (judge_part(person, event,
+                       {part, state::value_tag(config_.schema->features()[v.feature], v.value, event.time), event.revision, false}, on_time,
+                       out)) {
       case Verdict::fresh:
         in_time = in_time && on_time;
         if (!on_time) continue;
@@ -192,7 +194,10 @@ void PersonLedger::judge_rest(Person& person, Event& event, bool& in_time, Judge
   };
   Verdict verdict{};
   std::erase_if(event.attributes, [&](const AttributeValue& a) {
-    if (is_fresh({keys_.attribute(a.attribute), state::attribute_tag(a.value), event.revision, false}, verdict)) return false;
+    if (is_fresh(
+            {keys_.attribute(a.attribute), state::attribute_tag(config_.schema->attributes()[a.attribute], a.value), event.revision, false},
+            verdict))
+      return false;
     if (verdict == Verdict::correction || verdict == Verdict::restored) person.attributes.push_back(a);
     return true;
   });
@@ -265,8 +270,9 @@ void PersonLedger::add_modality(ModalityId id, std::vector<PartKey>& parts) cons
 namespace {
 
 /// Tells a withdrawal that is sent again from one that was repaired: by what it names, too.
-std::uint16_t withdrawal_tag(const Event& event, const state::PartKeys& keys) {
-  std::uint64_t named = mix64(event.modality) ^ mix64(std::bit_cast<std::uint64_t>(event.revision.value));
+std::uint16_t withdrawal_tag(const Schema& schema, const Event& event, const state::PartKeys& keys) {
+  const std::uint64_t modality = event.modality == kNoModality ? 0 : hash64(schema.modalities()[event.modality].name);
+  std::uint64_t named = mix64(modality) ^ mix64(std::bit_cast<std::uint64_t>(event.revision.value));
   for (const FeatureValue& v : event.values) named ^= mix64(keys.feature(v.feature));
   return static_cast<std::uint16_t>(state::event_tag(event) ^ (mix64(named) >> 48));
 }
@@ -276,7 +282,7 @@ std::uint16_t withdrawal_tag(const Event& event, const state::PartKeys& keys) {
 void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
   const bool has_result = !event.result_id.empty();
   const std::uint64_t event_id = state::event_key(event.event_id), fact = state::fact_key(event);
-  const Claim itself{PartKeys::kEvent, withdrawal_tag(event, keys_), {}, false};
+  const Claim itself{PartKeys::kEvent, withdrawal_tag(*config_.schema, event, keys_), {}, false};
   if (has_result && state::judge(known(person, event_id), nullptr, false, itself) == Verdict::duplicate) return;
   std::vector<PartKey> parts = parts_to_withdraw(event, known(person, fact));
   if (event.values.empty() && has_result) {

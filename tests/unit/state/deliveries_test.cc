@@ -88,6 +88,14 @@ TEST(Deliveries, WithdrawnAsAWholeBeforeAnyPartCame) {
   EXPECT_EQ(judge(nullptr, &result, true, newer), Verdict::fresh);
 }
 
+TEST(Deliveries, RevisionsOfAResultAreOfOneKindInAllItsParts) {
+  Delivery result;
+  record(result, {kHr, 1, number(2), false});
+  EXPECT_EQ(judge(nullptr, &result, true, {kHr + 1, 1, time(5), false}), Verdict::mixed);
+  EXPECT_EQ(judge(nullptr, &result, true, {PartKeys::kAll, 0, time(5), true}), Verdict::mixed);
+  EXPECT_EQ(judge(nullptr, &result, true, {kHr + 1, 1, number(1), false}), Verdict::fresh);
+}
+
 TEST(Deliveries, InWhateverOrderTheyCome) {
   for (std::uint64_t seed = 1; seed <= 200; ++seed) {
     SCOPED_TRACE(seed);
@@ -131,6 +139,34 @@ TEST(Deliveries, TagsTellContentsApart) {
   for (int i = 0; i < 100; ++i) tags.insert(value_tag(70 + i, at_minutes(0)));
   for (int i = 1; i < 100; ++i) tags.insert(value_tag(70, at_minutes(i)));
   EXPECT_GT(tags.size(), 190U);
+  const auto tags_with = [](std::vector<std::string> categories, std::vector<Attribute> attributes) {
+    Feature rhythm;
+    rhythm.name = "rhythm";
+    rhythm.likelihood = Likelihood::categorical;
+    rhythm.categories = categories;
+    Schema::ModalitySpec ecg;
+    ecg.modality.name = "ecg";
+    ecg.features = {rhythm};
+    const Schema schema = Schema::make({ecg}, attributes).value();
+    const auto index_of = [](const std::vector<std::string>& names, const char* name) {
+      return static_cast<double>(std::find(names.begin(), names.end(), name) - names.begin());
+    };
+    std::set<std::uint16_t> told;
+    for (const Attribute& a : attributes) {
+      if (a.name == "age") told.insert(attribute_tag(a, 54));
+      if (a.name == "sex") told.insert(attribute_tag(a, index_of(a.categories, "male")));
+    }
+    return std::pair(value_tag(schema.features()[0], index_of(categories, "afib"), at_minutes(0)), told);
+  };
+  Attribute age, sex, weight;
+  age.name = "age";
+  sex.name = "sex";
+  sex.categories = {"female", "male"};
+  weight.name = "weight";
+  Attribute more = sex;
+  more.categories = {"unknown", "female", "male"};
+  const auto before = tags_with({"sinus", "afib"}, {age, sex});
+  EXPECT_EQ(before, tags_with({"block", "afib", "sinus"}, {weight, more, age})) << "of names, whatever their places";
   EXPECT_EQ(hour_of(Time(Millis(-5))), 0U);
   EXPECT_EQ(hour_of(at_minutes(60)), hour_of(at_minutes(0)) + 1);
 }
