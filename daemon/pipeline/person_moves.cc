@@ -23,11 +23,11 @@ std::uint64_t kept(std::uint64_t id) { return id >> state::kLostIdBits; }
 using Facts = std::unordered_map<std::uint64_t, state::Delivery>;
 
 /// Values that one of the two had withdrawn or corrected do not hold for the other either.
-void keep_what_holds(const Facts& facts, PartKey part, FeatureHistory& history) {
+void keep_what_holds(const Facts& facts, const Feature& feature, PartKey part, FeatureHistory& history) {
   std::erase_if(history.window, [&](const state::HistoryEntry& entry) {
     const auto fact = facts.find(kept(entry.fact));
     const state::DeliveredPart* const said = fact == facts.end() ? nullptr : fact->second.find(part);
-    return said != nullptr && (said->withdrawn || said->tag != state::value_tag(entry.value, entry.time));
+    return said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time));
   });
 }
 
@@ -165,7 +165,8 @@ Status PersonMoves::unite_histories(const state::Store& store, const state::Pers
     const PartKey part = keys_.feature(pair.feature);
     const Likelihood likelihood = config_.schema->features()[pair.feature].likelihood;
     if (piece.snapshot) {
-      for (FeatureHistory* history : {&pair.here, &pair.there}) keep_what_holds(facts, part, *history);
+      for (FeatureHistory* history : {&pair.here, &pair.there})
+        keep_what_holds(facts, config_.schema->features()[pair.feature], part, *history);
       // One fact that both were told is one value.
       std::erase_if(pair.there.window, [&pair](const state::HistoryEntry& e) {
         return std::ranges::any_of(pair.here.window, [&e](const state::HistoryEntry& h) { return kept(h.fact) == kept(e.fact); });

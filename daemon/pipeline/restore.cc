@@ -154,8 +154,10 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   const auto stored = store.snapshots(ids);
   if (!stored.ok()) return stored.status();
   const std::set<std::string_view> forgotten(change.forgotten.begin(), change.forgotten.end());
+  state::StateChange unlearned;
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     if (!forgotten.contains(ids[i]) && (*stored)[i] && is_behind(snapshots[i], *(*stored)[i])) continue;
+    if (from_nothing_ || !only_adds_.contains(ids[i])) unlearned.corrections.push_back({ids[i], 0, Time::min(), true, {}});
     if (from_nothing_ && snapshots[i].event_count > 0) {
       Example example{snapshots[i], snapshots[i].last_time, {}};
       example.before.recent_ids.clear();
@@ -163,11 +165,31 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
     }
     change.snapshots.push_back(std::move(snapshots[i]));
   }
-  return {};
+  // Of its own and first: examples that are made anew stay. Interrupted afterwards, there are fewer of them.
+  return unlearned.corrections.empty() ? Status() : store.apply(unlearned);
 }
 
+namespace {
+
+/// Whether these journals are all batches since `sequence`, and none of them corrects or withdraws anything. Of a payload they do not tell.
+bool only_adds(const state::PersonUpdate& update, std::uint64_t sequence, const state::PartKeys& keys) {
+  for (const state::PersonJournal& journal : update.journals) {
+    if (journal.state.sequence != ++sequence || journal.state.folded == sequence) return false;
+    for (const state::ValueChange& c : journal.changes) {
+      if (c.change.kind != state::HistoryChange::Kind::insert) return false;
+    }
+    for (const state::DeliveryRow& row : journal.rows) {
+      const auto of_payload = [&keys](const state::DeliveredPart& p) { return keys.find_payload(p.part).has_value(); };
+      if (std::ranges::any_of(row.delivery.parts, of_payload)) return false;
+    }
+  }
+  return !update.journals.empty();
+}
+
+}  // namespace
+
 /// Who is forgotten, and what is kept of patients beside their snapshots, in the order of the log: each record builds on those before it.
-Status Restore::take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) const {
+Status Restore::take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) {
   const auto patient_of = [this](const streaming::Record& record) {
     if (record.position.offset >= end_) return std::optional<std::string_view>();
     const auto forgotten = forgotten_by(record);
@@ -181,6 +203,8 @@ Status Restore::take_persons(const std::vector<streaming::Record>& records, cons
   }
   auto known = store.persons(ids);
   if (!known.ok()) return known.status();
+  std::vector<std::uint64_t> sequences;
+  for (const state::PersonState& state : *known) sequences.push_back(state.sequence);
   std::vector<bool> forgotten(ids.size());
   for (const std::string& id : ids) change.persons.push_back({id, {}});
   for (const streaming::Record& record : records) {
@@ -198,7 +222,10 @@ Status Restore::take_persons(const std::vector<streaming::Record>& records, cons
     if (!another.ok()) return explain(record, another.status());
     forgotten[n] = forgotten[n] || *another;
   }
+  only_adds_.clear();
+  const state::PartKeys keys(*config_->schema);
   for (std::size_t n = 0; n < ids.size(); ++n) {
+    if (only_adds(change.persons[n], sequences[n], keys)) only_adds_.insert(ids[n]);
     if (forgotten[n]) change.forgotten.push_back(ids[n]);
   }
   return {};

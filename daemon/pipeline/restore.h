@@ -6,6 +6,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -60,7 +61,7 @@ class Restore {
   Result<Snapshot> decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store);
   Status learn(const streaming::Record& record, state::Store& store) const;
   Status learn_all(streaming::TopicReader& reader, state::Store& store) const;
-  Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change) const;
+  Status take_persons(const std::vector<streaming::Record>& records, const state::Store& store, state::StateChange& change);
   Status nothing_came(streaming::TopicReader& reader, const streaming::TopicPartition& changelog);
   Status look_at_others(const state::Store& store);
 
@@ -76,6 +77,7 @@ class Restore {
   std::optional<state::StoredPosition> transfers_;  ///< where topics.transfers was read to; as far as read
   std::int64_t stored_transfers_next_ = 0;          ///< the store's
   bool from_nothing_ = false;                       ///< the store knew nothing of the partition: its replay examples are made anew too
+  std::set<std::string> only_adds_;  ///< patients whose examples stay: the part of the changelog at hand corrects nothing of them
   bool done_ = false;
   Wiped wiped_ = Wiped::no;
 };
