@@ -1,0 +1,249 @@
+#include "tests/support/history/history_check.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "state/records/time.h"
+#include "state/stored_records.h"
+
+namespace lacuna::history {
+
+namespace {
+
+using nlohmann::json;
+using streaming::Record;
+
+constexpr std::string_view kSnapshot = "/tabular";
+constexpr int kTriesMax = 10'000;
+
+bool is_snapshot(const Record& record) { return record.key.ends_with(kSnapshot); }
+std::string person_of(const Record& record) { return record.key.substr(0, record.key.size() - kSnapshot.size()); }
+
+std::string list(const state::RecordCounts& c) { return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial}.dump(); }
+std::string name(const SourcePosition& p) { return std::to_string(p.partition) + "@" + std::to_string(p.offset); }
+
+}  // namespace
+
+/// On from `next` to the end, or to `until`; the log may fail and be slow now and then.
+std::vector<Record> Check::read(streaming::LogFactory& log, const std::string& topic, std::int32_t partition, std::int64_t& next,
+                                std::int64_t until) {
+  std::vector<Record> out;
+  auto reader = log.reader();
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    if (!reader.ok()) {
+      reader = log.reader();
+      continue;
+    }
+    if (until < 0) {
+      const auto bounds = (*reader)->bounds({topic, partition});
+      if (!bounds.ok()) continue;
+      until = bounds->second;
+    }
+    if (next >= until) return out;
+    auto records = (*reader)->read({topic, partition}, next, 1000, Millis(100));
+    if (!records.ok()) continue;
+    for (Record& r : *records) {
+      if (r.position.offset >= until) break;
+      next = r.position.offset + 1;
+      out.push_back(std::move(r));
+    }
+  }
+  found("topic " + topic + " cannot be read to its end");
+  return out;
+}
+
+void Check::catch_up(streaming::LogFactory& log) {
+  for (std::int32_t p = 0; p < partitions_; ++p) {
+    for (Record& r : read(log, topics_.state, p, next_[{topics_.state, p}])) {
+      open_[p].push_back(std::move(r));
+      if (!open_[p].back().key.ends_with("#partition")) continue;
+      const std::vector<Record> records = std::exchange(open_[p], {});
+      if (problem_.empty()) batch(log, p, records);
+    }
+  }
+  if (problem_.empty()) expect_imputations(log);
+  if (problem_.empty()) expect_letters(log);
+}
+
+void Check::batch(streaming::LogFactory& log, std::int32_t partition, const std::vector<Record>& records) {
+  const auto position = state::decode_position(*records.back().value);
+  if (!position.ok()) return found("position of partition " + std::to_string(partition) + ": " + position.status().to_string());
+  const std::string& topic = topics_.events.front();
+  const std::vector<Record> input = read(log, topic, partition, next_[{topic, partition}], position->position.input_next);
+  next_[{topic, partition}] = position->position.input_next;
+  consumed_ += static_cast<std::int64_t>(input.size());
+  const BatchOutcome outcome = model_.batch(input);
+  batches += 1;
+  expect_position(partition, *position);
+  expect_snapshots(records, outcome);
+  for (const ExpectedImputation& one : outcome.imputations) due_[partition].push_back(one);
+  letters_due_.insert(outcome.letters.begin(), outcome.letters.end());
+  if (aloud_) {
+    for (const std::string& told : model_.told()) std::cerr << told << "\n";
+  }
+}
+
+void Check::expect_position(std::int32_t partition, const state::PartitionPosition& position) {
+  const state::RecordCounts& expected = model_.counts(partition);
+  const state::RecordCounts& counts = position.position.counts;
+  if (counts == expected) return;
+  found("partition " + std::to_string(partition) + " up to " + std::to_string(position.position.input_next) +
+        ", consumed applied duplicate late refused partial: found " + list(counts) + ", expected " + list(expected));
+}
+
+/// Those of a batch: of everybody who changed, and of nobody else.
+void Check::expect_snapshots(const std::vector<Record>& records, const BatchOutcome& outcome) {
+  std::vector<std::string> changed, forgotten;
+  for (const Record& r : records) {
+    if (!is_snapshot(r)) continue;
+    (r.value ? changed : forgotten).push_back(person_of(r));
+    if (!r.value) continue;
+    const auto snapshot = state::decode_snapshot(model_.schema(), *r.value);
+    if (!snapshot.ok()) return found("changelog, " + r.key + ": " + snapshot.status().to_string());
+    if (!model_.persons().contains(changed.back())) return found("changelog, " + changed.back() + ": nobody");
+    snapshots += 1;
+    if (const std::string what = model_.differs(changed.back(), *snapshot); !what.empty()) return found("changelog: " + what);
+  }
+  std::sort(changed.begin(), changed.end());
+  if (changed != outcome.changed)
+    found("changelog, who changed: found " + json(changed).dump() + ", expected " + json(outcome.changed).dump());
+  std::sort(forgotten.begin(), forgotten.end());
+  if (forgotten != outcome.forgotten) {
+    found("changelog, who was forgotten: found " + json(forgotten).dump() + ", expected " + json(outcome.forgotten).dump());
+  }
+}
+
+void Check::expect_imputations(streaming::LogFactory& log) {
+  for (std::int32_t p = 0; p < partitions_; ++p) {
+    for (Record& r : read(log, topics_.imputations, p, next_[{topics_.imputations, p}])) published_[p].push_back(std::move(r));
+    auto& due = due_[p];
+    auto& published = published_[p];
+    for (; !due.empty() && problem_.empty(); due.pop_front(), published.pop_front()) {
+      if (published.empty()) return found("no imputation of " + due.front().key + " from " + name(due.front().source));
+      expect_imputation(due.front(), published.front());
+      imputations += 1;
+    }
+  }
+}
+
+void Check::expect_imputation(const ExpectedImputation& expected, const Record& record) {
+  if (record.key != expected.key || record.value.has_value() == expected.tombstone) {
+    return found("imputations of partition " + std::to_string(record.position.partition) + ": found " +
+                 (record.value ? "" : "the end of ") + record.key + ", expected " + (expected.tombstone ? "the end of " : "") +
+                 expected.key);
+  }
+  if (expected.tombstone) return;
+  const json message = json::parse(*record.value);
+  std::map<std::string, std::string> missing;
+  if (message.contains("values")) {
+    for (const auto& [modality, values] : message["values"].items()) {
+      for (const auto& [feature, value] : values.items()) missing[modality + "." + feature] = value.at("reason");
+    }
+  }
+  if (message.contains("payloads")) {
+    for (const auto& [modality, value] : message["payloads"].items()) missing[modality] = value.at("reason");
+  }
+  const json found_source = message.at("source");
+  const std::string where = "imputation of " + expected.key + " from " + name(expected.source) + ", ";
+  const auto equal = [&](const json& is, const json& must, const char* what) {
+    if (is != must) found(where + what + ": found " + is.dump() + ", expected " + must.dump());
+  };
+  equal(message.at("patient_id"), expected.patient_id, "patient_id");
+  equal(found_source.at("offset"), expected.source.offset, "source");
+  equal(found_source.at("partition"), expected.source.partition, "partition");
+  equal(message.at("time"), format_rfc3339(expected.time), "time");
+  equal(message.at("based_on"), expected.based_on, "based_on");
+  equal(missing, expected.missing, "what is missing");
+}
+
+void Check::expect_letters(streaming::LogFactory& log) {
+  for (std::int32_t p = 0; p < partitions_; ++p) {
+    for (const Record& letter : read(log, topics_.dead_letters, p, next_[{topics_.dead_letters, p}])) {
+      std::map<std::string, std::string> headers(letter.headers.begin(), letter.headers.end());
+      SourcePosition at{headers["__connect.errors.topic"], 0, 0};
+      at.partition = std::stoi(headers["__connect.errors.partition"]);
+      at.offset = std::stoll(headers["__connect.errors.offset"]);
+      const std::string& reason = headers["__connect.errors.exception.class.name"];
+      const auto due = letters_due_.find(at);
+      if (due == letters_due_.end()) return found("a dead letter of " + name(at) + ", " + reason + ", which nothing calls for");
+      if (due->second != reason) return found("the dead letter of " + name(at) + ": found " + reason + ", expected " + due->second);
+      letters_due_.erase(due);
+      letters += 1;
+    }
+  }
+  if (!letters_due_.empty()) found("no dead letter of " + name(letters_due_.begin()->first) + ", expected " + letters_due_.begin()->second);
+}
+
+void Check::no_more(streaming::LogFactory& log) {
+  catch_up(log);
+  for (auto& [p, published] : published_) {
+    if (!published.empty()) found("an imputation of " + published.front().key + " that nothing calls for");
+  }
+}
+
+void Check::store(const state::Store& store, const std::string& where) {
+  std::map<std::string, Snapshot> there;
+  const Status read = store.for_each_snapshot([&there](Snapshot s) { there.emplace(s.patient_id, std::move(s)); });
+  if (!read.ok()) return found(where + ": " + read.to_string());
+  for (const auto& [key, person] : model_.persons()) {
+    const auto snapshot = there.find(key);
+    if (person.events == 0 && snapshot != there.end()) return found(where + ": " + key + " is there");
+    if (person.events == 0) continue;
+    if (snapshot == there.end()) return found(where + ": " + key + " is not there");
+    if (const std::string what = model_.differs(key, snapshot->second); !what.empty()) return found(where + ": " + what);
+    there.erase(snapshot);
+  }
+  if (!there.empty()) return found(where + ": " + there.begin()->first + " is there, and nothing came of them");
+  const auto positions = store.positions();
+  if (!positions.ok()) return found(where + ": " + positions.status().to_string());
+  for (const auto& [at, position] : *positions) {
+    if (position.counts == model_.counts(at.second)) continue;
+    found(where + ", counts of partition " + std::to_string(at.second) + ": found " + list(position.counts) + ", expected " +
+          list(model_.counts(at.second)));
+  }
+  replay(store, where);
+}
+
+bool Check::holds(const Person& person, FeatureId feature, Time time, double value) const {
+  const std::string part = model_.schema().qualified_name(feature);
+  return person.beyond.contains(part) || person.settled.contains(part) || model_.holds(person, feature, time, value);
+}
+
+/// Of nobody who was forgotten, and of no value that does not hold.
+void Check::replay(const state::Store& store, const std::string& where) {
+  const auto drawn = store.draw(4 * store.replay_size(), 7);
+  if (!drawn.ok()) return found(where + ", replay: " + drawn.status().to_string());
+  for (const Example& example : *drawn) {
+    const std::string& key = example.before.patient_id;
+    const auto person = model_.persons().find(key);
+    const std::string what = where + ", an example of " + key + " at " + format_rfc3339(example.time) + ": ";
+    if (person == model_.persons().end() || person->second.events == 0) return found(what + "nobody");
+    examples += 1;
+    for (const FeatureValue& v : example.arrived) {
+      if (!holds(person->second, v.feature, example.time, v.value)) {
+        return found(what + model_.schema().qualified_name(v.feature) + " arrived, which does not hold: " + std::to_string(v.value));
+      }
+    }
+    for (FeatureId f = 0; f < example.before.features.size(); ++f) {
+      const FeatureState& known = example.before.features[f];
+      if (known.count == 0 || holds(person->second, f, known.time, known.last)) continue;
+      found(what + model_.schema().qualified_name(f) + " known before, which does not hold: " + std::to_string(known.last) + " at " +
+            format_rfc3339(known.time));
+      return;
+    }
+    const auto holds_text = [&](ModalityId m, const PayloadRef& payload) {
+      const auto texts = person->second.texts.find(model_.schema().modalities()[m].name);
+      return texts != person->second.texts.end() &&
+             std::ranges::any_of(texts->second, [&payload](const auto& one) { return one.second == payload->text; });
+    };
+    for (const PayloadValue& p : example.arrived_payloads) {
+      if (!holds_text(p.modality, p.payload)) return found(what + "a text arrived that does not hold");
+    }
+    for (ModalityId m = 0; m < example.before.modalities.size(); ++m) {
+      const PayloadRef& known = example.before.modalities[m].payload;
+      if (known && !holds_text(m, known)) return found(what + "a text known before that does not hold");
+    }
+  }
+}
+
+}  // namespace lacuna::history

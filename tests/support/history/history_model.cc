@@ -1,0 +1,302 @@
+#include "tests/support/history/history_model.h"
+
+#include <algorithm>
+
+#include "state/records/time.h"
+
+namespace lacuna::history {
+
+namespace {
+
+const Part kItself = "(itself)";
+const Part kWhole = "(whole)";
+
+std::string reason_of(const std::string& first, const std::string& then) { return first.empty() ? then : first; }
+
+}  // namespace
+
+int Rev::against(const Rev& other) const {
+  if (kind == Kind::none || other.kind == Kind::none) return 0;
+  return value < other.value ? -1 : value > other.value ? 1 : 0;
+}
+
+// --- what becomes of it ---
+
+Model::Verdict Model::judge(const Person& person, const Message& message, const Part& part, const std::string& content,
+                            bool withdraws) const {
+  const Seen* seen = nullptr;
+  if (const auto event = person.delivered.find(message.event_id); event != person.delivered.end()) {
+    if (const auto at = event->second.find(part); at != event->second.end()) seen = &at->second;
+  }
+  const Standing* own = nullptr;
+  const Standing* stands = nullptr;
+  if (const auto fact = person.facts.find(message.fact); fact != person.facts.end()) {
+    // Revisions of a result are of one kind.
+    for (const auto& [other, standing] : fact->second) {
+      if (message.revision.mixes_with(standing.revision)) return Verdict::mixed;
+    }
+    if (const auto at = fact->second.find(part); at != fact->second.end()) stands = own = &at->second;
+    else if (const auto whole = fact->second.find(kWhole); whole != fact->second.end()) stands = &whole->second;
+  }
+  if (!withdraws && seen != nullptr && message.revision.against(seen->revision) <= 0) {
+    return seen->content == content ? Verdict::duplicate : Verdict::conflict;
+  }
+  if (stands == nullptr) return Verdict::fresh;
+  const int order = message.revision.against(stands->revision);
+  if (order < 0) return Verdict::superseded;
+  if (withdraws) return stands->withdrawn && order == 0 ? Verdict::duplicate : Verdict::correction;
+  const bool came = own != nullptr && own->came;
+  if (!stands->withdrawn) return Verdict::correction;
+  return came ? Verdict::restored : Verdict::fresh;
+}
+
+namespace {
+
+void raise(Rev& known, const Rev& told) {
+  if (known.kind == Rev::Kind::none || told.against(known) > 0) known = told;
+}
+
+void stand(Person& person, const Fact& fact, const Part& part, const Rev& revision, bool withdrawn) {
+  Standing& standing = person.facts[fact][part];
+  raise(standing.revision, revision);
+  standing.withdrawn = withdrawn;
+  standing.came = standing.came || !withdrawn;
+}
+
+}  // namespace
+
+/// Whether something of the part is to be carried out.
+bool Model::take_part(Person& person, const Message& message, const Part& part, const std::string& content, bool late, Fate& fate,
+                      Verdict& verdict) {
+  verdict = judge(person, message, part, content, false);
+  switch (verdict) {
+    case Verdict::duplicate: return false;
+    case Verdict::conflict: fate.refused = reason_of(fate.refused, "id_conflict"); return false;
+    case Verdict::mixed: fate.refused = reason_of(fate.refused, "malformed"); return false;
+    case Verdict::fresh:
+      fate.late = fate.late || late;
+      if (late) return false;
+      fate.fresh.push_back(part);
+      break;
+    case Verdict::correction:
+    case Verdict::restored: fate.changes = true; break;
+    case Verdict::superseded: break;
+  }
+  Seen& seen = person.delivered[message.event_id][part];
+  seen.content = content;
+  raise(seen.revision, message.revision);
+  if (verdict == Verdict::superseded) return false;
+  stand(person, message.fact, part, message.revision, false);
+  return true;
+}
+
+/// The value takes its place among those that hold.
+void Model::put(Person& person, const Fact& fact, const Value& value, Verdict verdict) {
+  auto& held = person.values[value.part];
+  const auto before = held.find(fact);
+  if (verdict == Verdict::correction && before == held.end()) return;  // from before a change of the unit
+  Holding now = value.holding;
+  now.order = verdict == Verdict::correction && before->second.time == now.time ? before->second.order : ++order_;
+  held[fact] = now;
+  if (held.size() > exact_) person.beyond.insert(value.part);
+}
+
+Model::Fate Model::take(Person& person, const Message& message, Working& working) {
+  Fate fate;
+  const bool late = working.known && working.last - message.time > late_max_;
+  Verdict verdict{};
+  if (message.values.empty() && !message.payload) {
+    (void)take_part(person, message, kItself, digest(message), late, fate, verdict);
+  }
+  if (message.payload) {
+    const std::string content = *message.payload + "/" + millis(message.time);
+    const bool taken = take_part(person, message, message.modality, content, late, fate, verdict);
+    if (taken) person.texts[message.modality][message.fact] = *message.payload;
+    if (taken && verdict != Verdict::fresh) {
+      working.payloads.push_back({message.modality, message.fact, HeldPayload{message.fact, message.time, *message.payload}});
+    }
+  }
+  for (const Value& v : message.values) {
+    if (take_part(person, message, v.part, v.content, late, fate, verdict)) put(person, message.fact, v, verdict);
+  }
+  const auto& parts = person.facts[message.fact];
+  const bool withdrawn = std::ranges::any_of(parts, [](const auto& part) { return part.second.withdrawn; });
+  if (!message.has_result && withdrawn && !fate.fresh.empty()) order_matters_.insert(message.key);
+  if (fate.late) fate.refused = reason_of(fate.refused, "late");
+  return fate;
+}
+
+std::vector<Part> Model::parts_to_withdraw(const Person& person, const Message& message) const {
+  std::vector<Part> out;
+  for (const Value& v : message.values) out.push_back(v.part);
+  if (!out.empty()) return out;
+  std::set<Part> parts;
+  const auto of_this = [&](const std::string& modality) { return message.modality.empty() || message.modality == modality; };
+  const auto fact = person.facts.find(message.fact);
+  const bool all_of_modality = message.has_result && !message.modality.empty();
+  const auto add = [&](const std::string& modality, const Part& part) {
+    const bool stands = fact != person.facts.end() && fact->second.contains(part);
+    if (of_this(modality) && (stands || all_of_modality)) parts.insert(part);
+  };
+  for (FeatureId f = 0; f < schema_.feature_count(); ++f) add(schema_.modality_of(f).name, schema_.qualified_name(f));
+  for (const Modality& m : schema_.modalities()) {
+    if (m.kind != ModalityKind::tabular) add(m.name, m.name);
+  }
+  out.assign(parts.begin(), parts.end());
+  if (message.has_result && message.modality.empty()) out.push_back(kWhole);
+  return out;
+}
+
+Model::Fate Model::withdraw(Person& person, const Message& message, Working& working) {
+  Fate fate;
+  auto& delivered = person.delivered[message.event_id];
+  if (message.has_result) {
+    const auto seen = delivered.find(kItself);
+    if (seen != delivered.end() && seen->second.content == digest(message)) return fate;
+    if (seen != delivered.end()) order_matters_.insert(message.key);
+  }
+  for (const Part& part : parts_to_withdraw(person, message)) {
+    const Verdict verdict = judge(person, message, part, "", true);
+    if (verdict == Verdict::mixed) {
+      fate.refused = "malformed";
+      return fate;
+    }
+    if (verdict != Verdict::fresh && verdict != Verdict::correction) continue;
+    const auto fact = person.facts.find(message.fact);
+    const bool stood = fact != person.facts.end() && fact->second.contains(part) && !fact->second.at(part).withdrawn;
+    stand(person, message.fact, part, message.revision, true);
+    fate.noted = true;
+    if (!message.has_result && !stood) order_matters_.insert(message.key);
+    if (!stood) continue;
+    fate.changes = true;
+    if (person.values.contains(part)) person.values[part].erase(message.fact);
+    if (schema_.find_modality(part) == kNoModality) continue;
+    person.texts[part].erase(message.fact);
+    working.payloads.push_back({part, message.fact, {}});
+  }
+  if (message.has_result) delivered[kItself].content = digest(message);
+  else if (!fate.changes) order_matters_.insert(message.key);
+  return fate;
+}
+
+// --- a batch ---
+
+void Model::apply(Person& person, const Message& message, const SourcePosition& source) const {
+  const bool first = person.events == 0, behind = !first && message.time < person.last;
+  person.first = first ? message.time : std::min(person.first, message.time);
+  person.last = first ? message.time : std::max(person.last, message.time);
+  person.events += 1;
+  person.source = std::max(person.source, source);
+  if (!message.site.empty() && (!behind || person.site.empty())) person.site = message.site;
+  for (const auto& [name, number] : message.numbers) {
+    if (!behind || !person.numbers.contains(name)) person.numbers[name] = number;
+  }
+  for (const auto& [name, category] : message.categories) {
+    if (!behind || !person.categories.contains(name)) person.categories[name] = category;
+  }
+  if (!message.payload) return;
+  const auto held = person.payloads.find(message.modality);
+  if (held != person.payloads.end() && message.time < held->second.time) return;
+  person.payloads[message.modality] = {message.fact, message.time, *message.payload};
+}
+
+/// New events in the order of their clinical times, then what corrects, as it came.
+void Model::settle(Person& person, Working& working) const {
+  std::stable_sort(working.fresh.begin(), working.fresh.end(), [](const auto& a, const auto& b) { return a.first.time < b.first.time; });
+  for (const auto& [message, source] : working.fresh) apply(person, message, source);
+  for (const PayloadChange& change : working.payloads) {
+    const auto held = person.payloads.find(change.modality);
+    const bool holds = held != person.payloads.end() && held->second.fact == change.fact;
+    if (change.to && (holds || held == person.payloads.end() || change.to->time >= held->second.time)) {
+      person.payloads[change.modality] = *change.to;
+    } else if (!change.to && holds) {
+      person.payloads.erase(held);
+    }
+  }
+  if (!working.changed_at) return;
+  person.events += working.only_changed;
+  person.last = std::max(person.last, working.newest);
+  person.source = std::max(person.source, *working.changed_at);
+}
+
+void Model::count(const SourcePosition& at, const Message& message, const Fate& fate, BatchOutcome& out) {
+  state::RecordCounts& counts = counts_[at.partition];
+  if (!message.refused.empty()) out.letters[at] = message.refused.front();
+  if (!fate.refused.empty()) out.letters[at] = fate.refused;
+  if (fate.taken()) {
+    counts.applied += 1;
+    if (out.letters.contains(at)) counts.partial += 1;
+  } else if (fate.refused.empty()) {
+    counts.duplicate += 1;
+  } else {
+    (fate.refused == "late" ? counts.late : counts.refused) += 1;
+  }
+}
+
+BatchOutcome Model::batch(const std::vector<streaming::Record>& records) {
+  BatchOutcome out;
+  std::map<std::string, Working> working;
+  std::set<std::string> forgotten;
+  told_.clear();
+  for (const streaming::Record& record : records) {
+    std::string& told = told_.emplace_back(record.value.value_or("forget " + record.key));
+    const SourcePosition& at = record.position;
+    counts_[at.partition].consumed += 1;
+    Message message;
+    const std::optional<std::string> refused = record.value ? read(*record.value, message) : std::nullopt;
+    if (!record.value) message.key = key_of(record.key);
+    const auto is_unknown = [](const std::string& reason) { return reason.starts_with("unknown"); };
+    if (is_unknown(refused.value_or("")) || std::ranges::any_of(message.refused, is_unknown)) unknown_.insert(message.key);
+    if (refused) {
+      counts_[at.partition].refused += 1;
+      out.letters[at] = *refused;
+      told += "  => refused, " + *refused;
+      continue;
+    }
+    if (!record.value || message.forgets) {
+      counts_[at.partition].applied += 1;
+      forgotten.insert(message.key);
+      persons_[message.key] = {};
+      working[message.key] = {};
+      order_matters_.erase(message.key);
+      unknown_.erase(message.key);
+      continue;
+    }
+    Person& person = persons_[message.key];
+    const auto [found, first] = working.try_emplace(message.key);
+    Working& of = found->second;
+    if (first) {
+      of.known = person.events > 0;
+      of.last = person.last;
+    }
+    const Fate fate = message.withdraws ? withdraw(person, message, of) : take(person, message, of);
+    count(at, message, fate, out);
+    if (!message.refused.empty() && fate.fresh == std::vector<Part>{kItself}) order_matters_.insert(message.key);
+    told += std::string("  =>") + (fate.fresh.empty() ? "" : " fresh") + (fate.changes ? " changes" : "") + (fate.noted ? " noted" : "") +
+            " " + fate.refused;
+    if (fate.changes) {
+      if (fate.fresh.empty()) of.only_changed += 1;
+      of.changed_at = at;
+      if (!message.withdraws) of.newest = std::max(of.newest, message.time);
+    }
+    if (fate.fresh.empty()) continue;
+    const bool payload = std::find(fate.fresh.begin(), fate.fresh.end(), message.modality) != fate.fresh.end();
+    if (!payload) message.payload.reset();
+    of.fresh.emplace_back(std::move(message), at);
+  }
+  out.forgotten.assign(forgotten.begin(), forgotten.end());
+  for (const std::string& key : out.forgotten) out.imputations.push_back({key, true, "", {}, {}, {}, {}});
+  for (auto& [key, of] : working) {
+    Person& person = persons_[key];
+    const bool changes = !of.fresh.empty() || of.changed_at;
+    settle(person, of);
+    if (!changes) continue;
+    out.changed.push_back(key);
+    out.imputations.push_back(imputation(key, person));
+  }
+  return out;
+}
+
+void Model::grow(Schema schema) { schema_ = std::move(schema); }
+
+}  // namespace lacuna::history

@@ -1,0 +1,204 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "state/store.h"
+#include "streaming/log/event_log.h"
+
+// What must be known of each person, from docs/messages.md, docs/identity.md and docs/exactly-once.md alone: plain maps of facts, and all
+// that is derived from them made anew each time it is asked for. Shares no code with what it is held against, but times and the schema.
+
+namespace lacuna::history {
+
+/// Merges (`"patient":{"merged_into":...}`) come in histories, and unite() is held against what the daemon makes of them. As long as the
+/// daemon refuses them as `unsupported`, so does the model, and few come.
+inline constexpr bool kMerges = false;
+
+struct Rev {
+  enum class Kind : std::uint8_t { none, number, time };
+  Kind kind = Kind::none;
+  double value = 0;
+  bool mixes_with(const Rev& other) const { return kind != Kind::none && other.kind != Kind::none && kind != other.kind; }
+  /// -1, 0, 1; without a revision on either side neither is above.
+  int against(const Rev& other) const;
+};
+
+/// What was taken of one part under one event id.
+struct Seen {
+  std::string content;
+  Rev revision;
+};
+/// How one part of a fact stands. A fact is a result, or an event without one.
+struct Standing {
+  bool came = false;  ///< a value of it was taken once
+  bool withdrawn = false;
+  Rev revision;
+};
+/// A part: "vitals.hr", "report" (a payload), kItself (attributes alone, or a withdrawal as such), kWhole (all parts of a result).
+using Part = std::string;
+using Fact = std::pair<char, std::string>;  ///< 'r' and the result's id, 'e' and the event's
+
+struct Holding {
+  Time time{};
+  std::uint64_t order = 0;  ///< among those of one time
+  double value = 0;         ///< in the present unit; a category's place among the present ones
+  std::string category{};
+};
+
+struct HeldPayload {
+  Fact fact;
+  Time time{};
+  std::string data;  ///< as sent
+};
+
+struct Person {
+  std::map<std::string, std::map<Part, Seen>> delivered;
+  std::map<Fact, std::map<Part, Standing>> facts;
+  std::map<Part, std::map<Fact, Holding>> values;  ///< that hold
+  /// Of values from before a change of the unit or the categories: nothing of them can be corrected.
+  std::map<Part, FeatureState> settled;
+  std::map<std::string, HeldPayload> payloads;               ///< by modality: what is known
+  std::map<std::string, std::map<Fact, std::string>> texts;  ///< by modality: all that hold, known or not
+  std::map<std::string, double> numbers;                     ///< attributes
+  std::map<std::string, std::string> categories;             ///< attributes
+  std::set<Part> beyond;                                     ///< features of which more values held at once than the daemon's history has
+  std::string site;
+  std::uint64_t events = 0;
+  Time first{}, last{};
+  SourcePosition source;
+};
+
+/// The facts of `from`, who goes on as `into`; later events of the one are the other's.
+void unite(Person& into, const Person& from);
+
+struct ExpectedImputation {
+  std::string key;
+  bool tombstone = false;
+  std::string patient_id;
+  SourcePosition source;
+  Time time{};
+  std::vector<std::string> based_on;
+  std::map<std::string, std::string> missing;  ///< by feature or payload modality: never_measured, stale
+};
+
+/// What one batch must have left behind.
+struct BatchOutcome {
+  std::vector<std::string> forgotten;           ///< keys, in order
+  std::vector<std::string> changed;             ///< keys of those with a new snapshot, in order
+  std::vector<ExpectedImputation> imputations;  ///< in order
+  std::map<SourcePosition, std::string> letters;
+};
+
+class Model {
+ public:
+  /// `exact`: values of a feature that corrections reach (state.history).
+  Model(Schema schema, Millis late_max, std::size_t exact) : schema_(std::move(schema)), late_max_(late_max), exact_(exact) {}
+
+  /// The daemon was stopped and started under another schema, with nothing left to read.
+  void grow(Schema schema);
+  const Schema& schema() const { return schema_; }
+
+  /// Records of one partition that were one batch.
+  BatchOutcome batch(const std::vector<streaming::Record>& records);
+
+  /// By key.
+  const std::map<std::string, Person>& persons() const { return persons_; }
+  const state::RecordCounts& counts(std::int32_t partition) { return counts_[partition]; }
+  /// What is known of one feature, from all values that hold.
+  FeatureState feature(const Person& person, FeatureId id) const;
+  /// Empty when it is as it must be.
+  std::string differs(const std::string& key, const Snapshot& found) const;
+  /// Whether the value of the feature at this time is one that holds, and nothing came at that time later.
+  bool holds(const Person& person, FeatureId id, Time time, double value) const;
+  /// Whom a second delivery in order may change: who had an event withdrawn before all of it came, two withdrawals under one id, or
+  /// an event of which the attributes alone were left.
+  const std::set<std::string>& order_matters() const { return order_matters_; }
+  /// Who had a value that the schema did not know.
+  const std::set<std::string>& unknown() const { return unknown_; }
+  /// What became of each record of the last batch, for a person who looks for a difference.
+  const std::vector<std::string>& told() const { return told_; }
+
+ private:
+  enum class Verdict : std::uint8_t { fresh, correction, restored, duplicate, superseded, conflict, mixed };
+  struct Value {
+    Part part;
+    std::string content;  ///< tells a repetition from a change
+    Holding holding{};
+  };
+  struct Message {
+    std::string event_id, patient_id, key, site, modality;
+    Time time{};
+    Fact fact;
+    Rev revision;
+    bool has_result = false, withdraws = false, forgets = false;
+    std::vector<Value> values;  ///< of a withdrawal: what it names
+    std::optional<std::string> payload;
+    std::map<std::string, double> numbers;
+    std::map<std::string, std::string> categories;
+    std::vector<std::string> refused;  ///< reasons of its bad parts, in order
+  };
+  /// What became of one message.
+  struct Fate {
+    bool changes = false, noted = false, late = false;
+    std::string refused;      ///< the first reason
+    std::vector<Part> fresh;  ///< kItself for attributes alone
+    bool taken() const { return !fresh.empty() || changes || noted; }
+  };
+  struct PayloadChange {
+    std::string modality;
+    Fact fact;
+    std::optional<HeldPayload> to;
+  };
+  /// A person while a batch is worked on.
+  struct Working {
+    bool known = false;  ///< before the batch
+    Time last{};         ///< the same
+    std::vector<std::pair<Message, SourcePosition>> fresh;
+    std::vector<PayloadChange> payloads;
+    std::uint64_t only_changed = 0;
+    std::optional<SourcePosition> changed_at;
+    Time newest = Time::min();
+  };
+
+  std::optional<std::string> read(const std::string& text, Message& out) const;
+  void read_values(const nlohmann::json& values, Message& out) const;
+  void read_attributes(const nlohmann::json& attributes, Message& out) const;
+  std::string read_value(const nlohmann::json& given, FeatureId id, Value& out) const;
+  std::string digest(const Message& message) const;
+  Verdict judge(const Person& person, const Message& message, const Part& part, const std::string& content, bool withdraws) const;
+  Fate take(Person& person, const Message& message, Working& working);
+  bool take_part(Person& person, const Message& message, const Part& part, const std::string& content, bool late, Fate& fate,
+                 Verdict& verdict);
+  Fate withdraw(Person& person, const Message& message, Working& working);
+  std::vector<Part> parts_to_withdraw(const Person& person, const Message& message) const;
+  void put(Person& person, const Fact& fact, const Value& value, Verdict verdict);
+  void apply(Person& person, const Message& message, const SourcePosition& source) const;
+  void settle(Person& person, Working& working) const;
+  void count(const SourcePosition& at, const Message& message, const Fate& fate, BatchOutcome& out);
+  ExpectedImputation imputation(const std::string& key, const Person& person) const;
+  std::string feature_differs(const std::string& key, const Person& person, FeatureId id, const FeatureState& found) const;
+
+  Schema schema_;
+  const Millis late_max_;
+  const std::size_t exact_;
+  std::map<std::string, Person> persons_;
+  std::map<std::int32_t, state::RecordCounts> counts_;
+  std::set<std::string> order_matters_, unknown_;
+  std::vector<std::string> told_;
+  std::uint64_t order_ = 0;
+};
+
+std::string key_of(const std::string& patient_id);
+std::string millis(Time time);
+bool close(double a, double b);
+
+}  // namespace lacuna::history
