@@ -171,6 +171,15 @@ void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
   if (judged.changes) (withdrawal ? counts_.withdrawn : counts_.corrected) += 1;
 }
 
+/// A stay that is told of alone is no arrival: it does not say that the feed moved, nor that anything was due.
+void Batch::observe(const Event& event, drift::Monitor& monitor) {
+  if (event.modality != kNoModality || !event.attributes.empty()) {
+    monitor.observe(drift::Arrival{event.patient_id, event.site, event.modality, event.time, event.values, event.attributes});
+  }
+  if (event.stay_ends) monitor.leave(event.patient_id, event.time);
+  if (!event.stay_site.empty()) monitor.move(event.patient_id, event.stay_site, event.time);
+}
+
 Status Batch::settle(const state::Store& store) {
   LACUNA_RETURN_IF_ERROR(ledger_.settle(store, snapshots_, counts_));
   LACUNA_RETURN_IF_ERROR(move(store));
@@ -213,8 +222,7 @@ void Batch::advance(drift::Monitor& monitor) {
       if (changes_site(moment.before, arrived.event)) identity_[records_[arrived.record].position.topic].site_changes += 1;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
-      monitor.observe(
-          drift::Arrival{patient, arrived.event.site, arrived.event.modality, time, arrived.event.values, arrived.event.attributes});
+      observe(arrived.event, monitor);
       for (const FeatureValue& v : arrived.event.values) {
         auto same =
             std::find_if(moment.values.begin(), moment.values.end(), [&v](const FeatureValue& w) { return w.feature == v.feature; });

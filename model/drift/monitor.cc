@@ -190,7 +190,8 @@ void Monitor::observe(const Arrival& arrival) {
   slot = std::max(slot, hour);
   Patient* const p = impl.patients.find(arrival.patient_id, arrival.time);
   if (p == nullptr) return;
-  p->site = impl.site_index(arrival.site);
+  // What comes late, or names no site, does not bring anybody back from where a transfer led.
+  if (!arrival.site.empty() && arrival.time >= p->newest) p->site = impl.site_index(arrival.site);
   if (!arrival.attributes.empty() && !p->admitted) {
     p->admitted = true;
     for (const AttributeValue& a : arrival.attributes) {
@@ -299,6 +300,23 @@ void Monitor::observe(RecordFate fate) {
 }
 
 void Monitor::forget(std::string_view patient_id) { impl_->patients.forget(patient_id); }
+
+// Neither proves that the patient was there until then: they are often told of hours later. So hours since the newest event are not judged.
+void Monitor::leave(std::string_view patient_id, Time time) {
+  Patient* const p = impl_->patients.find(patient_id, time);
+  if (p == nullptr || time < p->newest) return;
+  p->skip_to(time);
+  p->gone = true;
+}
+
+void Monitor::move(std::string_view patient_id, std::string_view site, Time time) {
+  Patient* const p = impl_->patients.find(patient_id, time);
+  if (p == nullptr || time < p->newest) return;
+  const std::uint16_t there = impl_->site_index(site);
+  if (there == p->site) return;
+  p->skip_to(time);
+  p->site = there;
+}
 
 bool Monitor::code_due(std::string_view patient_id, Time time) {
   Impl& impl = *impl_;

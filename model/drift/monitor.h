@@ -60,8 +60,12 @@ class Monitor {
   /// partitions are read, one can be far ahead of another: so arrivals themselves do not move it. Never goes back.
   void advance(Time watermark);
 
-  /// One patient, as if discharged; what the detectors have counted stays.
+  /// One patient, as if never seen; what the detectors have counted stays.
   void forget(std::string_view patient_id);
+  /// A discharge: what comes later, by clinical time, begins a new stay. None where something newer has come already.
+  void leave(std::string_view patient_id, Time time);
+  /// A transfer: from then on the patient is expected there. None where something newer has come already.
+  void move(std::string_view patient_id, std::string_view site, Time time);
 
   /// Latent codes: one for each stay, once it has lasted six hours. True when this patient's is due; says so once.
   bool code_due(std::string_view patient_id, Time time);

@@ -25,6 +25,18 @@ void put_bit(Set& set, std::size_t i, bool value) {
   set[i / 64] = value ? set[i / 64] | bit : set[i / 64] & ~bit;
 }
 
+void Patient::skip_to(Time time) {
+  for (std::size_t i = 0; i < open.size(); ++i) {
+    for (std::size_t m = 0; m < past.size(); ++m) {
+      if ((open[i] >> m & 1) != 0)
+        past[m].last_hour = std::max(past[m].last_hour, static_cast<std::int32_t>(open_hour) + static_cast<std::int32_t>(i));
+    }
+  }
+  open.clear();
+  open_hour = hour_of(time) + 1;
+  newest = time;
+}
+
 Patient Patients::fresh(std::size_t modalities, std::size_t features) {
   Patient p;
   p.past.resize(modalities);
@@ -36,9 +48,12 @@ Patient Patients::fresh(std::size_t modalities, std::size_t features) {
 Patient* Patients::find(std::string_view id, Time time) {
   const std::uint64_t key = hash64(id);
   auto found = by_hash_.find(key);
-  if (found != by_hash_.end() && time - found->second.newest > kAbsenceMax) {
-    by_hash_.erase(found);
-    found = by_hash_.end();
+  if (found != by_hash_.end()) {
+    const Patient& p = found->second;
+    if (time - p.newest > kAbsenceMax || (p.gone && time > p.newest)) {
+      by_hash_.erase(found);
+      found = by_hash_.end();
+    }
   }
   if (found != by_hash_.end()) return &found->second;
   if (by_hash_.size() >= kPatientsMax) return nullptr;
@@ -49,6 +64,10 @@ Patient* Patients::find(std::string_view id, Time time) {
 }
 
 void Patients::forget(std::string_view id) { by_hash_.erase(hash64(id)); }
+
+std::size_t Patients::size() const {
+  return static_cast<std::size_t>(std::count_if(by_hash_.begin(), by_hash_.end(), [](const auto& entry) { return !entry.second.gone; }));
+}
 
 void Patients::sweep(Time watermark) {
   std::erase_if(by_hash_, [watermark](const auto& entry) { return watermark - entry.second.newest > kAbsenceMax; });
@@ -89,7 +108,7 @@ void Patients::save(ByteWriter& out) const {
     }
     for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
     out.put(p.hours_scored);
-    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0)));
+    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0) | (p.gone ? 4 : 0)));
   }
 }
 
@@ -137,6 +156,7 @@ bool Patients::load(ByteReader& in, Patient& p) {
   const auto flags = in.get<std::uint8_t>();
   p.admitted = (flags & 1) != 0;
   p.coded = (flags & 2) != 0;
+  p.gone = (flags & 4) != 0;
   return in.ok();
 }
 

@@ -57,6 +57,10 @@ struct Patient {
   std::uint8_t hours_scored = 0;
   bool admitted = false;  ///< the attributes are counted
   bool coded = false;     ///< the latent code is
+  bool gone = false;      ///< discharged, at `newest`; kept for what is still told of the time before
+
+  /// What came in the hours not closed is known, but they, and the hour of `time`, are never judged. `time`: not before `newest`.
+  void skip_to(Time time);
 };
 
 /// Those present, by hash of the id: nothing here names a patient.
@@ -64,12 +68,12 @@ class Patients {
  public:
   explicit Patients(const Schema& schema) : modalities_(schema.modality_count()), features_(schema.feature_count()) {}
 
-  /// Null when there are too many. Silent for longer than 12 hours: gone; coming back is a new stay.
+  /// Null when there are too many. Silent for longer than 12 hours, or discharged before: gone; coming back is a new stay.
   Patient* find(std::string_view id, Time time);
   /// Forgets those who have been silent since long before `watermark`.
   void sweep(Time watermark);
   void forget(std::string_view id);
-  std::size_t size() const { return by_hash_.size(); }
+  std::size_t size() const;  ///< without those who are gone
 
   void save(ByteWriter& out) const;
   /// False when it is not what was written. `grown`: leads here from the schema that it was written under; null: this one.

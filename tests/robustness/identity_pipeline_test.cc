@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "daemon/pipeline/pipeline.h"
+#include "state/records/hash.h"
 #include "streaming/messages/encoders.h"
 #include "tests/robustness/pipeline_fixture.h"
 
@@ -366,6 +367,44 @@ TEST_F(TwoSites, ATransferIsNoSecondPerson) {
   EXPECT_TRUE(p.identity.empty());
   EXPECT_EQ(pipeline_->patient("1001")->site, "west");
   EXPECT_THAT(said_.str(), Not(HasSubstr("identity.namespace")));
+}
+
+// A ward with a day clinic in it: on the fourth day most are at home for a shift. Without a word that is an outage of the vitals.
+TEST_F(IdentityPipeline, WhoIsDischargedIsNotWaitedFor) {
+  constexpr int kBeds = 60, kLeft = 50, kLeave = 80, kBack = 89, kEnd = 92;
+  for (const bool told : {false, true}) {
+    SCOPED_TRACE(told ? "told" : "not told");
+    config_.topics.state = told ? "state-told" : "state";
+    config_.topics.alerts = told ? "alerts-told" : "alerts";
+    config_.log.group = config_.topics.state;
+    config_.data_dir = (folder_ / config_.log.group).string();
+    config_.store.path = config_.data_dir + "/state";
+    make_topics({{told ? "events-told" : "events", kPartitions, {}}});
+    auto appender = log_->appender();
+    ASSERT_TRUE(appender.ok());
+    std::uint64_t sent = 0;
+    const auto tell = [&](const Event& e) {
+      ASSERT_TRUE((*appender)->append({config_.topics.events[0], {}, e.patient_id, streaming::encode_event(*config_.schema, e), {}}).ok());
+      sent += 1;
+    };
+    for (int hour = 0; hour < kEnd; ++hour) {
+      for (int q = 0; q < kBeds; ++q) {
+        Event discharge = event("d", id_of(q), 60 * hour, kNoModality, {});
+        discharge.stay_ends = true;
+        if (told && hour == kLeave && q < kLeft) tell(discharge);
+        const bool away = q < kLeft && hour >= kLeave && hour < kBack;
+        const bool skipped = hash64(std::to_string(hour), static_cast<std::uint64_t>(q)) % 5 == 0 && hour != kBack;
+        if (!away && !skipped) tell(vitals(id_of(q), hour));
+      }
+    }
+    ASSERT_TRUE((*appender)->flush().ok());
+    now_ = at(60 * kEnd);
+    EXPECT_EQ(start_and_work().counts.applied, sent);
+    std::size_t raised = 0;
+    for (const auto& alert : read_all(*log_, config_.topics.alerts)) raised += times(*alert.value, "\"kind\":\"missingness\"");
+    if (told) EXPECT_EQ(raised, 0u);
+    else EXPECT_GT(raised, 0u);
+  }
 }
 
 }  // namespace
