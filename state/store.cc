@@ -62,6 +62,10 @@ class RocksDbStore final : public Store {
     const std::lock_guard lock(replay_mutex_);
     return replay_.size();
   }
+  std::size_t replay_size(std::string_view patient_id) const override {
+    const std::lock_guard lock(replay_mutex_);
+    return owners_.slots(patient_key(patient_id)).size();
+  }
 
   Status put_checkpoint(const std::string& name, const std::string& bytes) override { return checkpoints_.put(name, bytes); }
   Result<std::string> checkpoint(const std::string& name) const override { return checkpoints_.get(name); }
@@ -107,8 +111,8 @@ class RocksDbStore final : public Store {
 
   // Held over the write as well, so that a draw sees counters and slots of the same batch.
   mutable std::mutex replay_mutex_;
-  ReplayBuffer replay_;  // guarded by replay_mutex_; only apply() changes it
-  ReplayOwners owners_;  // of the applying thread
+  ReplayBuffer replay_;  // guarded by replay_mutex_, as owners_ is; only apply() changes them
+  ReplayOwners owners_;
 };
 
 Result<Snapshot> RocksDbStore::snapshot(std::string_view patient_id) const {

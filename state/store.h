@@ -137,6 +137,7 @@ class Store {
   /// same buffer gives the same draw. Fewer when the buffer is empty, or nothing that an example learns from is left in the schema.
   virtual Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const = 0;
   virtual std::size_t replay_size() const = 0;
+  virtual std::size_t replay_size(std::string_view patient_id) const = 0;  ///< of this patient
 
   virtual Status put_checkpoint(const std::string& name, const std::string& bytes) = 0;  ///< fsynced, with checksum
   virtual Result<std::string> checkpoint(const std::string& name) const = 0;             ///< corrupt: checksum mismatch

@@ -2,13 +2,16 @@
 
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "daemon/pipeline/imputation.h"
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/store_quarantine.h"
 #include "daemon/pipeline/turn.h"
 #include "daemon/registry/model_json.h"
+#include "state/deliveries.h"
 
 namespace lacuna::daemon {
 
@@ -65,6 +68,8 @@ class PipelineImpl final : public Pipeline {
     return Status(Code::not_found, "another instance holds this patient");
   }
 
+  Result<KeptOfPerson> kept(const std::string& id) const override;
+
   Result<Imputation> impute(const streaming::ImputeRequest& request) const override;
 
   Status command(const OperatorCommand& command) override {
@@ -106,6 +111,27 @@ class PipelineImpl final : public Pipeline {
   LoopContext context_;
   std::optional<Turn> turn_;  ///< once the store is open
 };
+
+Result<KeptOfPerson> PipelineImpl::kept(const std::string& id) const {
+  const Schema& schema = *context_.config.schema;
+  const state::PartKeys keys(schema);
+  std::vector<state::PartKey> parts;
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) parts.push_back(keys.feature(f));
+  const auto states = context_.store->persons({&id, 1});
+  if (!states.ok()) return states.status();
+  const auto past = context_.store->past(id, states->front(), parts);
+  if (!past.ok()) return past.status();
+  const auto records = context_.store->person_keys(id);
+  if (!records.ok()) return records.status();
+  std::set<state::PartKey> with_results;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (past->histories[i]) with_results.insert(parts[i]);
+  }
+  for (const state::PersonJournal& journal : past->pending) {
+    for (const state::ValueChange& change : journal.changes) with_results.insert(change.part);
+  }
+  return KeptOfPerson{states->front().ids, with_results.size(), context_.store->replay_size(id), records->size() + 1};
+}
 
 Result<Imputation> PipelineImpl::impute(const streaming::ImputeRequest& request) const {
   const Config& config = context_.config;

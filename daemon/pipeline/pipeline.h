@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -17,6 +18,15 @@
 #include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::daemon {
+
+/// What the store holds of a person beside the snapshot.
+struct KeptOfPerson {
+  std::uint64_t ids = 0;                ///< remembered, of events and results
+  std::uint64_t histories = 0;          ///< features with recent results
+  std::uint64_t replay_examples = 0;    ///< what the model replays
+  std::uint64_t changelog_records = 0;  ///< keys in the changelog, the snapshot's too
+  friend bool operator==(const KeptOfPerson&, const KeptOfPerson&) = default;
+};
 
 /// The daemon's one loop: poll, decode, apply in memory, score, impute, commit, write the store, hand to the learner
 /// (docs/exactly-once.md gives the order and why). run() on one thread; everything else from any thread.
@@ -56,12 +66,15 @@ class Pipeline {
   virtual Status ready() const = 0;  ///< assigned and restored, or why not
   /// not_found also when another instance holds the patient.
   virtual Result<Snapshot> patient(const std::string& id) const = 0;
+  /// Of a patient whom patient() finds.
+  virtual Result<KeptOfPerson> kept(const std::string& id) const = 0;
   /// Imputes a snapshot now, with the serving version and calibration, and draws the joint samples asked for; `invalid`: too many
   /// for so many features.
   virtual Result<Imputation> impute(const streaming::ImputeRequest& request) const = 0;
   /// An operator's decision about a detector, carried out by the loop between two batches: its alerts are published and the
-  /// detectors' state is durable when this returns Ok. `not_found`: no such subject; `unavailable`: not ready, or not done within
-  /// about ten seconds (then the message says whether it may still be done).
+  /// detectors' state is durable when this returns Ok. One about a person is published then, for whoever holds the person.
+  /// `not_found`: no such subject; `unavailable`: not ready, or not done within about ten seconds (then the message says whether
+  /// it may still be done).
   virtual Status command(const OperatorCommand& command) = 0;
   /// What arrived where, by week.
   virtual std::vector<drift::MissingnessMatrix::Row> missingness() const = 0;

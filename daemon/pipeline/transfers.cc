@@ -23,10 +23,13 @@ bool read_number(std::string_view text, Number& out) {
   return error == std::errc() && end == text.data() + text.size() && out >= 0;
 }
 
-// Of the members that name persons the record's key and headers are what counts.
+// Of the members that name persons the record's key and headers are what counts: the plain id, since a key may be longer than an id may.
 std::string event_json(std::string_view person, std::string_view event_id, Time now, nlohmann::ordered_json what) {
-  return nlohmann::ordered_json{
-      {"schema_version", 1}, {"event_id", event_id}, {"patient_id", person}, {"time", format_rfc3339(now)}, {"patient", std::move(what)}}
+  return nlohmann::ordered_json{{"schema_version", 1},
+                                {"event_id", event_id},
+                                {"patient_id", split_person_key(person).id},
+                                {"time", format_rfc3339(now)},
+                                {"patient", std::move(what)}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -79,7 +82,7 @@ std::string forget_event(std::string_view person, std::string_view event_id, Tim
 }
 
 std::string merge_event(std::string_view person, std::string_view into, std::string_view event_id, Time now) {
-  return event_json(person, event_id, now, {{"merged_into", into}});
+  return event_json(person, event_id, now, {{"merged_into", split_person_key(into).id}});
 }
 
 Result<std::vector<streaming::Record>> TransferReader::read(std::size_t limit) {

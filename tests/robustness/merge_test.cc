@@ -140,6 +140,21 @@ class MergeTest : public ::testing::Test {
     return out;
   }
 
+  /// What an operator asks of a running daemon.
+  void command(OperatorCommand::Action action, const std::string& person, const std::string& into = {}) {
+    auto pipeline = Pipeline::make(config_, *log_, [] { return kNow; }, {});
+    ASSERT_TRUE(pipeline.ok());
+    Status done(Code::internal, "not asked");
+    std::thread asks([&] {
+      while (!(*pipeline)->ready().ok()) std::this_thread::sleep_for(Millis(1));
+      done = (*pipeline)->command({action, {}, {}, {}, person, into});
+      (*pipeline)->stop();
+    });
+    EXPECT_TRUE((*pipeline)->run(false).ok());
+    asks.join();
+    EXPECT_TRUE(done.ok()) << done.to_string();
+  }
+
   /// Events of both in turn, not in the order of their times; the merge before the one of that number.
   void live(const std::string& a, const std::string& b, int merged_at, int hours = 40) {
     for (int h = 0; h < hours; ++h) {
@@ -403,32 +418,12 @@ TEST_F(MergeTest, CommandsReachWhereverThePersonIs) {
   send(event(a, "1", 1, 70), 0);
   send(event(b, "2", 1, 71));
   must_run();
-  const auto command = [&](OperatorCommand c) {
-    auto pipeline = Pipeline::make(config_, *log_, [] { return kNow; }, {});
-    ASSERT_TRUE(pipeline.ok());
-    Status done(Code::internal, "not asked");
-    std::thread asks([&] {
-      while (!(*pipeline)->ready().ok()) std::this_thread::sleep_for(Millis(1));
-      done = (*pipeline)->command(c);
-      (*pipeline)->stop();
-    });
-    EXPECT_TRUE((*pipeline)->run(false).ok());
-    asks.join();
-    EXPECT_TRUE(done.ok()) << done.to_string();
-  };
-  OperatorCommand c;
-  c.action = OperatorCommand::Action::merge;
-  c.person = a;
-  c.into = b;
-  command(c);
+  command(OperatorCommand::Action::merge, a, b);
   must_run();
   EXPECT_EQ(patient(b)->features[0].count, 2U);
   send(event(b, "3", 3, 73), 2);  // by a wrong producer: split
   must_run();
-  c = {};
-  c.action = OperatorCommand::Action::forget;
-  c.person = b;
-  command(c);
+  command(OperatorCommand::Action::forget, b);
   must_run();
   EXPECT_FALSE(patient(a) || patient(b));
   std::map<std::int32_t, std::size_t> of_b;
@@ -436,6 +431,45 @@ TEST_F(MergeTest, CommandsReachWhereverThePersonIs) {
     if (r.key == b + "/tabular" && !r.value) of_b[r.position.partition] += 1;
   }
   EXPECT_EQ(of_b.size(), static_cast<std::size_t>(kPartitions)) << "tombstones in every partition";
+}
+
+TEST_F(MergeTest, WhatIsKeptOfAPersonIsCounted) {
+  const std::string a = in_partition(0, "a"), b = in_partition(1, "b");
+  for (int h = 0; h < 20; ++h) send(result(a, "visit-" + std::to_string(h), "result-" + std::to_string(h), 1, h, 60.0 + h));
+  must_run();
+  const std::size_t records = store()->person_keys(a)->size(), examples = store()->replay_size(a);
+  EXPECT_GT(examples, 0U);
+  const auto kept = [&](const std::string& id) {
+    return Pipeline::make(config_, *log_, [] { return kNow; }, {}).value()->kept(id).value();
+  };
+  EXPECT_EQ(kept(a), (KeptOfPerson{40, 1, examples, records + 1}));
+  EXPECT_EQ(kept(b), (KeptOfPerson{0, 0, 0, 1}));
+  send(merge(a, b));
+  must_run();
+  EXPECT_EQ(kept(a), (KeptOfPerson{0, 0, 0, 1})) << "the link alone";
+  EXPECT_EQ(kept(b).ids, 40U);
+  EXPECT_EQ(kept(b).histories, 1U);
+}
+
+// A key may be longer than an id: what tells of the person inside the record has to stay readable.
+TEST_F(MergeTest, CommandsReachThoseWithLongIdsInNamespaces) {
+  config_.identity_namespace = NamespaceSource::site;
+  const std::string id(config_.limits.id_bytes_max, 'x'), other(config_.limits.id_bytes_max, 'y');
+  const auto at_north = [&](Event e) {
+    e.site = "north";
+    return e;
+  };
+  send(at_north(event(id, "1", 1, 70)));
+  send(at_north(event(other, "2", 2, 71)));
+  must_run();
+  ASSERT_TRUE(patient("north|" + id) && patient("north|" + other));
+  command(OperatorCommand::Action::merge, "north|" + id, "north|" + other);
+  must_run();
+  ASSERT_EQ(patient("north|" + other)->features[0].count, 2U);
+  command(OperatorCommand::Action::forget, "north|" + id);
+  const Progress p = must_run();
+  EXPECT_EQ(p.counts.dead_letters, 0U);
+  EXPECT_FALSE(patient("north|" + id) || patient("north|" + other));
 }
 
 TEST_F(MergeTest, WhatIsNoTransferIsADeadLetter) {

@@ -254,6 +254,7 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
     }
     ASSERT_EQ(store->patient_count_estimate(), 3U);
     ASSERT_EQ(store->replay_size(), 60U);
+    ASSERT_EQ(store->replay_size("a"), 20U);
     const auto keys = *store->person_keys("a");
     EXPECT_EQ(keys.size(), kJournalSlots + plain["a"].histories.size() + plain["a"].state.chunks);
     for (const std::string& key : keys) EXPECT_EQ(person_of(key), "a") << key;
@@ -280,6 +281,8 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
       check(*store, "ab", plain["ab"]);
       EXPECT_EQ(store->person_keys("a")->size(), comes_again ? 1U : 0U);
       EXPECT_EQ(store->replay_size(), comes_again ? 41U : 40U);
+      EXPECT_EQ(store->replay_size("a"), comes_again ? 1U : 0U);
+      EXPECT_EQ(store->replay_size("ab"), 20U);
       for (const Example& e : stored(*store)) EXPECT_TRUE(e.before.patient_id != "a" || e.time == at_minutes(99));
     }
   }
