@@ -344,9 +344,10 @@ bool DemoReport::summary(const Progress& p) const {
   fmt::print("\nSummary: {} events in {:.1f} s, {} imputations with {} values, model {} after {} steps\n", c.consumed,
              seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps);
   Verdicts verdicts;
-  verdicts.add(std::nullopt, c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused && c.dead_letters == 0,
-               fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {}", c.consumed, c.applied,
-                           c.duplicate, c.late, c.refused));
+  verdicts.add(std::nullopt,
+               c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused + c.forwarded && c.dead_letters == 0,
+               fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {} + forwarded {}", c.consumed,
+                           c.applied, c.duplicate, c.late, c.refused, c.forwarded));
   judge_comparison(verdicts);
   judge_faults(verdicts);
   if (!verdicts.all_made()) fmt::print("What is not promised takes a larger ward or more hours: the default size has every promise.\n");

@@ -65,8 +65,9 @@ class StopLimit {
 void tell_counts(const Progress& last) {
   const EventCounts& c = last.counts;
   spdlog::info(
-      "stopped: consumed {} = applied {} + duplicate {} + late {} + refused {}; {} imputations, {} alerts, {} dead letters; model {}",
-      c.consumed, c.applied, c.duplicate, c.late, c.refused, c.imputations, c.alerts, c.dead_letters, last.model_version);
+      "stopped: consumed {} = applied {} + duplicate {} + late {} + refused {} + forwarded {}; {} imputations, {} alerts, {} dead letters; "
+      "model {}",
+      c.consumed, c.applied, c.duplicate, c.late, c.refused, c.forwarded, c.imputations, c.alerts, c.dead_letters, last.model_version);
   std::string stages;
   for (const auto& [stage, seconds] : last.stage_seconds) stages += fmt::format(" {} {:.1f} s", stage, seconds);
   spdlog::info("time went to:{}", stages);

@@ -71,7 +71,8 @@ void add_pipeline(Exposition& out, const Progress& p) {
       .add(c.applied, {{"outcome", "applied"}})
       .add(c.duplicate, {{"outcome", "duplicate"}})
       .add(c.late, {{"outcome", "late"}})
-      .add(c.refused, {{"outcome", "refused"}});
+      .add(c.refused, {{"outcome", "refused"}})
+      .add(c.forwarded, {{"outcome", "forwarded"}});
   out.counter("pipeline_refused_total", "Refused events and parts of events by reason");
   for (std::size_t i = 0; i < c.refused_by.size(); ++i) {
     out.add(c.refused_by[i], {{"reason", std::string(to_string(static_cast<streaming::Refusal>(i)))}});
@@ -83,6 +84,7 @@ void add_pipeline(Exposition& out, const Progress& p) {
   out.counter("pipeline_late_corrections_total", "Corrected and withdrawn values that were older than the history of their feature")
       .add(c.late_corrections);
   out.counter("identity_forgotten_total", "Events and tombstones that forgot a person").add(c.forgotten);
+  out.counter("identity_merged_total", "Events that merged a person into another").add(c.merged);
   out.counter("pipeline_imputations_total", "Imputation messages published").add(c.imputations);
   out.counter("pipeline_imputed_values_total", "Values in published imputation messages").add(c.imputed_values);
   out.counter("pipeline_alerts_total", "Alert messages published: raised, updated, resolved").add(c.alerts);
@@ -109,7 +111,7 @@ void add_partitions(Exposition& out, const Progress& p) {
               "Records of an input partition by what became of them, since its first: whichever instance holds it goes on counting");
   for (const auto& [partition, c] : p.partitions) {
     const std::pair<const char*, std::uint64_t> outcomes[] = {
-        {"applied", c.applied}, {"duplicate", c.duplicate}, {"late", c.late}, {"refused", c.refused}};
+        {"applied", c.applied}, {"duplicate", c.duplicate}, {"late", c.late}, {"refused", c.refused}, {"forwarded", c.forwarded}};
     for (const auto& [outcome, count] : outcomes) {
       out.add(count, {{"topic", partition.topic}, {"partition", std::to_string(partition.partition)}, {"outcome", outcome}});
     }

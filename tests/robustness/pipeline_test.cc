@@ -182,7 +182,7 @@ TEST(Pipeline, UndisturbedRunAccountsForEverything) {
   EXPECT_EQ(p.counts.consumed, expected.records.size());
   EXPECT_EQ(p.counts.refused, expected.refused);
   EXPECT_EQ(p.counts.duplicate, expected.duplicates);
-  EXPECT_EQ(p.counts.consumed, p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused);
+  EXPECT_EQ(p.counts.consumed, p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused + p.counts.forwarded);
   EXPECT_EQ(p.lag, 0);
   EXPECT_GT(p.learner.steps, 5);
   EXPECT_GT(p.scores.count, 1000u);

@@ -214,8 +214,10 @@ class Check {
 
   void check_counts(const state::RecordCounts& found, const TopicPartition& p, const std::string& where) {
     const state::RecordCounts& expected = expected_.counts[p];
-    const auto list = [](const state::RecordCounts& c) { return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial}; };
-    equal(list(found), list(expected), where + ", consumed applied duplicate late refused partial of " + name_of(p));
+    const auto list = [](const state::RecordCounts& c) {
+      return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial, c.forwarded};
+    };
+    equal(list(found), list(expected), where + ", consumed applied duplicate late refused partial forwarded of " + name_of(p));
   }
 
   void check_changelog() {

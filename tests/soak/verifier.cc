@@ -211,6 +211,7 @@ void Verifier::check_counts(std::int32_t partition, const state::RecordCounts& f
   compare(found.duplicate, expected.duplicate, where + "duplicate");
   compare(found.late, expected.late, where + "late");
   compare(found.refused, expected.refused, where + "refused");
+  compare(found.forwarded, expected.forwarded, where + "forwarded");
   compare(found.partial, expected.partial, where + "partial");
 }
 

@@ -56,13 +56,15 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.counts.duplicate = below(1000);
   p.counts.late = below(1000);
   p.counts.refused = below(1000);
-  p.counts.consumed = p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused;
+  p.counts.forwarded = below(1000);
+  p.counts.consumed = p.counts.applied + p.counts.duplicate + p.counts.late + p.counts.refused + p.counts.forwarded;
   for (auto& reason : p.counts.refused_by) reason = below(1000);
   p.counts.partial = below(1000);
   p.counts.corrected = below(1000);
   p.counts.withdrawn = below(1000);
   p.counts.late_corrections = below(1000);
   p.counts.forgotten = below(1000);
+  p.counts.merged = below(1000);
   p.counts.imputations = below(1000);
   p.counts.imputed_values = below(100'000);
   p.counts.alerts = below(10);
@@ -99,7 +101,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.open_alerts = {alert, alert};
   p.open_alerts[1].severity = Severity::info;
   p.assigned_partitions = 4;
-  p.partitions[{"lacuna.events", 3}] = {10, 6, 2, 1, 1, 0};
+  p.partitions[{"lacuna.events", 3}] = {12, 6, 2, 1, 1, 0, 2};
   p.identity["lacuna.events"] = {below(1000), below(1000), below(1000)};
   p.degraded = {{"wrong_keys", at("2026-01-01T00:03:00Z")}};
   p.replay_size = 100;

@@ -21,14 +21,14 @@ std::string base_name(std::string name) {
   return name;
 }
 
-// The promise of the counts: consumed = applied + duplicate + late + refused, in what is scraped, for any
+// The promise of the counts: consumed = applied + duplicate + late + refused + forwarded, in what is scraped, for any
 // counts.
 TEST(Metrics, outcomes_add_up_to_what_was_consumed) {
   const Config config = testing::small_config();
   for (std::uint64_t seed = 1; seed <= 50; ++seed) {
     const Progress progress = testing::full_progress(*config.schema, seed);
     const Exposition out = parse_exposition(prometheus_text(config, progress));
-    EXPECT_EQ(out.of("lacuna_pipeline_events_total").size(), 4u);
+    EXPECT_EQ(out.of("lacuna_pipeline_events_total").size(), 5u);
     ASSERT_EQ(out.of("lacuna_pipeline_consumed_total").size(), 1u);
     EXPECT_EQ(out.sum("lacuna_pipeline_events_total"), out.sum("lacuna_pipeline_consumed_total")) << "seed " << seed;
     double refused = 0;
