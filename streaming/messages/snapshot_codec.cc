@@ -326,10 +326,20 @@ void write_state(JsonWriter& json, const Feature& feature, const FeatureState& s
   } else {
     json.number(state.last);
     if (!feature.unit.empty()) json.key("unit").text(feature.unit);
+    json.key("mean_2h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_short)));
+    json.key("mean_24h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_long)));
   }
   json.key("time").time(state.time).key("age_hours").rounded(hours_between(state.time, now));
   json.key("stale").truth(stale).key("count").integer(state.count);
   json.end('}');
+}
+
+void write_merges(JsonWriter& json, const Snapshot& snapshot) {
+  if (!snapshot.merged_into.empty()) json.key("merged_into").text(snapshot.merged_into);
+  if (snapshot.merged_from.empty()) return;
+  json.key("merged_from").begin('[');
+  for (const std::string& person : snapshot.merged_from) json.text(person);
+  json.end(']');
 }
 
 // What is known of each payload but its data: a whole image is not for a page that people read.
@@ -371,8 +381,9 @@ Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_vi
 std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot, Time now) {
   JsonWriter json(512 + 128 * snapshot.features.size());
   json.begin('{').key("schema_version").integer(1).person(snapshot.patient_id);
+  write_merges(json, snapshot);
   if (!snapshot.site.empty()) json.key("site").text(snapshot.site);
-  json.key("first_time").time(snapshot.first_time).key("time").time(snapshot.last_time);
+  if (snapshot.event_count > 0) json.key("first_time").time(snapshot.first_time).key("time").time(snapshot.last_time);
   json.key("event_count").integer(static_cast<std::int64_t>(snapshot.event_count));
   json.key("source").begin('{').key("topic").text(snapshot.source.topic).key("partition").integer(snapshot.source.partition);
   json.key("offset").integer(snapshot.source.offset).end('}');

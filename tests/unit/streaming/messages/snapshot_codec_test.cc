@@ -147,6 +147,27 @@ TEST(SnapshotCodec, ShowsWhatIsKnown) {
   EXPECT_EQ(shown["values"]["laboratory"]["rhythm"]["value"], "sinus");
   EXPECT_FALSE(shown["values"]["vitals"].contains("ventilated")) << "never measured is absent";
   EXPECT_FALSE(shown["values"].contains("chest_film"));
+  EXPECT_EQ(hr["mean_2h"], 73);
+  EXPECT_EQ(hr["mean_24h"], 73);
+  EXPECT_FALSE(shown["values"]["laboratory"]["rhythm"].contains("mean_2h"));
+  EXPECT_FALSE(shown.contains("merged_into") || shown.contains("merged_from"));
+}
+
+// Of a person who was merged nothing but the link is known.
+TEST(SnapshotCodec, ShowsMerges) {
+  const Schema schema = make_schema();
+  Snapshot s = *decode_snapshot(schema, kPosted, {}, now());
+  s.merged_from = {"7", "8"};
+  EXPECT_EQ(nlohmann::json::parse(encode_snapshot(schema, s, now()))["merged_from"], nlohmann::json({"7", "8"}));
+  s = {};
+  s.patient_id = "north|7";
+  s.merged_into = "north|x";
+  s.features.resize(schema.feature_count());
+  s.modalities.resize(schema.modality_count());
+  const auto link = nlohmann::json::parse(encode_snapshot(schema, s, now()));
+  EXPECT_EQ(link["merged_into"], "north|x");
+  EXPECT_FALSE(link.contains("merged_from") || link.contains("time") || link.contains("first_time"));
+  EXPECT_EQ(link["values"], nlohmann::json::object());
 }
 
 }  // namespace
