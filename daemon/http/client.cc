@@ -1,5 +1,6 @@
 #include "daemon/http/client.h"
 
+#include <fmt/format.h>
 #include <httplib.h>
 
 #include <nlohmann/json.hpp>
@@ -28,7 +29,7 @@ Result<std::string> outcome(const httplib::Result& result, const std::string& ur
                                          (refused ? "nothing listens there" : httplib::to_string(result.error())) +
                                          "): is `lacuna run` running? http.address and http.port, or --url, say where");
   }
-  if (result->status == 200) return result->body;
+  if (result->status == 200 || result->status == 202) return result->body;
   const std::string error = error_of(result->body);
   switch (result->status) {
     case 404: return Status(Code::not_found, error);
@@ -67,6 +68,15 @@ Result<std::string> daemon_url(const Config& config) {
   if (host == "::") host = "::1";
   if (host.find(':') != std::string::npos) host = "[" + host + "]";
   return "http://" + host + ":" + std::to_string(config.http.port);
+}
+
+std::string patient_path(std::string_view person) {
+  std::string out = "/v1/patients/";
+  for (const char c : person) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '~';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
 }
 
 Result<std::string> DaemonClient::get(const std::string& path) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "daemon/config/config.h"
 #include "state/records/status.h"
@@ -10,6 +11,9 @@ namespace lacuna::daemon {
 /// "http://127.0.0.1:9464": where a daemon of this configuration is reached from this machine. `invalid` where it serves nothing,
 /// or on a port that only its log tells.
 Result<std::string> daemon_url(const Config& config);
+
+/// Of GET /v1/patients/{id}, escaped as paths ask.
+std::string patient_path(std::string_view person);
 
 /// Asks a running daemon over HTTP. One thread.
 class DaemonClient {

@@ -15,8 +15,8 @@
 
 #include "daemon/http/bearer_token.h"
 #include "daemon/http/drift_json.h"
+#include "daemon/http/person_json.h"
 #include "streaming/messages/encoders.h"
-#include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::daemon {
 
@@ -108,6 +108,7 @@ std::string readiness_text(const Status& ready, const Progress& progress) {
 constexpr std::string_view kPatients = "/v1/patients/";
 constexpr std::string_view kImpute = "/v1/impute";
 constexpr std::string_view kAccept = "/v1/drift/accept", kMute = "/v1/drift/mute", kUnmute = "/v1/drift/unmute";
+constexpr std::string_view kForget = "/v1/persons/forget", kMerge = "/v1/persons/merge";  // who is in the body: logs keep paths
 
 struct Endpoint {
   std::string_view path, what;
@@ -127,6 +128,8 @@ constexpr Endpoint kEndpoints[] = {
     {kAccept, "POST a subject: what is seen now is its new normal (token)", "POST", true},
     {kMute, "POST a subject and for how long it shall say nothing (token)", "POST", true},
     {kUnmute, "POST a subject: it may speak again (token)", "POST", true},
+    {kForget, "POST a person: all that is known is forgotten (token)", "POST", true},
+    {kMerge, "POST a person and into whom: they are one from then on (token)", "POST", true},
 };
 
 /// Null: there is no such path.
@@ -247,8 +250,13 @@ class HttpServerImpl final : public HttpServer {
     get("/v1/patients/.+", [this](const Request& request, Response& response) {
       // Before the store is restored, "no such patient" would be a guess.
       if (const Status ready = pipeline_.ready(); !ready.ok()) return fail(response, 503, ready.message());
-      const Result<Snapshot> found = pipeline_.patient(request.path.substr(kPatients.size()));
-      if (found.ok()) return response.set_content(streaming::encode_snapshot(*config_.schema, *found, clock_()), kJson);
+      const std::string person = request.path.substr(kPatients.size());
+      const Result<Snapshot> found = pipeline_.patient(person);
+      if (found.ok()) {
+        const Result<KeptOfPerson> kept = pipeline_.kept(person);
+        if (!kept.ok()) return fail(response, kept.status());
+        return response.set_content(person_json(*config_.schema, *found, *kept, clock_()), kJson);
+      }
       if (found.code() == Code::not_found) return fail(response, 404, "no such patient on this instance");
       fail(response, found.status());
     });
@@ -263,6 +271,11 @@ class HttpServerImpl final : public HttpServer {
     for (const auto& [path, action] : decisions) {
       server_.Post(std::string(path), [this, decision = action](const Request&, Response& response, const httplib::ContentReader& body) {
         command(decision, body, response);
+      });
+    }
+    for (const auto& [path, action] : {std::pair{kForget, Action::forget}, std::pair{kMerge, Action::merge}}) {
+      server_.Post(std::string(path), [this, asked = action](const Request&, Response& response, const httplib::ContentReader& body) {
+        person_command(asked, body, response);
       });
     }
   }
@@ -312,6 +325,16 @@ class HttpServerImpl final : public HttpServer {
     if (!command.ok()) return fail(response, command.status());
     if (const Status done = pipeline_.command(*command); !done.ok()) return fail(response, done);
     response.set_content(subject_json(pipeline_.progress(), command->kind, command->subject), kJson);
+  }
+
+  void person_command(OperatorCommand::Action action, const httplib::ContentReader& body, Response& response) {
+    const auto json = read(body, response);
+    if (!json) return;
+    const Result<OperatorCommand> command = parse_person_command(action, *json, config_.limits);
+    if (!command.ok()) return fail(response, command.status());
+    if (const Status done = pipeline_.command(*command); !done.ok()) return fail(response, done);
+    response.status = 202;
+    response.set_content(published_json(action), kJson);
   }
 
   void impute(const httplib::ContentReader& body, Response& response) {

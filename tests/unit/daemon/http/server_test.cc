@@ -10,6 +10,7 @@
 
 #include "daemon/http/client.h"
 #include "daemon/http/drift_json.h"
+#include "daemon/http/person_json.h"
 #include "state/patient.h"
 #include "tests/support/scratch_folder.h"
 #include "tests/unit/daemon/http/exposition.h"
@@ -51,6 +52,7 @@ class FakePipeline final : public Pipeline {
     snapshot.features[0].time = snapshot.last_time;
     return snapshot;
   }
+  Result<KeptOfPerson> kept(const std::string&) const override { return KeptOfPerson{12, 2, 7, 5}; }
   Result<Imputation> impute(const streaming::ImputeRequest& request) const override {
     if (!imputes.ok()) return imputes;
     Imputation out;
@@ -160,6 +162,9 @@ TEST_F(Http, a_patient_is_found_by_its_escaped_id) {
   const nlohmann::json found = json_of(client_->Get("/v1/patients/ward%203%2F4711"), 200);
   EXPECT_EQ(found.at("patient_id"), kPatient);
   EXPECT_THAT(found.dump(), HasSubstr("73"));
+  EXPECT_EQ(found.at("kept"), nlohmann::json({{"ids", 12}, {"histories", 2}, {"replay_examples", 7}, {"changelog_records", 5}}));
+  EXPECT_EQ(patient_path(kPatient), "/v1/patients/ward%203%2F4711");
+  EXPECT_EQ(patient_path("../x|é?"), "/v1/patients/%2E%2E%2Fx%7C%C3%A9%3F");
 }
 
 // The store knows persons by their keys; what is shown has the id as the hospital writes it.
@@ -288,8 +293,9 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   const auto page = client_->Get("/");
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
-  for (const char* path : {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
-                           "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
+  for (const char* path :
+       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift", "/v1/missingness",
+        "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
@@ -363,7 +369,7 @@ TEST_F(Commands, only_who_has_the_token_may_decide) {
   for (const std::string& given :
        std::vector<std::string>{"", token, "Bearer", "Bearer ", "Bearer " + token + "x", "Bearer " + token.substr(1), "Basic " + token,
                                 "Bearer " + std::string(2000, 'x'), "Bearer 0123456789abcdef-Secret"}) {
-    for (const char* path : {"/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute"}) {
+    for (const char* path : {"/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
       const auto got = post(path, kMuteBody, given);
       EXPECT_THAT(error_of(got, 401), Not(HasSubstr("secret"))) << given;
       if (got) {
@@ -407,6 +413,51 @@ TEST_F(Commands, a_wrong_body_is_refused) {
   EXPECT_TRUE(pipeline_.commands.empty());
 }
 
+// Who is forgotten or merged stands in the body, twice; the answer says what follows, and what does not.
+TEST_F(Commands, a_person_is_forgotten_or_merged) {
+  const std::string bearer = std::string("Bearer ") + kToken;
+  const nlohmann::json forgotten = json_of(post("/v1/persons/forget", R"({"person":"north|7","confirm":"north|7"})", bearer), 202);
+  EXPECT_EQ(forgotten.at("status"), "published");
+  EXPECT_EQ(forgotten.at("not_reached").size(), kForgettingDoesNotReach.size());
+  const nlohmann::json merged = json_of(post("/v1/persons/merge", R"({"person":"7","into":"|a|b","confirm":"7"})", bearer), 202);
+  EXPECT_FALSE(merged.contains("not_reached"));
+  ASSERT_EQ(pipeline_.commands.size(), 2u);
+  EXPECT_EQ(pipeline_.commands[0].action, OperatorCommand::Action::forget);
+  EXPECT_EQ(pipeline_.commands[0].person, "north|7");
+  EXPECT_EQ(pipeline_.commands[1].action, OperatorCommand::Action::merge);
+  EXPECT_EQ(pipeline_.commands[1].person, "7");
+  EXPECT_EQ(pipeline_.commands[1].into, "|a|b");
+  pipeline_.outcome = {Code::unavailable, "restoring"};
+  EXPECT_EQ(error_of(post("/v1/persons/forget", R"({"person":"7","confirm":"7"})", bearer), 503), "restoring");
+}
+
+// An answer must not tell who was asked for: it goes to screens and logs. And nothing that is half said is done.
+TEST_F(Commands, a_wrong_person_is_refused_without_a_name) {
+  const std::string bearer = std::string("Bearer ") + kToken;
+  const auto refused = [&](const std::string& path, const std::string& body) {
+    const std::string error = error_of(post(path, body, bearer), 400);
+    EXPECT_NE(error, "") << body;
+    EXPECT_THAT(error, Not(HasSubstr("4711"))) << body;
+  };
+  const std::string longest(config_.limits.id_bytes_max, '7');
+  for (const std::string& body : std::vector<std::string>{
+           "", "[]", "{}", R"({"person":"4711"})", R"({"confirm":"4711"})", R"({"person":4711,"confirm":4711})",
+           R"({"person":"4711","confirm":"4712"})", R"({"person":"","confirm":""})", R"({"person":"north|","confirm":"north|"})",
+           R"({"person":"ward 3|4711","confirm":"ward 3|4711"})", R"({"person":"|4711","confirm":"|4711"})",
+           R"({"person":"4711\n","confirm":"4711\n"})", R"({"person":"4711","confirm":"4711","4711":"x"})",
+           R"({"person":"4711","confirm":"4711","into":"4712"})", R"({"person":")" + longest + R"(7","confirm":")" + longest + R"(7"})",
+           R"({"person":")" + std::string(250, 'n') + R"(|4711","confirm":")" + std::string(250, 'n') + R"(|4711"})"}) {
+    refused("/v1/persons/forget", body);
+  }
+  for (const char* body : {R"({"person":"4711","confirm":"4711"})", R"({"person":"4711","into":"4711","confirm":"4711"})",
+                           R"({"person":"4711","into":"","confirm":"4711"})", R"({"person":"4711","into":"4712","confirm":"4712"})",
+                           R"({"person":"4711","into":"north|4712","confirm":"4711"})", R"({"person":"4711","into":"4712"})"}) {
+    refused("/v1/persons/merge", body);
+  }
+  EXPECT_TRUE(pipeline_.commands.empty());
+  json_of(post("/v1/persons/forget", R"({"person":"north|)" + longest + R"(","confirm":"north|)" + longest + R"("})", bearer), 202);
+}
+
 // The commands' way to the daemon: its own words come back, and what is wrong on the way is said.
 TEST_F(Commands, the_client_brings_the_token_and_the_daemons_words) {
   const std::string url = "http://127.0.0.1:" + std::to_string(server_->port());
@@ -414,6 +465,7 @@ TEST_F(Commands, the_client_brings_the_token_and_the_daemons_words) {
   EXPECT_EQ(client.get("/v1/drift").value(), drift_json(config_, pipeline_.progress()));
   EXPECT_TRUE(client.post("/v1/drift/mute", kMuteBody).ok());
   EXPECT_EQ(pipeline_.commands.size(), 1u);
+  EXPECT_TRUE(client.post("/v1/persons/forget", R"({"person":"7","confirm":"7"})").ok());
   pipeline_.outcome = {Code::not_found, "no such subject is watched"};
   EXPECT_EQ(client.post("/v1/drift/mute", kMuteBody).code(), Code::not_found);
   pipeline_.outcome = {Code::unavailable, "restoring"};
@@ -422,7 +474,7 @@ TEST_F(Commands, the_client_brings_the_token_and_the_daemons_words) {
   EXPECT_EQ(DaemonClient(url, scratch_ / "none").post("/v1/drift/mute", kMuteBody).code(), Code::invalid);
   const DaemonClient stranger(url, scratch_.write("other", "not-the-token-of-that-daemon"));
   EXPECT_THAT(stranger.post("/v1/drift/mute", kMuteBody).status().message(), HasSubstr("token_file"));
-  EXPECT_EQ(pipeline_.commands.size(), 3u);
+  EXPECT_EQ(pipeline_.commands.size(), 4u);
   server_.reset();
   EXPECT_EQ(client.get("/v1/drift").code(), Code::unavailable);
   for (const char* wrong : {"", "nonsense", "ftp://x", "http://", "http://host:port"}) {
