@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_generate(app, exit_code);
   add_inspect(app, exit_code);
   add_alerts(app, exit_code);
+  add_patient(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -68,17 +68,18 @@ class RunCommand : public ::testing::Test {
     std::smatch found;
     return std::regex_search(output, found, std::regex("http://127.0.0.1:([0-9]+)/")) ? std::stoi(found[1]) : 0;
   }
-  std::size_t patients() const {
+  std::size_t patients() const { return patient_ids().size(); }
+  std::vector<std::string> patient_ids() const {
     const Schema schema = ward_schema();
     state::StoreOptions options;
     options.path = path("data/state");
     auto store = state::Store::open(schema, options);
     EXPECT_TRUE(store.ok()) << store.status().to_string();
-    std::size_t count = 0;
+    std::vector<std::string> ids;
     if (store.ok()) {
-      EXPECT_TRUE((*store)->for_each_snapshot([&](const Snapshot&) { ++count; }).ok());
+      EXPECT_TRUE((*store)->for_each_snapshot([&](const Snapshot& s) { ids.push_back(s.patient_id); }).ok());
     }
-    return count;
+    return ids;
   }
 
  private:
@@ -191,6 +192,71 @@ TEST_F(RunCommand, OperatorsDecideFromTheCommandLine) {
   command({"inspect", "drift"}, 2);
   command({"alerts", "mute", "blood_gas", "--url", "http://127.0.0.1:1"}, 2);
   command({"alerts"}, 2);
+}
+
+// Protects: a person is shown, merged and forgotten from the command line, nothing is done that was not said twice, and no output but
+// what was asked for names anybody.
+TEST_F(RunCommand, OperatorsMergeAndForgetAPersonFromTheCommandLine) {
+  simulate("12h");
+  DaemonProcess first(run({"--until-idle"}), path("first.log"));
+  ASSERT_EQ(first.wait(kPatience), 0) << first.output();
+  const std::vector<std::string> ids = patient_ids();
+  ASSERT_GE(ids.size(), 3u);
+  const std::string &a = ids[0], &b = ids[1];
+  std::ofstream(path("token")) << "a-token-of-more-than-16\n";
+  DaemonProcess daemon(run({"--set", "http.token_file=" + path("token")}), path("run.log"));
+  ASSERT_TRUE(eventually(daemon, [&] { return port(daemon.output()) != 0; })) << daemon.output();
+  const std::string url = "http://127.0.0.1:" + std::to_string(port(daemon.output()));
+  httplib::Client http(url);
+  const auto gives = [&](const std::string& target, int status, const std::string& part) {
+    const auto answer = http.Get(target);
+    return answer && answer->status == status && answer->body.find(part) != std::string::npos;
+  };
+  ASSERT_TRUE(eventually(daemon, [&] { return gives("/readyz", 200, "ok"); })) << daemon.output();
+  const auto patient = [&](std::vector<std::string> arguments, int expected) {
+    arguments.insert(arguments.begin(), "patient");
+    arguments.insert(arguments.end(), {"--url", url});
+    if (arguments[1] != "show") arguments.insert(arguments.end(), {"--token-file", path("token")});
+    fs::remove(path("command.log"));
+    DaemonProcess process(std::move(arguments), path("command.log"));
+    EXPECT_EQ(process.wait(kPatience), expected) << process.output();
+    return process.output();
+  };
+  const auto holds = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+
+  EXPECT_TRUE(holds(patient({"show", a}, 0), "vitals.hr")) << patient({"show", a}, 0);
+  EXPECT_TRUE(holds(patient({"show", a, "--format", "json"}, 0), "\"kept\":{\"ids\":"));
+  EXPECT_TRUE(holds(patient({"show", "nobody"}, 1), "no such patient"));
+  for (const char* what : {"forget", "merge"}) {
+    std::vector<std::string> asked{what, a};
+    if (what == std::string("merge")) asked.insert(asked.end(), {"--into", b});
+    const auto with = [&](std::vector<std::string> more) {
+      std::vector<std::string> all = asked;
+      all.insert(all.end(), more.begin(), more.end());
+      return all;
+    };
+    const std::string dry = patient(with({"--dry-run"}), 0);
+    EXPECT_TRUE(holds(dry, "records in the changelog") && holds(dry, "Nothing was done")) << dry;
+    EXPECT_EQ(holds(dry, "does not reach"), what == std::string("forget")) << dry;
+    EXPECT_TRUE(holds(patient(asked, 2), "--confirm"));
+    EXPECT_TRUE(holds(patient(with({"--confirm", b}), 2), "nothing was done"));
+  }
+  EXPECT_TRUE(gives("/v1/patients/" + a, 200, "vitals"));
+
+  EXPECT_TRUE(holds(patient({"merge", a, "--into", b, "--confirm", a}, 0), "published"));
+  EXPECT_TRUE(eventually(daemon, [&] { return gives("/v1/patients/" + a, 200, "\"merged_into\":\"" + b + "\""); })) << daemon.output();
+  EXPECT_TRUE(eventually(daemon, [&] { return gives("/v1/patients/" + b, 200, "\"merged_from\":[\"" + a + "\"]"); })) << daemon.output();
+  EXPECT_TRUE(holds(patient({"show", a}, 0), "merged into"));
+  EXPECT_TRUE(holds(patient({"forget", a, "--confirm", a}, 0), "does not reach"));
+  for (const std::string& id : {a, b}) {
+    EXPECT_TRUE(eventually(daemon, [&] { return gives("/v1/patients/" + id, 404, "no such patient"); })) << daemon.output();
+  }
+  EXPECT_TRUE(holds(patient({"forget", a, "--dry-run"}, 0), "not known to this instance"));
+  EXPECT_TRUE(gives("/metrics", 200, "lacuna_identity_merged_total 1"));
+  EXPECT_TRUE(gives("/v1/patients/" + ids[2], 200, "vitals")) << "of others nothing is gone";
+  daemon.signal(SIGTERM);
+  EXPECT_EQ(daemon.wait(kPatience), 0) << daemon.output();
+  for (const std::string& id : {a, b}) EXPECT_FALSE(holds(daemon.output(), id)) << "an id in the log";
 }
 
 void flip_bytes(const fs::path& file) {

@@ -26,6 +26,7 @@ DaemonProcess::DaemonProcess(std::vector<std::string> arguments, std::string out
   if (pid_ != 0) return;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   const int out = open(output_file_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);  // nobody is asked
   dup2(out, STDOUT_FILENO);
   dup2(out, STDERR_FILENO);
   execve(argv[0], argv.data(), envp.data());
