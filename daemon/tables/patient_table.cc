@@ -62,7 +62,8 @@ std::string table_of(const Json& json) {
   for (const auto& [modality, features] : json.at("values").items()) {
     for (const auto& [feature, known] : features.items()) rows.push_back(row_of(modality + "." + feature, known));
   }
-  for (const auto& [modality, known] : json.value("payloads", Json::object()).items()) rows.push_back(row_of(modality, known));
+  const Json payloads = json.value("payloads", Json::object());
+  for (const auto& [modality, known] : payloads.items()) rows.push_back(row_of(modality, known));
   if (rows.size() > 1) out += "\n" + text_table(std::move(rows), "lrllrrrrl");
   return out + "\nkept:\n" + lines_of_kept(json);
 }
