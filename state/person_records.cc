@@ -383,9 +383,14 @@ std::vector<PersonRecord> to_records(const PersonUpdate& update) {
   return out;
 }
 
-std::optional<std::string_view> person_of(std::string_view key) {
-  const bool is_one = number_after(key, kJournalSuffix, 10) || number_after(key, kChunkSuffix, 10) || number_after(key, kHistorySuffix, 16);
-  return is_one ? std::optional(key.substr(0, key.rfind('/'))) : std::nullopt;
+std::optional<PersonKey> parse_person_key(std::string_view key) {
+  const auto as = [key](PersonRecordKind kind, std::string_view suffix, int base) {
+    const std::optional<std::uint64_t> number = number_after(key, suffix, base);
+    return number ? std::optional(PersonKey{key.substr(0, key.rfind('/')), kind, *number}) : std::nullopt;
+  };
+  if (const auto journal = as(PersonRecordKind::journal, kJournalSuffix, 10)) return journal;
+  if (const auto chunk = as(PersonRecordKind::chunk, kChunkSuffix, 10)) return chunk;
+  return as(PersonRecordKind::history, kHistorySuffix, 16);
 }
 
 namespace {

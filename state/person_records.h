@@ -120,8 +120,18 @@ enum class PersonRecordKind : char { journal = 'j', history = 'h', chunk = 'c' }
 std::string person_record_key(std::string_view patient_id, PersonRecordKind kind, std::uint64_t number);
 /// An update as records of the changelog.
 std::vector<PersonRecord> to_records(const PersonUpdate& update);
+/// What such a key says; empty for any other.
+struct PersonKey {
+  std::string_view patient_id;  ///< of the key that was given
+  PersonRecordKind kind = PersonRecordKind::journal;
+  std::uint64_t number = 0;
+};
+std::optional<PersonKey> parse_person_key(std::string_view key);
 /// The patient whose person record has this key; empty for any other key.
-std::optional<std::string_view> person_of(std::string_view key);
+inline std::optional<std::string_view> person_of(std::string_view key) {
+  const std::optional<PersonKey> one = parse_person_key(key);
+  return one ? std::optional(one->patient_id) : std::nullopt;
+}
 /// Adds one record of the patient to what is to be written; the records come in the order of the log. One that `known`, what the store
 /// holds of the patient, is past already is passed over. True: it is the first of another person, who began after a forgetting whose
 /// tombstone compaction has removed: what the store and `update` held is forgotten, `known` is that person's.

@@ -48,12 +48,27 @@ class RocksDbStore final : public Store {
   const SchemaBook& schemas() const override { return *schemas_; }
   Status learn_schema(std::string_view record) override;
   std::uint64_t dropped() const override { return dropped_; }
-  Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const override;
-  Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override;
-  Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override;
-  Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const override;
-  Result<std::vector<std::string>> person_keys(std::string_view patient_id) const override;
-  Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const override;
+  Result<std::vector<PersonState>> persons(std::span<const std::string> patient_ids) const override {
+    return read([&](const RocksDbHandles& h) { return read_persons(h, patient_ids); });
+  }
+  Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override {
+    return read([&](const RocksDbHandles& h) { return read_deliveries(h, keys); });
+  }
+  Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override {
+    return read([&](const RocksDbHandles& h) { return read_past(h, patient_id, state, parts); });
+  }
+  Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const override {
+    return read([&](const RocksDbHandles& h) { return read_delivered(h, patient_id, hour); });
+  }
+  Result<std::vector<std::string>> person_keys(std::string_view patient_id) const override {
+    return read([&](const RocksDbHandles& h) { return read_person_keys(h, patient_id); });
+  }
+  Result<PersonWhole> whole_person(std::string_view patient_id, bool with_rows) const override {
+    return read([&](const RocksDbHandles& h) { return read_whole_person(h, patient_id, with_rows); });
+  }
+  Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const override {
+    return read([&](const RocksDbHandles& h) { return read_expiry(h, patient_id, hour, ids_max); });
+  }
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override;
@@ -90,6 +105,12 @@ class RocksDbStore final : public Store {
     const RocksDbHandles* handles_;
   };
 
+  template <typename Read>
+  std::invoke_result_t<Read, const RocksDbHandles&> read(Read of) const {
+    const Open handles(*this);
+    if (!handles) return closed_;
+    return of(*handles);
+  }
   Status reopen();
   const Schema& schema() const { return schemas_->present(); }
   StoreHeader header(std::uint64_t patients) const { return {schema().fingerprint(), patients, schemas_->unnamed()}; }
@@ -333,42 +354,6 @@ Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
   }
   LACUNA_RETURN_IF_ERROR(to_status(it->status(), "reading all snapshots"));
   return write();
-}
-
-Result<std::vector<PersonState>> RocksDbStore::persons(std::span<const std::string> patient_ids) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_persons(*handles, patient_ids);
-}
-
-Result<std::vector<std::optional<Delivery>>> RocksDbStore::deliveries(std::span<const DeliveryKey> keys) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_deliveries(*handles, keys);
-}
-
-Result<PersonPast> RocksDbStore::past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_past(*handles, patient_id, state, parts);
-}
-
-Result<std::vector<DeliveryRow>> RocksDbStore::delivered(std::string_view patient_id, std::uint32_t hour) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_delivered(*handles, patient_id, hour);
-}
-
-Result<std::vector<std::string>> RocksDbStore::person_keys(std::string_view patient_id) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_person_keys(*handles, patient_id);
-}
-
-Result<Expiry> RocksDbStore::expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  return read_expiry(*handles, patient_id, hour, ids_max);
 }
 
 Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t seed) const {

@@ -12,6 +12,7 @@
 
 #include "state/example_correction.h"
 #include "state/person_records.h"
+#include "state/person_whole.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
@@ -121,6 +122,8 @@ class Store {
   virtual Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const = 0;
   /// The changelog's keys of what is kept of the patient beside the snapshot.
   virtual Result<std::vector<std::string>> person_keys(std::string_view patient_id) const = 0;
+  /// All of that, read at once; the ids only `with_rows`: there may be many.
+  virtual Result<PersonWhole> whole_person(std::string_view patient_id, bool with_rows) const = 0;
   /// Which ids go so that none before `hour` and at most `ids_max` stay; all are within three years of it. Reads all of the patient's.
   virtual Result<Expiry> expiry(std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) const = 0;
 

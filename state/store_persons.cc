@@ -181,6 +181,37 @@ Result<std::vector<std::string>> read_person_keys(const RocksDbHandles& handles,
   return out;
 }
 
+Result<PersonWhole> read_whole_person(const RocksDbHandles& handles, std::string_view patient_id, bool with_rows) {
+  PersonWhole out;
+  const std::string start = prefix(patient_key(patient_id));
+  LACUNA_RETURN_IF_ERROR(for_each(handles, handles.persons, start, [&](const rocksdb::Slice& key, std::string_view bytes) -> Status {
+    const char kind = key[start.size()];
+    const std::uint64_t number = number_at(key, start.size() + 1);
+    if (kind == kHistoryKind) {
+      Result<StoredHistory> history = decode_history(bytes);
+      if (!history.ok()) return history.status();
+      out.histories.emplace(static_cast<PartKey>(number), std::move(*history));
+    } else if (kind == kChunkKind) {
+      ByteReader in(bytes);
+      out.chunks.emplace(number, in.get<std::uint32_t>());
+    } else {
+      Result<PersonJournal> journal = decode_journal(bytes);
+      if (!journal.ok()) return journal.status();
+      if (kind == kStateKind) out.state = journal->state;
+      else out.journals.emplace(number, std::move(*journal));
+    }
+    return {};
+  }));
+  if (!with_rows) return out;
+  LACUNA_RETURN_IF_ERROR(for_each(handles, handles.deliveries, start, [&](const rocksdb::Slice& key, std::string_view bytes) -> Status {
+    Result<Delivery> delivery = decode_delivery(bytes, out.state.oldest_hour);
+    if (!delivery.ok()) return delivery.status();
+    out.rows.push_back({number_at(key, start.size()) << 8, std::move(*delivery)});
+    return {};
+  }));
+  return out;
+}
+
 Status write_person(const RocksDbHandles& handles, const PersonUpdate& update, rocksdb::WriteBatch& batch) {
   const std::uint64_t patient = patient_key(update.patient_id);
   rocksdb::Status built;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "state/person_records.h"
+#include "state/person_whole.h"
 #include "state/records/status.h"
 #include "state/store.h"
 
@@ -34,6 +35,8 @@ Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view pat
 Result<Expiry> read_expiry(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max);
 /// The changelog's keys of all that is kept of the patient here.
 Result<std::vector<std::string>> read_person_keys(const RocksDbHandles& handles, std::string_view patient_id);
+
+Result<PersonWhole> read_whole_person(const RocksDbHandles& handles, std::string_view patient_id, bool with_rows);
 
 Status write_person(const RocksDbHandles& handles, const PersonUpdate& update, rocksdb::WriteBatch& batch);
 /// All that is kept of the patient beside the snapshot.

@@ -131,6 +131,15 @@ void add_identity(Exposition& out, const Progress& p) {
   for (const auto& [topic, counts] : topics) out.add(counts.site_changes, {{"topic", topic}});
 }
 
+void add_changelog(Exposition& out, const Progress& p) {
+  out.counter("changelog_foreign_records_total", "Records in the changelog that this daemon did not write")
+      .add(p.changelog.foreign_records);
+  out.counter("changelog_rewritten_records_total", "Records written into the changelog anew from the store on account of these")
+      .add(p.changelog.rewritten_records);
+  out.counter("changelog_reviewed_records_total", "Records of the changelog read back because offsets alone did not explain them")
+      .add(p.changelog.reviewed_records);
+}
+
 void add_recovery(Exposition& out, const Progress& p) {
   const Recovery& r = p.recovery;
   out.gauge("recovery_restoring_partitions", "Assigned partitions whose state is not here yet").add(r.restoring_partitions);
@@ -320,6 +329,7 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   add_pipeline(out, progress);
   add_partitions(out, progress);
   add_identity(out, progress);
+  add_changelog(out, progress);
   add_recovery(out, progress);
   add_learner(out, progress);
   add_scores(out, progress);

@@ -48,4 +48,17 @@ Status CommitStage::commit_alone(streaming::EventLog& log, std::vector<streaming
   return committed.ok() ? Status() : not_committed(committed.status());
 }
 
+Result<std::map<streaming::TopicPartition, std::int64_t>> CommitStage::commit_alone(streaming::EventLog& log,
+                                                                                    streaming::Transaction transaction,
+                                                                                    state::StateChange change) {
+  auto committed = log.commit(std::move(transaction));
+  if (!committed.ok()) return not_committed(committed.status());
+  for (const auto& [p, next] : *committed) change.positions[{p.topic, p.partition}].changelog_next = next;
+  // The log has it: a new client brings it into the store as it restores.
+  const Status applied = context_.store->apply(change);
+  if (applied.code() == Code::unavailable) return Status(Code::fenced, applied.message());
+  if (!applied.ok()) return applied.code() == Code::invalid ? Status(Code::internal, applied.message()) : applied;
+  return committed;
+}
+
 }  // namespace lacuna::daemon

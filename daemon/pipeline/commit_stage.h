@@ -17,7 +17,8 @@ struct StagedBatch {
   streaming::Transaction transaction;  ///< until its commit is started
   state::StateChange change;
   std::vector<Alert> alerts;
-  int steps_multiplier = 1;  ///< by which its examples are learned
+  std::map<std::int32_t, std::uint64_t> changelog_records;  ///< of the transaction, by partition of the changelog
+  int steps_multiplier = 1;                                 ///< by which its examples are learned
   std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
   bool committed = false;  ///< durable in the log, not yet in the store
 };
@@ -38,6 +39,10 @@ class CommitStage {
   /// Outputs in a transaction of their own, between two batches: what is wrong with them must not be taken for a fault of theirs.
   /// `invalid`: the log does not take them, and the read positions were put back.
   Status commit_alone(streaming::EventLog& log, std::vector<streaming::OutputRecord> outputs);
+  /// A transaction that moves no input position, and its change in the store; between two batches. Returns the changelog positions.
+  /// Errors as finish(), but for `unavailable`.
+  Result<std::map<streaming::TopicPartition, std::int64_t>> commit_alone(streaming::EventLog& log, streaming::Transaction transaction,
+                                                                         state::StateChange change);
   /// Forgets the batch: the log gives it again.
   void discard() { in_flight_.reset(); }
 

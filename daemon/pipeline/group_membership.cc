@@ -91,6 +91,7 @@ void GroupMembership::revoked(const std::vector<TopicPartition>& removed, bool l
     restores_.remove(p);
     alignment_.revoke(p);
     context_.applied_counts.erase(p);
+    callbacks_.given_up(p);
     drop_pending(p);
     leave_transfers(p);
   }
@@ -207,6 +208,7 @@ Status GroupMembership::restore_some() {
     context_.applied_counts[p] = context_.prepared_counts[p] = (*restored)->counts();
     alignment_.assign(p);
     LACUNA_RETURN_IF_ERROR(follow_transfers(p));
+    callbacks_.restored(p, (*restored)->changelog_next());
     LACUNA_RETURN_IF_ERROR(log_->resume({p}));
   } while (!restores_.empty() && steady_clock::now() - start < kRestoreSlice);
   return {};

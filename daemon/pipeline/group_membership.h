@@ -8,7 +8,7 @@
 
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/partition_alignment.h"
-#include "daemon/pipeline/restore.h"
+#include "daemon/pipeline/restore_queue.h"
 #include "daemon/pipeline/transfers.h"
 #include "streaming/log/event_log.h"
 
@@ -21,6 +21,8 @@ class GroupMembership {
   struct Callbacks {
     std::function<Status()> finish_in_flight;  ///< what is under way for partitions is finished before they are given up
     std::function<bool()> batch_is_prepared;   ///< one that could not be started yet may hold records of what moves
+    std::function<void(const streaming::TopicPartition&, std::int64_t changelog_next)> restored;  ///< as far as the changelog was read
+    std::function<void(const streaming::TopicPartition&)> given_up;
   };
   /// The context, and its store, must outlive it.
   GroupMembership(LoopContext& context, Callbacks callbacks);

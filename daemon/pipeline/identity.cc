@@ -65,17 +65,11 @@ void IdentityWatch::add(const IdentityFindings& found, Time now) {
       spdlog::warn("topic {}: {} events {}", topic, counts.site_changes, kOfAnotherSite);
     }
     if (counts.wrong_keys + counts.wrong_partitions == 0) continue;
-    if (!wrong_ || now - wrong_->last > kMemory) wrong_ = Spell{now, now};
-    wrong_->last = now;
+    wrong_.notice(now);
     if (!warned_.insert(topic).second) continue;
     spdlog::warn("topic {}: {} records whose key is not their patient's id, {} that do not lie in the partition of that id: {}", topic,
                  counts.wrong_keys, counts.wrong_partitions, kSplit);
   }
-}
-
-std::vector<Degradation> IdentityWatch::degraded(Time now) const {
-  if (!wrong_ || now - wrong_->last > kMemory) return {};
-  return {{kDegradedReasons[0], wrong_->first}};
 }
 
 }  // namespace lacuna::daemon

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/degradation.h"
 #include "state/records/records.h"
 #include "streaming/log/event_log.h"
 
@@ -46,34 +46,20 @@ std::optional<std::string> name_person(NamespaceSource source, const std::string
 /// transfer. What comes late is not asked.
 bool changes_site(const Snapshot& before, const Event& event);
 
-/// Why a daemon that is ready does less than it should.
-struct Degradation {
-  std::string_view reason;  ///< one of kDegradedReasons
-  Time since{};             ///< wall clock
-  friend bool operator==(const Degradation&, const Degradation&) = default;
-};
-inline constexpr std::array<std::string_view, 1> kDegradedReasons{"wrong_keys"};
-
 /// Adds up what batches noticed, warns of it once, and says for how long it has been so. One thread.
 class IdentityWatch {
  public:
-  /// So long after the last record with a wrong key or partition the daemon is degraded.
-  static constexpr Millis kMemory{std::chrono::hours(1)};
-
   /// Of a batch that is durable. `now`: wall clock.
   void add(const IdentityFindings& found, Time now);
   /// Since the process started.
   const IdentityFindings& counts() const { return counts_; }
-  std::vector<Degradation> degraded(Time now) const;
+  std::vector<Degradation> degraded(Time now) const { return wrong_.degraded(now); }
 
  private:
-  struct Spell {
-    Time first{}, last{};
-  };
   IdentityFindings counts_;
   std::set<std::string> warned_;  ///< topics
   bool warned_of_sites_ = false;
-  std::optional<Spell> wrong_;  ///< records with a wrong key or partition, none of them more than kMemory after the one before
+  DegradedSpell wrong_{kDegradedReasons[0]};  ///< records with a wrong key or partition
 };
 
 }  // namespace lacuna::daemon

@@ -66,6 +66,14 @@ struct Recovery {
   double unavailable_seconds = 0;                               ///< waited for something out of reach: the log, room on the disk
 };
 
+/// What somebody else has written into the changelog, since the process started.
+struct ChangelogFindings {
+  std::uint64_t foreign_records = 0;
+  std::uint64_t rewritten_records = 0;  ///< from the store
+  std::uint64_t reviewed_records = 0;   ///< read back, since offsets alone did not tell
+  friend bool operator==(const ChangelogFindings&, const ChangelogFindings&) = default;
+};
+
 /// By input partition, since its first record.
 using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
 
@@ -90,6 +98,7 @@ struct Progress {
   Tallies partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;
   IdentityFindings identity;  ///< since the process started
+  ChangelogFindings changelog;
   bool ready = false;
   std::vector<Degradation> degraded;  ///< what is less than it should be although it is ready
   std::size_t replay_size = 0;

@@ -75,8 +75,9 @@ Status Restore::learn(const streaming::Record& record, state::Store& store) cons
   return learned.ok() || learned.code() == Code::unavailable ? learned : explain(record, learned);
 }
 
-/// Every schema in the partition: a record names one that was told before the first record read here.
-Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store) const {
+/// Every schema in the partition: a record names one that was told before the first record read here. `unknown`: why one of them is not
+/// known all the same.
+Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store, Status& unknown) const {
   const streaming::TopicPartition changelog{config_->topics.state, partition_.partition};
   const auto bounds = reader.bounds(changelog);
   if (!bounds.ok()) return bounds.status();
@@ -85,7 +86,10 @@ Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store) c
     if (!records.ok()) return records.status();
     if (records->empty()) return {Code::unavailable, "the changelog's schemas cannot be read yet"};
     for (const streaming::Record& record : *records) {
-      if (record.key.ends_with(state::kSchemaKeySuffix)) LACUNA_RETURN_IF_ERROR(learn(record, store));
+      if (!record.key.ends_with(state::kSchemaKeySuffix)) continue;
+      const Status learned = learn(record, store);
+      if (learned.code() == Code::unavailable) return learned;
+      if (!learned.ok()) unknown = learned;
     }
     next = records->back().position.offset + 1;
   }
@@ -95,7 +99,8 @@ Status Restore::learn_all(streaming::TopicReader& reader, state::Store& store) c
 Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store) {
   Result<Snapshot> snapshot = state::decode_snapshot(store.schemas(), *record.value, &dropped_);
   if (snapshot.code() != Code::not_found) return snapshot;
-  LACUNA_RETURN_IF_ERROR(learn_all(reader, store));
+  Status unknown;
+  LACUNA_RETURN_IF_ERROR(learn_all(reader, store, unknown));
   const Result<std::uint64_t> named = state::named_schema(*record.value);
   if (named.ok() && *named == 0 && store.schemas().unnamed() == 0) {
     const std::uint64_t present = store.schemas().present().fingerprint();
@@ -106,19 +111,40 @@ Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::Top
     LACUNA_RETURN_IF_ERROR(store.learn_schema(state::encode_schema_record(schema)));
   }
   snapshot = state::decode_snapshot(store.schemas(), *record.value, &dropped_);
-  if (snapshot.code() == Code::not_found) return Status(Code::internal, snapshot.status().message());
-  return snapshot;
+  if (snapshot.code() != Code::not_found) return snapshot;
+  return unknown.ok() ? Status(Code::internal, snapshot.status().message()) : unknown;
 }
 
-namespace {
-
-/// Of two of one patient. Offsets of one partition tell; of several, who has seen more.
 bool is_behind(const Snapshot& read, const Snapshot& stored) {
   const bool one_partition = read.source.topic == stored.source.topic && read.source.partition == stored.source.partition;
   return one_partition ? read.source.offset <= stored.source.offset : read.event_count <= stored.event_count;
 }
 
-}  // namespace
+/// What somebody else has put into the changelog may be written anew further on; if it was not, the restore ends with this.
+void Restore::cannot_read(const streaming::Record& record, const Status& why) {
+  unreadable_.try_emplace(record.key, Unreadable{record.position.offset, why});
+}
+
+/// Nothing of the patient counts that stands before.
+void Restore::forgot(std::string_view patient) {
+  std::erase_if(unreadable_, [patient](const auto& one) {
+    const std::string_view key = one.first;
+    return state::person_of(key) == patient || (key.starts_with(patient) && key.substr(patient.size()) == kSnapshotKeySuffix);
+  });
+}
+
+Status Restore::take_snapshot(const streaming::Record& record, streaming::TopicReader& reader, state::Store& store,
+                              std::vector<Snapshot>& out) {
+  Result<Snapshot> snapshot = decode(record, reader, store);
+  if (snapshot.code() == Code::unavailable) return snapshot.status();
+  if (!snapshot.ok()) cannot_read(record, explain(record, snapshot.status()));
+  else if (record.key != snapshot->patient_id + std::string(kSnapshotKeySuffix)) {
+    cannot_read(record, explain(record, {Code::internal, "the state of another patient than the key's"}));
+  } else {
+    out.push_back(std::move(*snapshot));
+  }
+  return {};
+}
 
 Status Restore::take(const std::vector<streaming::Record>& records, streaming::TopicReader& reader, state::Store& store,
                      state::StateChange& change) {
@@ -127,29 +153,29 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   for (const streaming::Record& record : records) {
     if (record.position.offset >= end_ || state::person_of(record.key)) continue;
     newest[record.key] = &record;
-    if (record.key.ends_with(state::kSchemaKeySuffix)) LACUNA_RETURN_IF_ERROR(learn(record, store));
+    unreadable_.erase(record.key);
+    if (!record.key.ends_with(state::kSchemaKeySuffix)) continue;
+    const Status learned = learn(record, store);
+    if (learned.code() == Code::unavailable) return learned;
+    if (!learned.ok()) cannot_read(record, learned);
   }
-  std::vector<std::string> ids;
   std::vector<Snapshot> snapshots;
   const std::string own_key = partition_.topic + std::string(kPartitionKeySuffix);
   const std::string transfers_key = config_->topics.transfers + std::string(kPartitionKeySuffix);
   for (const auto& [key, record] : newest) {
-    if (!record->value) continue;
-    if (key.ends_with(state::kSchemaKeySuffix)) continue;
+    if (!record->value || key.ends_with(state::kSchemaKeySuffix)) continue;
     if (key.ends_with(kPartitionKeySuffix)) {
       if (key != own_key && key != transfers_key) continue;
       const auto position = state::decode_position(*record->value);
-      if (!position.ok()) return explain(*record, position.status());
-      if (key == own_key) counts_ = position->position.counts;
+      if (!position.ok()) cannot_read(*record, explain(*record, position.status()));
+      else if (key == own_key) counts_ = position->position.counts;
       else transfers_ = position->position;
-      continue;
+    } else {
+      LACUNA_RETURN_IF_ERROR(take_snapshot(*record, reader, store, snapshots));
     }
-    Result<Snapshot> snapshot = decode(*record, reader, store);
-    if (snapshot.code() == Code::unavailable) return snapshot.status();
-    if (!snapshot.ok()) return explain(*record, snapshot.status());
-    ids.push_back(snapshot->patient_id);
-    snapshots.push_back(std::move(*snapshot));
   }
+  std::vector<std::string> ids;
+  for (const Snapshot& snapshot : snapshots) ids.push_back(snapshot.patient_id);
   // A patient whose events come through two topics was perhaps restored further already, on account of the other one.
   const auto stored = store.snapshots(ids);
   if (!stored.ok()) return stored.status();
@@ -213,14 +239,16 @@ Status Restore::take_persons(const std::vector<streaming::Record>& records, cons
     const std::size_t n = numbers.at(*patient);
     if (forgotten_by(record)) {
       if (began_after(record, (*known)[n])) continue;
+      forgot(*patient);
       (*known)[n] = {};
       change.persons[n] = {ids[n], {}};
       forgotten[n] = true;
       continue;
     }
+    unreadable_.erase(record.key);
     const Result<bool> another = state::add_record(record.key, record.value, (*known)[n], change.persons[n]);
-    if (!another.ok()) return explain(record, another.status());
-    forgotten[n] = forgotten[n] || *another;
+    if (another.ok()) forgotten[n] = forgotten[n] || *another;
+    else cannot_read(record, explain(record, another.status()));
   }
   only_adds_.clear();
   const state::PartKeys keys(*config_->schema);
@@ -282,8 +310,10 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, const 
     next = records->empty() ? next_ : std::min(records->back().position.offset + 1, end_);
   }
   const bool finished = next >= end_;
-  // Behind until all is read: where it is interrupted it is not done.
-  const std::int64_t changelog_next = finished ? committed_ : std::min(next, std::max<std::int64_t>(committed_ - 1, 0));
+  if (finished && !unreadable_.empty()) return unreadable_.begin()->second.why;
+  // Behind until all is read: where it is interrupted it is not done, and what could not be read is met again.
+  std::int64_t changelog_next = finished ? committed_ : std::min(next, std::max<std::int64_t>(committed_ - 1, 0));
+  for (const auto& [key, one] : unreadable_) changelog_next = std::min(changelog_next, one.offset);
   change.positions[{partition_.topic, partition_.partition}] = {finished ? input_next_ : stored_next_, changelog_next, counts_, now};
   // What another input partition of this number knows may be newer.
   if (transfers_ && transfers_->input_next > stored_transfers_next_) {
@@ -299,137 +329,6 @@ Status Restore::step(streaming::TopicReader& reader, state::Store& store, const 
   next_ = next;
   done_ = finished;
   return {};
-}
-
-void RestoreQueue::add(const streaming::TopicPartition& partition) {
-  remove(partition);
-  queue_.push_back(partition);
-}
-
-void RestoreQueue::remove(const streaming::TopicPartition& partition) {
-  std::erase(queue_, partition);
-  if (current_ && current_->partition() == partition) current_.reset();
-}
-
-void RestoreQueue::clear() {
-  queue_.clear();
-  inputs_.clear();  // a topic may be made anew meanwhile
-  current_.reset();
-}
-
-/// The changelog has room for the partition, and topics that are read together fit together.
-Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition, streaming::TopicReader& reader) {
-  // One that lies beyond what was there was added since.
-  const auto known = inputs_.find(partition.topic);
-  if (known != inputs_.end() && partition.partition < known->second) return {};
-  const auto changelog = reader.partition_count(config_.topics.state);
-  if (!changelog.ok()) return changelog.status();
-  const auto input = reader.partition_count(partition.topic);
-  if (!input.ok()) return input.status();
-  if (*input > *changelog) {
-    return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " + partition.topic +
-                               " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
-  }
-  const auto transfers = reader.partition_count(config_.topics.transfers);
-  if (!transfers.ok()) return transfers.status();
-  if (partition.topic == config_.topics.events.front() && *transfers != *input) {
-    return {Code::invalid, "topic " + config_.topics.transfers + " has " + std::to_string(*transfers) + " partitions, " + partition.topic +
-                               " has " + std::to_string(*input) + ": as many are needed"};
-  }
-  for (const auto& [topic, count] : inputs_) {
-    if (count == *input || topic == partition.topic) continue;
-    spdlog::warn("topic {} has {} partitions, {} has {}: a patient whose events come through both is split in two", topic, count,
-                 partition.topic, *input);
-  }
-  inputs_[partition.topic] = *input;
-  return {};
-}
-
-Status RestoreQueue::begin(streaming::EventLog& log, streaming::TopicReader& reader, Time now) {
-  const streaming::TopicPartition& p = queue_.front();
-  LACUNA_RETURN_IF_ERROR(check_partitions(p, reader));
-  const auto committed = log.committed(p, committed_wait_);
-  const auto shared = committed.ok() ? shared_end(log, p) : Result<std::int64_t>(committed.status());
-  if (!shared.ok()) {
-    committed_wait_ = std::min(2 * committed_wait_, kCommittedWaitMax);
-    return shared.status();
-  }
-  committed_wait_ = kCommittedWaitMin;
-  auto begun = Restore::begin(config_, p, *committed, store_, now);
-  if (!begun.ok()) return begun.status();
-  current_.emplace(std::move(*begun));
-  current_->reach(*shared);
-  if (current_->wiped() == Restore::Wiped::no) return {};
-  (current_->wiped() == Restore::Wiped::ahead ? wiped_ahead_ : wiped_too_old_) += 1;
-  spdlog::warn("the local state of {}/{} cannot be reconciled with the log ({}): forgotten, to be rebuilt from the changelog", p.topic,
-               p.partition, to_string(current_->wiped()));
-  return {};
-}
-
-/// Partitions of other topics with the same number share the changelog: as far as they have committed it is read before this one's patients
-/// are worked on, since a patient may be known through any of them.
-Result<std::int64_t> RestoreQueue::shared_end(streaming::EventLog& log, const streaming::TopicPartition& partition) const {
-  std::int64_t end = 0;
-  for (const streaming::TopicPartition& other : queue_) {
-    if (other.partition != partition.partition || other == partition) continue;
-    const auto committed = log.committed(other, committed_wait_);
-    if (!committed.ok()) return committed.status();
-    end = std::max(end, committed->changelog_next.value_or(0));
-  }
-  return end;
-}
-
-Result<std::optional<Restore>> RestoreQueue::step(streaming::EventLog& log, streaming::TopicReader& reader, Time now, bool alone) {
-  if (queue_.empty()) return std::optional<Restore>();
-  const auto start = std::chrono::steady_clock::now();
-  if (alone) rest_ = 0;
-  if (waiting()) {
-    rest_ -= 1;
-    return Status(Code::unavailable, describe());
-  }
-  if (!current_) current_seconds_ = 0;
-  Status outcome = current_ ? Status() : begin(log, reader, now);
-  if (outcome.ok()) {
-    const std::int64_t before = current_->read();
-    outcome = current_->step(reader, store_, forget_, now);
-    records_ += static_cast<std::uint64_t>(current_->read() - before);
-  }
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  seconds_ += seconds;
-  current_seconds_ += seconds;
-  if (!outcome.ok()) {
-    current_.reset();
-    std::rotate(queue_.begin(), queue_.begin() + 1, queue_.end());
-    rest_ = kRest;
-    return outcome;
-  }
-  if (!current_->done()) return std::optional<Restore>();
-  if (current_->read() > 0) {
-    const streaming::TopicPartition& p = queue_.front();
-    spdlog::info("restored {}/{}: {} patient states from {} changelog records in {:.2f} s", p.topic, p.partition, current_->snapshots(),
-                 current_->read(), current_seconds_);
-  }
-  dropped_ += current_->dropped();
-  queue_.pop_front();
-  return std::exchange(current_, std::nullopt);
-}
-
-std::string RestoreQueue::describe() const {
-  if (queue_.empty()) return "nothing to restore";
-  const streaming::TopicPartition& p = queue_.front();
-  return "restoring " + p.topic + "/" + std::to_string(p.partition) + ": " +
-         (current_ ? std::to_string(current_->left()) + " changelog records left, " : "about to begin, ") + std::to_string(queue_.size()) +
-         " partitions to restore";
-}
-
-void RestoreQueue::report(Recovery& recovery) const {
-  recovery.restoring_partitions = queue_.size();
-  recovery.records_left = current_ ? current_->left() : 0;
-  recovery.records_restored = records_;
-  recovery.restore_seconds = seconds_;
-  recovery.values_dropped = dropped_;
-  recovery.wiped_ahead = wiped_ahead_;
-  recovery.wiped_too_old = wiped_too_old_;
 }
 
 }  // namespace lacuna::daemon

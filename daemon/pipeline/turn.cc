@@ -17,8 +17,11 @@ using std::chrono::steady_clock;
 
 Turn::Turn(LoopContext& context, std::size_t quarantined)
     : context_(context),
+      guard_(context),
       decoder_(*context.config.schema, context.config.limits),
-      group_(context, {[this] { return finish_in_flight(); }, [this] { return prepared_.has_value(); }}),
+      group_(context,
+             {[this] { return finish_in_flight(); }, [this] { return prepared_.has_value(); },
+              [this](const auto& p, std::int64_t next) { guard_.restored(p, next); }, [this](const auto& p) { guard_.given_up(p); }}),
       commit_(context),
       checkpoints_(context.config, *context.store),
       poison_search_(context.config.batch.max_events),
@@ -66,6 +69,7 @@ Status Turn::work(bool& worked) {
   const bool publish = steady_clock::now() - last_publication_ > context_.config.checkpoint_publish_every;
   if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
   if (context_.commands.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(run_operator_commands());
+  if (!prepared_ && guard_.due(context_.clock(), commit_.in_flight() != nullptr)) LACUNA_RETURN_IF_ERROR(guard_changelog());
   if (prepared_) {
     LACUNA_RETURN_IF_ERROR(group_.stay_member());  // what it waits for is not there yet
   } else {
@@ -111,6 +115,7 @@ Status Turn::rejoin(const Status& why) {
   context_.status.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
   LACUNA_RETURN_IF_ERROR(discard());
   group_.leave();
+  guard_.clear();
   sleep();
   return {};
 }
@@ -203,6 +208,7 @@ Status Turn::fill(StagedBatch& staged) {
   }
   const StageTimer timer(context_.stage_seconds, stage_ = "encode");
   staged.transaction = batch.encode(staged.alerts, context_.prepared_counts, context_.store->schemas(), context_.described);
+  staged.changelog_records = changelog_records(staged.transaction);
   staged.change = batch.change(stream, context_.prepared_counts, context_.clock());
   context_.point("encoded", batch.records());
   return {};
@@ -227,6 +233,7 @@ Status Turn::complete(StagedBatch done) {
     const auto held = context_.applied_counts.find({p.first, p.second});
     if (held != context_.applied_counts.end()) held->second = position.counts;  // not where it moved away before there was room on the disk
   }
+  guard_.committed(done.change.positions, done.changelog_records, group_.log().marker_offsets());
   context_.described.merge(done.batch->changelog_partitions());
   counts_ += done.batch->counts();
   identity_.add(done.batch->identity(), context_.clock());
@@ -264,6 +271,10 @@ Status Turn::last_batch(bool until_idle) {
     spdlog::warn("the last batch is left to the next start: {}", outcome.message());
     return until_idle ? outcome : Status();
   }
+  // The next start begins to look behind it.
+  if (guard_.suspicious()) {
+    if (const Status s = guard_changelog(); !s.ok()) spdlog::warn("the changelog is not reviewed: {}", s.message());
+  }
   if (until_idle) {
     learning_queue_.hand_over(*context_.learner);
     context_.learner->drain();
@@ -289,6 +300,15 @@ Status Turn::commit_alone(std::vector<streaming::OutputRecord> outputs) {
   const Status committed = commit_.commit_alone(group_.log(), std::move(outputs));
   if (committed.code() == Code::invalid) LACUNA_RETURN_IF_ERROR(discard());  // the read positions were put back
   return committed;
+}
+
+/// What somebody else has written into the changelog is noticed, and written anew. Between two batches: the store knows all then.
+Status Turn::guard_changelog() {
+  LACUNA_RETURN_IF_ERROR(finish_in_flight());
+  const Status checked = guard_.check(group_.log(), group_.reader(), commit_, group_.inputs());
+  if (checked.code() != Code::invalid) return checked;
+  spdlog::error("writing the changelog anew: {}", checked.message());
+  return discard();  // the read positions were put back
 }
 
 /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
@@ -355,6 +375,8 @@ void Turn::publish_progress(double batch_seconds) {
   p.partitions = context_.applied_counts;
   p.identity = identity_.counts();
   p.degraded = identity_.degraded(context_.clock());
+  p.changelog = guard_.findings();
+  for (const Degradation& d : guard_.degraded(context_.clock())) p.degraded.push_back(d);
   context_.stream.report(p);
   p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);
   alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version);

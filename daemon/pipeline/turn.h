@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "daemon/pipeline/alert_response.h"
+#include "daemon/pipeline/changelog_guard.h"
 #include "daemon/pipeline/commit_stage.h"
 #include "daemon/pipeline/group_membership.h"
 #include "daemon/pipeline/identity.h"
@@ -49,6 +50,7 @@ class Turn {
   Status commit_alone(std::vector<streaming::OutputRecord> outputs);
   Status run_operator_commands();
   Status send_person_command(const OperatorCommand& command);
+  Status guard_changelog();
   Status persist(const std::vector<Alert>& alerts);
   Status hand_to_learner();
   Status save_checkpoint(bool alone = false);
@@ -60,6 +62,7 @@ class Turn {
   void sleep();
 
   LoopContext& context_;
+  ChangelogGuard guard_;
   streaming::EventDecoder decoder_;
   GroupMembership group_;
   CommitStage commit_;

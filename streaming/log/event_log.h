@@ -113,6 +113,8 @@ class EventLog {
   /// What the group has committed for a partition, once no transaction that moves it is under way (one whose owner died ends with
   /// its timeout). `unavailable` when that is not so within `limit`.
   virtual Result<Committed> committed(const TopicPartition& partition, Millis limit) = 0;
+  /// Offsets that a transaction takes in each partition it wrote to, behind its records. Other transactions, aborted ones too, take more.
+  virtual std::int64_t marker_offsets() const { return 0; }
   virtual std::vector<TopicPartition> assignment() const = 0;
   /// Records of an assigned partition not yet polled; from cached high watermarks, no round trip. At least 1 while it is not
   /// known; 0 for one that is not assigned.
@@ -133,6 +135,11 @@ class TopicReader {
   virtual Result<std::int32_t> partition_count(const std::string& topic) = 0;
   /// First retained offset, and the offset after the last visible record.
   virtual Result<std::pair<std::int64_t, std::int64_t>> bounds(const TopicPartition& partition) = 0;
+  /// The offset after the last record or marker, whether it is visible or not. Cheap.
+  virtual Result<std::int64_t> end(const TopicPartition& partition) {
+    const auto both = bounds(partition);
+    return both.ok() ? Result<std::int64_t>(both->second) : Result<std::int64_t>(both.status());
+  }
   /// Records of one partition from `from` on, in order, at most `max_records`; empty when there is none within `max_wait`.
   /// Offsets may have gaps (compaction, transaction markers): go on from the last record's offset + 1.
   virtual Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records,

@@ -162,7 +162,7 @@ TEST_F(IdentityPipeline, TwoPartitionersAreCountedWarnedOfAndDegraded) {
   EXPECT_THAT(said_.str(), Not(HasSubstr("x1")));
 
   // The producer is mended; an hour later nothing is left but the count.
-  now_ += IdentityWatch::kMemory + Millis(1);
+  now_ += DegradedSpell::kMemory + Millis(1);
   send(results(id_of(0), kHours));
   const Progress later = work();
   EXPECT_EQ(later.identity, p.identity);

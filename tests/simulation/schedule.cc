@@ -169,6 +169,12 @@ class Simulation {
     statistics_.rejoins += recovery.rejoins;
     statistics_.restored += recovery.records_restored;
     statistics_.wiped += recovery.wiped_too_old;
+    // Nobody else writes there.
+    const daemon::ChangelogFindings changelog = i.pipeline->progress().changelog;
+    statistics_.reviewed += changelog.reviewed_records;
+    if (changelog.foreign_records + changelog.rewritten_records > 0) {
+      problem(i.name + " says that " + std::to_string(changelog.foreign_records) + " records of the changelog are not the daemon's");
+    }
     i.pipeline.reset();
   }
 

@@ -30,8 +30,8 @@ std::string_view to_string(Deed deed);
 
 struct Statistics {
   std::uint64_t seeds = 0, records = 0, turns = 0, starts = 0, exits = 0;
-  std::uint64_t rejoins = 0, restored = 0, wiped = 0;  ///< as the daemon counts them
-  std::uint64_t digest = 0;                            ///< of all that was done and went wrong: the same seeds give the same
+  std::uint64_t rejoins = 0, restored = 0, wiped = 0, reviewed = 0;  ///< as the daemon counts them
+  std::uint64_t digest = 0;                                          ///< of all that was done and went wrong: the same seeds give the same
   std::array<std::uint64_t, streaming::kFaultCount> faults{};
   std::array<std::uint64_t, kDeedCount> deeds{};
   std::map<std::string, std::uint64_t> points;  ///< passed

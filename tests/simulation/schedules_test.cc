@@ -38,7 +38,7 @@ void set_log_level(const char* level) {
 void print(const Statistics& s, double seconds) {
   std::cout << s.seeds << " seeds in " << seconds << " s: " << s.records << " records, " << s.starts << " starts, " << s.turns << " turns, "
             << s.exits << " exits; " << s.rejoins << " rejoins, " << s.restored << " changelog records restored, " << s.wiped
-            << " partitions rebuilt for age; digest " << s.digest << "\n";
+            << " partitions rebuilt for age, " << s.reviewed << " changelog records read back; digest " << s.digest << "\n";
   const auto line = [](const std::string& what, const auto& counts) {
     std::cout << what << ":";
     for (const auto& [name, count] : counts) std::cout << " " << name << " " << count;
@@ -65,6 +65,7 @@ void expect_coverage(const Statistics& s) {
   EXPECT_GT(s.rejoins, 0u);
   EXPECT_GT(s.restored, 0u);
   EXPECT_GT(s.wiped, 0u);
+  EXPECT_GT(s.reviewed, 0u);
 }
 
 /// Two, so that two cores work on it.

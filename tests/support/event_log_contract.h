@@ -557,6 +557,30 @@ TEST_P(EventLogContract, ReadsWithinBounds) {
   EXPECT_TRUE((*reader)->read({output, 1}, 0, 10, Millis(100))->empty());
 }
 
+// Protects whoever counts offsets to find out whether others write to a topic: what one transaction after the other takes, its markers
+// included, and what another's record adds.
+TEST_P(EventLogContract, ATransactionTakesItsRecordsAndMarkers) {
+  const std::string input = make_topic("in", 1), output = make_topic("out", 1);
+  append_numbered(input, 30);
+  auto reader = factory().reader();
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ(*(*reader)->end({output, 0}), 0);
+  const auto log = open(name("g"), {input});
+  const auto batch = take(*log, 30);
+  std::int64_t end = 0;
+  for (int i = 0; i < 4; ++i) {
+    Transaction step{{}, {{{input, 0}, i + 1}}, output};
+    for (int n = 0; n <= i; ++n) step.outputs.push_back({output, 0, "k", std::to_string(n), {}});
+    const auto done = log->commit(step);
+    ASSERT_TRUE(done.ok()) << done.status().to_string();
+    EXPECT_EQ(done->at({input, 0}) - (i + 1), end);
+    end = done->at({input, 0}) + log->marker_offsets();
+    EXPECT_EQ(*(*reader)->end({output, 0}), end);
+  }
+  append({{output, 0, "k", "another's", {}}});
+  EXPECT_EQ(*(*reader)->end({output, 0}), end + 1);
+}
+
 // Protects: groups do not disturb one another.
 TEST_P(EventLogContract, KeepsGroupsApart) {
   const std::string topic = make_topic("in", 2);

@@ -112,6 +112,7 @@ class Client final : public EventLog, public Participant {
     return broker_.committed(group(), partition);
   }
 
+  std::int64_t marker_offsets() const override { return 1; }
   std::vector<TopicPartition> assignment() const override {
     const std::lock_guard lock(broker_.mutex);
     std::vector<TopicPartition> out;

@@ -32,6 +32,13 @@ class Reader final : public TopicReader {
     if (!found) return Status(Code::not_found, "no topic " + partition.topic);
     return std::pair<std::int64_t, std::int64_t>(0, found->visible.empty() ? 0 : found->visible.back().position.offset + 1);
   }
+  Result<std::int64_t> end(const TopicPartition& partition) override {
+    const std::lock_guard lock(broker_.mutex);
+    broker_.take_time();
+    if (broker_.draw(Fault::bounds_unavailable)) return Status(Code::unavailable, "end");
+    const Partition* found = broker_.find(partition);
+    return found ? Result<std::int64_t>(found->next) : Status(Code::not_found, "no topic " + partition.topic);
+  }
   Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records, Millis max_wait) override {
     const std::lock_guard lock(broker_.mutex);
     broker_.take_time();

@@ -34,6 +34,7 @@ class KafkaEventLog final : public EventLog {
   void start_commit(Transaction transaction) override;
   Result<Positions> finish_commit() override;
   Result<Committed> committed(const TopicPartition& partition, Millis limit) override;
+  std::int64_t marker_offsets() const override { return 1; }
   std::vector<TopicPartition> assignment() const override { return consumer_.assignment(); }
   using EventLog::lag;
   std::int64_t lag(const TopicPartition& partition) const override { return consumer_.lag(partition); }

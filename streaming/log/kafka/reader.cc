@@ -39,6 +39,10 @@ class KafkaReader final : public TopicReader {
 
   Result<std::int32_t> partition_count(const std::string& topic) override;
   Result<std::pair<std::int64_t, std::int64_t>> bounds(const TopicPartition& partition) override;
+  Result<std::int64_t> end(const TopicPartition& partition) override {
+    const auto marks = watermarks(partition);
+    return marks.ok() ? Result<std::int64_t>(marks->second) : Result<std::int64_t>(marks.status());
+  }
   Result<std::vector<Record>> read(const TopicPartition& partition, std::int64_t from, std::size_t max_records, Millis max_wait) override {
     return fetch(partition, from, max_records, Deadline(max_wait), false);
   }
