@@ -17,8 +17,12 @@
 
 namespace lacuna::state {
 
-/// How many batches of a patient stand in journals at most before they are folded; a journal's slot is its sequence modulo this.
-inline constexpr std::uint64_t kJournalSlots = 16;
+/// How many batches of a patient stand in journals at most before they are folded. Each has a slot, which the one that comes so many
+/// later takes over.
+inline constexpr std::uint64_t kJournalSlots = 32;
+inline constexpr std::uint64_t kJournalSlotsV1 = 16;  ///< of journals of version 1, whose slots were the first ones
+constexpr std::uint64_t journal_slot(std::uint64_t sequence) { return kJournalSlotsV1 + sequence % kJournalSlots; }
+constexpr std::uint64_t journal_slot_v1(std::uint64_t sequence) { return sequence % kJournalSlotsV1; }
 /// A batch with more ids of one patient is folded at once, so that no record grows with the batch.
 inline constexpr std::size_t kJournalRowsMax = 64;
 inline constexpr std::size_t kChunkRowsMax = 256;
@@ -101,7 +105,11 @@ struct PersonUpdate {
   std::vector<std::pair<std::uint64_t, DeliveryChunk>> chunks{};  ///< by number
   std::vector<std::pair<PartKey, StoredHistory>> histories{};
   std::optional<Expiry> expiry{};
+  /// Of `journals` and `histories`, in their order; empty: not encoded yet.
+  std::vector<std::string> journal_bytes{}, history_bytes{};
 };
+/// For the store and the changelog alike, once.
+void encode(PersonUpdate& update);
 
 /// Of a patient, what the snapshot does not tell: what is not folded yet, in order, and the histories asked for, as far as there are any.
 /// What was deleted from the changelog before the store was rebuilt is not there, and the snapshot is right all the same.

@@ -112,31 +112,56 @@ Result<std::vector<DeliveryRow>> read_delivered(const RocksDbHandles& handles, s
   return out;
 }
 
+namespace {
+
+// The journals of these sequences, as far as they are there; the others are left in `sequences`.
+Status read_journals(const RocksDbHandles& handles, std::uint64_t patient, std::uint64_t (*slot)(std::uint64_t),
+                     std::vector<std::uint64_t>& sequences, std::vector<PersonJournal>& out) {
+  std::vector<std::string> keys;
+  for (const std::uint64_t sequence : sequences) keys.push_back(person_key(patient, kJournalKind, slot(sequence)));
+  const MultiGet found = get_all(handles, handles.persons, keys);
+  std::vector<std::uint64_t> missing;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (!found.statuses[i].IsNotFound()) {
+      LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the records of a patient"));
+      Result<PersonJournal> journal = decode_journal(found.values[i].ToStringView());
+      if (!journal.ok()) return journal.status();
+      if (journal->state.sequence == sequences[i]) {
+        out.push_back(std::move(*journal));
+        continue;
+      }
+    }
+    missing.push_back(sequences[i]);
+  }
+  sequences = std::move(missing);
+  return {};
+}
+
+}  // namespace
+
 Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view patient_id, const PersonState& state,
                              std::span<const PartKey> parts) {
   const std::uint64_t patient = patient_key(patient_id);
+  PersonPast out;
+  std::vector<std::uint64_t> sequences;
+  for (std::uint64_t s = state.folded + 1; s <= state.sequence; ++s) sequences.push_back(s);
+  LACUNA_RETURN_IF_ERROR(read_journals(handles, patient, journal_slot, sequences, out.pending));
+  if (!sequences.empty()) {
+    LACUNA_RETURN_IF_ERROR(read_journals(handles, patient, journal_slot_v1, sequences, out.pending));
+    std::ranges::sort(out.pending, {}, [](const PersonJournal& journal) { return journal.state.sequence; });
+  }
   std::vector<std::string> keys;
-  for (std::uint64_t s = state.folded + 1; s <= state.sequence; ++s) keys.push_back(person_key(patient, kJournalKind, s % kJournalSlots));
-  const std::size_t pending = keys.size();
   for (const PartKey part : parts) keys.push_back(person_key(patient, kHistoryKind, part));
   const MultiGet found = get_all(handles, handles.persons, keys);
-  PersonPast out;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    if (found.statuses[i].IsNotFound() && i >= pending) {
+    if (found.statuses[i].IsNotFound()) {
       out.histories.emplace_back();
       continue;
     }
-    if (found.statuses[i].IsNotFound()) continue;
     LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the records of a patient"));
-    if (i < pending) {
-      Result<PersonJournal> journal = decode_journal(found.values[i].ToStringView());
-      if (!journal.ok()) return journal.status();
-      if (journal->state.sequence == state.folded + 1 + i) out.pending.push_back(std::move(*journal));
-    } else {
-      Result<StoredHistory> history = decode_history(found.values[i].ToStringView());
-      if (!history.ok()) return history.status();
-      out.histories.emplace_back(std::move(history->history));
-    }
+    Result<StoredHistory> history = decode_history(found.values[i].ToStringView());
+    if (!history.ok()) return history.status();
+    out.histories.emplace_back(std::move(history->history));
   }
   return out;
 }
@@ -234,8 +259,10 @@ Status write_person(const RocksDbHandles& handles, const PersonUpdate& update, r
         }));
   }
   for (const DeliveryRow& row : update.rows) put(handles.deliveries, delivery_key({patient, row.id}), encode_delivery(row.delivery));
-  for (const PersonJournal& journal : update.journals) {
-    put(handles.persons, person_key(patient, kJournalKind, journal.state.sequence % kJournalSlots), encode_journal(journal));
+  for (std::size_t i = 0; i < update.journals.size(); ++i) {
+    const PersonJournal& journal = update.journals[i];
+    put(handles.persons, person_key(patient, kJournalKind, journal_slot(journal.state.sequence)),
+        update.journal_bytes.empty() ? encode_journal(journal) : update.journal_bytes[i]);
     put(handles.persons, person_key(patient, kStateKind, 0), encode_journal({journal.state, {}, {}}));
   }
   for (const auto& [number, chunk] : update.chunks) {
@@ -243,8 +270,11 @@ Status write_person(const RocksDbHandles& handles, const PersonUpdate& update, r
     newest.put(chunk.newest_hour());
     put(handles.persons, person_key(patient, kChunkKind, number), newest.take());
   }
-  for (const auto& [part, history] : update.histories)
-    put(handles.persons, person_key(patient, kHistoryKind, part), encode_history(history));
+  for (std::size_t i = 0; i < update.histories.size(); ++i) {
+    const auto& [part, history] = update.histories[i];
+    put(handles.persons, person_key(patient, kHistoryKind, part),
+        update.history_bytes.empty() ? encode_history(history) : update.history_bytes[i]);
+  }
   if (update.expiry) {
     for (const std::uint64_t number : update.expiry->chunks) drop(handles.persons, person_key(patient, kChunkKind, number));
   }

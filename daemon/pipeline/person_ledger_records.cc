@@ -35,6 +35,7 @@ Status PersonLedger::update(const std::string& patient, const Person& person, co
     journal.rows = out.rows;
     journal.changes = person.changes;
   }
+  state::encode(out);
   updates_.push_back(std::move(out));
   return {};
 }

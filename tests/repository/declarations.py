@@ -16,6 +16,7 @@ FAMILIES = {
     "daemon/pipeline/batch_scoring.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, scored and imputed here"),
     "daemon/pipeline/person_ledger_records.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, and writes its records here"),
     "daemon/pipeline/turn_commands.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and does what operators ask here"),
+    "state/person_codec.cc": ("state/person_records.h", "what the records are is declared there, to bytes and back is here"),
     "model/sampling.cc": ("model/torch_model_version.h", "the class draws here and predicts in the source of its name"),
     "streaming/log/kafka/appender.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
     "streaming/log/kafka/event_log.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
@@ -59,16 +60,16 @@ _ONCE = "#pragma once\n"
 _KINDS = {f"model/kinds/{name}.cc": '#include "model/kinds/kind.h"\n' for name in ("embedding", "image", "signal", "text")}
 _KINDS["model/kinds/kind.h"] = _ONCE
 BROKEN = [
-    ({"state/x.cc": "#include <string>\n"}, "state/x.cc:1: there is no state/x.h"),
-    ({"state/x.cc": '#include <string>\n#include "state/y.h"\n#include "state/x.h"\n', "state/x.h": _ONCE}, "state/x.cc:2: includes state/y.h"),
-    ({"state/x.cc": "#include <string>\n", "state/x.h": _ONCE}, "includes nothing of ours first"),
+    ({"streaming/files/x.cc": "#include <string>\n"}, "streaming/files/x.cc:1: there is no streaming/files/x.h"),
+    ({"streaming/files/x.cc": '#include <string>\n#include "streaming/files/y.h"\n#include "streaming/files/x.h"\n', "streaming/files/x.h": _ONCE}, "streaming/files/x.cc:2: includes streaming/files/y.h"),
+    ({"streaming/files/x.cc": "#include <string>\n", "streaming/files/x.h": _ONCE}, "includes nothing of ours first"),
     ({"daemon/main.cc": "", "daemon/x.cc": ""}, "daemon/x.cc:1: there is no daemon/x.h"),
     ({"daemon/commands/x_command.cc": '#include "daemon/config/config.h"\n', "daemon/commands/commands.h": _ONCE}, "not daemon/commands/commands.h"),
     ({path: text for path, text in _KINDS.items() if path != "model/kinds/text.cc"}, "model/kinds/text.cc is no source any more"),
     ({"bench/x.h": "int x;\n"}, "bench/x.h:1: no #pragma once"),
 ]
 GOOD = [
-    {"state/x.cc": '#include "state/x.h"\n\n#include <string>\n', "state/x.h": _ONCE, "state/alone.h": _ONCE},
+    {"streaming/files/x.cc": '#include "streaming/files/x.h"\n\n#include <string>\n', "streaming/files/x.h": _ONCE, "streaming/files/alone.h": _ONCE},
     {"daemon/main.cc": '#include "daemon/commands/commands.h"\n'}, _KINDS, {"tests/x.cc": "", "bench/x.cc": ""},
     {"daemon/commands/x_command.cc": '#include "daemon/commands/commands.h"\n', "daemon/commands/commands.h": _ONCE},
 ]

@@ -121,7 +121,7 @@ class GuardedChangelog : public ::testing::Test {
       state::PersonWhole& whole = one.second;
       const state::PersonUpdate anew = state::written_anew(patient, whole);
       whole.journals.clear();
-      for (const auto& journal : anew.journals) whole.journals[journal.state.sequence % state::kJournalSlots] = journal;
+      for (const auto& journal : anew.journals) whole.journals[state::journal_slot(journal.state.sequence)] = journal;
     }
     return held;
   }
@@ -245,7 +245,7 @@ TEST_F(GuardedChangelog, WhateverIsPutThere) {
       {"another's state", [&] { return std::pair(state_key, newest(kPatients[1] + "/tabular")); }},
       {"a journal that cannot be read", [&] { return std::pair(who + "/journal-3", std::optional<std::string>("x")); }},
       {"a journal's tombstone",
-       [&] { return std::pair(who + "/journal-" + std::to_string(kHours % state::kJournalSlots), std::optional<std::string>()); }},
+       [&] { return std::pair(who + "/journal-" + std::to_string(state::journal_slot(kHours)), std::optional<std::string>()); }},
       {"another's ids", [&] { return std::pair(who + "/ids-0", newest(kPatients[1] + "/ids-0")); }},
       {"ids that there are not", [&] { return std::pair(who + "/ids-77", newest(who + "/ids-1")); }},
       {"no ids", [&] { return std::pair(who + "/ids-0", std::optional<std::string>()); }},

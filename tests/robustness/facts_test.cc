@@ -257,7 +257,7 @@ TEST_P(Facts, ARepairedAttributeIsTakenAndAnotherOneIsAConflict) {
   send({admission(61, 70)});
   EXPECT_EQ(counts().duplicate, 1u);
   send({admission(61, 75)});
-  EXPECT_THAT(reasons(), ElementsAre("range", "id_conflict"));
+  EXPECT_THAT(reasons(), ElementsAre("out_of_range", "id_conflict"));
   EXPECT_EQ(known(1), 70.0F);
   // With a higher revision it holds, whatever its time.
   Json corrected = admission(62, 75);

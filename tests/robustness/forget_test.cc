@@ -194,7 +194,7 @@ TEST_F(ForgetTest, ByAnEventAndByATombstone) {
     SCOPED_TRACE(by_event ? "event" : "tombstone");
     begin("forget");
     config_.batch.max_events = 1;
-    live(25);
+    live(40);
     must_run();
     ASSERT_GT(left(kGone).examples, 0U);
     ASSERT_EQ(left(kGone).keys.size(), state::kJournalSlots + 2);
@@ -313,7 +313,7 @@ TEST_F(ForgetTest, StoresAreRebuiltWithoutThem) {
   for (const bool comes_again : {false, true}) {
     begin("forget");
     config_.batch.max_events = 1;
-    live(25);
+    live(40);
     must_run();
     const fs::path before = directory_ / "before", after = directory_ / "after";
     fs::copy(config_.store.path, before, fs::copy_options::recursive);

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "state/person_records.h"
 #include "state/records/schema_bytes.h"
 #include "state/stored_records.h"
 #include "tests/unit/state/workload.h"
@@ -74,6 +75,36 @@ inline Example payload_example(const Schema& schema) {
   return e;
 }
 
+/// An ordinary event, one of a result with a revision and its id, and a result that was withdrawn.
+inline PersonJournal documented_journal() {
+  constexpr std::uint64_t kEvent = 0x1122334455667788, kReport = 0x99aabbccddeeff00, kResult = 0x0102030405060708;
+  constexpr std::uint32_t kHour = 490'896;  // 2026-01-01T00:00Z
+  const Revision second{Revision::Kind::number, 2};
+  PersonJournal out;
+  out.state = {88'000, 88'003, 88'001, 1204, 5, kHour - 1, kHour};
+  const auto insert = [&out](PartKey part, std::uint64_t fact, Time time, double value) {
+    out.changes.push_back({part, {HistoryChange::Kind::insert, fact, time, value}});
+    return DeliveredPart{part, value_tag(value, time), false, {}};
+  };
+  DeliveryRow event{kEvent, {kHour, {}}};
+  event.delivery.parts.push_back(insert(0x012345, kEvent, at_minutes(5), 36.8));
+  event.delivery.parts.push_back(insert(0x6789ab, kEvent, at_minutes(5), 73));
+  DeliveryRow report{kReport, {kHour + 1, {}}};
+  report.delivery.parts.push_back(insert(0x012345, kResult, at_minutes(61), 1.0 / 3));
+  report.delivery.parts.back().revision = second;
+  DeliveryRow result = report;
+  result.id = kResult;
+  out.rows = {event, report, result, {7, {kHour + 1, {{0x012345, 0, true, {}}}}}};
+  out.changes.push_back({0x012345, {HistoryChange::Kind::withdraw, 7, at_minutes(60), 0}});
+  return out;
+}
+
+inline StoredHistory documented_history() {
+  StoredHistory out{88'000, 88'001, {{73, at_minutes(0), 2, 73.5F, 73.25F, -1, 74}, {}}};
+  out.history.window = {{at_minutes(5), 36.8, 0x1122334455667788}, {at_minutes(61), 1.0 / 3, 0x0102030405060708}};
+  return out;
+}
+
 struct Fixture {
   int since = 1;  ///< version that began to write it
   std::string file;
@@ -122,6 +153,17 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("named_grown.bin", NamedBlob{"scores", "s", 0xfedcba9876543210}, encode_named_blob, decode_named_blob, 2),
       fixture("model_checkpoint_grown.bin", PublishedModel{"weights", {{"scores", "s"}}, encode_schema(schema)}, encode_published_model,
               decode_published_model, 2),
+  };
+}
+
+/// Records of persons, which have a version of their own: tests/fixtures/persons-vN.
+inline std::vector<Fixture> person_fixtures() {
+  return {
+      fixture("journal.bin", documented_journal(), encode_journal, decode_journal),
+      fixture("ids.bin", DeliveryChunk{88'000, 88'003, documented_journal().rows}, encode_chunk, decode_chunk),
+      fixture("history.bin", documented_history(), encode_history, decode_history),
+      fixture("delivery.bin", documented_journal().rows[2].delivery, encode_delivery,
+              [](std::string_view b) { return decode_delivery(b, 490'000); }),
   };
 }
 

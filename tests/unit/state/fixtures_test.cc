@@ -16,10 +16,12 @@ using testing::Fixture;
 
 std::string folder(int version) { return std::string(LACUNA_FIXTURES) + "/formats-v" + std::to_string(version); }
 
-std::string read_fixture(int version, const std::string& file) {
-  std::ifstream in(folder(version) + "/" + file, std::ios::binary);
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), {}};
 }
+
+std::string read_fixture(int version, const std::string& file) { return read_file(folder(version) + "/" + file); }
 
 TEST(Fixtures, OfEveryVersionAreReadAsTheyWereMeant) {
   const Schema schema = testing::test_schema();
@@ -34,6 +36,21 @@ TEST(Fixtures, OfEveryVersionAreReadAsTheyWereMeant) {
     }
     const auto files = std::filesystem::directory_iterator(folder(version));
     EXPECT_EQ(static_cast<std::size_t>(std::distance(begin(files), end(files))), read) << "a file that no test reads";
+  }
+}
+
+// They have a version of their own.
+TEST(Fixtures, OfPersonsAreReadAsTheyWereMeant) {
+  for (const char* version : {"1", "2"}) {
+    for (const Fixture& fixture : testing::person_fixtures()) {
+      const std::string bytes = read_file(std::string(LACUNA_FIXTURES) + "/persons-v" + version + "/" + fixture.file);
+      const Result<bool> same = fixture.same(bytes);
+      ASSERT_TRUE(same.ok()) << version << " " << fixture.file << ": " << same.status().to_string();
+      EXPECT_TRUE(*same) << version << " " << fixture.file;
+      if (version[0] == '2') {
+        EXPECT_EQ(bytes, fixture.bytes) << fixture.file << ": as this version writes it";
+      }
+    }
   }
 }
 

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
+
+#include "state/records/hash.h"
 #include "tests/unit/state/workload.h"
 
 namespace lacuna::state {
@@ -81,7 +85,7 @@ void check(const Record& record, std::string (*encode)(const Record&), Result<Re
   ASSERT_EQ(decode("").code(), Code::corrupt);
   if (!with_version) return;
   std::string newer = bytes;
-  newer[0] = 2;
+  newer[0] = 3;
   ASSERT_EQ(decode(newer).code(), Code::unsupported);
   newer[0] = 0;
   ASSERT_EQ(decode(newer).code(), Code::corrupt);
@@ -105,6 +109,59 @@ TEST(PersonRecords, WhatAnOrdinaryEventTakes) {
   one.hour = 490'000;
   one.parts = {{4711, 99, false, {}}};
   EXPECT_EQ(encode_delivery(one).size(), 7U);
+}
+
+// Seven vital signs of each hour.
+TEST(PersonRecords, WhatAJournalTakes) {
+  const auto bytes = [](std::uint64_t events) {
+    PersonJournal journal;
+    journal.state = {88'000, 88'016, 88'015, 1204, 5, 490'896, 490'896};
+    for (std::uint64_t e = 0; e < events; ++e) {
+      DeliveryRow row{mix64(e), {490'896 + static_cast<std::uint32_t>(e), {}}};
+      for (PartKey part = 0; part < 7; ++part) {
+        const Time time = at_minutes(static_cast<std::int64_t>(e) * 60 + 5);
+        const double value = part == 0 ? 36.8 : 73 + part;
+        row.delivery.parts.push_back({part * 1'000'000, value_tag(value, time), false, {}});
+        journal.changes.push_back({part * 1'000'000, {HistoryChange::Kind::insert, row.id, time, value}});
+      }
+      journal.rows.push_back(row);
+    }
+    return encode_journal(journal).size();
+  };
+  EXPECT_LE(bytes(1), 75U);
+  EXPECT_LE(bytes(2) - bytes(1), 30U);
+}
+
+// Each value is read bit by bit as it was written, whichever form it takes.
+TEST(PersonRecords, ValuesAreKept) {
+  Random random(1);
+  std::vector<double> values = {0.0, -0.0, 0.1, 1e-6, -1e-7, 36.8, 1e15, 123456.789, 1.0 / 3, 0.1F, 1e300, -5e-324, 9007199254740993.0};
+  for (int i = 0; i < 1000; ++i) values.push_back(std::round(random.real(-1e6, 1e6) * 1000) / 1000);
+  StoredHistory written;
+  for (const double v : values) written.history.window.push_back({at_minutes(1), v, 1});
+  const Result<StoredHistory> read = decode_history(encode_history(written));
+  ASSERT_TRUE(read.ok());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(read->history.window.at(i).value), std::bit_cast<std::uint64_t>(values[i])) << values[i];
+  }
+}
+
+// A little of a journal never stands for much: each run of values tells two rows, an event's and its result's.
+TEST(PersonRecords, RowsTakeTheirPartsFromARunTwice) {
+  PersonJournal journal;
+  journal.state = {1, 2, 1, 0, 0, 0, 0};
+  const Time time = at_minutes(5);
+  journal.changes = {{7, {HistoryChange::Kind::insert, 9, time, 1.5}}};
+  const DeliveryRow row{9, {0, {{7, value_tag(1.5, time), false, {}}}}};
+  journal.rows = {row, row, row};
+  const std::string three = encode_journal(journal);
+  ASSERT_EQ(*decode_journal(three), journal);
+  journal.rows.pop_back();
+  std::string two = encode_journal(journal);
+  EXPECT_GE(three.size(), two.size() + 10) << "the third in full";
+  const std::string told = two.substr(two.size() - 2);
+  two[two.size() - 5] = 3;
+  EXPECT_EQ(decode_journal(two + told).code(), Code::corrupt);
 }
 
 TEST(PersonRecords, RecordsOfAnUpdateAndBack) {

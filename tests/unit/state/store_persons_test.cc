@@ -3,9 +3,11 @@
 // maps; random batches of examples against the set of those that may be left.
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <map>
 
+#include "state/rocksdb_handles.h"
 #include "state/store.h"
 #include "tests/unit/state/workload.h"
 
@@ -118,6 +120,42 @@ TEST(StorePersons, ReadBackOverRestarts) {
     }
     for (const auto& [patient, expected] : plain) check(*store, patient, expected);
   }
+}
+
+// A store whose last journals are of version 1, in the slots of that, and whose patient goes on in the slots of this one.
+TEST(StorePersons, JournalsAreFoundInTheSlotsOfVersion1) {
+  const Schema schema = testing::test_schema();
+  const lacuna::testing::ScratchFolder scratch;
+  ASSERT_TRUE(open(schema, options(scratch.path())));
+  const auto journal = [](std::uint64_t sequence) {
+    PersonJournal out;
+    out.state = {0, sequence, 17, 0, 0, 0, 0};
+    out.rows = {{sequence << 8, {7, {{5, 1, false, {}}}}}};
+    return out;
+  };
+  {
+    const auto handles = open_rocksdb(scratch.path() + "/rocksdb", 16u << 20);
+    ASSERT_TRUE(handles.ok());
+    for (std::uint64_t sequence = 15; sequence <= 30; ++sequence) {
+      std::string key;
+      for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(patient_key("a") >> shift & 0xff));
+      key += "j" + std::string(7, '\0') + static_cast<char>(sequence % 16);
+      ASSERT_TRUE((*handles)->db->Put({}, (*handles)->persons, key, encode_journal(journal(sequence))).ok());
+    }
+  }
+  const auto store = open(schema, options(scratch.path()));
+  for (std::uint64_t sequence = 31; sequence <= 40; ++sequence) {
+    StateChange change;
+    PersonUpdate& update = change.persons.emplace_back();
+    update.patient_id = "a";
+    update.journals = {journal(sequence)};
+    update.rows = update.journals[0].rows;
+    ASSERT_TRUE(store->apply(change).ok());
+  }
+  const auto past = store->past("a", journal(40).state, {});
+  ASSERT_TRUE(past.ok()) << past.status().to_string();
+  ASSERT_EQ(past->pending.size(), 23U);
+  for (std::uint64_t sequence = 18; sequence <= 40; ++sequence) EXPECT_EQ(past->pending[sequence - 18], journal(sequence)) << sequence;
 }
 
 TEST(StorePersons, IdsExpireByTimeAndByNumber) {
@@ -242,13 +280,13 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
     auto store = open(schema, options(scratch.path()));
     Random random(8);
     std::map<std::string, Plain> plain;
-    for (int batch = 0; batch < 20; ++batch) {
+    for (int batch = 0; batch < 40; ++batch) {
       StateChange change;
       for (const char* patient : {"a", "b", "ab"}) {
         change.snapshots.push_back(testing::random_snapshot(schema, random, 3));
         change.snapshots.back().patient_id = patient;
         change.persons.push_back(next_update(patient, plain[patient], random));
-        change.examples.push_back({change.snapshots.back(), at_minutes(batch), {{0, 70.0}}});
+        if (batch < 20) change.examples.push_back({change.snapshots.back(), at_minutes(batch), {{0, 70.0}}});
       }
       ASSERT_TRUE(store->apply(change).ok());
     }

@@ -417,9 +417,9 @@ TEST_F(Ledger, IdsOfAnEarlierBuildsSnapshotAreHonoured) {
   EXPECT_TRUE(loop.run(event("new", 2, 75)).fresh);
   EXPECT_FALSE(loop.run(event("old", 1, 70)).taken());
   // What the earlier build folded cannot be taken apart; what came since can.
-  for (int i = 3; i < 30; ++i) loop.run(event("e" + std::to_string(i), i, 75));
-  EXPECT_TRUE(loop.run(withdrawal("e29", 29)).changes);
-  EXPECT_EQ(loop.hr().count, 28U);
+  for (int i = 3; i < 40; ++i) loop.run(event("e" + std::to_string(i), i, 75));
+  EXPECT_TRUE(loop.run(withdrawal("e39", 39)).changes);
+  EXPECT_EQ(loop.hr().count, 38U);
   EXPECT_EQ(loop.counts.late_corrections, 0U);
   loop.run(event("far", 60 * 24 * 40, 75));
   EXPECT_TRUE(loop.snapshot("p").recent_ids.empty()) << "their horizon is over";
