@@ -297,7 +297,7 @@ Status RocksDbStore::apply(const StateChange& change) {
     delete_person(*handles_, id, batch);
   }
   if (*patients != patients_) put(handles_->meta, kHeaderKey, encode_header(header(*patients)));
-  for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, encode_snapshot(schema(), s));
+  for (const Snapshot& s : change.snapshots) put(handles_->snapshots, s.patient_id, change.bytes_of(s, schema()));
   for (const auto& [partition, position] : change.positions) {
     put(handles_->meta, position_key(partition.first, partition.second), encode_position({partition.first, partition.second, position}));
   }

@@ -55,13 +55,20 @@ struct StoredPosition {
 struct StateChange {
   /// Patients of whom nothing stays, of replay examples neither: before all else here, which may be of new persons with these ids.
   std::vector<std::string> forgotten{};
-  std::vector<Snapshot> snapshots;                                           ///< keyed by patient id, with the partition they live in
+  std::vector<Snapshot> snapshots;  ///< keyed by patient id, with the partition they live in
+  /// The snapshots as encode_snapshot() gives them; empty: whoever made this did not need them.
+  std::vector<std::string> encoded{};
   std::vector<PersonUpdate> persons{};                                       ///< what is kept of them beside the snapshot
   std::vector<Example> examples;                                             ///< offered to the replay buffer
   std::vector<ExampleCorrection> corrections{};                              ///< of examples, also of those offered here
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
   std::map<std::string, std::string> meta;                                   ///< named small state: detectors, calibration, scores
   std::uint64_t meta_schema = 0;  ///< fingerprint of a learned schema (Store::learn_schema) that `meta` was written under; 0: the present
+
+  /// Of one of `snapshots`.
+  std::string bytes_of(const Snapshot& snapshot, const Schema& schema) const {
+    return encoded.empty() ? encode_snapshot(schema, snapshot) : encoded.at(static_cast<std::size_t>(&snapshot - snapshots.data()));
+  }
 };
 
 /// Named small state as it was written.

@@ -297,7 +297,7 @@ streaming::Transaction Batch::encode(const std::vector<Alert>& alerts, Tallies& 
     out.outputs.push_back({config_.topics.state,
                            records_[record].position.partition,
                            patient + std::string(kSnapshotKeySuffix),
-                           state::encode_snapshot(*config_.schema, snapshots_[patient]),
+                           encoded_.emplace_back(state::encode_snapshot(*config_.schema, snapshots_[patient])),
                            {}});
   }
   counts_.dead_letters = dead_letters_.size();
@@ -349,6 +349,7 @@ state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Tim
   state::StateChange change;
   change.forgotten = forgetting_.patients();
   for (const auto& [patient, record] : changed_) change.snapshots.push_back(std::move(snapshots_[patient]));
+  change.encoded = std::move(encoded_);
   change.examples = examples_;
   change.persons = ledger_.take_updates();
   for (state::PersonUpdate& update : moves_.take_updates()) change.persons.push_back(std::move(update));

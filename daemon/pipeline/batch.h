@@ -144,6 +144,7 @@ class Batch {
   std::vector<Moment> moments_;
   std::vector<Example> examples_;
   std::vector<Imputation> imputations_;
+  std::vector<std::string> encoded_;  ///< snapshots of `changed_`, in its order; from encode() to change()
   std::vector<streaming::OutputRecord> dead_letters_;
   std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
   EventCounts counts_;
