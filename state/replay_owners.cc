@@ -6,17 +6,14 @@ void ReplayOwners::set(Slot slot, std::optional<std::uint64_t> owner) {
   const auto at = owners_.find(slot);
   if (at != owners_.end()) {
     if (owner == at->second) return;
-    const auto [begin, end] = slots_.equal_range(at->second);
-    for (auto it = begin; it != end; ++it) {
-      if (it->second != slot) continue;
-      slots_.erase(it);
-      break;
-    }
+    const auto held = slots_.find(at->second);
+    std::erase(held->second, slot);
+    if (held->second.empty()) slots_.erase(held);
     if (!owner) owners_.erase(at);
   }
   if (!owner) return;
   owners_[slot] = *owner;
-  slots_.emplace(*owner, slot);
+  slots_[*owner].push_back(slot);
 }
 
 std::optional<std::uint64_t> ReplayOwners::of(Slot slot) const {
@@ -25,10 +22,8 @@ std::optional<std::uint64_t> ReplayOwners::of(Slot slot) const {
 }
 
 std::vector<Slot> ReplayOwners::slots(std::uint64_t owner) const {
-  std::vector<Slot> out;
-  const auto [begin, end] = slots_.equal_range(owner);
-  for (auto it = begin; it != end; ++it) out.push_back(it->second);
-  return out;
+  const auto held = slots_.find(owner);
+  return held == slots_.end() ? std::vector<Slot>() : held->second;
 }
 
 }  // namespace lacuna::state

@@ -23,7 +23,7 @@ class ReplayOwners {
 
  private:
   std::map<Slot, std::uint64_t> owners_;
-  std::unordered_multimap<std::uint64_t, Slot> slots_;
+  std::unordered_map<std::uint64_t, std::vector<Slot>> slots_;  ///< none empty
 };
 
 }  // namespace lacuna::state
