@@ -96,8 +96,14 @@ rocksdb::ColumnFamilyOptions delivery_options(const RocksDbHandles& handles, std
   auto& table = *options.table_factory->GetOptions<rocksdb::BlockBasedTableOptions>();
   table.block_size = 16 << 10;
   table.block_restart_interval = 64;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(8));
+  table.filter_policy.reset(rocksdb::NewRibbonFilterPolicy(8));
+  // Of filters and indices as well, only what belongs to the patients at hand is in memory: whole ones are of millions of ids each.
+  table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+  table.partition_filters = true;
   options.compression = supported_or(rocksdb::kZSTD, options.compression);
+  // What is still in memory is asked for in vain too.
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = 0.02;
   return options;
 }
 

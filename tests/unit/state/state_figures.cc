@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <string>
 
@@ -122,16 +123,49 @@ int print_store(const Schema& schema, const Snapshot& pattern) {
 namespace lacuna::state {
 namespace {
 
-// What ids take on the disk: events of one value, 5000 a patient, delivered in turn, as one batch after the other writes them.
+// Of the process, in MiB.
+double resident() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:")) return std::stod(line.substr(6)) / 1024;
+  }
+  return 0;
+}
+
+// Ids that were never delivered, of patients at random: nearly all that a daemon asks for.
+int print_lookups(const Store& store, std::uint64_t patients) {
+  constexpr std::uint64_t kRounds = 200, kPerRound = 100;
+  double cpu = 0;
+  const auto start = std::chrono::steady_clock::now();
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    std::vector<DeliveryKey> keys;
+    for (std::uint64_t i = 0; i < kPerRound; ++i) {
+      const std::uint64_t n = round * kPerRound + i;
+      keys.push_back({patient_key("patient-" + std::to_string(mix64(n) % patients)), event_key("new-" + std::to_string(n))});
+    }
+    const double before = cpu_seconds();
+    if (!store.deliveries(keys).ok()) return 1;
+    cpu += cpu_seconds() - before;
+  }
+  std::printf("an id of a patient at random that is not there: %.1f us, of it %.1f us processor time\n",
+              1e6 * seconds_since(start) / (kRounds * kPerRound), 1e6 * cpu / (kRounds * kPerRound));
+  return 0;
+}
+
+// What ids take on the disk and in memory: events of one value, 5000 a patient, delivered in turn, as one batch after the other writes
+// them.
 int print_ids(std::uint64_t ids) {
   constexpr std::uint64_t kPerPatient = 5000, kPerBatch = 20'000;
+  const double before = resident();
   const Schema schema = ward_schema();
   const lacuna::testing::ScratchFolder scratch;
   StoreOptions options;
   options.path = scratch.path();
+  options.memory_bytes_max = 64u << 20;
   Result<std::unique_ptr<Store>> store = Store::open(schema, options);
   if (!store.ok()) return 1;
   const PartKeys keys(schema);
+  double most = 0;
   const std::uint64_t patients = std::max<std::uint64_t>(1, ids / kPerPatient);
   double cpu = 0;
   for (std::uint64_t first = 0; first < ids; first += kPerBatch) {
@@ -148,7 +182,11 @@ int print_ids(std::uint64_t ids) {
     const double start = cpu_seconds();
     if (!(*store)->apply(change).ok()) return 1;
     cpu += cpu_seconds() - start;
+    most = std::max(most, resident());
   }
+  if (print_lookups(**store, patients) != 0) return 1;
+  std::printf("memory: %.0f MiB more than at the start at most, %.0f MiB now, after the lookups\n", most - before, resident() - before);
+  for (const auto& [name, bytes] : (*store)->usage()) std::printf("%s: %.1f MiB\n", name.c_str(), static_cast<double>(bytes) / (1 << 20));
   store->reset();
   const auto table_bytes = [&scratch] {
     std::uint64_t bytes = 0;
