@@ -1,8 +1,9 @@
 #include "daemon/commands/commands.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
@@ -83,6 +84,7 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
 int show_stream(const Config& config, const EvaluateOptions& options, const StreamState& state) {
   nlohmann::ordered_json json;
   std::vector<CoverageRow> rows;
+  std::vector<std::string> constant;
   fmt::print("{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean", "rmse", "CRPS",
              "coverage", "unseen");
   const auto line = [&](const std::string& name, std::uint64_t count, double error, double last, double mean, double rmse, double crps,
@@ -94,13 +96,14 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   };
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
     const model::ScoreBoard::Row& r = state.scores.row(f);
+    const double n = static_cast<double>(std::max<std::uint64_t>(r.count, 1));
+    if (r.constant()) constant.push_back(config.schema->qualified_name(f));
+    if (r.intervals.count > 0) rows.push_back({f, r.intervals, r.width / n, r.crps / n});
     if (r.count == 0) continue;
-    const double n = static_cast<double>(r.count);
     line(config.schema->qualified_name(f), r.count, r.error_model / n, r.error_last / n, r.error_mean / n, std::sqrt(r.squared_model / n),
          r.crps / n, static_cast<double>(r.covered) / n, r.unseen_count ? r.unseen_error_model / static_cast<double>(r.unseen_count) : 0);
     nlohmann::ordered_json& feature = json[config.schema->qualified_name(f)];
     add_coverage(feature, r.intervals);
-    rows.push_back({f, r.intervals, r.width / n, r.crps / n});
     if (r.hidden_count == 0) continue;
     const double hidden = static_cast<double>(r.hidden_count);
     feature["hidden"] = {{"count", r.hidden_count},
@@ -110,6 +113,10 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   }
   const auto s = state.scores.summary();
   line("all features, equally", s.count, s.error_model, s.error_last, s.error_mean, s.rmse, s.crps, s.coverage, s.unseen_error_model);
+  if (!constant.empty()) {
+    fmt::print("Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", "));
+    json["constant_features"] = constant;
+  }
   show_hidden(*config.schema, state.scores);
   fmt::print("\n{}", format_coverage(*config.schema, rows, config.predict.level));
   json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);

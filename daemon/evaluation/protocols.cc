@@ -90,8 +90,9 @@ class ProtocolRunner {
     const model::Recency recency = model::recency_of(schema_, f, hidden ? FeatureState() : state, question.time);
     const StandardScale scale{feature.likelihood, moments_.mean[f], moments_.sd[f]};
     const double u = to_unit(mix64(question.seed ^ f));
-    const model::Score s = model::score_arrival(calibrator_, scale, recency, predictive,
-                                                {f, truth.value, known ? std::optional(state.last) : std::nullopt, u});
+    model::Score s = model::score_arrival(calibrator_, scale, recency, predictive,
+                                          {f, truth.value, known ? std::optional(state.last) : std::nullopt, u});
+    s.constant = false;  // the reference rows of docs/quality.md are means over every feature
     all.add(s);
     if (unseen != nullptr && !known) unseen->add(s);
   }

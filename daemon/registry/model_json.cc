@@ -18,6 +18,7 @@ std::string model_json(const Config& config, const model::ModelVersion& version,
                              {"skipped_steps", stats.skipped_steps}};
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
     const model::ScoreBoard::Row& row = scores.row(f);
+    if (row.constant()) out["constant_features"].push_back(config.schema->qualified_name(f));
     if (row.count == 0) continue;
     const double n = static_cast<double>(row.count);
     const auto [mean, sd] = version.moments(f);

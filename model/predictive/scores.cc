@@ -1,5 +1,6 @@
 #include "model/predictive/scores.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "model/predictive/carried.h"
@@ -10,7 +11,9 @@ namespace lacuna::model {
 namespace {
 
 // Raised too when a sum comes to mean something else: old and new ones do not add up.
-constexpr std::uint32_t kVersion = 3;
+constexpr std::uint32_t kVersion = 4;
+/// A spread below this, or below this part of the mean, is none: what is left of a constant feature by rounding and change of unit.
+constexpr double kSpreadMin = 1e-6, kSpreadShare = 1e-5;
 
 // Every field of a row in stored order, for writing and reading alike.
 template <typename Row, typename Visit>
@@ -34,10 +37,11 @@ Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency 
   s.feature = feature;
   s.seen_before = last.has_value();
   s.value = scale.of(value);
-  s.error_model = scale.distance(predictive.median(), value);
-  s.error_mean = scale.from_mean(value);
-  s.error_last = last ? scale.distance(*last, value) : s.error_mean;
-  const double off = (predictive.mean_on_scale() - s.value) / scale.sd;
+  s.constant = scale.sd <= std::max(kSpreadMin, kSpreadShare * std::abs(scale.mean));
+  s.error_model = std::min(scale.distance(predictive.median(), value), kErrorMax);
+  s.error_mean = std::min(scale.from_mean(value), kErrorMax);
+  s.error_last = last ? std::min(scale.distance(*last, value), kErrorMax) : s.error_mean;
+  const double off = std::clamp((predictive.mean_on_scale() - s.value) / scale.sd, -kErrorMax, kErrorMax);
   s.squared_model = off * off;
   s.crps = predictive.crps(value) / scale.sd;
   s.width = (scale.of(interval.high) - scale.of(interval.low)) / scale.sd;
@@ -51,6 +55,8 @@ ScoreBoard::ScoreBoard(std::size_t feature_count, double window) : decay_(std::e
 
 void ScoreBoard::add(const Score& s) {
   Row& r = rows_[s.feature];
+  r.intervals.add(s.covered, s.central, s.value);
+  if (s.constant) return;
   r.count += 1;
   r.covered += s.covered ? 1 : 0;
   r.error_model += s.error_model;
@@ -71,10 +77,10 @@ void ScoreBoard::add(const Score& s) {
   fade(r.recent_error_mean, s.error_mean);
   fade(r.recent_covered, s.covered ? 1 : 0);
   fade(r.recent_crps, s.crps);
-  r.intervals.add(s.covered, s.central, s.value);
 }
 
 void ScoreBoard::add_hidden(const Score& s) {
+  if (s.constant) return;
   Row& r = rows_[s.feature];
   r.hidden_count += 1;
   r.hidden_covered += s.covered ? 1 : 0;
@@ -86,7 +92,7 @@ ScoreBoard::Summary ScoreBoard::summary(std::uint64_t minimum) const {
   Summary out;
   double unseen_features = 0;
   for (const Row& r : rows_) {
-    if (r.count == 0 || r.count < minimum) continue;
+    if (r.count == 0 || r.count < minimum || r.constant()) continue;
     const auto n = static_cast<double>(r.count);
     out.features += 1;
     out.count += r.count;
@@ -117,7 +123,7 @@ ScoreBoard::Summary ScoreBoard::summary(std::uint64_t minimum) const {
 ScoreBoard::Summary ScoreBoard::recent() const {
   Summary out;
   for (const Row& r : rows_) {
-    if (r.count == 0) continue;
+    if (r.count == 0 || r.constant()) continue;
     out.features += 1;
     out.count += r.count;
     out.error_model += r.recent_error_model / r.recent_weight;

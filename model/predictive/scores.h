@@ -15,10 +15,15 @@
 
 namespace lacuna::model {
 
-/// One comparison of an arriving value with what was predicted before it. Errors are in standard deviations of the feature's scale.
+/// Errors are told up to here, so that one value does not decide a mean of thousands. The CRPS is what it is.
+inline constexpr double kErrorMax = 10;
+
+/// One comparison of an arriving value with what was predicted before it. Errors are in standard deviations of the feature's scale, and
+/// kErrorMax at most.
 struct Score {
   FeatureId feature = 0;
   bool seen_before = false;  ///< in this patient
+  bool constant = false;     ///< all values so far are the same: there is no scale to tell an error in
   double error_model = 0;    ///< |median - value|
   double error_last = 0;     ///< |last value, else mean - value|
   double error_mean = 0;     ///< |population mean - value|
@@ -56,6 +61,9 @@ class ScoreBoard {
     Coverage intervals;      ///< of the same values, since it has been followed
     std::uint64_t hidden_count = 0, hidden_covered = 0;
     double hidden_error_model = 0, hidden_width = 0;  ///< sums
+
+    /// Most of its values came while all of them were the same: of these `intervals` alone are told.
+    bool constant() const { return intervals.count > 2 * count; }
   };
   /// `window`: scores after which one has lost 63 % of its weight in the recent columns.
   ScoreBoard(std::size_t feature_count, double window);
@@ -64,7 +72,8 @@ class ScoreBoard {
   void add_hidden(const Score& score);
   const Row& row(FeatureId feature) const { return rows_[feature]; }
   std::size_t size() const { return rows_.size(); }
-  /// Features with at least `minimum` scores, weighted equally (PROTOCOL's convention): means of the per-feature means.
+  /// Features with at least `minimum` scores, weighted equally (PROTOCOL's convention): means of the per-feature means. Constant ones are
+  /// left out.
   struct Summary {
     std::size_t features = 0;
     std::uint64_t count = 0;

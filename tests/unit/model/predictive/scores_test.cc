@@ -83,7 +83,7 @@ TEST(ScoreBoard, TellsAnotherVersionFromDamage) {
   ScoreBoard board(1, 50);
   board.add(score(0, 1, 2));
   const std::string held = board.save();
-  for (const std::uint32_t version : {1u, 2u, 4u}) {
+  for (const std::uint32_t version : {1u, 2u, 3u, 5u}) {
     ByteWriter other;
     other.put(version);
     EXPECT_EQ(board.load(other.take() + held.substr(sizeof version)).code(), Code::unsupported) << version;
@@ -134,6 +134,45 @@ TEST(ScoreArrival, IsInStandardDeviationsOfTheScale) {
   EXPECT_NEAR(second.error_last, 2, 1e-9);
   EXPECT_FALSE(second.central);
   EXPECT_FALSE(second.covered);
+}
+
+Schema one_number() {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "support";
+  specs[0].features.push_back({"mech_vent", "", Likelihood::normal, -1e300, 1e300, {}, {}, 0});
+  return *Schema::make(std::move(specs), {});
+}
+
+// One typing error among thousands of values must not be what a mean error says.
+TEST(ScoreArrival, ErrorsAreBoundedAndTheCrpsIsNot) {
+  Calibrator calibrator(one_number(), 0.9);
+  const Predictive predictive{Likelihood::normal, {1.0F}, {0.0F}, {1.0F}, {}};
+  const Score s = score_arrival(calibrator, {Likelihood::normal, 0, 1}, Recency::fresh, predictive, {0, 9'999'999, -1e300, 0.5});
+  for (const double error : {s.error_model, s.error_mean, s.error_last}) EXPECT_EQ(error, kErrorMax);
+  EXPECT_EQ(s.squared_model, kErrorMax * kErrorMax);
+  EXPECT_GT(s.crps, 9e6);
+  EXPECT_FALSE(s.constant);
+}
+
+// A feature that never varied has no standard deviation: an error in units of it would be any number at all.
+TEST(ScoreArrival, AConstantFeatureIsLeftOutOfMeans) {
+  Calibrator calibrator(one_number(), 0.9);
+  ScoreBoard board(2, 100);
+  const Predictive predictive{Likelihood::normal, {1.0F}, {0.86F}, {0.1F}, {}};
+  for (int i = 0; i < 50; ++i)
+    board.add(score_arrival(calibrator, {Likelihood::normal, 1, 1e-6}, Recency::fresh, predictive, {0, 1, 1, 0.5}));
+  board.add_hidden(score_arrival(calibrator, {Likelihood::normal, 1000, 1e-3}, Recency::never_measured, predictive, {0, 1, 1, 0.5}));
+  board.add(score(1, 0.5, 2));
+  EXPECT_TRUE(board.row(0).constant());
+  EXPECT_FALSE(board.row(1).constant());
+  EXPECT_EQ(board.row(0).intervals.count, 50U);
+  EXPECT_EQ(board.row(0).hidden_count, 0U);
+  EXPECT_EQ(board.summary().features, 1U);
+  EXPECT_EQ(board.recent().features, 1U);
+  EXPECT_DOUBLE_EQ(board.summary().error_model, 0.5);
+  // Once it varies it is a feature like others.
+  for (int i = 0; i < 60; ++i) board.add(score(0, 1, 2));
+  EXPECT_EQ(board.summary().features, 2U);
 }
 
 }  // namespace
