@@ -12,6 +12,10 @@ namespace {
 
 double clamp_input(double value) { return std::clamp(value, -kInputClamp, kInputClamp); }
 
+/// A summary of a feature's past as a difference to its last value. One that lies further out than any value may was drawn there by one
+/// that is none, and says nothing for as long as that is remembered.
+float beside_last(float summary, float last) { return std::abs(summary) < static_cast<float>(kInputClamp) ? summary - last : 0.0F; }
+
 /// Every class that stays has the number that it had.
 bool same_numbers(const CarriedField& field) {
   for (std::uint32_t c = 0; c < field.classes.size(); ++c) {
@@ -20,20 +24,20 @@ bool same_numbers(const CarriedField& field) {
   return true;
 }
 
-}  // namespace
-
-void Standardiser::Cell::add(double value) {
-  count += 1;
-  const double before = value - mean;
-  mean += before / count;
-  squares += before * (value - mean);
-  settle();
+Tails tails_of(Likelihood likelihood) {
+  return is_discrete(likelihood) ? Tails::whole : likelihood == Likelihood::negative_binomial ? Tails::counts : Tails::reached;
 }
 
-void Standardiser::Cell::settle() { sd = count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin); }
+}  // namespace
 
-Standardiser::Standardiser(const Schema& schema) : features_(schema.feature_count()), attributes_(schema.attributes().size()) {
-  for (const Feature& feature : schema.features()) likelihoods_.push_back(feature.likelihood);
+Standardiser::Standardiser(const Schema& schema) {
+  for (const Feature& feature : schema.features()) {
+    likelihoods_.push_back(feature.likelihood);
+    features_.emplace_back(tails_of(feature.likelihood));
+  }
+  for (const Attribute& attribute : schema.attributes()) {
+    attributes_.emplace_back(attribute.categories.empty() ? Tails::reached : Tails::whole);
+  }
   for (const Modality& modality : schema.modalities()) {
     std::optional<std::size_t>& slot = slot_of_.emplace_back();
     if (modality.kind == ModalityKind::tabular) continue;
@@ -42,29 +46,40 @@ Standardiser::Standardiser(const Schema& schema) : features_(schema.feature_coun
   }
 }
 
-void Standardiser::observe(const Example& example) {
-  for (const FeatureValue& v : example.arrived) features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value));
-  for (const PayloadValue& v : example.arrived_payloads) payloads_[slot_of_[v.modality].value()].observe(*v.payload);
-  const auto& known = example.before.attributes;
-  for (std::size_t a = 0; a < std::min(known.size(), attributes_.size()); ++a) {
-    if (known[a]) attributes_[a].add(*known[a]);
+void Standardiser::forget(std::uint64_t patient) {
+  for (auto* all : {&features_, &attributes_}) {
+    for (RobustMoments& m : *all) m.forget(patient);
+  }
+  for (PayloadStatistics& p : payloads_) p.forget(patient);
+}
+
+void Standardiser::observe(const Example& example, std::uint64_t patient) {
+  const Snapshot& before = example.before;
+  for (const FeatureValue& v : example.arrived) {
+    const FeatureState known = v.feature < before.features.size() ? before.features[v.feature] : FeatureState();
+    features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value), 0, patient_weight(known.count, example.time - known.time),
+                             patient);
+  }
+  for (const PayloadValue& v : example.arrived_payloads) {
+    const ModalityState known = v.modality < before.modalities.size() ? before.modalities[v.modality] : ModalityState();
+    payloads_[slot_of_[v.modality].value()].observe(*v.payload, patient_weight(known.count, example.time - known.last_time), patient);
+  }
+  for (std::size_t a = 0; a < std::min(before.attributes.size(), attributes_.size()); ++a) {
+    if (!before.attributes[a]) continue;
+    attributes_[a].add(*before.attributes[a], 0, patient_weight(before.event_count, example.time - before.last_time), patient);
   }
 }
 
 std::vector<float> Standardiser::means() const {
   std::vector<float> out;
-  for (const Cell& c : features_) out.push_back(static_cast<float>(c.mean));
+  for (const RobustMoments& m : features_) out.push_back(static_cast<float>(m.mean()));
   return out;
 }
 
 void Standardiser::save(ByteWriter& out) const {
-  for (const auto* cells : {&features_, &attributes_}) {
-    out.put<std::uint32_t>(static_cast<std::uint32_t>(cells->size()));
-    for (const Cell& c : *cells) {
-      out.put(c.count);
-      out.put(c.mean);
-      out.put(c.squares);
-    }
+  for (const auto* all : {&features_, &attributes_}) {
+    out.put<std::uint32_t>(static_cast<std::uint32_t>(all->size()));
+    for (const RobustMoments& m : *all) m.save(out);
   }
   for (const PayloadStatistics& p : payloads_) p.save(out);
 }
@@ -72,14 +87,9 @@ void Standardiser::save(ByteWriter& out) const {
 bool Standardiser::load(ByteReader& in) {
   auto features = features_;
   auto attributes = attributes_;
-  for (auto* cells : {&features, &attributes}) {
-    if (in.get<std::uint32_t>() != cells->size()) return false;
-    for (Cell& c : *cells) {
-      c.count = in.get<double>();
-      c.mean = in.get<double>();
-      c.squares = in.get<double>();
-      c.settle();
-    }
+  for (auto* all : {&features, &attributes}) {
+    if (in.get<std::uint32_t>() != all->size()) return false;
+    for (RobustMoments& m : *all) m.load(in);
   }
   auto payloads = payloads_;
   for (PayloadStatistics& p : payloads) {
@@ -92,8 +102,23 @@ bool Standardiser::load(ByteReader& in) {
   return true;
 }
 
+void Standardiser::save_start(ByteWriter& out) const {
+  for (const auto* all : {&features_, &attributes_}) {
+    for (const RobustMoments& m : *all) m.save_start(out);
+  }
+  for (const PayloadStatistics& p : payloads_) p.save_start(out);
+}
+
+void Standardiser::load_start(ByteReader& in) {
+  for (auto* all : {&features_, &attributes_}) {
+    for (RobustMoments& m : *all) m.load_start(in);
+  }
+  for (PayloadStatistics& p : payloads_) p.load_start(in);
+}
+
 void Standardiser::carry(const Standardiser& before, const SchemaMapping& mapping) {
-  const auto take = [](std::vector<Cell>& here, const std::vector<Cell>& there, const std::vector<std::optional<CarriedField>>& fields) {
+  const auto take = [](std::vector<RobustMoments>& here, const std::vector<RobustMoments>& there,
+                       const std::vector<std::optional<CarriedField>>& fields) {
     for (std::size_t i = 0; i < here.size(); ++i) {
       if (fields[i] && same_numbers(*fields[i])) here[i] = there[fields[i]->from];
     }
@@ -157,6 +182,9 @@ float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, do
     const double z = (to_scale(likelihood, value) - standardiser.mean(feature)) / standardiser.sd(feature);
     return static_cast<float>(std::clamp(z, -kTargetClamp, kTargetClamp));
   }
+  if (likelihood == Likelihood::negative_binomial) {
+    return static_cast<float>(std::min(value, (std::max(standardiser.mean(feature), 0.0) + 0.5) * std::exp(kCountClamp)));
+  }
   return static_cast<float>(value);
 }
 
@@ -169,10 +197,11 @@ void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureStat
   side[kLast] = last;
   side[kAge] = static_cast<float>(std::log1p(age) * 0.5);
   side[kFreshness] = static_cast<float>(std::exp(-age));
-  side[kMeanShort] = input(standardiser, f, state.mean_short) - last;
-  side[kMeanLong] = input(standardiser, f, state.mean_long) - last;
-  side[kSlope] = static_cast<float>(clamp_input(state.slope / standardiser.sd(f)));
-  side[kPrevious] = input(standardiser, f, state.previous) - last;
+  side[kMeanShort] = beside_last(input(standardiser, f, state.mean_short), last);
+  side[kMeanLong] = beside_last(input(standardiser, f, state.mean_long), last);
+  side[kPrevious] = beside_last(input(standardiser, f, state.previous), last);
+  const double slope = state.slope / standardiser.sd(f);
+  side[kSlope] = std::abs(slope) < kInputClamp ? static_cast<float>(slope) : 0.0F;
   side[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
   if (layout_.category_counts[f] > 0) {
     const auto index = static_cast<std::int64_t>(state.last);

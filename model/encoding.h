@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/payload_statistics.h"
+#include "model/robust_moments.h"
 #include "state/records/bytes.h"
 #include "state/records/records.h"
 #include "state/records/schema_mapping.h"
@@ -17,39 +18,34 @@
 
 namespace lacuna::model {
 
-/// Running mean and variance (Welford) of each feature on its scale and of each numeric attribute, and what is known of payloads as a
-/// whole. Part of a version.
+/// Mean and spread of each feature on its scale and of each numeric attribute, and what is known of payloads as a whole; of none of them
+/// does one value, or one patient, say much (RobustMoments). Part of a version.
 class Standardiser {
  public:
   explicit Standardiser(const Schema& schema);
-  /// Takes in the values that arrived and the attributes known before them.
-  void observe(const Example& example);
-  double mean(FeatureId feature) const { return features_[feature].mean; }
+  /// Takes in the values that arrived and the attributes known before them. `patient`: whose they are (patient_hash(); 0: not known).
+  void observe(const Example& example, std::uint64_t patient = 0);
+  void forget(std::uint64_t patient);  ///< RobustMoments::forget() of all
+  double mean(FeatureId feature) const { return features_[feature].mean(); }
   std::vector<float> means() const;  ///< by feature
-  /// 1 before the second value; never below kSdMin, so that a constant feature divides by something.
-  double sd(FeatureId feature) const { return features_[feature].sd; }
-  bool seen(FeatureId feature) const { return features_[feature].count > 0; }
+  double sd(FeatureId feature) const { return features_[feature].sd(); }
+  bool seen(FeatureId feature) const { return features_[feature].seen(); }
   /// By the position in InputLayout::payloads.
   const PayloadStatistics& payload(std::size_t slot) const { return payloads_[slot]; }
-  double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean; }
-  double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd; }
+  double attribute_mean(std::size_t attribute) const { return attributes_[attribute].mean(); }
+  double attribute_sd(std::size_t attribute) const { return attributes_[attribute].sd(); }
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);  ///< false, and unchanged, when the sizes differ or bytes are missing
+  /// RobustMoments::save_start() of all; after load().
+  void save_start(ByteWriter& out) const;
+  void load_start(ByteReader& in);
   /// Takes over what `before` knows of what stays; `mapping` leads from its schema to this one's, without a change of unit. Of a feature
   /// whose classes have other numbers now nothing is known: a mean of class numbers says nothing of another order.
   void carry(const Standardiser& before, const SchemaMapping& mapping);
 
-  static constexpr double kSdMin = 1e-6;
-
  private:
-  struct Cell {
-    double count = 0, mean = 0, squares = 0;
-    double sd = 1;  ///< of the three: every example reads it many times
-    void add(double value);
-    void settle();
-  };
   std::vector<Likelihood> likelihoods_;
-  std::vector<Cell> features_, attributes_;
+  std::vector<RobustMoments> features_, attributes_;
   std::vector<std::optional<std::size_t>> slot_of_;  ///< by modality
   std::vector<PayloadStatistics> payloads_;
 };
@@ -103,6 +99,8 @@ inline constexpr double kAgeHoursMax = 24.0 * 365;
 inline constexpr double kInputClamp = 6.0;
 /// The same for values to be predicted.
 inline constexpr double kTargetClamp = 10.0;
+/// Of a count to be predicted: the logarithm of its ratio to the population's mean.
+inline constexpr double kCountClamp = 4.0;
 
 /// Where one example's numbers go; spans of the sizes the layout gives.
 struct RowSpans {
@@ -120,7 +118,7 @@ class RowEncoder {
   /// element of `row`.
   void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time, const RowSpans& row) const;
   /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
-  /// the count itself.
+  /// the count itself; each as far out as it may be.
   float target(const Standardiser& standardiser, FeatureId feature, double value) const;
 
  private:

@@ -304,8 +304,7 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
 Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, const Tensor& count_mean) const {
   const Tensor value = target.unsqueeze(1);
   const auto normal = [&](int i) {
-    const Tensor z = (value - outputs.location[i]) / outputs.scale[i];
-    return -0.5 * z * z - outputs.scale[i].log() - 0.5 * std::log(2 * std::numbers::pi);
+    return -tail_cost((value - outputs.location[i]) / outputs.scale[i]) - outputs.scale[i].log() - 0.5 * std::log(2 * std::numbers::pi);
   };
   Tensor result =
       torch::logaddexp(torch::log_sigmoid(outputs.first_logit) + normal(0), torch::log_sigmoid(-outputs.first_logit) + normal(1));

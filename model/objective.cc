@@ -42,7 +42,7 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
     const Tensor arrived = (next * b.arrived_mask.unsqueeze(1)).sum();
     likelihood = (now * (observed - (1.0 - kVisibleWeight) * b.visible * observed)).sum() + arrived;
     plain = (now * observed).sum() + arrived;
-    values = b.observed.sum() + b.arrived_mask.sum();
+    values = ((b.observed + b.arrived_mask) * b.pass_weight.sum(1, true)).sum();
     if (model.mnar) {
       likelihood = likelihood + (network.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.masked * pass).sum();
     }

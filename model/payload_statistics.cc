@@ -7,7 +7,6 @@ namespace lacuna::model {
 
 namespace {
 
-constexpr double kSdMin = 1e-6;
 /// Words that may wait for a number, for each number there can be.
 constexpr std::size_t kWaitingPerWord = 8;
 
@@ -107,8 +106,6 @@ bool Vocabulary::load(ByteReader& in) {
   return in.ok() && numbers_.size() == words;
 }
 
-double PayloadStatistics::Cell::sd() const { return count < 2 ? 1.0 : std::max(std::sqrt(squares / count), kSdMin); }
-
 PayloadStatistics::PayloadStatistics(ModalityKind kind, const PayloadSpec& spec)
     : kind_(kind), spec_(spec), values_(spec.value_count(kind)), vocabulary_(spec) {
   if (values_ == 0) return;
@@ -117,15 +114,22 @@ PayloadStatistics::PayloadStatistics(ModalityKind kind, const PayloadSpec& spec)
   values_per_cell_ = values_ / cells;
 }
 
-void PayloadStatistics::observe(const Payload& payload) {
+void PayloadStatistics::forget(std::uint64_t patient) {
+  for (RobustMoments& cell : cells_) cell.forget(patient);
+}
+
+void PayloadStatistics::observe(const Payload& payload, double weight, std::uint64_t patient) {
   if (kind_ == ModalityKind::text) return vocabulary_.observe(payload.text);
-  for (std::size_t i = 0; i < std::min(values_, payload.values.size()); ++i) {
-    if (!payload.observed.empty() && payload.observed[i] == 0) continue;
-    Cell& cell = cells_[cell_of(i)];
-    cell.count += 1;
-    const double before = payload.values[i] - cell.mean;
-    cell.mean += before / cell.count;
-    cell.squares += before * (payload.values[i] - cell.mean);
+  const std::size_t size = std::min(values_, payload.values.size());
+  for (std::size_t from = 0; from < size; from += values_per_cell_) {
+    double n = 0, mean = 0, squares = 0;
+    for (std::size_t i = from; i < std::min(from + values_per_cell_, size); ++i) {
+      if (!payload.observed.empty() && payload.observed[i] == 0) continue;
+      const double before = payload.values[i] - mean;
+      mean += before / ++n;
+      squares += before * (payload.values[i] - mean);
+    }
+    if (n > 0) cells_[cell_of(from)].add(mean, squares / n, weight * n / static_cast<double>(values_per_cell_), patient);
   }
 }
 
@@ -147,19 +151,19 @@ void PayloadStatistics::row(const Payload& payload, std::span<float> out) const 
 
 std::vector<float> PayloadStatistics::means() const {
   std::vector<float> out;
-  for (const Cell& c : cells_) out.push_back(static_cast<float>(c.mean));
+  for (const RobustMoments& c : cells_) out.push_back(static_cast<float>(c.mean()));
   return out;
 }
 
 std::vector<float> PayloadStatistics::spreads() const {
   std::vector<float> out;
-  for (const Cell& c : cells_) out.push_back(static_cast<float>(c.sd()));
+  for (const RobustMoments& c : cells_) out.push_back(static_cast<float>(c.sd()));
   return out;
 }
 
 float PayloadStatistics::value(std::size_t position, float standardised) const {
-  const Cell& cell = cells_[cell_of(position)];
-  return static_cast<float>(cell.mean + cell.sd() * standardised);
+  const RobustMoments& cell = cells_[cell_of(position)];
+  return static_cast<float>(cell.mean() + cell.sd() * standardised);
 }
 
 float PayloadStatistics::spread(std::size_t position, float standardised) const {
@@ -168,18 +172,22 @@ float PayloadStatistics::spread(std::size_t position, float standardised) const 
 
 void PayloadStatistics::save(ByteWriter& out) const {
   out.put(static_cast<std::uint32_t>(cells_.size()));
-  for (const Cell& cell : cells_) {
-    for (double v : {cell.count, cell.mean, cell.squares}) out.put(v);
-  }
+  for (const RobustMoments& cell : cells_) cell.save(out);
   if (kind_ == ModalityKind::text) vocabulary_.save(out);
 }
 
 bool PayloadStatistics::load(ByteReader& in) {
   if (in.get<std::uint32_t>() != cells_.size()) return false;
-  for (Cell& cell : cells_) {
-    for (double* v : {&cell.count, &cell.mean, &cell.squares}) *v = in.get<double>();
-  }
+  for (RobustMoments& cell : cells_) cell.load(in);
   return (kind_ != ModalityKind::text || vocabulary_.load(in)) && in.ok();
+}
+
+void PayloadStatistics::save_start(ByteWriter& out) const {
+  for (const RobustMoments& cell : cells_) cell.save_start(out);
+}
+
+void PayloadStatistics::load_start(ByteReader& in) {
+  for (RobustMoments& cell : cells_) cell.load_start(in);
 }
 
 }  // namespace lacuna::model

@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "model/robust_moments.h"
 #include "state/records/bytes.h"
 #include "state/records/payload.h"
 
@@ -55,7 +56,9 @@ class Vocabulary {
 class PayloadStatistics {
  public:
   PayloadStatistics(ModalityKind kind, const PayloadSpec& spec);
-  void observe(const Payload& payload);
+  /// Each channel or dimension of a payload counts as one observation, `weight` times the share of it that was observed.
+  void observe(const Payload& payload, double weight = 1, std::uint64_t patient = 0);
+  void forget(std::uint64_t patient);  ///< RobustMoments::forget() of all
 
   /// Numbers of one row. Values: all as they are (0 where not observed), then all observed masks; text: token numbers.
   std::size_t row_width() const;
@@ -70,18 +73,16 @@ class PayloadStatistics {
 
   void save(ByteWriter& out) const;
   bool load(ByteReader& in);  ///< false when it does not fit
+  void save_start(ByteWriter& out) const;
+  void load_start(ByteReader& in);
 
  private:
-  struct Cell {
-    double count = 0, mean = 0, squares = 0;
-    double sd() const;
-  };
   std::size_t cell_of(std::size_t position) const { return position / values_per_cell_; }
 
   ModalityKind kind_;
   PayloadSpec spec_;
   std::size_t values_ = 0, values_per_cell_ = 1;
-  std::vector<Cell> cells_;
+  std::vector<RobustMoments> cells_;
   Vocabulary vocabulary_;
 };
 

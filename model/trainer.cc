@@ -6,6 +6,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <unordered_map>
 
 #include "model/adam.h"
 #include "model/carried_weights.h"
@@ -38,6 +39,13 @@ std::size_t payload_bytes(const Example& example) {
   return bytes;
 }
 
+/// Of one patient's examples that crowd out the others', so many pay for a step what one does else: what it has to say is soon said.
+constexpr std::int64_t kFloodPays = 8;
+
+std::uint64_t known_patient(const Example& example) {
+  return example.before.patient_id.empty() ? 0 : patient_hash(example.before.patient_id);
+}
+
 class TorchTrainer final : public Trainer {
  public:
   TorchTrainer(LearnedUnits units, const ModelOptions& model, const TrainOptions& train, const PredictOptions& predict,
@@ -58,16 +66,15 @@ class TorchTrainer final : public Trainer {
 
   bool take(Example example, int steps_multiplier) override {
     units_->to_learned(example);
-    standardiser_.observe(example);
+    const std::uint64_t patient = known_patient(example);
+    standardiser_.observe(example, patient);
+    const bool floods = make_room(patient);
     recent_bytes_ += payload_bytes(example);
-    const std::uint64_t patient = patient_hash(example.before.patient_id);
     recent_.push_back({std::move(example), patient});
-    while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) {
-      recent_bytes_ -= payload_bytes(recent_.front().example);
-      recent_.pop_front();
-    }
+    ++recent_of_[patient];
+    while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) drop(recent_.begin());
     ++stats_.examples;
-    since_step_ += steps_multiplier;
+    if (!floods || stats_.examples % kFloodPays == 0) since_step_ += steps_multiplier;
     return step_due();
   }
   void forget(std::uint64_t patient) override {
@@ -75,6 +82,8 @@ class TorchTrainer final : public Trainer {
       if (r.patient == patient) recent_bytes_ -= payload_bytes(r.example);
       return r.patient == patient;
     });
+    recent_of_.erase(patient);
+    standardiser_.forget(patient);
   }
   bool step_due() const override { return since_step_ >= train_.examples_per_step; }
 
@@ -109,11 +118,25 @@ class TorchTrainer final : public Trainer {
   LearnerStats stats() const override { return stats_; }
 
  private:
+  struct Recent {
+    Example example;
+    std::uint64_t patient = 0;  ///< patient_hash(); 0: not known
+  };
   void learn(const std::vector<Example>& replayed);
   std::uint64_t stream_seed(Purpose purpose) const {
     return mix64(options_.seed ^ mix64(static_cast<std::uint64_t>(stats_.steps) * 8 + purpose));
   }
-  std::vector<const Example*> choose_rows(const std::vector<Example>& replayed) const;
+  struct Rows {
+    std::vector<const Example*> examples;
+    std::vector<std::uint64_t> patients;  ///< patient_hash(); 0: not known
+  };
+  Rows choose_rows(const std::vector<Example>& replayed) const;
+  bool make_room(std::uint64_t patient);
+  void drop(std::deque<Recent>::iterator at) {
+    recent_bytes_ -= payload_bytes(at->example);
+    if (--recent_of_[at->patient] == 0) recent_of_.erase(at->patient);
+    recent_.erase(at);
+  }
   void update(const TrainingBatch& batch);
   void read_sums();
 
@@ -130,36 +153,49 @@ class TorchTrainer final : public Trainer {
   DeviceGraph<TrainingBatch, Nothing> graph_;
   std::shared_ptr<DevicePredictor> predictor_;  ///< the versions'; null on a processor
   Tensor sums_;                                 ///< since the last version, on the device: loss, KL, steps, skipped steps
-  struct Recent {
-    Example example;
-    std::uint64_t patient = 0;  ///< patient_hash(); 0: not known
-  };
   std::deque<Recent> recent_;
-  std::size_t recent_bytes_ = 0;  ///< of their payloads
-  std::int64_t since_step_ = 0;   ///< examples that no step has used, times their steps_multiplier
+  std::unordered_map<std::uint64_t, std::size_t> recent_of_;  ///< how many of them, by patient
+  std::size_t recent_bytes_ = 0;                              ///< of their payloads
+  std::int64_t since_step_ = 0;                               ///< examples that no step has used, times their steps_multiplier
   std::int64_t published_at_ = 0;
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
 };
 
-std::vector<const Example*> TorchTrainer::choose_rows(const std::vector<Example>& replayed) const {
+/// True when the recent examples are for the most part those of `patient`, and there are others: then the oldest of its own makes room
+/// for the next, so that the others stay.
+bool TorchTrainer::make_room(std::uint64_t patient) {
+  const auto held = recent_of_.find(patient);
+  if (patient == 0 || held == recent_of_.end()) return false;
+  if (held->second < kRecentExamplesMax / 2 || held->second == recent_.size()) return false;
+  drop(std::find_if(recent_.begin(), recent_.end(), [patient](const Recent& r) { return r.patient == patient; }));
+  return true;
+}
+
+TorchTrainer::Rows TorchTrainer::choose_rows(const std::vector<Example>& replayed) const {
   const auto wanted = replay_wanted().first;
   const std::size_t fresh = static_cast<std::size_t>(train_.batch_size) - std::min(wanted, replayed.size());
-  std::vector<const Example*> rows;
+  Rows rows;
+  const auto add = [&rows](const Example& example, std::uint64_t patient) {
+    rows.examples.push_back(&example);
+    rows.patients.push_back(patient);
+  };
+  const auto add_recent = [&](std::size_t i) { add(recent_[i].example, recent_[i].patient); };
   // Every fresh example is used at least once (as far as the fresh share has room); the rest of the fresh
   // share is drawn from the recent ones.
   const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
-  for (std::size_t i = 0; i < newest; ++i) rows.push_back(&recent_[recent_.size() - 1 - i].example);
+  for (std::size_t i = 0; i < newest; ++i) add_recent(recent_.size() - 1 - i);
   CounterRandom random(stream_seed(kDrawRows));
-  while (rows.size() < fresh) rows.push_back(&recent_[random.below(recent_.size())].example);
-  for (std::size_t i = 0; i < std::min(wanted, replayed.size()); ++i) rows.push_back(&replayed[i]);
+  while (rows.examples.size() < fresh) add_recent(random.below(recent_.size()));
+  for (std::size_t i = 0; i < std::min(wanted, replayed.size()); ++i) add(replayed[i], known_patient(replayed[i]));
   return rows;
 }
 
 void TorchTrainer::learn(const std::vector<Example>& replayed) {
   const auto start = std::chrono::steady_clock::now();
-  TrainingBatch batch =
-      make_training_batch(*encoder_, standardiser_, options_, train_, choose_rows(replayed), stream_seed(kHide), stream_seed(kNoise));
+  const Rows rows = choose_rows(replayed);
+  TrainingBatch batch = make_training_batch(*encoder_, standardiser_, options_, train_, rows.examples, stream_seed(kHide),
+                                            stream_seed(kNoise), rows.patients);
   const auto t = static_cast<double>(stats_.steps + 1);
   const double warm = std::min(1.0, t / static_cast<double>(std::max<std::int64_t>(train_.kl_warmup_steps, 1)));
   batch.kl_weight = torch::full({1}, train_.beta * warm);
@@ -234,6 +270,7 @@ std::string TorchTrainer::checkpoint() const {
   out.put<std::uint32_t>(static_cast<std::uint32_t>(recent_.size()));
   for (const Recent& r : recent_) write_example(out, r.example);
   for (const Recent& r : recent_) out.put(r.patient);
+  standardiser_.save_start(out);
   return seal_learner_checkpoint(units_->schema(), options_, out.take());
 }
 
@@ -261,7 +298,6 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
   sums_.copy_(torch::tensor(sums));
   Standardiser known(checkpoint.schema);
   if (!known.load(in)) return damaged;
-  standardiser_.carry(known, *mapping);
   for (std::int64_t* v :
        {&stats_.steps, &stats_.examples, &stats_.replayed, &stats_.versions, &stats_.skipped_steps, &since_step_, &published_at_}) {
     *v = in.get<std::int64_t>();
@@ -272,9 +308,12 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
     recent_.push_back({mapping->carry(units_->schema(), read_example(in, checkpoint.schema))});
     recent_bytes_ += payload_bytes(recent_.back().example);
   }
-  if (!in.at_end()) {  // the format before ends here
+  if (!in.at_end()) {  // what some versions wrote ends here
     for (Recent& r : recent_) r.patient = in.get<std::uint64_t>();
   }
+  for (const Recent& recent : recent_) ++recent_of_[recent.patient];
+  if (!in.at_end()) known.load_start(in);  // or here
+  standardiser_.carry(known, *mapping);
   if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
   return {};
 }

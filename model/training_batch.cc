@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
 
 #include "state/records/counter_random.h"
 #include "state/records/hash.h"
@@ -122,7 +123,7 @@ struct Drawn {
 class BatchMaker {
  public:
   BatchMaker(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options, const TrainOptions& train,
-             const std::vector<const Example*>& examples)
+             const std::vector<const Example*>& examples, const std::vector<std::uint64_t>& patients)
       : encoder_(encoder),
         standardiser_(standardiser),
         options_(options),
@@ -133,7 +134,15 @@ class BatchMaker {
         features_(static_cast<std::size_t>(layout_.features)),
         unmasked_(torch::zeros({rows_, layout_.features})),
         masked_(torch::zeros({rows_, layout_.features})),
-        drawn_(examples.size()) {}
+        row_weight_(examples.size(), 1.0F),
+        drawn_(examples.size()) {
+    std::unordered_map<std::uint64_t, double> rows_of;
+    for (const std::uint64_t patient : patients) rows_of[patient] += 1;
+    const double most = std::max(kPatientShare * static_cast<double>(examples.size()), 1.0);
+    for (std::size_t i = 0; i < patients.size(); ++i) {
+      if (patients[i] != 0) row_weight_[i] = static_cast<float>(std::min(1.0, most / rows_of[patients[i]]));
+    }
+  }
 
   TrainingBatch make(std::uint64_t hide_seed, std::uint64_t noise_seed) {
     b_.past = torch::empty({rows_, layout_.features, layout_.past});
@@ -214,7 +223,7 @@ class BatchMaker {
       const auto unmasked_here = row_of(unmasked_, i), masked_here = row_of(masked_, i);
       for (std::size_t p = 0; p < drawn.passes.size(); ++p) {
         const std::vector<bool>& kept = drawn.passes[p];
-        row_of(b_.pass_weight, i)[p] = 1.0F / static_cast<float>(drawn.passes.size());
+        row_of(b_.pass_weight, i)[p] = row_weight_[static_cast<std::size_t>(i)] / static_cast<float>(drawn.passes.size());
         for (std::size_t m = 0; m < kept.size(); ++m) subset[p * kept.size() + m] = kept[m] && drawn.left[m] ? 1.0F : 0.0F;
         for (std::size_t f = 0; f < features_; ++f) {
           const ModalityId m = layout_.modality_of[f];
@@ -261,6 +270,7 @@ class BatchMaker {
   const std::int64_t rows_;
   const std::size_t features_;
   Tensor unmasked_, masked_;  ///< [rows, F]: known and left in; masked, known or not
+  std::vector<float> row_weight_;
   std::vector<Drawn> drawn_;
   TrainingBatch b_;
 };
@@ -269,8 +279,8 @@ class BatchMaker {
 
 TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
-                                  std::uint64_t noise_seed) {
-  return BatchMaker(encoder, standardiser, options, train, examples).make(hide_seed, noise_seed);
+                                  std::uint64_t noise_seed, const std::vector<std::uint64_t>& patients) {
+  return BatchMaker(encoder, standardiser, options, train, examples, patients).make(hide_seed, noise_seed);
 }
 
 TrainingBatch TrainingBatch::padded() const {

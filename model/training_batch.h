@@ -21,7 +21,7 @@ struct TrainingBatch {
   /// [B, S, F]: features that a draw masked, whether or not there was a value to hide: of these, what is measured and what is missing
   /// stand to each other as in the data.
   torch::Tensor masked;
-  torch::Tensor pass_weight;             ///< [B, S]: sums to 1 over S
+  torch::Tensor pass_weight;             ///< [B, S]: sums over S to 1, or to less for a patient with many rows
   torch::Tensor noise;                   ///< [B, S, L]
   std::vector<PayloadRows> known, came;  ///< by payload slot: the last payload before, and the one that came
   std::vector<PayloadRows> shown;        ///< `known` without the values or words that a draw hid: what the encoder reads
@@ -46,10 +46,14 @@ struct TrainingBatch {
   }
 };
 
-/// A batch of `examples`, hidden and drawn by `seed`: everything depends on the example, its place and the seed alone. `kl_weight` and
-/// `rates` are the trainer's to set.
+/// Of a batch's rows, what one patient's count for at most, however many there are.
+inline constexpr double kPatientShare = 1.0 / 32;
+
+/// A batch of `examples`, hidden and drawn by `seed`: everything depends on the example, its place and the seed alone, but for the weight
+/// of its row. `patients`: whose each is (patient_hash(); 0: not known); none: of none is it known. `kl_weight` and `rates` are the
+/// trainer's to set.
 TrainingBatch make_training_batch(const RowEncoder& encoder, const Standardiser& standardiser, const ModelOptions& options,
                                   const TrainOptions& train, const std::vector<const Example*>& examples, std::uint64_t hide_seed,
-                                  std::uint64_t noise_seed);
+                                  std::uint64_t noise_seed, const std::vector<std::uint64_t>& patients = {});
 
 }  // namespace lacuna::model

@@ -7,6 +7,11 @@ namespace lacuna::model {
 
 double fan_in(std::int64_t inputs) { return 1.0 / std::sqrt(static_cast<double>(std::max<std::int64_t>(inputs, 1))); }
 
+torch::Tensor tail_cost(const torch::Tensor& z) {
+  const torch::Tensor far = z.abs(), near = far.clamp_max(kTailFrom);
+  return near * (far - 0.5 * near);
+}
+
 std::unique_ptr<PayloadKind> make_kind(ModalityKind kind, const PayloadSpec& spec, std::int64_t code, std::int64_t state) {
   switch (kind) {
     case ModalityKind::image: return make_image_kind(spec, code, state);

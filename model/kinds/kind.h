@@ -23,6 +23,11 @@ using VisitWeight = std::function<void(torch::Tensor&, const std::vector<std::in
 /// 1 / sqrt(inputs), the spread of a layer's first weights.
 double fan_in(std::int64_t inputs);
 
+/// What a normal density costs z standard deviations from its mean, up to a constant: z^2 / 2, and from kTailFrom on a straight line
+/// (Huber 1964). A value far out pulls no harder than one at kTailFrom; of a normal's own values 6 in 100,000 lie there.
+torch::Tensor tail_cost(const torch::Tensor& z);
+inline constexpr double kTailFrom = 4;
+
 class PayloadKind {
  public:
   virtual ~PayloadKind() = default;

@@ -23,7 +23,7 @@ Tensor ValuesKind::log_likelihood(const Tensor& decoded, const Tensor& rows) con
   const Tensor value = rows.narrow(-1, 0, values_).unsqueeze(1), observed = rows.narrow(-1, values_, values_).unsqueeze(1);
   const Tensor s = scale(decoded), z = (value - location(decoded)) / s;
   const Tensor log_p =
-      density_ == Density::normal ? -0.5 * z * z - s.log() - 0.5 * std::log(2 * std::numbers::pi) : -z.abs() - s.log() - std::numbers::ln2;
+      density_ == Density::normal ? -tail_cost(z) - s.log() - 0.5 * std::log(2 * std::numbers::pi) : -z.abs() - s.log() - std::numbers::ln2;
   return (log_p * observed).sum(-1) / observed.sum(-1).clamp_min(1.0);
 }
 

@@ -59,5 +59,29 @@ TEST(Encoding, HeavyTailsAndOrderedClasses) {
   EXPECT_EQ(std::vector<float>(edema + kPastColumns, edema + kPastColumns + 4), (std::vector<float>{0, 0, 0, 1}));
 }
 
+// A value of before that is no value has drawn the means and the slope away: they say nothing, and the last one goes on.
+TEST(Encoding, WhatWasDrawnTooFarSaysNothing) {
+  const Schema declared = schema();
+  const RowEncoder encoder(declared);
+  Standardiser standardiser(declared);
+  Example example;
+  for (const double value : {-6.0, 14.0}) {  // mean 4, sd 10
+    example.arrived = {{0, value}};
+    standardiser.observe(example);
+  }
+  Snapshot snapshot;
+  snapshot.features.resize(3);
+  snapshot.features[0] = {9, Time{}, 4, 1e7F, 1e5F, 1e6F, 3e38F};
+  const InputLayout& layout = encoder.layout();
+  std::vector<float> past(static_cast<std::size_t>(3 * layout.past)), observed(3), last(3),
+      context(static_cast<std::size_t>(layout.context));
+  encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context});
+  EXPECT_FLOAT_EQ(past[kLast], 0.5F);
+  for (const PastColumn c : {kMeanShort, kMeanLong, kSlope, kPrevious}) EXPECT_EQ(past[c], 0) << c;
+  snapshot.features[0].mean_long = 14;
+  encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context});
+  EXPECT_FLOAT_EQ(past[kMeanLong], 0.5F);
+}
+
 }  // namespace
 }  // namespace lacuna::model

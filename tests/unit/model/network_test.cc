@@ -166,6 +166,19 @@ class NetworkTest : public ::testing::Test {
 // same number.
 TEST_F(NetworkTest, LikelihoodsAgreeWithThePredictiveDistributions) { likelihoods_agree(encoder_.layout(), options_); }
 
+// However far out a value is, it pulls no harder than one at four standard deviations.
+TEST_F(NetworkTest, NoValuePullsHard) {
+  for (const float z : {0.0F, 1.0F, -3.0F, 3.9F, 5.0F, -200.0F, 1e6F}) {
+    const Tensor at = torch::tensor({z}).requires_grad_(true);
+    const Tensor cost = tail_cost(at);
+    cost.sum().backward();
+    EXPECT_NEAR(at.grad()[0].item<double>(), std::clamp<double>(z, -kTailFrom, kTailFrom), 1e-5) << z;
+    if (std::abs(z) < kTailFrom) {
+      EXPECT_NEAR(cost[0].item<double>(), 0.5 * z * z, 1e-5) << z;
+    }
+  }
+}
+
 // Those that the ward does not have, in every order: ordinal features of fewer classes than others too.
 TEST_F(NetworkTest, HeavyTailedAndOrdinalLikelihoodsAgreeToo) {
   Modality modality;

@@ -221,6 +221,77 @@ TEST(Trainer, ExtremeValuesDoNotStopLearning) {
   EXPECT_TRUE(std::isfinite(trainer->stats().loss));
 }
 
+/// The means of what is predicted of all features of some patients, in standard deviations.
+std::vector<double> predicted(const ModelVersion& version, const ModelVersion& scale, const std::vector<Example>& patients) {
+  std::vector<double> out;
+  for (const Example& e : patients) {
+    for (const FeatureId f : {testing::kHr, testing::kRr, testing::kCrea, testing::kLactate}) {
+      const Query query{&e.before, e.time, {f}, {}, 5};
+      const auto prediction = version.predict(std::span(&query, 1)).value();
+      out.push_back(prediction[0].predictive[0].mean_on_scale() / scale.moments(f).second);
+    }
+  }
+  return out;
+}
+
+double furthest(const std::vector<double>& a, const std::vector<double>& b) {
+  double most = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) most = std::max(most, std::abs(a[i] - b[i]));
+  return most;
+}
+
+// One number that is none must not be what everybody's imputations are made of from then on.
+TEST(Trainer, OneValueHardlyMovesWhatIsSaidOfOthers) {
+  SyntheticWard ward(12);
+  auto first = make(ward.schema());
+  feed(*first, ward.take(32 * 60));
+  const std::string learned = first->checkpoint();
+  const auto scale = first->publish();
+  const auto patients = SyntheticWard(13).take(200);
+  auto next = ward.take(32 * 4);
+  const auto after = [&](double value) {
+    auto trainer = make(ward.schema(), small(), quick(), learned);
+    auto examples = next;
+    std::erase_if(examples[0].arrived, [](const FeatureValue& v) { return v.feature <= testing::kCells; });
+    for (FeatureId f = testing::kHr; f <= testing::kCells; ++f) examples[0].arrived.push_back({f, value});
+    feed(*trainer, examples);
+    EXPECT_EQ(trainer->stats().skipped_steps, 0);
+    return predicted(*trainer->publish(), *scale, patients);
+  };
+  const auto usual = after(20);
+  for (const double value : {1e2, 1e4, 9'999'999.0, 1e12, 1e300}) EXPECT_LT(furthest(after(value), usual), 0.1) << value;
+}
+
+// One patient whose monitor hangs at the end of its range, for thousands of values: the others stay among what is learned from.
+TEST(Trainer, OnePatientHardlyMovesWhatIsSaidOfOthers) {
+  SyntheticWard ward(12);
+  auto first = make(ward.schema());
+  auto before = ward.take(32 * 150);
+  for (std::size_t i = 0; i < before.size(); ++i) before[i].before.patient_id = "patient-" + std::to_string(i % 40);
+  feed(*first, before);
+  const std::string learned = first->checkpoint();
+  const auto scale = first->publish();
+  const auto patients = SyntheticWard(13).take(200);
+  const auto after = [&](double value) {
+    auto trainer = make(ward.schema(), small(), quick(), learned);
+    Example stuck = before.back();
+    stuck.before.patient_id = "stuck";
+    for (std::uint32_t i = 0; i < 3200; ++i) {
+      const auto v = static_cast<float>(value);
+      stuck.time += std::chrono::minutes(1);
+      stuck.before.features[testing::kHr] = {value, stuck.time - std::chrono::minutes(1), i + 1, v, v, 0, v};
+      stuck.arrived = {{testing::kHr, value}};
+      if (trainer->take(stuck)) trainer->step(replay(trainer->replay_wanted()));
+    }
+    EXPECT_LT(trainer->stats().steps - 150, 32) << "of 100 that as many examples of others pay for";
+    return predicted(*trainer->publish(), *scale, patients);
+  };
+  const auto usual = after(80), extreme = after(200);
+  double together = 0;
+  for (std::size_t i = 0; i < usual.size(); i += 4) together += (extreme[i] - usual[i]) / static_cast<double>(usual.size() / 4);
+  EXPECT_LT(std::abs(together), 0.1);
+}
+
 // The switches of the objective all learn; which of them learns best is measured elsewhere (docs/model.md).
 TEST(Trainer, EveryObjectiveAndFusionLearns) {
   struct Variant {
