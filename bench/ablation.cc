@@ -12,6 +12,7 @@
 #include "model/encoding.h"
 #include "model/trainer.h"
 #include "state/patient.h"
+#include "state/records/counter_random.h"
 #include "state/replay_buffer.h"
 #include "streaming/files/input_files.h"
 
@@ -21,6 +22,8 @@
 //   ablation CONFIG LEARN TEST [key.path=value]...    overrides of the configuration; prints a line of figures: steps, ms of processor
 //                                                    time a step, KL; cross: MAE, RMSE, CRPS, MAE by value; next: the same; never seen
 //                                                    before: MAE, CRPS, MAE by value
+//
+// LACUNA_SENTINELS=0.01: this share of the values that are learned from is 9999999, which no range keeps out; what is scored is clean.
 
 namespace {
 
@@ -52,6 +55,17 @@ std::vector<daemon::Stay> read_stays(const daemon::Config& config, const std::st
       {}, report);
   if (!s.ok()) fail(s.to_string());
   return stays;
+}
+
+void soil(const Schema& schema, std::vector<daemon::Stay>& stays, double share, std::uint64_t seed) {
+  CounterRandom chance(seed);
+  for (daemon::Stay& stay : stays) {
+    for (Event& event : stay) {
+      for (FeatureValue& v : event.values) {
+        if (!is_discrete(schema.features()[v.feature].likelihood) && chance.unit() < share) v.value = 9'999'999;
+      }
+    }
+  }
 }
 
 /// What one patient's events at one time add: an example, unless it is the first that is known of the patient.
@@ -133,10 +147,13 @@ int main(int count, char** arguments) {
   const daemon::Config& config = *loaded.config;
   if (!config.mapping) fail("the configuration has no `input` section");
   const Schema& schema = *config.schema;
-  const std::vector<daemon::Stay> learned = read_stays(config, arguments[2]), scored = read_stays(config, arguments[3]);
+  std::vector<daemon::Stay> learned = read_stays(config, arguments[2]);
+  const std::vector<daemon::Stay> scored = read_stays(config, arguments[3]);
 
   auto trainer = value_or_fail(model::Trainer::make(schema, config.model, config.train, config.predict, {}));
   Replayed replayed(config, schema);
+  const daemon::Moments moments = daemon::training_moments(schema, learned);
+  if (const char* share = std::getenv("LACUNA_SENTINELS")) soil(schema, learned, std::strtod(share, nullptr), config.model.seed);
   std::vector<Snapshot> snapshots;
   for (const daemon::Stay& stay : learned) snapshots.push_back(state::new_snapshot(schema, stay.front().patient_id));
   const std::clock_t start = std::clock();
@@ -161,7 +178,6 @@ int main(int count, char** arguments) {
   if (stats.skipped_steps > 0) fail("steps were skipped");
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   const auto version = trainer->publish();
-  const daemon::Moments moments = daemon::training_moments(schema, learned);
   model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
   const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, kEvery, {}));
   const Figures cross = figures(value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {})));
