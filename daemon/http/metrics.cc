@@ -217,11 +217,7 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
   out.counter("feature_values_total", "Arriving values that were predicted before they were used, by feature");
   each([&](const Row& r, Labels l) { out.add(r.count, std::move(l)); }, false);
   out.gauge("feature_constant", "1 where most values of a feature were the same, which no error is told of");
-  each(
-      [&](const Row& r, Labels l) {
-        if (r.constant()) out.add(1, std::move(l));
-      },
-      false);
+  each([&](const Row& r, Labels l) { out.add(r.constant() ? 1 : 0, std::move(l)); }, false);
   out.gauge("feature_error", "Mean absolute error in standard deviations over the recent window, by feature and predictor");
   each(
       [&](const Row& r, const Labels& l) {

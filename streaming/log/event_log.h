@@ -135,7 +135,7 @@ class TopicReader {
   virtual Result<std::int32_t> partition_count(const std::string& topic) = 0;
   /// First retained offset, and the offset after the last visible record.
   virtual Result<std::pair<std::int64_t, std::int64_t>> bounds(const TopicPartition& partition) = 0;
-  /// The offset after the last record or marker, whether it is visible or not. Cheap.
+  /// The offset after the last record or marker, whether visible or not; a marker may come a moment after its commit. Cheap.
   virtual Result<std::int64_t> end(const TopicPartition& partition) {
     const auto both = bounds(partition);
     return both.ok() ? Result<std::int64_t>(both->second) : Result<std::int64_t>(both.status());
