@@ -4,7 +4,6 @@
 #include <charconv>
 #include <utility>
 
-#include "daemon/pipeline/identity.h"
 #include "state/records/person_key.h"
 
 namespace lacuna::daemon {
@@ -54,7 +53,6 @@ std::optional<Event> forgetting_event(const Config& config, const streaming::Rec
   Event event;
   event.patient_id = tombstone.key;
   event.person = PersonChange::forget;
-  if (name_person(config.identity_namespace, tombstone.position.topic, event)) return std::nullopt;
   return event;
 }
 

@@ -46,7 +46,7 @@ class Forgetting {
 };
 
 /// What a record of the input without value says: that the person whose id its key is is forgotten. Empty where the key is no id, or where
-/// persons are told apart by the site, which it does not name.
+/// persons are told apart by the site, which it does not name. Its patient_id is the plain id yet.
 std::optional<Event> forgetting_event(const Config& config, const streaming::Record& tombstone);
 
 /// The patient whom a record of the changelog forgets; empty for any other record.
