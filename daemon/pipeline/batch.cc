@@ -71,9 +71,8 @@ void Batch::decode_record(std::size_t record, streaming::EventDecoder& decoder, 
     if (!transfer->into.empty()) event->merged_into = transfer->into;
   }
   if (misplaced && config_.identity_forward) return forward(record, event->patient_id, {});
-  if (!parts.empty()) refuse_parts(record, parts);
   if (event->person == PersonChange::merge) first_alone_ = std::min(first_alone_, record);
-  events_.push_back({std::move(*event), record, false});
+  events_.push_back({std::move(*event), record, false, std::move(parts)});
 }
 
 std::optional<Event> Batch::decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
@@ -126,6 +125,10 @@ Status Batch::load(const state::Store& store, const state::StateChange* before) 
     snapshots_[ids[i]] = found ? std::move(*found) : state::new_snapshot(*config_.schema, ids[i]);
   }
   follow_links();
+  // Of a record that goes elsewhere they are refused there.
+  for (const Arrived& a : events_) {
+    if (!a.refused.empty()) refuse_parts(a.record, a.refused);
+  }
   LACUNA_RETURN_IF_ERROR(find_homes(store, before));
   std::vector<const Event*> events;
   for (const Arrived& a : events_) {

@@ -84,6 +84,7 @@ class Batch {
     Event event;
     std::size_t record = 0;
     bool fresh = false;
+    std::vector<streaming::RefusedPart> refused{};
   };
   struct Moment {  ///< what arrived for one patient at one clinical time
     Snapshot before;
