@@ -357,6 +357,7 @@ state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Tim
   change.persons = ledger_.take_updates();
   for (state::PersonUpdate& update : moves_.take_updates()) change.persons.push_back(std::move(update));
   change.corrections = ledger_.take_corrections();
+  for (state::ExampleCorrection& correction : moves_.take_corrections()) change.corrections.push_back(std::move(correction));
   for (const auto& [partition, next] : next_offsets()) {
     change.positions[{partition.topic, partition.partition}] = {next, 0, tallies.at(partition), now};
   }

@@ -23,12 +23,17 @@ std::uint64_t kept(std::uint64_t id) { return id >> state::kLostIdBits; }
 using Facts = std::unordered_map<std::uint64_t, state::Delivery>;
 
 /// Values that one of the two had withdrawn or corrected do not hold for the other either.
-void keep_what_holds(const Facts& facts, const Feature& feature, PartKey part, FeatureHistory& history) {
+/// Returns the time of the first.
+Time keep_what_holds(const Facts& facts, const Feature& feature, PartKey part, FeatureHistory& history) {
+  Time first = Time::max();
   std::erase_if(history.window, [&](const state::HistoryEntry& entry) {
     const auto fact = facts.find(kept(entry.fact));
     const state::DeliveredPart* const said = fact == facts.end() ? nullptr : fact->second.find(part);
-    return said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time));
+    const bool outdated = said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time));
+    if (outdated) first = std::min(first, entry.time);
+    return outdated;
   });
+  return first;
 }
 
 std::uint32_t sum(std::uint32_t a, std::uint32_t b) { return a + std::min(b, std::numeric_limits<std::uint32_t>::max() - a); }
@@ -37,7 +42,8 @@ std::uint32_t sum(std::uint32_t a, std::uint32_t b) { return a + std::min(b, std
 void unite_rest(const Snapshot& from, const std::string& source, Snapshot& into) {
   if (from.event_count > 0) {
     const bool first = into.event_count == 0;
-    if (first || from.last_time > into.last_time) into.site = from.site.empty() ? into.site : from.site;
+    const bool newer = first || from.last_time > into.last_time;
+    if (into.site.empty() || (newer && !from.site.empty())) into.site = from.site;
     into.first_time = first ? from.first_time : std::min(into.first_time, from.first_time);
     into.last_time = first ? from.last_time : std::max(into.last_time, from.last_time);
     into.event_count += from.event_count;
@@ -105,30 +111,47 @@ Status PersonMoves::merge(const state::Store& store, const std::string& into, co
 }
 
 /// Of two reports under one id the one with the higher revision holds, else the one that is there.
-Result<std::vector<DeliveryRow>> PersonMoves::unite_rows(const state::Store& store, const std::string& person,
-                                                         const std::vector<DeliveryRow>& rows, std::uint64_t& added) const {
+Result<PersonMoves::Rows> PersonMoves::unite_rows(const state::Store& store, const std::string& person,
+                                                  const std::vector<DeliveryRow>& rows) const {
   std::vector<state::DeliveryKey> keys;
   for (const DeliveryRow& row : rows) keys.push_back({state::patient_key(person), row.id});
   auto known = store.deliveries(keys);
   if (!known.ok()) return known.status();
-  std::vector<DeliveryRow> out = rows;
+  Rows out{rows, 0, {}, {}};
   for (std::size_t i = 0; i < rows.size(); ++i) {
     if (!(*known)[i]) {
-      added += 1;
+      out.added += 1;
       continue;
     }
-    state::Delivery& united = out[i].delivery;
+    state::Delivery& united = out.rows[i].delivery;
     for (const state::DeliveredPart& part : (*known)[i]->parts) {
       const auto at = std::find_if(united.parts.begin(), united.parts.end(), [&](const auto& p) { return p.part == part.part; });
-      if (at == united.parts.end()) united.parts.push_back(part);
-      else if (!state::is_newer(at->revision, part.revision)) *at = part;
+      if (at == united.parts.end()) {
+        united.parts.push_back(part);
+        continue;
+      }
+      const bool stays = !state::is_newer(at->revision, part.revision);
+      if (at->tag != part.tag || at->withdrawn != part.withdrawn) {
+        (stays ? out.there : out.here).emplace(part.part, stays ? at->tag : part.tag);
+      }
+      const std::uint16_t told = std::max(at->tag, part.tag);
+      if (stays) *at = part;
+      if (at->tag == 0) at->tag = told;  // withdrawn before it came, and it did come
     }
   }
   return out;
 }
 
+/// Those that do not hold.
+void PersonMoves::drop_payloads(const Outdated& outdated, Snapshot& snapshot) const {
+  for (ModalityId m = 0; m < snapshot.modalities.size(); ++m) {
+    ModalityState& known = snapshot.modalities[m];
+    if (known.payload && outdated.contains({keys_.payload(m), state::payload_tag(*known.payload, known.last_time)})) known = {};
+  }
+}
+
 Status PersonMoves::unite_histories(const state::Store& store, const state::PersonTransfer& piece, const state::PersonPast& past,
-                                    const std::vector<DeliveryRow>& rows, Snapshot& into, state::PersonUpdate& update) const {
+                                    const std::vector<DeliveryRow>& rows, Snapshot& into, state::PersonUpdate& update) {
   const std::uint64_t person = state::patient_key(into.patient_id);
   const state::PersonState& now = update.journals.back().state;
   struct Pair {
@@ -165,14 +188,15 @@ Status PersonMoves::unite_histories(const state::Store& store, const state::Pers
     const PartKey part = keys_.feature(pair.feature);
     const Likelihood likelihood = config_.schema->features()[pair.feature].likelihood;
     if (piece.snapshot) {
-      for (FeatureHistory* history : {&pair.here, &pair.there})
-        keep_what_holds(facts, config_.schema->features()[pair.feature], part, *history);
+      const Time outdated = keep_what_holds(facts, config_.schema->features()[pair.feature], part, pair.here);
+      keep_what_holds(facts, config_.schema->features()[pair.feature], part, pair.there);
       // One fact that both were told is one value.
       std::erase_if(pair.there.window, [&pair](const state::HistoryEntry& e) {
         return std::ranges::any_of(pair.here.window, [&e](const state::HistoryEntry& h) { return kept(h.fact) == kept(e.fact); });
       });
       pair.here = state::unite(pair.here, pair.there);
       into.features[pair.feature] = state::fold(likelihood, pair.here);
+      if (outdated != Time::max()) corrections_.push_back({into.patient_id, pair.feature, outdated, false, pair.here});
     }
     state::trim(likelihood, pair.here, config_.state_history);
     update.histories.emplace_back(part, state::StoredHistory{now.begun, now.sequence, std::move(pair.here)});
@@ -191,11 +215,11 @@ Status PersonMoves::take(const state::Store& store, const state::PersonTransfer&
   update.patient_id = into.patient_id;
   state::PersonState& now = update.journals.emplace_back().state;
   now = states->front();
-  std::uint64_t added = 0;
-  auto rows = unite_rows(store, into.patient_id, piece.rows, added);
-  if (!rows.ok()) return rows.status();
+  const auto united = unite_rows(store, into.patient_id, piece.rows);
+  if (!united.ok()) return united.status();
+  const std::vector<DeliveryRow>& rows = united->rows;
   std::uint32_t oldest = now.sequence == 0 ? std::numeric_limits<std::uint32_t>::max() : now.oldest_hour;
-  for (const DeliveryRow& row : *rows) oldest = std::min(oldest, row.delivery.hour);
+  for (const DeliveryRow& row : rows) oldest = std::min(oldest, row.delivery.hour);
   if (now.sequence == 0) {
     now.begun = now.sequence = static_cast<std::uint64_t>(at.offset);
     now.since_hour = std::min(oldest, state::hour_of(piece.snapshot ? piece.snapshot->last_time : into.last_time));
@@ -203,20 +227,27 @@ Status PersonMoves::take(const state::Store& store, const state::PersonTransfer&
   }
   now.oldest_hour = oldest;
   now.folded = now.sequence += 1;
-  now.ids += added;
-  update.rows = *rows;
+  now.ids += united->added;
+  update.rows = rows;
 
   // What stands in journals goes into chunks as well.
   std::vector<DeliveryRow> all;
   for (const state::PersonJournal& journal : past->pending) all.insert(all.end(), journal.rows.begin(), journal.rows.end());
-  all.insert(all.end(), rows->begin(), rows->end());
+  all.insert(all.end(), rows.begin(), rows.end());
   for (std::size_t begin = 0; begin < all.size(); begin += state::kChunkRowsMax) {
     const auto from = all.begin() + static_cast<std::ptrdiff_t>(begin);
     const auto to = all.begin() + static_cast<std::ptrdiff_t>(std::min(begin + state::kChunkRowsMax, all.size()));
     update.chunks.emplace_back(now.chunks++, state::DeliveryChunk{now.begun, now.sequence, {from, to}});
   }
-  LACUNA_RETURN_IF_ERROR(unite_histories(store, piece, *past, *rows, into, update));
-  if (piece.snapshot) unite_rest(*piece.snapshot, piece.source, into);
+  LACUNA_RETURN_IF_ERROR(unite_histories(store, piece, *past, rows, into, update));
+  const bool payloads = std::ranges::any_of(united->here, [this](const auto& one) { return keys_.find_payload(one.first).has_value(); });
+  if (payloads) corrections_.push_back({into.patient_id, 0, Time::min(), true, {}});
+  drop_payloads(united->here, into);
+  if (piece.snapshot) {
+    Snapshot from = *piece.snapshot;
+    drop_payloads(united->there, from);
+    unite_rest(from, piece.source, into);
+  }
   into.source = at;
   updates_.push_back(std::move(update));
   return {};

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/config/config.h"
@@ -29,20 +31,32 @@ class PersonMoves {
   /// For the store and the changelog.
   const std::vector<state::PersonUpdate>& updates() const { return updates_; }
   std::vector<state::PersonUpdate> take_updates() { return std::move(updates_); }
+  /// Of replay examples that hold what does not hold any more.
+  std::vector<state::ExampleCorrection> take_corrections() { return std::move(corrections_); }
 
  private:
+  /// What one of the two was told of a part, and does not hold for both.
+  using Outdated = std::set<std::pair<state::PartKey, std::uint16_t>>;
+  /// Ids of both.
+  struct Rows {
+    std::vector<state::DeliveryRow> rows;
+    std::uint64_t added = 0;  ///< that the person did not have
+    Outdated here, there;     ///< of the person, of the one who arrives
+  };
+
   /// All that the records tell of one feature, as the snapshot has it.
   state::FeatureHistory history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked, const FeatureState& known) const;
-  Result<std::vector<state::DeliveryRow>> unite_rows(const state::Store& store, const std::string& person,
-                                                     const std::vector<state::DeliveryRow>& rows, std::uint64_t& added) const;
+  Result<Rows> unite_rows(const state::Store& store, const std::string& person, const std::vector<state::DeliveryRow>& rows) const;
+  void drop_payloads(const Outdated& outdated, Snapshot& snapshot) const;
   Status unite_histories(const state::Store& store, const state::PersonTransfer& piece, const state::PersonPast& past,
-                         const std::vector<state::DeliveryRow>& rows, Snapshot& into, state::PersonUpdate& update) const;
+                         const std::vector<state::DeliveryRow>& rows, Snapshot& into, state::PersonUpdate& update);
   std::vector<state::PartKey> feature_parts() const;
 
   const Config& config_;
   const state::PartKeys keys_;
   std::vector<streaming::OutputRecord> outputs_;
   std::vector<state::PersonUpdate> updates_;
+  std::vector<state::ExampleCorrection> corrections_;
 };
 
 }  // namespace lacuna::daemon
