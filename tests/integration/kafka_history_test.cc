@@ -23,7 +23,7 @@ class KafkaHouse final : public House {
     config.log.group = base_;
     daemon::Config::Topics& t = config.topics;
     t.events = {base_ + ".events"};
-    for (std::string* topic : {&t.imputations, &t.alerts, &t.dead_letters, &t.state, &t.model}) *topic = base_ + "." + *topic;
+    for (std::string* topic : {&t.imputations, &t.alerts, &t.dead_letters, &t.state, &t.model, &t.transfers}) *topic = base_ + "." + *topic;
   }
 
  private:

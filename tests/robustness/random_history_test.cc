@@ -109,9 +109,9 @@ class RandomHistory : public ::testing::TestWithParam<Case> {
     const Statistics& s = statistics_;
     std::cout << s.seeds << " seeds in " << seconds << " s: " << s.events << " events (" << s.counts.applied << " applied, "
               << s.counts.duplicate << " duplicates, " << s.counts.late << " late, " << s.counts.refused << " refused, " << s.counts.partial
-              << " in part), " << s.batches << " batches; compared " << s.snapshots << " snapshots, " << s.imputations << " imputations, "
-              << s.letters << " dead letters, " << s.examples << " examples, " << s.unchanged << " persons after a second delivery; "
-              << s.late_corrections << " corrections too late\n";
+              << " in part, " << s.counts.forwarded << " forwarded), " << s.moved << " moved, " << s.batches << " batches; compared "
+              << s.snapshots << " snapshots, " << s.imputations << " imputations, " << s.letters << " dead letters, " << s.examples
+              << " examples, " << s.unchanged << " persons after a second delivery; " << s.late_corrections << " corrections too late\n";
     for (const auto& [deed, times] : s.deeds) std::cout << deed << " " << times << "; ";
     std::cout << "\n";
   }

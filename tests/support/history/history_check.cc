@@ -19,8 +19,10 @@ constexpr int kTriesMax = 10'000;
 bool is_snapshot(const Record& record) { return record.key.ends_with(kSnapshot); }
 std::string person_of(const Record& record) { return record.key.substr(0, record.key.size() - kSnapshot.size()); }
 
-std::string list(const state::RecordCounts& c) { return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial}.dump(); }
-std::string name(const SourcePosition& p) { return std::to_string(p.partition) + "@" + std::to_string(p.offset); }
+std::string list(const state::RecordCounts& c) {
+  return json{c.consumed, c.applied, c.duplicate, c.late, c.refused, c.partial, c.forwarded}.dump();
+}
+std::string name(const SourcePosition& p) { return p.topic + "/" + std::to_string(p.partition) + "@" + std::to_string(p.offset); }
 
 }  // namespace
 
@@ -52,43 +54,97 @@ std::vector<Record> Check::read(streaming::LogFactory& log, const std::string& t
   return out;
 }
 
+void Check::prepared(std::span<const Record> batch) {
+  std::map<std::int32_t, std::pair<std::int64_t, bool>> ends;
+  for (const Record& r : batch) {
+    auto& [next, transfers] = ends[r.position.partition];
+    if (r.position.topic == topics_.transfers) transfers = true;
+    else next = r.position.offset + 1;
+  }
+  // The batch that is committed up to an offset is the last one that was prepared up to it.
+  for (const auto& [p, end] : ends) goes_on_[p][end.first] = end.second;
+}
+
 void Check::catch_up(streaming::LogFactory& log) {
   for (std::int32_t p = 0; p < partitions_; ++p) {
-    for (Record& r : read(log, topics_.state, p, next_[{topics_.state, p}])) {
-      open_[p].push_back(std::move(r));
-      if (!open_[p].back().key.ends_with("#partition")) continue;
-      const std::vector<Record> records = std::exchange(open_[p], {});
-      if (problem_.empty()) batch(log, p, records);
+    for (Record& r : read(log, topics_.state, p, next_[{topics_.state, p}])) gather(log, p, std::move(r));
+  }
+  for (bool more = true; std::exchange(more, false);) {
+    for (std::int32_t p = 0; p < partitions_; ++p) {
+      while (problem_.empty() && next_batch(p)) more = true;
     }
   }
   if (problem_.empty()) expect_imputations(log);
   if (problem_.empty()) expect_letters(log);
 }
 
-void Check::batch(streaming::LogFactory& log, std::int32_t partition, const std::vector<Record>& records) {
-  const auto position = state::decode_position(*records.back().value);
+void Check::gather(streaming::LogFactory& log, std::int32_t partition, Record record) {
+  Committed& open = open_[partition];
+  open.changelog.push_back(std::move(record));
+  if (!open.changelog.back().key.ends_with("#partition")) return;
+  const auto position = state::decode_position(*open.changelog.back().value);
   if (!position.ok()) return found("position of partition " + std::to_string(partition) + ": " + position.status().to_string());
-  const std::string& topic = topics_.events.front();
-  const std::vector<Record> input = read(log, topic, partition, next_[{topic, partition}], position->position.input_next);
-  next_[{topic, partition}] = position->position.input_next;
-  consumed_ += static_cast<std::int64_t>(input.size());
-  const BatchOutcome outcome = model_.batch(input);
-  batches += 1;
-  expect_position(partition, *position);
-  expect_snapshots(records, outcome);
-  for (const ExpectedImputation& one : outcome.imputations) due_[partition].push_back(one);
-  letters_due_.insert(outcome.letters.begin(), outcome.letters.end());
-  if (aloud_) {
-    for (const std::string& told : model_.told()) std::cerr << told << "\n";
-  }
+  const std::int64_t end = position->position.input_next;
+  for (Record& r : read(log, position->topic, partition, next_[{position->topic, partition}], end)) open.input.push_back(std::move(r));
+  open.positions.push_back(*position);
+  if (position->topic != topics_.transfers && goes_on_[partition][end]) return;
+  read_[partition].push_back(std::exchange(open, {}));
 }
 
-void Check::expect_position(std::int32_t partition, const state::PartitionPosition& position) {
-  const state::RecordCounts& expected = model_.counts(partition);
+/// What came from elsewhere is known to have been sent.
+bool Check::is_due(const Committed& batch) const {
+  std::map<std::string, std::int64_t> names;
+  for (const Record& r : batch.input) {
+    if (r.position.topic == topics_.transfers) names[to_moved(r).name()] += 1;
+  }
+  return std::ranges::all_of(names, [this](const auto& name) {
+    const auto found = under_way_.find(name.first);
+    return found != under_way_.end() && found->second >= name.second;
+  });
+}
+
+bool Check::next_batch(std::int32_t partition) {
+  auto& waiting = read_[partition];
+  if (waiting.empty() || !is_due(waiting.front())) return false;
+  const Committed next = std::move(waiting.front());
+  waiting.pop_front();
+  batch(partition, next);
+  return true;
+}
+
+void Check::batch(std::int32_t partition, const Committed& batch) {
+  for (const Record& r : batch.input) {
+    if (r.position.topic != topics_.transfers) {
+      consumed_ += 1;
+      continue;
+    }
+    const auto arriving = under_way_.find(to_moved(r).name());
+    if (--arriving->second == 0) under_way_.erase(arriving);
+    moved += 1;
+  }
+  const BatchOutcome outcome = model_.batch(batch.input);
+  batches += 1;
+  for (const Moved& one : outcome.moved) under_way_[one.name()] += 1;
+  if (aloud_) {
+    for (const auto& at : batch.positions) std::cerr << "batch to " << name({at.topic, at.partition, at.position.input_next}) << "\n";
+    for (const std::string& told : model_.told()) std::cerr << told << "\n";
+  }
+  for (const state::PartitionPosition& position : batch.positions) expect_position(position);
+  expect_snapshots(batch.changelog, outcome);
+  for (const ExpectedImputation& one : outcome.imputations) due_[partition].push_back(one);
+  letters_due_.insert(outcome.letters.begin(), outcome.letters.end());
+}
+
+bool Check::arrived() const {
+  return under_way_.empty() && std::ranges::all_of(read_, [](const auto& waiting) { return waiting.second.empty(); });
+}
+
+void Check::expect_position(const state::PartitionPosition& position) {
+  const state::RecordCounts& expected = model_.counts(position.topic, position.partition);
   const state::RecordCounts& counts = position.position.counts;
   if (counts == expected) return;
-  found("partition " + std::to_string(partition) + " up to " + std::to_string(position.position.input_next) +
-        ", consumed applied duplicate late refused partial: found " + list(counts) + ", expected " + list(expected));
+  found(name({position.topic, position.partition, position.position.input_next}) +
+        ", consumed applied duplicate late refused partial forwarded: found " + list(counts) + ", expected " + list(expected));
 }
 
 /// Those of a batch: of everybody who changed, and of nobody else.
@@ -149,6 +205,7 @@ void Check::expect_imputation(const ExpectedImputation& expected, const Record& 
     if (is != must) found(where + what + ": found " + is.dump() + ", expected " + must.dump());
   };
   equal(message.at("patient_id"), expected.patient_id, "patient_id");
+  equal(found_source.at("topic"), expected.source.topic, "topic");
   equal(found_source.at("offset"), expected.source.offset, "source");
   equal(found_source.at("partition"), expected.source.partition, "partition");
   equal(message.at("time"), format_rfc3339(expected.time), "time");
@@ -179,6 +236,13 @@ void Check::no_more(streaming::LogFactory& log) {
   for (auto& [p, published] : published_) {
     if (!published.empty()) found("an imputation of " + published.front().key + " that nothing calls for");
   }
+  for (const auto& [p, waiting] : read_) {
+    for (const Record& r : waiting.empty() ? std::vector<Record>() : waiting.front().input) {
+      if (r.position.topic == topics_.transfers && !under_way_.contains(to_moved(r).name()))
+        found(to_moved(r).name() + " came to partition " + std::to_string(p) + ", and was not to be sent");
+    }
+  }
+  if (!arrived()) found((under_way_.empty() ? "what was sent" : under_way_.begin()->first) + " did not arrive");
 }
 
 void Check::store(const state::Store& store, const std::string& where) {
@@ -187,8 +251,8 @@ void Check::store(const state::Store& store, const std::string& where) {
   if (!read.ok()) return found(where + ": " + read.to_string());
   for (const auto& [key, person] : model_.persons()) {
     const auto snapshot = there.find(key);
-    if (person.events == 0 && snapshot != there.end()) return found(where + ": " + key + " is there");
-    if (person.events == 0) continue;
+    if (!person.there && snapshot != there.end()) return found(where + ": " + key + " is there");
+    if (!person.there) continue;
     if (snapshot == there.end()) return found(where + ": " + key + " is not there");
     if (const std::string what = model_.differs(key, snapshot->second); !what.empty()) return found(where + ": " + what);
     there.erase(snapshot);
@@ -197,9 +261,10 @@ void Check::store(const state::Store& store, const std::string& where) {
   const auto positions = store.positions();
   if (!positions.ok()) return found(where + ": " + positions.status().to_string());
   for (const auto& [at, position] : *positions) {
-    if (position.counts == model_.counts(at.second)) continue;
-    found(where + ", counts of partition " + std::to_string(at.second) + ": found " + list(position.counts) + ", expected " +
-          list(model_.counts(at.second)));
+    const state::RecordCounts& expected = model_.counts(at.first, at.second);
+    if (position.counts == expected) continue;
+    found(where + ", counts of " + name({at.first, at.second, position.input_next}) + ": found " + list(position.counts) + ", expected " +
+          list(expected));
   }
   replay(store, where);
 }

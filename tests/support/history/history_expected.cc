@@ -121,10 +121,18 @@ std::string Model::differs(const std::string& key, const Snapshot& found) const 
   if (found.event_count != person.events) {
     return key + ": found " + std::to_string(found.event_count) + " events, expected " + std::to_string(person.events);
   }
+  if (found.merged_into != person.merged_into) {
+    return key + ": found merged into '" + found.merged_into + "', expected '" + person.merged_into + "'";
+  }
+  const std::set<std::string> merged_from(found.merged_from.begin(), found.merged_from.end());
+  if (merged_from != person.merged_from) {
+    return key + ": found " + nlohmann::json(merged_from).dump() + " merged into it, expected " + nlohmann::json(person.merged_from).dump();
+  }
   if (found.first_time != person.first) return key + ", first time: " + times(found.first_time, person.first);
   if (found.last_time != person.last) return key + ", last time: " + times(found.last_time, person.last);
   if (found.source != person.source) {
-    return key + ", source: found " + std::to_string(found.source.offset) + ", expected " + std::to_string(person.source.offset);
+    return key + ", source: found " + found.source.topic + "@" + std::to_string(found.source.offset) + ", expected " + person.source.topic +
+           "@" + std::to_string(person.source.offset);
   }
   if (found.site != person.site) return key + ", site: found '" + found.site + "', expected '" + person.site + "'";
   for (std::size_t a = 0; a < schema_.attributes().size(); ++a) {

@@ -24,6 +24,8 @@ Schema::ModalitySpec tabular(std::string name, std::vector<Feature> features) {
   return out;
 }
 
+constexpr std::size_t kKin = 5;
+
 std::string text(Time time) { return format_rfc3339(time); }
 
 }  // namespace
@@ -92,7 +94,7 @@ bool Schemas::has_attribute(const std::string& name) const {
 Generator::Generator(std::mt19937_64& random, int patients, const Schemas& schemas) : random_(random), schemas_(schemas) {
   const Time start = *parse_rfc3339("2026-01-10T00:00:00Z");
   for (int i = 0; i < patients; ++i) {
-    patients_.push_back({(i % 17 == 3 ? "w|" : "p") + std::to_string(i), start + std::chrono::minutes(below(6000)), {}, {}, {}});
+    patients_.push_back({(i % 17 == 3 ? "w|" : "p") + std::to_string(i), start + std::chrono::minutes(below(6000)), {}, {}, {}, kNobody});
   }
 }
 
@@ -302,13 +304,16 @@ Message Generator::forgetting(Patient& patient) {
     event["patient"] = {{"forget", true}};
     out.text = event.dump();
   }
-  const auto index = static_cast<std::size_t>(&patient - patients_.data());
-  std::erase_if(sent_, [index](const auto& one) { return one.first == index; });
-  // What resends may go on; mostly it has been stopped.
-  if (chance(0.8)) {
-    patient.sent.clear();
-    patient.refused.clear();
-    patient.results.clear();
+  const std::set<std::size_t> all = one_person(patient);
+  std::erase_if(sent_, [&all](const auto& one) { return all.contains(one.first); });
+  for (const std::size_t index : all) {
+    Patient& forgotten = patients_[index];
+    forgotten.into = kNobody;
+    // What resends may go on; mostly it has been stopped.
+    if (chance(0.2)) continue;
+    forgotten.sent.clear();
+    forgotten.refused.clear();
+    forgotten.results.clear();
   }
   if (chance(0.5)) patient.now -= std::chrono::hours(24 * below(20));
   return out;
@@ -321,11 +326,60 @@ Message Generator::send(Patient& patient, const Json& event) {
   return out;
 }
 
-/// The person goes on under another id.
-Message Generator::merging(Patient& patient) {
-  Json event = envelope(patient, new_id("m"), patient.now);
-  event["patient"] = {{"merged_into", patients_[(static_cast<std::size_t>(&patient - patients_.data()) + 1) % patients_.size()].id}};
-  return {patient.id, event.dump()};
+/// Of a few who may turn out to be one.
+std::size_t Generator::any_kin(const Patient& patient) {
+  const std::size_t begin = index_of(patient) / kKin * kKin;
+  return begin + below(std::min(kKin, patients_.size() - begin));
+}
+
+/// Those who were merged with the patient, whoever into whom.
+std::set<std::size_t> Generator::one_person(const Patient& patient) const {
+  std::set<std::size_t> out{index_of(patient)};
+  for (std::size_t before = 0; before != out.size();) {
+    before = out.size();
+    for (std::size_t i = 0; i < patients_.size(); ++i) {
+      const std::size_t into = patients_[i].into;
+      if (into == kNobody || !(out.contains(i) || out.contains(into))) continue;
+      out.insert({i, into});
+    }
+  }
+  return out;
+}
+
+/// Mostly of a person who goes on into another; at times once more, into a third or into the person, or in a circle.
+Message Generator::merging() {
+  Patient* patient = &any(patients_);
+  for (int tries = 0; tries < 8 && patient->into != kNobody; ++tries) patient = &any(patients_);
+  const std::size_t itself = index_of(*patient);
+  std::size_t into = any_kin(*patient);
+  for (int tries = 0; tries < 4 && into == itself; ++tries) into = any_kin(*patient);
+  if (patient->into != kNobody && chance(0.6)) into = patient->into;
+  if (patient->into == kNobody && into != itself) {
+    patient->into = into;
+    patient->now = patients_[into].now = std::max(patient->now, patients_[into].now);
+    // A circle is opened where it closes.
+    std::size_t last = into;
+    while (patients_[last].into != kNobody && patients_[last].into != itself) last = patients_[last].into;
+    patients_[last].into = kNobody;
+  }
+  Json event = envelope(*patient, new_id("m"), patient->now);
+  event["patient"] = {{"merged_into", patients_[into].id}};
+  return {patient->id, event.dump()};
+}
+
+/// What was sent of one who may turn out to be the same.
+Generator::Json Generator::of_another(Patient& patient) {
+  const Patient& other = patients_[any_kin(patient)];
+  if (other.sent.empty() || other.id == patient.id) return fresh(patient);
+  Json event = other.sent[below(other.sent.size())];
+  event["patient_id"] = patient.id;
+  if (!event.contains("result")) return event;
+  const auto same = [&event](const Result& result) { return result.id == event["result"]["id"]; };
+  const auto of = std::ranges::find_if(other.results, same);
+  if (of == other.results.end() || std::ranges::any_of(patient.results, same)) return event;
+  patient.results.push_back(*of);
+  patient.results.back().event["patient_id"] = patient.id;
+  return event;
 }
 
 Message Generator::again(Patient& patient) {
@@ -339,7 +393,8 @@ Message Generator::next() {
   const std::size_t kind = below(1000);
   if (kind < 5) return forgetting(patient);
   if (kind < 8) return {patient.id, "{\"schema_version\":1"};
-  if (kind < 10) return merging(patient);
+  if (kind < 18) return merging();
+  if (kind < 30) return send(patient, of_another(patient));
   if (kind < 400) return send(patient, fresh(patient));
   if (kind < 520) return patient.sent.empty() ? send(patient, fresh(patient)) : again(patient);
   if (kind < 560) return send(patient, conflict(patient));

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +14,7 @@
 #include "state/records/time.h"
 
 // What a hospital sends, drawn from a seed: results of many patients over several modalities, sent again, repaired, in conflict, corrected
-// in any order, withdrawn before and after they come, forgotten and begun anew.
+// in any order, withdrawn before and after they come, forgotten and begun anew, merged into one another.
 
 namespace lacuna::history {
 
@@ -60,7 +61,9 @@ class Generator {
     std::vector<Json> sent;
     std::vector<Json> refused;  ///< with a bad part
     std::vector<Result> results;
+    std::size_t into = kNobody;  ///< index of whom the person was merged into
   };
+  static constexpr std::size_t kNobody = static_cast<std::size_t>(-1);
 
   std::size_t below(std::size_t bound) { return static_cast<std::size_t>(random_() % bound); }
   bool chance(double p) { return static_cast<double>(random_() >> 11) * 0x1.0p-53 < p; }
@@ -86,7 +89,11 @@ class Generator {
   Json repaired(Patient& patient);
   Json attributes_alone(Patient& patient);
   Message forgetting(Patient& patient);
-  Message merging(Patient& patient);
+  std::size_t index_of(const Patient& patient) const { return static_cast<std::size_t>(&patient - patients_.data()); }
+  std::size_t any_kin(const Patient& patient);
+  std::set<std::size_t> one_person(const Patient& patient) const;
+  Message merging();
+  Json of_another(Patient& patient);
   Message send(Patient& patient, const Json& event);
   Message again(Patient& patient);
 

@@ -101,11 +101,26 @@ void Model::put(Person& person, const Fact& fact, const Value& value, Verdict ve
   if (held.size() > exact_) person.beyond.insert(value.part);
 }
 
-Model::Fate Model::take(Person& person, const Message& message, Working& working) {
+/// Of attributes, what is left in the message is what is new.
+void Model::take_attributes(Person& person, Message& message, bool late, Working& working, Fate& fate) {
+  const auto take_all = [&](auto& attributes, auto& corrected, const auto& content_of) {
+    std::erase_if(attributes, [&](const auto& attribute) {
+      Verdict verdict{};
+      const bool taken = take_part(person, message, "@" + attribute.first, content_of(attribute.second), late, fate, verdict);
+      if (taken && verdict == Verdict::fresh) return false;
+      if (taken) corrected[attribute.first] = attribute.second;
+      return true;
+    });
+  };
+  take_all(message.numbers, working.numbers, [](double number) { return std::to_string(number); });
+  take_all(message.categories, working.categories, [](const std::string& category) { return category; });
+}
+
+Model::Fate Model::take(Person& person, Message& message, Working& working) {
   Fate fate;
   const bool late = working.known && working.last - message.time > late_max_;
   Verdict verdict{};
-  if (message.values.empty() && !message.payload) {
+  if (message.values.empty() && !message.payload && message.numbers.empty() && message.categories.empty()) {
     (void)take_part(person, message, kItself, digest(message), late, fate, verdict);
   }
   if (message.payload) {
@@ -119,6 +134,7 @@ Model::Fate Model::take(Person& person, const Message& message, Working& working
   for (const Value& v : message.values) {
     if (take_part(person, message, v.part, v.content, late, fate, verdict)) put(person, message.fact, v, verdict);
   }
+  take_attributes(person, message, late, working, fate);
   const auto& parts = person.facts[message.fact];
   const bool withdrawn = std::ranges::any_of(parts, [](const auto& part) { return part.second.withdrawn; });
   if (!message.has_result && withdrawn && !fate.fresh.empty()) order_matters_.insert(message.key);
@@ -181,12 +197,22 @@ Model::Fate Model::withdraw(Person& person, const Message& message, Working& wor
 
 // --- a batch ---
 
+namespace {
+
+/// Within one partition the newer of the two, else the one that came last.
+void come_from(Person& person, const SourcePosition& source) {
+  const bool elsewhere = person.source.topic != source.topic || person.source.partition != source.partition;
+  if (elsewhere || person.source < source) person.source = source;
+}
+
+}  // namespace
+
 void Model::apply(Person& person, const Message& message, const SourcePosition& source) const {
   const bool first = person.events == 0, behind = !first && message.time < person.last;
   person.first = first ? message.time : std::min(person.first, message.time);
   person.last = first ? message.time : std::max(person.last, message.time);
   person.events += 1;
-  person.source = std::max(person.source, source);
+  come_from(person, source);
   if (!message.site.empty() && (!behind || person.site.empty())) person.site = message.site;
   for (const auto& [name, number] : message.numbers) {
     if (!behind || !person.numbers.contains(name)) person.numbers[name] = number;
@@ -214,18 +240,19 @@ void Model::settle(Person& person, Working& working) const {
     }
   }
   if (!working.changed_at) return;
+  for (const auto& [name, number] : working.numbers) person.numbers[name] = number;
+  for (const auto& [name, category] : working.categories) person.categories[name] = category;
   person.events += working.only_changed;
   person.last = std::max(person.last, working.newest);
-  person.source = std::max(person.source, *working.changed_at);
+  come_from(person, *working.changed_at);
 }
 
-void Model::count(const SourcePosition& at, const Message& message, const Fate& fate, BatchOutcome& out) {
-  state::RecordCounts& counts = counts_[at.partition];
-  if (!message.refused.empty()) out.letters[at] = message.refused.front();
-  if (!fate.refused.empty()) out.letters[at] = fate.refused;
+void Model::count(state::RecordCounts& counts, const Message& message, const Fate& fate, BatchOutcome& out) const {
+  if (!message.refused.empty()) out.letters[message.at] = message.refused.front();
+  if (!fate.refused.empty()) out.letters[message.at] = fate.refused;
   if (fate.taken()) {
     counts.applied += 1;
-    if (out.letters.contains(at)) counts.partial += 1;
+    if (out.letters.contains(message.at)) counts.partial += 1;
   } else if (fate.refused.empty()) {
     counts.duplicate += 1;
   } else {
@@ -233,66 +260,80 @@ void Model::count(const SourcePosition& at, const Message& message, const Fate& 
   }
 }
 
-BatchOutcome Model::batch(const std::vector<streaming::Record>& records) {
-  BatchOutcome out;
-  std::map<std::string, Working> working;
-  std::set<std::string> forgotten;
-  told_.clear();
-  for (const streaming::Record& record : records) {
-    std::string& told = told_.emplace_back(record.value.value_or("forget " + record.key));
-    const SourcePosition& at = record.position;
-    counts_[at.partition].consumed += 1;
-    Message message;
-    const std::optional<std::string> refused = record.value ? read(*record.value, message) : std::nullopt;
-    if (!record.value) message.key = key_of(record.key);
-    const auto is_unknown = [](const std::string& reason) { return reason.starts_with("unknown"); };
-    if (is_unknown(refused.value_or("")) || std::ranges::any_of(message.refused, is_unknown)) unknown_.insert(message.key);
-    if (refused) {
-      counts_[at.partition].refused += 1;
-      out.letters[at] = *refused;
-      told += "  => refused, " + *refused;
-      continue;
-    }
-    if (!record.value || message.forgets) {
-      counts_[at.partition].applied += 1;
-      forgotten.insert(message.key);
-      persons_[message.key] = {};
-      working[message.key] = {};
-      order_matters_.erase(message.key);
-      unknown_.erase(message.key);
-      continue;
-    }
-    Person& person = persons_[message.key];
-    const auto [found, first] = working.try_emplace(message.key);
-    Working& of = found->second;
-    if (first) {
-      of.known = person.events > 0;
-      of.last = person.last;
-    }
-    const Fate fate = message.withdraws ? withdraw(person, message, of) : take(person, message, of);
-    count(at, message, fate, out);
-    if (!message.refused.empty() && fate.fresh == std::vector<Part>{kItself}) order_matters_.insert(message.key);
-    told += std::string("  =>") + (fate.fresh.empty() ? "" : " fresh") + (fate.changes ? " changes" : "") + (fate.noted ? " noted" : "") +
-            " " + fate.refused;
-    if (fate.changes) {
-      if (fate.fresh.empty()) of.only_changed += 1;
-      of.changed_at = at;
-      if (!message.withdraws) of.newest = std::max(of.newest, message.time);
-    }
-    if (fate.fresh.empty()) continue;
-    const bool payload = std::find(fate.fresh.begin(), fate.fresh.end(), message.modality) != fate.fresh.end();
-    if (!payload) message.payload.reset();
-    of.fresh.emplace_back(std::move(message), at);
+void Model::judge_event(Message message, const SourcePosition& at, Doing& doing) {
+  Person& person = persons_[message.key];
+  const auto [found, first] = doing.working.try_emplace(message.key);
+  Working& of = found->second;
+  if (first) {
+    of.known = person.events > 0;
+    of.last = person.last;
   }
-  out.forgotten.assign(forgotten.begin(), forgotten.end());
+  const Fate fate = message.withdraws ? withdraw(person, message, of) : take(person, message, of);
+  count(counts_[{at.topic, at.partition}], message, fate, doing.out);
+  told_.back() += std::string("  =>") + (fate.fresh.empty() ? "" : " fresh") + (fate.changes ? " changes" : "") +
+                  (fate.noted ? " noted" : "") + " " + fate.refused;
+  if (fate.changes) {
+    if (fate.fresh.empty()) of.only_changed += 1;
+    of.changed_at = at;
+    if (!message.withdraws) of.newest = std::max(of.newest, message.time);
+  }
+  if (fate.fresh.empty()) return;
+  const bool payload = std::find(fate.fresh.begin(), fate.fresh.end(), message.modality) != fate.fresh.end();
+  if (!payload) message.payload.reset();
+  of.fresh.emplace_back(std::move(message), at);
+}
+
+void Model::one(const streaming::Record& record, Doing& doing) {
+  const SourcePosition& at = record.position;
+  state::RecordCounts& counts = counts_[{at.topic, at.partition}];
+  counts.consumed += 1;
+  const std::optional<Moved> moved = at.topic == transfers_ ? std::optional(to_moved(record)) : std::nullopt;
+  told_.push_back(moved && moved->state ? moved->name() : record.value.value_or("forget " + record.key));
+  if (moved && moved->state) return arrive(*moved, at, doing);
+  Message message;
+  message.at = moved ? moved->at : at;
+  const std::optional<std::string> refused = record.value ? read(*record.value, message) : std::nullopt;
+  if (!record.value) message.key = key_of(record.key);
+  if (moved) message.key = moved->person;
+  const auto is_unknown = [](const std::string& reason) { return reason.starts_with("unknown"); };
+  if (is_unknown(refused.value_or("")) || std::ranges::any_of(message.refused, is_unknown)) unknown_.insert(message.key);
+  if (refused) {
+    counts.refused += 1;
+    doing.out.letters[message.at] = *refused;
+    told_.back() += "  => refused, " + *refused;
+    return;
+  }
+  if (!record.value || message.forgets) {
+    counts.applied += 1;
+    return forget(message.key, moved ? &*moved : nullptr, doing);
+  }
+  if (!message.merged_into.empty()) return merge(message, at, doing);
+  const std::string& into = persons_[message.key].merged_into;
+  if (into.empty()) return judge_event(std::move(message), at, doing);
+  counts.forwarded += 1;
+  told_.back() += "  => to " + into;
+  Moved onward = moved ? *moved : Moved{false, "", {}, *record.value, at};
+  onward.via.push_back(message.key);
+  onward.person = into;
+  doing.out.moved.push_back(std::move(onward));
+}
+
+BatchOutcome Model::batch(const std::vector<streaming::Record>& records) {
+  Doing doing;
+  told_.clear();
+  for (const streaming::Record& record : records) one(record, doing);
+  BatchOutcome& out = doing.out;
+  out.forgotten.assign(doing.forgotten.begin(), doing.forgotten.end());
   for (const std::string& key : out.forgotten) out.imputations.push_back({key, true, "", {}, {}, {}, {}});
-  for (auto& [key, of] : working) {
+  for (auto& [key, of] : doing.working) {
+    if (!of.fresh.empty() || of.changed_at) doing.changed.insert(key);
+    settle(persons_[key], of);
+  }
+  for (const std::string& key : doing.changed) {
     Person& person = persons_[key];
-    const bool changes = !of.fresh.empty() || of.changed_at;
-    settle(person, of);
-    if (!changes) continue;
+    person.there = true;
     out.changed.push_back(key);
-    out.imputations.push_back(imputation(key, person));
+    if (person.events > 0) out.imputations.push_back(imputation(key, person));
   }
   return out;
 }

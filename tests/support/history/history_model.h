@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -18,10 +19,6 @@
 // that is derived from them made anew each time it is asked for. Shares no code with what it is held against, but times and the schema.
 
 namespace lacuna::history {
-
-/// Merges (`"patient":{"merged_into":...}`) come in histories, and unite() is held against what the daemon makes of them. As long as the
-/// daemon refuses them as `unsupported`, so does the model, and few come.
-inline constexpr bool kMerges = false;
 
 struct Rev {
   enum class Kind : std::uint8_t { none, number, time };
@@ -43,7 +40,7 @@ struct Standing {
   bool withdrawn = false;
   Rev revision;
 };
-/// A part: "vitals.hr", "report" (a payload), kItself (attributes alone, or a withdrawal as such), kWhole (all parts of a result).
+/// A part: "vitals.hr", "report" (a payload), "@age" (an attribute), kItself (a withdrawal as such), kWhole (all parts of a result).
 using Part = std::string;
 using Fact = std::pair<char, std::string>;  ///< 'r' and the result's id, 'e' and the event's
 
@@ -75,10 +72,25 @@ struct Person {
   std::uint64_t events = 0;
   Time first{}, last{};
   SourcePosition source;
+  bool there = false;                 ///< something is kept of the person, be it a link
+  std::string merged_into;            ///< key; empty: no link
+  std::set<std::string> merged_from;  ///< keys
 };
 
-/// The facts of `from`, who goes on as `into`; later events of the one are the other's.
-void unite(Person& into, const Person& from);
+/// `from` goes on as `into`. `order`: of the values so far.
+void unite(Person& into, const Person& from, std::uint64_t& order);
+
+/// A record of the transfers (docs/messages.md).
+struct Moved {
+  bool state = false;
+  std::string person;            ///< key
+  std::vector<std::string> via;  ///< keys
+  std::string what;              ///< of a record: all of it; of a command: what is asked
+  SourcePosition at{};           ///< where it was read first
+  /// Two of one name are told apart by their order.
+  std::string name() const;
+};
+Moved to_moved(const streaming::Record& record);
 
 struct ExpectedImputation {
   std::string key;
@@ -96,34 +108,37 @@ struct BatchOutcome {
   std::vector<std::string> changed;             ///< keys of those with a new snapshot, in order
   std::vector<ExpectedImputation> imputations;  ///< in order
   std::map<SourcePosition, std::string> letters;
+  std::vector<Moved> moved;
 };
 
 class Model {
  public:
-  /// `exact`: values of a feature that corrections reach (state.history).
-  Model(Schema schema, Millis late_max, std::size_t exact) : schema_(std::move(schema)), late_max_(late_max), exact_(exact) {}
+  /// `exact`: values of a feature that corrections reach (state.history). `transfers`: the topic.
+  Model(Schema schema, Millis late_max, std::size_t exact, std::string transfers)
+      : schema_(std::move(schema)), late_max_(late_max), exact_(exact), transfers_(std::move(transfers)) {}
 
   /// The daemon was stopped and started under another schema, with nothing left to read.
   void grow(Schema schema);
   const Schema& schema() const { return schema_; }
 
-  /// Records of one partition that were one batch.
+  /// Records of one partition, and of the transfers' of that number, that were one batch.
   BatchOutcome batch(const std::vector<streaming::Record>& records);
 
   /// By key.
   const std::map<std::string, Person>& persons() const { return persons_; }
-  const state::RecordCounts& counts(std::int32_t partition) { return counts_[partition]; }
+  using Counts = std::map<std::pair<std::string, std::int32_t>, state::RecordCounts>;  ///< by topic and partition
+  const state::RecordCounts& counts(const std::string& topic, std::int32_t partition) { return counts_[{topic, partition}]; }
+  const Counts& counts() const { return counts_; }
   /// What is known of one feature, from all values that hold.
   FeatureState feature(const Person& person, FeatureId id) const;
   /// Empty when it is as it must be.
   std::string differs(const std::string& key, const Snapshot& found) const;
   /// Whether the value of the feature at this time is one that holds, and nothing came at that time later.
   bool holds(const Person& person, FeatureId id, Time time, double value) const;
-  /// Whom a second delivery in order may change: who had an event withdrawn before all of it came, two withdrawals under one id, or
-  /// an event of which the attributes alone were left.
-  const std::set<std::string>& order_matters() const { return order_matters_; }
-  /// Who had a value that the schema did not know.
-  const std::set<std::string>& unknown() const { return unknown_; }
+  /// Whom a second delivery in order may change: who had an event withdrawn before all of it came, two withdrawals under one id, or a
+  /// value that the schema did not know; who was forgotten along with another; and into whom
+  /// any of these was merged.
+  std::set<std::string> order_matters() const;
   /// What became of each record of the last batch, for a person who looks for a difference.
   const std::vector<std::string>& told() const { return told_; }
 
@@ -135,7 +150,8 @@ class Model {
     Holding holding{};
   };
   struct Message {
-    std::string event_id, patient_id, key, site, modality;
+    std::string event_id, patient_id, key, site, modality, merged_into;
+    SourcePosition at{};  ///< where it was read first
     Time time{};
     Fact fact;
     Rev revision;
@@ -149,8 +165,8 @@ class Model {
   /// What became of one message.
   struct Fate {
     bool changes = false, noted = false, late = false;
-    std::string refused;      ///< the first reason
-    std::vector<Part> fresh;  ///< kItself for attributes alone
+    std::string refused;  ///< the first reason
+    std::vector<Part> fresh;
     bool taken() const { return !fresh.empty() || changes || noted; }
   };
   struct PayloadChange {
@@ -164,9 +180,16 @@ class Model {
     Time last{};         ///< the same
     std::vector<std::pair<Message, SourcePosition>> fresh;
     std::vector<PayloadChange> payloads;
+    std::map<std::string, double> numbers;          ///< attributes that are corrected
+    std::map<std::string, std::string> categories;  ///< the same
     std::uint64_t only_changed = 0;
     std::optional<SourcePosition> changed_at;
     Time newest = Time::min();
+  };
+  struct Doing {
+    std::map<std::string, Working> working;
+    std::set<std::string> forgotten, changed;
+    BatchOutcome out;
   };
 
   std::optional<std::string> read(const std::string& text, Message& out) const;
@@ -175,7 +198,8 @@ class Model {
   std::string read_value(const nlohmann::json& given, FeatureId id, Value& out) const;
   std::string digest(const Message& message) const;
   Verdict judge(const Person& person, const Message& message, const Part& part, const std::string& content, bool withdraws) const;
-  Fate take(Person& person, const Message& message, Working& working);
+  Fate take(Person& person, Message& message, Working& working);
+  void take_attributes(Person& person, Message& message, bool late, Working& working, Fate& fate);
   bool take_part(Person& person, const Message& message, const Part& part, const std::string& content, bool late, Fate& fate,
                  Verdict& verdict);
   Fate withdraw(Person& person, const Message& message, Working& working);
@@ -183,15 +207,22 @@ class Model {
   void put(Person& person, const Fact& fact, const Value& value, Verdict verdict);
   void apply(Person& person, const Message& message, const SourcePosition& source) const;
   void settle(Person& person, Working& working) const;
-  void count(const SourcePosition& at, const Message& message, const Fate& fate, BatchOutcome& out);
+  void count(state::RecordCounts& counts, const Message& message, const Fate& fate, BatchOutcome& out) const;
+  void one(const streaming::Record& record, Doing& doing);
+  void judge_event(Message message, const SourcePosition& at, Doing& doing);
+  void forget(const std::string& key, const Moved* moved, Doing& doing);
+  void merge(const Message& message, const SourcePosition& at, Doing& doing);
+  void arrive(Moved moved, const SourcePosition& at, Doing& doing);
   ExpectedImputation imputation(const std::string& key, const Person& person) const;
   std::string feature_differs(const std::string& key, const Person& person, FeatureId id, const FeatureState& found) const;
 
   Schema schema_;
   const Millis late_max_;
   const std::size_t exact_;
+  const std::string transfers_;
   std::map<std::string, Person> persons_;
-  std::map<std::int32_t, state::RecordCounts> counts_;
+  std::map<std::string, std::deque<Person>> under_way_;  ///< those who were merged and did not arrive yet, by name of what brings them
+  Counts counts_;
   std::set<std::string> order_matters_, unknown_;
   std::vector<std::string> told_;
   std::uint64_t order_ = 0;

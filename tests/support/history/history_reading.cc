@@ -15,6 +15,26 @@ constexpr double kMmolOfMgDl = 10 / 180.156;  ///< glucose
 
 }  // namespace
 
+std::string Moved::name() const {
+  std::string out = person + " by";
+  for (const std::string& passed : via) out += " " + passed;
+  return out + ": " + what + " of " + at.topic + "/" + std::to_string(at.partition) + "@" + std::to_string(at.offset);
+}
+
+Moved to_moved(const streaming::Record& record) {
+  Moved out;
+  out.person = record.key;
+  for (const auto& [name, value] : record.headers) {
+    if (name == "lacuna.transfer.kind") out.state = value == "state";
+    if (name == "lacuna.transfer.via") out.via.push_back(value);
+    if (name == "lacuna.transfer.topic") out.at.topic = value;
+    if (name == "lacuna.transfer.partition") out.at.partition = std::stoi(value);
+    if (name == "lacuna.transfer.offset") out.at.offset = std::stoll(value);
+  }
+  out.what = out.state ? "state" : out.at.topic.empty() ? "forget" : record.value.value_or("");
+  return out;
+}
+
 std::string millis(Time time) { return std::to_string(time.time_since_epoch().count()); }
 
 std::string key_of(const std::string& patient_id) { return patient_id.find('|') == std::string::npos ? patient_id : "|" + patient_id; }
@@ -72,8 +92,8 @@ std::optional<std::string> Model::read(const std::string& text, Message& out) co
   out.fact = {'e', out.event_id};
   if (message.contains("patient")) {
     out.forgets = message["patient"].contains("forget");
-    if (out.forgets) return std::nullopt;
-    return "unsupported";
+    if (!out.forgets) out.merged_into = key_of(message["patient"].at("merged_into"));
+    return std::nullopt;
   }
   if (message.contains("result")) {
     const json& result = message["result"];
