@@ -117,7 +117,11 @@ Result<Snapshot> Restore::decode(const streaming::Record& record, streaming::Top
 
 bool is_behind(const Snapshot& read, const Snapshot& stored) {
   const bool one_partition = read.source.topic == stored.source.topic && read.source.partition == stored.source.partition;
-  return one_partition ? read.source.offset <= stored.source.offset : read.event_count <= stored.event_count;
+  if (one_partition) return read.source.offset <= stored.source.offset;
+  // A link has no events, and who was merged may have had none.
+  if (!read.merged_into.empty()) return false;
+  if (read.event_count == stored.event_count) return read.merged_from.size() <= stored.merged_from.size();
+  return read.event_count < stored.event_count;
 }
 
 /// What somebody else has put into the changelog may be written anew further on; if it was not, the restore ends with this.

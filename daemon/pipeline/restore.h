@@ -19,7 +19,7 @@
 
 namespace lacuna::daemon {
 
-/// Of two snapshots of one patient. Offsets of one partition tell; of several, who has seen more.
+/// Of two snapshots of one patient. Offsets of one partition tell; of several, who has seen more. A link is never behind.
 bool is_behind(const Snapshot& read, const Snapshot& stored);
 
 /// Brings the store up to what an input partition has committed, from the changelog (docs/exactly-once.md), in steps, so that
