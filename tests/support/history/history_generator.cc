@@ -146,7 +146,7 @@ Generator::Json Generator::values_of(const std::string& modality) {
 
 /// Values or a text for its modality.
 void Generator::fill(Json& event) {
-  if (event["modality"] == "report") event["text"] = (chance(0.5) ? "clear n" : "effusion n") + std::to_string(++number_);
+  if (event["modality"] == "report") event["text"] = (chance(0.5) ? "clear no " : "effusion no ") + std::to_string(++number_);
   else event["values"] = values_of(event["modality"]);
 }
 

@@ -105,12 +105,12 @@ void Model::forget(const std::string& key, const Moved* moved, Doing& doing) {
     command.person = other;
     doing.out.moved.push_back(command);
   }
+  order_matters_.erase(key);
+  unknown_.erase(key);
+  if (moved != nullptr) order_matters_.insert({key, person.merged_into.empty() ? key : person.merged_into});
   persons_[key] = {};
   doing.forgotten.insert(key);
   doing.working[key] = {};
-  order_matters_.erase(key);
-  unknown_.erase(key);
-  if (moved != nullptr) order_matters_.insert(key);
 }
 
 void Model::merge(const Message& message, const SourcePosition& at, Doing& doing) {
@@ -178,6 +178,8 @@ std::set<std::string> Model::order_matters() const {
   for (bool more = true; std::exchange(more, false);) {
     for (const auto& [key, person] : persons_) {
       if (out.contains(key) && !person.merged_into.empty()) more = out.insert(person.merged_into).second || more;
+      if (std::ranges::any_of(person.merged_from, [&out](const auto& of) { return out.contains(of); }))
+        more = out.insert(key).second || more;
     }
   }
   return out;
