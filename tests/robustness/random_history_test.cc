@@ -23,8 +23,8 @@
 namespace lacuna::history {
 namespace {
 
-constexpr std::uint64_t kSeedsDefault = 10;
-constexpr std::uint64_t kSeedsShort = 3;  ///< of a daemon that remembers few values
+constexpr std::uint64_t kSeedsDefault = 20;
+constexpr std::uint64_t kSeedsShort = 5;  ///< of a daemon that remembers few values
 
 class EmbeddedHouse final : public House {
  public:
