@@ -39,7 +39,7 @@ Status GroupMembership::open_reader() {
   return {};
 }
 
-/// topics.transfers gets as many partitions as the changelog has, which may be older than the configuration.
+/// topics.transfers gets as many partitions as the input has, which may be older than the configuration.
 Status GroupMembership::make_topics() {
   const Config& config = context_.config;
   std::vector<streaming::TopicSpec> topics = topics_to_make(config);
@@ -49,7 +49,8 @@ Status GroupMembership::make_topics() {
   LACUNA_RETURN_IF_ERROR(context_.factory.ensure_topics(topics));
   const auto reader = context_.factory.reader();
   if (!reader.ok()) return reader.status();
-  const auto partitions = (*reader)->partition_count(config.topics.state);
+  const std::string& first = config.topics.events.front();
+  const auto partitions = (*reader)->partition_count(first.starts_with('^') ? config.topics.state : first);
   if (!partitions.ok()) return partitions.status();
   transfers.partitions = *partitions;
   return context_.factory.ensure_topics({transfers});

@@ -212,7 +212,7 @@ TEST(Checker, FindsEachFaultInAGoodRun) {
   const Schema schema = small_schema();
   Statistics ignored;
   std::map<std::string, int> doctored;
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     const Report report = simulate(seed, ignored, false);
     ASSERT_TRUE(report.problems.empty()) << "seed " << seed << ": " << report.problems.front();
     for (const Fault& fault : kFaults) {
