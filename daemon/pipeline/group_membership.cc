@@ -151,7 +151,7 @@ Homes GroupMembership::homes() const {
 
 bool GroupMembership::all_read() const {
   if (!joined() || log_->assignment().empty() || log_->lag() > 0 || !pending_.empty()) return false;
-  const auto at_end = transfers_->at_end();
+  const auto at_end = transfers_->at_end(*reader_);
   return at_end.ok() && *at_end;
 }
 

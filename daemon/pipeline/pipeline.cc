@@ -102,8 +102,9 @@ class PipelineImpl final : public Pipeline {
     while (!context_.retry.stopped()) {
       const Result<bool> worked = turn_->run();
       if (!worked.ok()) return worked.status();
+      if (!until_idle) continue;
       idle = !*worked && turn_->all_read() ? idle + 1 : 0;
-      if (until_idle && idle >= kIdleTurns) return {};
+      if (idle >= kIdleTurns) return {};
     }
     return {};
   }

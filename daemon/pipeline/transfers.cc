@@ -101,9 +101,9 @@ Result<std::vector<streaming::Record>> TransferReader::read(std::size_t limit) {
   return out;
 }
 
-Result<bool> TransferReader::at_end() {
+Result<bool> TransferReader::at_end(streaming::TopicReader& other) const {
   for (const auto& [partition, next] : next_) {
-    const auto bounds = reader_->bounds({config_.topics.transfers, partition});
+    const auto bounds = other.bounds({config_.topics.transfers, partition});
     if (!bounds.ok()) return bounds.status();
     if (bounds->second > next) return false;
   }

@@ -55,8 +55,8 @@ class TransferReader {
 
   /// What there is, without waiting; in order within a partition. `unavailable`: call it again.
   Result<std::vector<streaming::Record>> read(std::size_t limit);
-  /// Nothing is left to read. Asks the log.
-  Result<bool> at_end();
+  /// Nothing is left to read. Asks the log, through another reader: this one would begin anew behind what it has fetched.
+  Result<bool> at_end(streaming::TopicReader& other) const;
   Result<std::int32_t> partition_count() { return reader_->partition_count(config_.topics.transfers); }
 
  private:
