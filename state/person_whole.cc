@@ -71,7 +71,7 @@ PersonUpdate written_anew(std::string_view patient_id, const PersonWhole& whole)
   for (const auto& [slot, journal] : whole.journals) {
     if (!is_pending(whole.state, journal)) continue;
     out.journals.push_back(journal);
-    for (const DeliveryRow& row : journal.rows) pending.insert(row.id >> 8);
+    for (const DeliveryRow& row : journal.rows) pending.insert(row.id >> kLostIdBits);
   }
   std::sort(out.journals.begin(), out.journals.end(),
             [](const PersonJournal& a, const PersonJournal& b) { return a.state.sequence < b.state.sequence; });
@@ -81,7 +81,7 @@ PersonUpdate written_anew(std::string_view patient_id, const PersonWhole& whole)
 
   std::vector<DeliveryRow> rows;
   std::copy_if(whole.rows.begin(), whole.rows.end(), std::back_inserter(rows),
-               [&pending](const DeliveryRow& row) { return !pending.contains(row.id >> 8); });
+               [&pending](const DeliveryRow& row) { return !pending.contains(row.id >> kLostIdBits); });
   // Old ones together, so that they expire together.
   std::stable_sort(rows.begin(), rows.end(), [](const DeliveryRow& a, const DeliveryRow& b) { return a.delivery.hour < b.delivery.hour; });
   std::vector<std::uint64_t> numbers;
