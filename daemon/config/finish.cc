@@ -187,6 +187,7 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     need(!mapping.parameter_column.empty(), "parameter_column", "long_csv needs it");
     need(!mapping.value_column.empty(), "value_column", "long_csv needs it");
   }
+  need(mapping.revision_column.empty() || !mapping.result_column.empty(), "result_column", "a revision is of a result");
   const std::set<std::string> ignored(mapping.ignored.begin(), mapping.ignored.end());
   for (const auto& column : draft.columns) {
     const std::string path = "input.columns." + column.capture.name;

@@ -138,6 +138,9 @@ void add_input_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(choice("input.format", {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
              "ndjson: one event message a line; long_csv: one value a row; wide_csv: one column per feature.", MAPPING(format)));
+  add(text("input.source", "a name", is_any,
+           "CSV: part of the events' ids. The same rows under the same name are a second delivery; absent: the file's name.",
+           MAPPING(source)));
   Key separator;
   separator.path = "input.separator";
   separator.type = "text";
@@ -157,6 +160,10 @@ void add_input_keys(std::vector<Key>& keys) {
   add(text("input.parameter_column", "a column", is_not_empty, "long_csv: column with the parameter's name.", MAPPING(parameter_column)));
   add(text("input.value_column", "a column", is_not_empty, "long_csv: column with the value.", MAPPING(value_column)));
   add(text("input.site_column", "a column", is_not_empty, "Column with the site; may be absent.", MAPPING(site_column)));
+  add(text("input.result_column", "a column", is_not_empty, "Column with the id of the result that a row reports; may be absent.",
+           MAPPING(result_column)));
+  add(text("input.revision_column", "a column", is_not_empty,
+           "Column with the result's revision, a number or an RFC 3339 time: the highest holds.", MAPPING(revision_column)));
   add(choice("input.time_form",
              {{"rfc3339", TimeForm::rfc3339},
               {"hours_minutes", TimeForm::hours_minutes},

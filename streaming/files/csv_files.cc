@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
+#include <tuple>
 
 #include "state/records/hash.h"
 #include "streaming/messages/event_decoder.h"
@@ -43,9 +45,38 @@ std::optional<double> read_hours_minutes(std::string_view text) {
 // Past this a relative time is a mistake, and far below what a time can hold.
 constexpr double kMinutesMax = 60.0 * 24 * 366 * 150;
 
-std::string tick(Millis since) {
-  if (since.count() % 60'000 == 0) return std::to_string(since.count() / 60'000);
-  return std::to_string(since.count()) + "ms";  // two events within a minute keep their own names
+bool read_revision(std::string_view text, Revision& out) {
+  double number = 0;
+  if (text.empty()) {
+    out = {};
+  } else if (read_number(text, number) && std::isfinite(number)) {
+    out = {Revision::Kind::number, number + 0.0};  // there is one zero
+  } else if (const auto time = parse_rfc3339(text)) {
+    out = {Revision::Kind::time, static_cast<double>(time->time_since_epoch().count())};
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// One part of what a hash is made of; nothing that a part holds can end it.
+void add_part(std::string& to, std::string_view part) { to.append(std::to_string(part.size())).append(":").append(part); }
+
+void add_number(std::string& to, double value) {
+  char digits[32];
+  add_part(to, {digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits)});
+}
+
+void add_value(std::string& to, const SchemaField& field, double value) {
+  add_part(to, field.path);
+  if (has_categories(field.likelihood)) add_part(to, field.categories[static_cast<std::size_t>(value)]);
+  else add_number(to, value);
+}
+
+std::string hex(std::uint64_t hash) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
 }
 
 }  // namespace
@@ -88,6 +119,7 @@ CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::
   if (mapping.time_column.empty() && mapping.time_form == FileMapping::TimeForm::rfc3339) {
     problems_.emplace_back("time_column is missing");
   }
+  if (!mapping.revision_column.empty() && mapping.result_column.empty()) problems_.emplace_back("result_column is missing");
 }
 
 Status CsvPatients::check() const {
@@ -122,6 +154,8 @@ Status CsvPatients::read_header(CsvReader& reader, const std::string& path, Colu
   find(mapping_.patient_column, columns.patient);
   find(mapping_.time_column, columns.time);
   find(mapping_.site_column, columns.site);
+  find(mapping_.result_column, columns.result);
+  find(mapping_.revision_column, columns.revision);
   if (mapping_.format == FileFormat::long_csv) {
     find(mapping_.parameter_column, columns.parameter);
     find(mapping_.value_column, columns.value);
@@ -196,7 +230,7 @@ void CsvPatients::take_cell(std::string_view name, const Route* route, std::stri
     if (attribute && *attribute != value) ++report_.duplicates;
     attribute = value;
   } else {
-    cells_.push_back({time, route->index, value});
+    cells_.push_back({time, route->index, fact_, value});
   }
 }
 
@@ -206,6 +240,7 @@ Status CsvPatients::begin_patient(std::string_view patient) {
   }
   patient_ = patient;
   site_.clear();
+  facts_.clear();
   first_row_.reset();
   start_ = mapping_.time_form == FileMapping::TimeForm::rfc3339 ? Time{}
                                                                 : mapping_.start + mapping_.stagger * static_cast<std::int64_t>(patients_);
@@ -240,6 +275,10 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
     unreadable(path, line, "the time cannot be read");
     return {};
   }
+  if (!take_fact(columns, cells)) {
+    unreadable(path, line, "the result's id or its revision cannot be read");
+    return {};
+  }
   first_row_ = first_row_ ? std::min(*first_row_, *time) : *time;
   if (columns.parameter >= 0) {
     const std::string_view name = cell(columns.parameter);
@@ -248,60 +287,104 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
     return {};
   }
   for (int i = 0; i < static_cast<int>(cells.size()); ++i) {
-    if (i == columns.patient || i == columns.time || i == columns.site) continue;
+    if (columns.is_one(i)) continue;
     const auto at = static_cast<std::size_t>(i);
     take_cell(columns.names[at], columns.routes[at], cells[at], *time, path, line);
   }
   return {};
 }
 
-std::vector<Event> CsvPatients::take_events() {
-  // Features of a modality have neighbouring ids, so this order puts each event's values side by side; being stable it
-  // keeps the order of the file among those that are the same.
-  std::stable_sort(cells_.begin(), cells_.end(),
-                   [](const Cell& a, const Cell& b) { return a.time != b.time ? a.time < b.time : a.feature < b.feature; });
-  // Patient ids may be as long as an event id; one built on such a one takes the hash instead, which is as stable.
-  const Millis origin = start_.time_since_epoch();
-  const auto make = [&](Time time, ModalityId modality) {
-    const std::string name = modality == kNoModality ? "attributes" : index_.schema().modalities()[modality].name;
-    const std::string rest = "-" + tick(time.time_since_epoch() - origin) + "-" + name;
-    Event event;
-    event.event_id = patient_ + rest;
-    if (event.event_id.size() > CodecLimits{}.id_bytes_max) event.event_id = std::to_string(hash64(patient_)) + rest;
-    event.patient_id = patient_;
-    event.site = site_;
-    event.modality = modality;
-    event.time = time;
-    return event;
-  };
-  std::vector<Event> events;
-  for (const Cell& cell : cells_) {
-    const ModalityId modality = index_.schema().features()[cell.feature].modality;
-    if (events.empty() || events.back().time != cell.time || events.back().modality != modality) {
-      events.push_back(make(cell.time, modality));
-    }
-    std::vector<FeatureValue>& values = events.back().values;
-    if (!values.empty() && values.back().feature == cell.feature) {
-      values.back().value = cell.value;  // the last in the file
-      ++report_.duplicates;
-    } else {
-      values.push_back({cell.feature, cell.value});
-      ++report_.values;
-    }
+// False: what it says cannot be taken. A row without a result is a fact of its source.
+bool CsvPatients::take_fact(const Columns& columns, const std::vector<std::string_view>& cells) {
+  Fact fact{source_, {}, {}};
+  if (columns.result >= 0) fact.result_id = trim(cells[static_cast<std::size_t>(columns.result)]);
+  if (columns.revision >= 0 && !read_revision(trim(cells[static_cast<std::size_t>(columns.revision)]), fact.revision)) return false;
+  if (fact.result_id.empty() && fact.revision.kind != Revision::Kind::none) return false;
+  if (!is_utf8(fact.result_id) || check_id("result.id", fact.result_id, CodecLimits{}.id_bytes_max)) return false;
+  if (!facts_.empty() && facts_[fact_] == fact) return true;
+  // Rows of a result stand near one another, and a patient's results may be many.
+  constexpr std::size_t kLookBack = 64;
+  for (std::size_t i = facts_.size(); i > 0 && facts_.size() - i < kLookBack; --i) {
+    if (facts_[i - 1] != fact) continue;
+    fact_ = static_cast<std::uint32_t>(i - 1);
+    return true;
   }
-  cells_.clear();
-  std::vector<AttributeValue> attributes;
+  fact_ = static_cast<std::uint32_t>(facts_.size());
+  facts_.push_back(std::move(fact));
+  return true;
+}
+
+/// The file, the patient, the time as the file tells it and the values: whatever of these differs is another event, and the same row read
+/// again is the same one. Only their hash, since an id goes into logs of others. The site is left out: it is of the whole stay.
+std::string CsvPatients::event_id(const Event& event, const Fact& fact) const {
+  std::string content;
+  add_part(content, event.patient_id);
+  add_part(content, std::to_string((event.time - start_).count()));
+  add_part(content, fact.result_id);
+  if (fact.revision.kind != Revision::Kind::none) add_number(content, fact.revision.value);
+  for (const FeatureValue& v : event.values) add_value(content, index_.feature(v.feature), v.value);
+  for (const AttributeValue& a : event.attributes) add_value(content, index_.attribute(a.attribute), a.value);
+  return "csv-" + hex(fact.source) + "-" + hex(hash64(content));
+}
+
+Event CsvPatients::make_event(Time time, ModalityId modality, const Fact& fact) const {
+  Event event;
+  event.patient_id = patient_;
+  event.site = site_;
+  event.modality = modality;
+  event.time = time;
+  event.result_id = fact.result_id;
+  event.revision = fact.revision;
+  return event;
+}
+
+std::vector<AttributeValue> CsvPatients::take_attributes() {
+  std::vector<AttributeValue> out;
   for (std::uint32_t i = 0; i < attributes_.size(); ++i) {
-    if (attributes_[i]) attributes.push_back({i, *attributes_[i]});
+    if (attributes_[i]) out.push_back({i, *attributes_[i]});
     attributes_[i].reset();
   }
-  report_.values += attributes.size();
-  if (attributes.empty()) return events;
-  if (events.empty()) {
-    // Without a single measurement: the beginning of the stay, or what was first heard of this patient.
-    events.push_back(make(mapping_.time_form == FileMapping::TimeForm::rfc3339 ? *first_row_ : start_, kNoModality));
+  report_.values += out.size();
+  return out;
+}
+
+std::vector<Event> CsvPatients::take_events() {
+  const auto& features = index_.schema().features();
+  // This order puts each event's values side by side; being stable it keeps the order of the file among those that are the same.
+  const auto place = [&features](const Cell& c) { return std::tuple(c.time, features[c.feature].modality, c.fact, c.feature); };
+  std::stable_sort(cells_.begin(), cells_.end(), [&place](const Cell& a, const Cell& b) { return place(a) < place(b); });
+  std::vector<Event> events;
+  std::vector<const Fact*> facts;  // of each event
+  std::size_t group = 0;           // the first event of this time, modality and fact
+  std::set<double> values;         // of this feature, in the group
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    const Cell& cell = cells_[i];
+    const ModalityId modality = features[cell.feature].modality;
+    const bool begins = i == 0 || cells_[i - 1].time != cell.time || cells_[i - 1].fact != cell.fact || events.back().modality != modality;
+    if (begins) group = events.size();
+    if (begins || cells_[i - 1].feature != cell.feature) values.clear();
+    const std::size_t at = group + values.size();  // a feature's second value is the second event's
+    if (!values.insert(cell.value).second) {
+      ++report_.duplicates;
+      continue;
+    }
+    if (at == events.size()) {
+      facts.push_back(&facts_[cell.fact]);
+      events.push_back(make_event(cell.time, modality, *facts.back()));
+    }
+    events[at].values.push_back({cell.feature, cell.value});
+    ++report_.values;
   }
-  events.front().attributes = std::move(attributes);
+  cells_.clear();
+  std::vector<AttributeValue> attributes = take_attributes();
+  if (events.empty() && !attributes.empty()) {
+    // Without a single measurement: the beginning of the stay, or what was first heard of this patient.
+    const Time time = mapping_.time_form == FileMapping::TimeForm::rfc3339 ? *first_row_ : start_;
+    facts.push_back(&facts_.back());
+    events.push_back(make_event(time, kNoModality, *facts.back()));
+  }
+  if (!attributes.empty()) events.front().attributes = std::move(attributes);
+  for (std::size_t i = 0; i < events.size(); ++i) events[i].event_id = event_id(events[i], *facts[i]);
   return events;
 }
 
@@ -312,11 +395,12 @@ Status CsvPatients::end_patient() {
   return events.empty() ? Status() : sink_(std::move(events));
 }
 
-Status CsvPatients::read_file(const std::string& path, const std::string& patient_of_file,
+Status CsvPatients::read_file(const std::string& path, const std::string& name, const std::string& patient_of_file,
                               const std::function<void(std::uint64_t)>& progress) {
   auto lines = LineReader::open(path);
   if (!lines.ok()) return lines.status();
   CsvReader reader(std::move(*lines), mapping_.separator);
+  source_ = hash64(mapping_.source.empty() ? name : mapping_.source);
   Columns columns;
   LACUNA_RETURN_IF_ERROR(read_header(reader, path, columns));
   std::vector<std::string_view> cells;

@@ -23,8 +23,9 @@ class CsvPatients {
 
   /// What of the mapping cannot be used with this schema; `invalid` names all of it.
   Status check() const;
-  /// `progress` gets the bytes read of this file.
-  Status read_file(const std::string& path, const std::string& patient_of_file, const std::function<void(std::uint64_t)>& progress);
+  /// `name`: of the file, without its folders. `progress` gets the bytes read of this file.
+  Status read_file(const std::string& path, const std::string& name, const std::string& patient_of_file,
+                   const std::function<void(std::uint64_t)>& progress);
   /// Hands over the last patient.
   Status finish();
   /// True once `limit_patients` were handed over; reading on gives nothing.
@@ -38,13 +39,24 @@ class CsvPatients {
     bool is_attribute = false;
     std::uint32_t index = 0;  // of the feature or attribute
   };
+  /// What a row tells of, beside its values. Rows of one source, without a result or of one, make events together.
+  struct Fact {
+    std::uint64_t source = 0;  // hash of its name
+    std::string result_id;
+    Revision revision;
+    friend bool operator==(const Fact&, const Fact&) = default;
+  };
   struct Cell {
     Time time;
     FeatureId feature;
+    std::uint32_t fact;  // in facts_
     double value;
   };
   struct Columns {  // positions in the header; -1: the file has none
-    int patient = -1, time = -1, parameter = -1, value = -1, site = -1;
+    int patient = -1, time = -1, parameter = -1, value = -1, site = -1, result = -1, revision = -1;
+    bool is_one(int column) const {
+      return column == patient || column == time || column == site || column == result || column == revision;
+    }
     std::vector<const Route*> routes;  // wide_csv: of each column; null where nothing is taken
     std::vector<std::string> names;
   };
@@ -54,7 +66,11 @@ class CsvPatients {
                   const std::string& patient_of_file);
   Status begin_patient(std::string_view patient);
   Status end_patient();
+  bool take_fact(const Columns& columns, const std::vector<std::string_view>& cells);
   std::vector<Event> take_events();
+  std::vector<AttributeValue> take_attributes();
+  Event make_event(Time time, ModalityId modality, const Fact& fact) const;
+  std::string event_id(const Event& event, const Fact& fact) const;
   void take_cell(std::string_view name, const Route* route, std::string_view text, Time time, const std::string& path, std::uint64_t line);
   std::optional<Time> parse_time(std::string_view text) const;
   bool parse_value(const Route& route, std::string_view text, double& out, std::optional<ValueProblem>& problem) const;
@@ -76,6 +92,9 @@ class CsvPatients {
   std::string patient_, site_;
   Time start_{};
   std::optional<Time> first_row_;  // earliest time in the rows; set once any cell was taken
+  std::uint64_t source_ = 0;       // of the file that is read
+  std::vector<Fact> facts_;        // of the patient's rows, each once
+  std::uint32_t fact_ = 0;         // of the row that is read
   std::vector<Cell> cells_;
   std::vector<std::optional<double>> attributes_;
 };

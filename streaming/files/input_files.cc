@@ -22,6 +22,7 @@ constexpr std::size_t kChunkEvents = 1000;  // of ndjson in file order, per call
 
 struct InputFile {
   std::string path;
+  std::string name;  // without folders
   std::string stem;  // the patient id where no column names one
   std::uint64_t bytes = 0;
 };
@@ -33,7 +34,7 @@ Result<std::vector<InputFile>> list_files(const std::string& path) {
   const auto add = [&](const fs::path& file) {
     std::error_code size_error;
     const auto bytes = fs::file_size(file, size_error);
-    files.push_back({file.string(), file.stem().string(), size_error ? 0 : bytes});
+    files.push_back({file.string(), file.filename().string(), file.stem().string(), size_error ? 0 : bytes});
   };
   if (!fs::is_directory(path, error)) {
     if (!fs::exists(path, error)) return {Code::not_found, "no such file or folder: " + path};
@@ -191,7 +192,7 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
   LACUNA_RETURN_IF_ERROR(reader.check());
   for (const InputFile& file : *files) {
     if (reader.done()) break;
-    LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, file.stem, tell));
+    LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, file.name, file.stem, tell));
     before += file.bytes;
   }
   return reader.finish();

@@ -33,12 +33,15 @@ struct ColumnTarget {
 /// How to read a CSV. Filled from YAML by daemon/config (docs/input-formats.md lists the keys).
 struct FileMapping {
   FileFormat format = FileFormat::ndjson;
+  std::string source;  ///< part of the events' ids; empty: the file's name, without folders
   char separator = ',';
   std::string patient_column;  ///< empty: the file's name without extension is the patient id
   std::string time_column;
   std::string parameter_column;  ///< long_csv
   std::string value_column;      ///< long_csv
   std::string site_column;       ///< optional
+  std::string result_column;     ///< optional: the id of the result that a row reports
+  std::string revision_column;   ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
   enum class TimeForm : std::uint8_t { rfc3339, hours_minutes /* "37:05" since the stay's start */, minutes, hours, days };
   TimeForm time_form = TimeForm::rfc3339;
   std::vector<std::string> missing_texts;       ///< cells that mean "not measured", e.g. "", "NA", "-1"
@@ -52,10 +55,10 @@ struct FileMapping {
 struct FileReport {
   std::uint64_t rows = 0;
   std::uint64_t values = 0;
-  std::uint64_t duplicates = 0;                   ///< replaced by a later row for the same patient, time and feature
-  std::uint64_t out_of_range = 0;                 ///< left out: not in the schema's plausible range, among its classes or of its shape
-  std::uint64_t missing = 0;                      ///< cells that mean "not measured"
-  std::uint64_t unreadable = 0;                   ///< rows or cells that could not be read
+  std::uint64_t duplicates = 0;    ///< the same value again for a patient, time and feature; an attribute that a later row replaced
+  std::uint64_t out_of_range = 0;  ///< left out: not in the schema's plausible range, among its classes or of its shape
+  std::uint64_t missing = 0;       ///< cells that mean "not measured"
+  std::uint64_t unreadable = 0;    ///< rows or cells that could not be read
   std::map<std::string, std::uint64_t> unmapped;  ///< parameter names that no column names, with their rows
   std::string first_problem;                      ///< file:line and what, for the first unreadable one
 };
@@ -63,8 +66,8 @@ struct FileReport {
 /// Reads `path` (a file, or a folder whose files are read by name) and gives one patient a call, in every format: all of the
 /// patient's events, sorted by time. `limit_patients` 0: all, else the first so many to appear, each with all that the files hold of
 /// it. `progress` gets bytes done and bytes in all.
-/// CSV: one patient in memory at a time; values of the same modality and time in one event; event ids are
-/// "patient-minute-modality" style and stable. ndjson: a patient's lines may stand anywhere, so that all that is taken is in memory
+/// CSV: one patient in memory at a time; values of the same modality, time and result in one event, a feature's second one in another;
+/// event ids are hashes of the source and the content. ndjson: a patient's lines may stand anywhere, so that all that is taken is in memory
 /// until the last line was read; events of one time keep the files' order; relative options of the mapping do not apply.
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,

@@ -125,22 +125,114 @@ TEST_F(InputFiles, LongRowsBecomeEvents) {
                                     "7,00:07,Rhythm,AF\n"
                                     "7,00:07,HR,74\n"
                                     "8,00:00,Age,60\n"));
-  ASSERT_EQ(events.size(), 4U);
-  EXPECT_EQ(events[0].event_id, "7-7-vitals");
+  ASSERT_EQ(events.size(), 5U);
   EXPECT_EQ(events[0].time, at("2026-01-01T00:07:00Z"));
   ASSERT_EQ(events[0].values.size(), 2U);
-  EXPECT_EQ(events[0].values[0], (FeatureValue{kHr, 74})) << "the last in the file";
+  EXPECT_EQ(events[0].values[0], (FeatureValue{kHr, 73}));
   EXPECT_NEAR(events[0].values[1].value, 37, 1e-12);
   EXPECT_EQ(events[0].attributes, (std::vector<AttributeValue>{{0, 54}, {1, 1}})) << "ride on the first event";
-  EXPECT_EQ(events[1].event_id, "7-7-laboratory");
-  EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kRhythm, 1}}));
-  EXPECT_EQ(events[2].event_id, "7-1507-laboratory");
-  EXPECT_EQ(events[2].time, at("2026-01-02T01:07:00Z"));
-  EXPECT_EQ(events[3].event_id, "8-0-attributes");
-  EXPECT_EQ(events[3].modality, kNoModality);
+  EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kHr, 74}})) << "another one of the same minute";
+  EXPECT_EQ(events[1].time, events[0].time);
+  EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kRhythm, 1}}));
+  EXPECT_EQ(events[3].time, at("2026-01-02T01:07:00Z"));
+  EXPECT_EQ(events[4].patient_id, "8");
+  EXPECT_EQ(events[4].modality, kNoModality);
   EXPECT_EQ(report_.rows, 8U);
-  EXPECT_EQ(report_.values, 7U);
+  EXPECT_EQ(report_.values, 8U);
+  EXPECT_EQ(report_.duplicates, 0U);
+}
+
+std::vector<std::string> ids_of(const std::vector<Event>& events) {
+  std::vector<std::string> out;
+  for (const Event& event : events) out.push_back(event.event_id);
+  return out;
+}
+
+// Protects: what is read again is a second delivery, whatever has become of the file around it, and nothing else is one.
+TEST_F(InputFiles, IdsBindTheSourceAndTheContent) {
+  const std::string head = "patient,time,what,value\n";
+  const std::string rows = "7,00:07,HR,73\n7,00:07,Rhythm,AF\n7,00:09,HR,73\n8,00:07,HR,73\n";
+  const auto ids = ids_of(read_ok(write("old/a.csv", head + rows)));
+  ASSERT_EQ(ids.size(), 4U);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), 4U) << "patient, time, modality and value";
+  for (const std::string& id : ids) EXPECT_THAT(id, ::testing::MatchesRegex("csv-[0-9a-f]+-[0-9a-f]+"));
+  EXPECT_EQ(ids[0], "csv-fcd63d278c418fba-ae3cb876fb707282") << "they are in stores: none may change";
+  mapping_.stagger = std::chrono::hours(1);
+  EXPECT_EQ(ids_of(read_ok(write("moved/a.csv", head + "8,00:07,HR,73.0\n9,00:01,HR,60\n")))[0], ids[3]) << "in another folder and place";
+  const auto other = ids_of(read_ok(write("old/b.csv", head + rows)));
+  for (const std::string& id : other) EXPECT_THAT(ids, ::testing::Not(::testing::Contains(id))) << "another source";
+  mapping_.source = "a.csv";
+  EXPECT_EQ(ids_of(read_ok((root_ / "old/b.csv").string())), ids) << "the name that was given counts";
+  const auto corrected = ids_of(read_ok(write("old/b.csv", head + "7,00:07,HR,37\n7,00:07,Rhythm,AF\n")));
+  EXPECT_THAT(ids, ::testing::Not(::testing::Contains(corrected[0])));
+  EXPECT_EQ(corrected[1], ids[1]);
+}
+
+// Protects: of two rows of one patient, modality and minute both are kept, and the same row twice is one.
+TEST_F(InputFiles, RowsOfOneMinuteAllSurvive) {
+  const auto events =
+      read_ok(write("a.csv",
+                    "patient,time,what,value\n"
+                    "7,00:07,HR,73\n7,00:07,HR,74\n7,00:07,TempF,98.6\n7,00:07,HR,73\n7,00:07,HR,75\n7,00:07,TempF,100.4\n"));
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].values[0], (FeatureValue{kHr, 73}));
+  EXPECT_NEAR(events[0].values[1].value, 37, 1e-9);
+  EXPECT_EQ(events[1].values[0], (FeatureValue{kHr, 74}));
+  EXPECT_NEAR(events[1].values[1].value, 38, 1e-9);
+  EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kHr, 75}}));
+  EXPECT_EQ(report_.values, 5U);
   EXPECT_EQ(report_.duplicates, 1U);
+  EXPECT_EQ(report_.rows, report_.values + report_.duplicates);
+}
+
+// Protects: two files of one patient that share a minute are two sources, and no value of either is lost.
+TEST_F(InputFiles, FilesOfOnePatientAreSourcesOfTheirOwn) {
+  const std::string head = "patient,time,what,value\n";
+  write("both/bedside.csv", head + "7,00:07,HR,73\n");
+  write("both/monitor.csv", head + "7,00:07,HR,73\n7,00:07,Glucose,99\n");
+  const auto events = read_ok((root_ / "both").string());
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].values, events[1].values);
+  EXPECT_NE(events[0].event_id, events[1].event_id);
+  EXPECT_EQ(report_.values, 3U);
+}
+
+// Protects: rows that name their result are corrected by a higher revision, wherever they stand.
+TEST_F(InputFiles, ResultsAndRevisionsHaveColumns) {
+  mapping_.result_column = "order";
+  mapping_.revision_column = "version";
+  const auto events = read_ok(write("a.csv",
+                                    "patient,time,what,value,order,version\n"
+                                    "7,00:07,HR,73,r1,1\n"
+                                    "7,00:07,Glucose,99,r2,2026-01-01T06:00:00Z\n"
+                                    "7,00:07,HR,74,r3,\n"
+                                    "7,00:07,TempF,98.6,r1,1\n"
+                                    "7,00:07,HR,75,,\n"
+                                    "7,00:07,HR,76,r1,2\n"
+                                    "7,00:07,HR,77,,3\n"      // a revision of nothing
+                                    "7,00:07,HR,77,r1,two\n"  // none that can be read
+                                    ));
+  const auto of = [&events](const std::string& result, double revision) -> const Event* {
+    for (const Event& e : events) {
+      if (e.result_id == result && e.revision.value == revision) return &e;
+    }
+    return nullptr;
+  };
+  ASSERT_EQ(events.size(), 5U);
+  ASSERT_TRUE(of("r1", 1) && of("r1", 2) && of("r3", 0) && of("", 0));
+  EXPECT_EQ(of("r1", 1)->values.size(), 2U) << "rows of one result are one event";
+  EXPECT_EQ(of("r1", 2)->values, (std::vector<FeatureValue>{{kHr, 76}}));
+  EXPECT_EQ(of("r1", 2)->revision.kind, Revision::Kind::number);
+  EXPECT_EQ(of("r3", 0)->revision.kind, Revision::Kind::none);
+  EXPECT_EQ(of("", 0)->values, (std::vector<FeatureValue>{{kHr, 75}}));
+  EXPECT_TRUE(std::ranges::any_of(events, [](const Event& e) { return e.revision.kind == Revision::Kind::time; }));
+  EXPECT_EQ(report_.unreadable, 2U);
+  EXPECT_THAT(report_.first_problem, HasSubstr("a.csv:8: the result's id"));
+  std::vector<std::string> ids = ids_of(events);
+  EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
+  mapping_.result_column.clear();
+  read((root_ / "a.csv").string());
+  EXPECT_THAT(status_.message(), HasSubstr("result_column is missing"));
 }
 
 // Protects: cells of an ordinal are names, after translation; a bare number is nobody's category.
@@ -227,6 +319,7 @@ TEST_F(InputFiles, OneWardInThreeForms) {
     write("folder/" + patient + ".txt", file_text);
   }
   mapping_.stagger = std::chrono::hours(5);
+  mapping_.source = "ward";
   const auto from_long = read_ok(write("long.csv", long_text));
   EXPECT_EQ(report_.values, written);
   EXPECT_EQ(report_.unreadable + report_.out_of_range + report_.missing, 0U) << report_.first_problem;
@@ -265,13 +358,13 @@ TEST_F(InputFiles, TimeForms) {
   const auto time_of = [&](TimeForm form, const std::string& text) {
     mapping_.time_form = form;
     const auto events = read_ok(write("a.csv", "patient,time,what,value\n7," + text + ",HR,70\n"));
-    return events.empty() ? std::string() : events[0].event_id + " " + format_rfc3339(events[0].time);
+    return events.empty() ? std::string() : format_rfc3339(events[0].time);
   };
-  EXPECT_EQ(time_of(TimeForm::minutes, "7"), "7-7-vitals 2026-01-01T00:07:00Z");
-  EXPECT_EQ(time_of(TimeForm::minutes, "7.5"), "7-450000ms-vitals 2026-01-01T00:07:30Z");
-  EXPECT_EQ(time_of(TimeForm::hours, "1.5"), "7-90-vitals 2026-01-01T01:30:00Z");
-  EXPECT_EQ(time_of(TimeForm::days, "-1"), "7--1440-vitals 2025-12-31T00:00:00Z");
-  EXPECT_EQ(time_of(TimeForm::rfc3339, "1970-01-01T01:00:00+00:00"), "7-60-vitals 1970-01-01T01:00:00Z");
+  EXPECT_EQ(time_of(TimeForm::minutes, "7"), "2026-01-01T00:07:00Z");
+  EXPECT_EQ(time_of(TimeForm::minutes, "7.5"), "2026-01-01T00:07:30Z");
+  EXPECT_EQ(time_of(TimeForm::hours, "1.5"), "2026-01-01T01:30:00Z");
+  EXPECT_EQ(time_of(TimeForm::days, "-1"), "2025-12-31T00:00:00Z");
+  EXPECT_EQ(time_of(TimeForm::rfc3339, "1970-01-01T01:00:00+00:00"), "1970-01-01T01:00:00Z");
   EXPECT_EQ(time_of(TimeForm::hours, "nan"), "");
   EXPECT_EQ(time_of(TimeForm::hours, "1e300"), "");
   EXPECT_EQ(time_of(TimeForm::rfc3339, "2026-01-01T00:00:00"), "");
