@@ -16,7 +16,9 @@ constexpr std::uint64_t kResultSalt = 0x726573756c74ULL;
 constexpr std::uint64_t kPatientSalt = 0x70657273ULL;
 
 /// Never 0: that is the tag of what was withdrawn before it came.
-std::uint16_t tag_of(std::uint64_t hash) { return static_cast<std::uint16_t>(std::max<std::uint64_t>(hash >> 48, 1)); }
+Tag tag_of(std::uint64_t hash) { return std::max<std::uint64_t>(hash >> 48, 1); }
+
+Tag wide_tag_of(std::uint64_t hash) { return is_wide(hash) ? hash : hash + 0x10000; }
 
 std::uint64_t time_hash(Time time) { return mix64(static_cast<std::uint64_t>(time.time_since_epoch().count())); }
 
@@ -79,7 +81,7 @@ std::uint64_t fact_key(const Event& event) { return event.result_id.empty() ? ev
 
 bool is_newer(const Revision& a, const Revision& b) { return !kinds_differ(a, b) && compare(a, b) > 0; }
 
-std::uint16_t value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
+Tag value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
 
 namespace {
 /// Of one of these categories; 0 where it is none of them.
@@ -89,24 +91,29 @@ std::uint64_t category_hash(const std::vector<std::string>& categories, double v
 }
 }  // namespace
 
-std::uint16_t value_tag(const Feature& feature, double value, Time time) {
+Tag value_tag(const Feature& feature, double value, Time time) {
   if (feature.categories.empty()) return value_tag(value, time);
   return tag_of(mix64(category_hash(feature.categories, value) ^ time_hash(time)));
 }
 
-std::uint16_t payload_tag(const Payload& payload, Time time) {
+bool same_tag(Tag a, Tag b) {
+  if (is_wide(a) == is_wide(b)) return a == b;
+  return is_wide(a) ? tag_of(a) == b : a == tag_of(b);
+}
+
+Tag payload_tag(const Payload& payload, Time time) {
   const auto bytes = [](const auto& values) {
     return std::string_view(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0]));
   };
-  return tag_of(hash64(payload.text, hash64(bytes(payload.observed), hash64(bytes(payload.values), time_hash(time)))));
+  return wide_tag_of(hash64(payload.text, hash64(bytes(payload.observed), hash64(bytes(payload.values), time_hash(time)))));
 }
 
-std::uint16_t attribute_tag(const Attribute& attribute, double value) {
+Tag attribute_tag(const Attribute& attribute, double value) {
   const auto& categories = attribute.categories;
   return tag_of(mix64(categories.empty() ? std::bit_cast<std::uint64_t>(value) : category_hash(categories, value)));
 }
 
-std::uint16_t event_tag(const Event& event) {
+Tag event_tag(const Event& event) {
   return tag_of(hash64(event.stay_site, hash64(event.result_id, mix64(time_hash(event.time)) + (event.stay_ends ? 1 : 0))));
 }
 
@@ -126,7 +133,7 @@ Verdict judge(const Delivery* by_event, const Delivery* by_result, bool has_resu
     return Verdict::mixed;
   }
   if (!claim.withdraws && seen != nullptr && compare(claim.revision, seen->revision) <= 0) {
-    return seen->tag == claim.tag ? Verdict::duplicate : Verdict::conflict;
+    return same_tag(seen->tag, claim.tag) ? Verdict::duplicate : Verdict::conflict;
   }
   if (fact == nullptr) return Verdict::fresh;
   const int order = compare(claim.revision, fact->revision);

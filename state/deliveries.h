@@ -38,10 +38,17 @@ class PartKeys {
   std::unordered_map<PartKey, std::uint32_t> by_key_;  ///< features, then payloads, then attributes
 };
 
+/// Of a value and its time: tells a repetition from a change. Of a payload 64 bits, since it also tells which of the patient's payloads one
+/// is; of all else 16, as of payloads that an earlier build noted. 0: nothing came.
+using Tag = std::uint64_t;
+constexpr bool is_wide(Tag tag) { return tag > 0xffff; }
+/// Whether both are of the same value. One that is wide is held against one that is not by the bits that both have.
+bool same_tag(Tag a, Tag b);
+
 /// What stands of one part under one id.
 struct DeliveredPart {
   PartKey part = 0;
-  std::uint16_t tag = 0;  ///< of the value and its time: tells a repetition from a change
+  Tag tag = 0;
   bool withdrawn = false;
   Revision revision{};  ///< the highest so far
   friend bool operator==(const DeliveredPart&, const DeliveredPart&) = default;
@@ -72,18 +79,18 @@ inline constexpr int kLostIdBits = 8;
 bool is_newer(const Revision& a, const Revision& b);
 
 // Tags outlive a schema that grows: what has a name is told by it, never by its position.
-std::uint16_t value_tag(double value, Time time);
-std::uint16_t value_tag(const Feature& feature, double value, Time time);
-std::uint16_t payload_tag(const Payload& payload, Time time);
+Tag value_tag(double value, Time time);
+Tag value_tag(const Feature& feature, double value, Time time);
+Tag payload_tag(const Payload& payload, Time time);
 /// Of an attribute, which has no time.
-std::uint16_t attribute_tag(const Attribute& attribute, double value);
+Tag attribute_tag(const Attribute& attribute, double value);
 /// Of an event without its values, payload and attributes.
-std::uint16_t event_tag(const Event& event);
+Tag event_tag(const Event& event);
 
 /// One part as an event claims it.
 struct Claim {
   PartKey part = 0;
-  std::uint16_t tag = 0;
+  Tag tag = 0;
   Revision revision{};
   bool withdraws = false;
 };

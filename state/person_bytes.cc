@@ -94,10 +94,19 @@ Time PersonReader::time_in_ms(Time from) { return within(from, difference()); }
 void PersonReader::standing(DeliveredPart& part) {
   const auto flags = get<std::uint8_t>();
   const bool as_value = (flags & kAsValue) != 0;
-  require(flags > 0 && (flags & ~kAsValue) < 6 && (!as_value || flags > (kAsValue | 1)));
+  const int told = flags & ~(kAsValue | kWideTag);
+  require(flags > 0 && told < 6 && (!as_value || told > 1));
   part.withdrawn = (flags & 1) != 0;
   part.revision.kind = static_cast<Revision::Kind>((flags >> 1 & 3) % 3);
   if (part.revision.kind != Revision::Kind::none) part.revision.value = as_value ? value() : finite<double>();
+  if ((flags & kWideTag) != 0) part.tag = wide(part.tag);
+}
+
+Tag PersonReader::wide(Tag tag) {
+  tag |= static_cast<Tag>(get<std::uint16_t>()) << 16;
+  tag |= static_cast<Tag>(get<std::uint32_t>()) << 32;
+  require(is_wide(tag));
+  return tag;
 }
 
 DeliveredPart PersonReader::part() {

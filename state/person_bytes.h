@@ -20,6 +20,7 @@ namespace lacuna::state {
 inline constexpr std::int64_t kPersonTimeMsMax = 100'000'000'000'000;
 inline constexpr std::uint32_t kPartFlag = PartKeys::kEnd;  // more follows: withdrawn, a revision
 inline constexpr std::uint8_t kAsValue = 8;                 // the revision is written as values are, and not as 8 bytes
+inline constexpr std::uint8_t kWideTag = 16;                // the other 48 bits of the tag follow
 
 inline std::int64_t person_ms(Time time) { return time.time_since_epoch().count(); }
 inline bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
@@ -44,16 +45,23 @@ class PersonWriter {
   void value(double value);
   void time(Time time, Time from = {});
   void part(const DeliveredPart& p) {
-    const bool more = p.withdrawn || p.revision.kind != Revision::Kind::none;
+    const bool more = p.withdrawn || p.revision.kind != Revision::Kind::none || is_wide(p.tag);
     three(p.part | (more ? kPartFlag : 0));
-    put(p.tag);
+    put(static_cast<std::uint16_t>(p.tag));
     if (more) standing(p);
   }
-  /// Withdrawn or not, and the revision.
+  /// Withdrawn or not, the revision, and what the tag has beside its last 16 bits.
   void standing(const DeliveredPart& p) {
     const bool revised = p.revision.kind != Revision::Kind::none;
-    put(static_cast<std::uint8_t>((p.withdrawn ? 1 : 0) | static_cast<int>(p.revision.kind) << 1 | (revised ? kAsValue : 0)));
+    const int wide = is_wide(p.tag) ? kWideTag : 0;
+    put(static_cast<std::uint8_t>((p.withdrawn ? 1 : 0) | static_cast<int>(p.revision.kind) << 1 | (revised ? kAsValue : 0) | wide));
     if (revised) value(p.revision.value);
+    if (wide != 0) rest_of(p.tag);
+  }
+  /// The first 48 bits of a wide tag.
+  void rest_of(Tag tag) {
+    put(static_cast<std::uint16_t>(tag >> 16));
+    put(static_cast<std::uint32_t>(tag >> 32));
   }
   std::string take() { return bytes_.take(); }
 
@@ -100,6 +108,8 @@ class PersonReader {
   }
   DeliveredPart part();
   void standing(DeliveredPart& part);
+  /// The tag with the last 16 bits that are known, and the rest.
+  Tag wide(Tag tag);
   void require(bool holds) { good_ = good_ && holds; }
   bool good() const { return good_ && bytes_.ok(); }
   bool at_end() const { return bytes_.at_end(); }

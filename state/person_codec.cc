@@ -11,7 +11,7 @@ namespace lacuna::state {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 2;  // 1: each value and each row in full
+constexpr std::uint8_t kVersion = 3;  // 1: each value and each row in full; 2: no wide tags
 constexpr Millis kHour = std::chrono::hours(1);
 constexpr std::size_t kLookBack = 16;  // rows and runs among which an equal one is looked for
 constexpr int kToldByRun = 2;          // an event's id and its result's: so nothing decodes to much more than its bytes
@@ -68,7 +68,7 @@ bool is_plain(const DeliveredPart& part) { return !part.withdrawn && part.revisi
 
 bool same_shape(const Delivery& a, const Delivery& b) {
   return std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(), [](const DeliveredPart& x, const DeliveredPart& y) {
-    return x.part == y.part && x.withdrawn == y.withdrawn && x.revision == y.revision;
+    return x.part == y.part && x.withdrawn == y.withdrawn && x.revision == y.revision && is_wide(x.tag) == is_wide(y.tag);
   });
 }
 
@@ -112,7 +112,10 @@ class RowWriter {
     hour_ = row.delivery.hour;
     if (how == kOfRunStanding) out_.standing(row.delivery.parts[0]);
     if (how == kShapeOfRow) {
-      for (const DeliveredPart& p : row.delivery.parts) out_.put(p.tag);
+      for (const DeliveredPart& p : row.delivery.parts) {
+        out_.put(static_cast<std::uint16_t>(p.tag));
+        if (is_wide(p.tag)) out_.rest_of(p.tag);
+      }
     }
     if (how != kInFull) return;
     out_.number(row.delivery.parts.size());
@@ -158,7 +161,11 @@ class RowReader {
       read_parts(runs_[index], how == kOfRunStanding, parts);
     } else if (how == kShapeOfRow) {
       parts = before[before.size() - index].delivery.parts;
-      for (DeliveredPart& p : parts) p.tag = in_.get<std::uint16_t>();
+      for (DeliveredPart& p : parts) {
+        const bool wide = is_wide(p.tag);
+        p.tag = in_.get<std::uint16_t>();
+        if (wide) p.tag = in_.wide(p.tag);
+      }
     } else {
       parts.resize(in_.count(5));
       for (DeliveredPart& p : parts) p = in_.part();
@@ -169,6 +176,7 @@ class RowReader {
   void read_parts(const Run& run, bool standing, std::vector<DeliveredPart>& parts) {
     DeliveredPart as;
     if (standing) in_.standing(as);
+    in_.require(!is_wide(as.tag));
     if (!in_.good()) return;
     parts.reserve(run.size());
     for (const ValueChange* c = run.begin; c != run.end; ++c) {

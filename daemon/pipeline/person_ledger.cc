@@ -172,7 +172,7 @@ void PersonLedger::judge_payload(Person& person, Event& event, bool& in_time, Ju
   const PartKey part = keys_.payload(event.modality);
   const state::Delivery* const fact = known(person, state::fact_key(event));
   const state::DeliveredPart* const before = fact == nullptr ? nullptr : fact->find(part);
-  const std::uint16_t replaced = before == nullptr ? 0 : before->tag;
+  const state::Tag replaced = before == nullptr ? 0 : before->tag;
   bool on_time = true;
   const Verdict verdict =
       judge_part(person, event, {part, state::payload_tag(*event.payload, event.time), event.revision, false}, on_time, out);
@@ -270,11 +270,11 @@ void PersonLedger::add_modality(ModalityId id, std::vector<PartKey>& parts) cons
 namespace {
 
 /// Tells a withdrawal that is sent again from one that was repaired: by what it names, too.
-std::uint16_t withdrawal_tag(const Schema& schema, const Event& event, const state::PartKeys& keys) {
+state::Tag withdrawal_tag(const Schema& schema, const Event& event, const state::PartKeys& keys) {
   const std::uint64_t modality = event.modality == kNoModality ? 0 : hash64(schema.modalities()[event.modality].name);
   std::uint64_t named = mix64(modality) ^ mix64(std::bit_cast<std::uint64_t>(event.revision.value));
   for (const FeatureValue& v : event.values) named ^= mix64(keys.feature(v.feature));
-  return static_cast<std::uint16_t>(state::event_tag(event) ^ (mix64(named) >> 48));
+  return state::event_tag(event) ^ (mix64(named) >> 48);
 }
 
 }  // namespace
@@ -293,7 +293,7 @@ void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
     const Claim claim{part, 0, event.revision, true};
     const state::Delivery* const before = known(person, fact);
     const state::DeliveredPart* const seen = before == nullptr ? nullptr : before->find(part);
-    const std::uint16_t tag = seen == nullptr ? 0 : seen->tag;
+    const state::Tag tag = seen == nullptr ? 0 : seen->tag;
     const bool held = seen != nullptr && !seen->withdrawn;
     const Verdict verdict = state::judge(known(person, event_id), has_result ? before : nullptr, has_result, claim);
     if (verdict == Verdict::mixed) {
@@ -417,7 +417,7 @@ void PersonLedger::fold_feature(const std::string& patient, const Person& person
 void PersonLedger::change_payloads(const std::string& patient, const Person& person, Snapshot& snapshot) {
   for (const PayloadChange& change : person.payloads) {
     ModalityState& known = snapshot.modalities[change.modality];
-    const bool holds = known.payload && state::payload_tag(*known.payload, known.last_time) == change.tag;
+    const bool holds = known.payload && state::same_tag(state::payload_tag(*known.payload, known.last_time), change.tag);
     corrections_.push_back({patient, 0, holds ? std::min(change.time, known.last_time) : Time::min(), true, {}});
     if (change.payload && (holds || known.count == 0 || change.time >= known.last_time)) {
       known.payload = change.payload;

@@ -68,7 +68,7 @@ class PersonLedger {
   /// A payload that takes another's place, or nobody's.
   struct PayloadChange {
     ModalityId modality = kNoModality;
-    std::uint16_t tag = 0;  ///< of what it replaces
+    state::Tag tag = 0;  ///< of what it replaces
     Time time{};
     PayloadRef payload{};
   };

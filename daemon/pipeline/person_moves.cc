@@ -131,10 +131,10 @@ Result<PersonMoves::Rows> PersonMoves::unite_rows(const state::Store& store, con
         continue;
       }
       const bool stays = !state::is_newer(at->revision, part.revision);
-      if (at->tag != part.tag || at->withdrawn != part.withdrawn) {
+      if (!state::same_tag(at->tag, part.tag) || at->withdrawn != part.withdrawn) {
         (stays ? out.there : out.here).emplace(part.part, stays ? at->tag : part.tag);
       }
-      const std::uint16_t told = std::max(at->tag, part.tag);
+      const state::Tag told = std::max(at->tag, part.tag);
       if (stays) *at = part;
       if (at->tag == 0) at->tag = told;  // withdrawn before it came, and it did come
     }
@@ -146,7 +146,10 @@ Result<PersonMoves::Rows> PersonMoves::unite_rows(const state::Store& store, con
 void PersonMoves::drop_payloads(const Outdated& outdated, Snapshot& snapshot) const {
   for (ModalityId m = 0; m < snapshot.modalities.size(); ++m) {
     ModalityState& known = snapshot.modalities[m];
-    if (known.payload && outdated.contains({keys_.payload(m), state::payload_tag(*known.payload, known.last_time)})) known = {};
+    if (!known.payload) continue;
+    const state::Tag tag = state::payload_tag(*known.payload, known.last_time);
+    const auto is_this = [&](const auto& one) { return one.first == keys_.payload(m) && state::same_tag(one.second, tag); };
+    if (std::ranges::any_of(outdated, is_this)) known = {};
   }
 }
 

@@ -36,7 +36,7 @@ class PersonMoves {
 
  private:
   /// What one of the two was told of a part, and does not hold for both.
-  using Outdated = std::set<std::pair<state::PartKey, std::uint16_t>>;
+  using Outdated = std::set<std::pair<state::PartKey, state::Tag>>;
   /// Ids of both.
   struct Rows {
     std::vector<state::DeliveryRow> rows;

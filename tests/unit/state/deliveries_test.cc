@@ -134,8 +134,29 @@ TEST(Deliveries, KeysAreOfNames) {
   EXPECT_FALSE(a.find_feature(b.feature(4)));
 }
 
+// Protects: payloads are told apart by their tags alone, and what an earlier build noted of one is known again.
+TEST(Deliveries, TagsOfPayloadsAreWide) {
+  std::set<Tag> tags;
+  Payload payload;
+  for (int i = 0; i < 20'000; ++i) {
+    payload.text = "report " + std::to_string(i);
+    const Tag tag = payload_tag(payload, at_minutes(0)), noted = std::max<Tag>(tag >> 48, 1);
+    ASSERT_TRUE(is_wide(tag));
+    ASSERT_TRUE(tags.insert(tag).second);
+    ASSERT_TRUE(same_tag(noted, tag) && same_tag(tag, noted) && same_tag(tag, tag));
+    ASSERT_FALSE(same_tag(noted ^ 1, tag) || same_tag(tag + 1, tag));
+  }
+  EXPECT_FALSE(is_wide(value_tag(1, at_minutes(0))));
+  Delivery noted;
+  const Tag tag = payload_tag(payload, at_minutes(0));
+  record(noted, {7, std::max<Tag>(tag >> 48, 1), {}, false});
+  EXPECT_EQ(judge(&noted, nullptr, false, {7, tag, {}, false}), Verdict::duplicate);
+  payload.text = "another";
+  EXPECT_EQ(judge(&noted, nullptr, false, {7, payload_tag(payload, at_minutes(0)), {}, false}), Verdict::conflict);
+}
+
 TEST(Deliveries, TagsTellContentsApart) {
-  std::set<std::uint16_t> tags;
+  std::set<Tag> tags;
   for (int i = 0; i < 100; ++i) tags.insert(value_tag(70 + i, at_minutes(0)));
   for (int i = 1; i < 100; ++i) tags.insert(value_tag(70, at_minutes(i)));
   EXPECT_GT(tags.size(), 190U);
@@ -151,7 +172,7 @@ TEST(Deliveries, TagsTellContentsApart) {
     const auto index_of = [](const std::vector<std::string>& names, const char* name) {
       return static_cast<double>(std::find(names.begin(), names.end(), name) - names.begin());
     };
-    std::set<std::uint16_t> told;
+    std::set<Tag> told;
     for (const Attribute& a : attributes) {
       if (a.name == "age") told.insert(attribute_tag(a, 54));
       if (a.name == "sex") told.insert(attribute_tag(a, index_of(a.categories, "male")));

@@ -164,6 +164,9 @@ inline std::vector<Fixture> person_fixtures() {
       fixture("history.bin", documented_history(), encode_history, decode_history),
       fixture("delivery.bin", documented_journal().rows[2].delivery, encode_delivery,
               [](std::string_view b) { return decode_delivery(b, 490'000); }),
+      fixture(
+          "payload.bin", Delivery{490'000, {{0x012345, 0x1122334455667788, false, {}}}}, encode_delivery,
+          [](std::string_view b) { return decode_delivery(b, 490'000); }, 3),
   };
 }
 

@@ -21,7 +21,8 @@ Delivery random_delivery(Random& random) {
   Delivery out;
   out.hour = static_cast<std::uint32_t>((1U << 23) - 30'000 + random.below(60'000));
   for (std::uint64_t i = random.below(5); i > 0; --i) {
-    DeliveredPart part{static_cast<PartKey>(random.below(PartKeys::kEnd)), static_cast<std::uint16_t>(random.below(65536)), false, {}};
+    const Tag tag = random.below(~0ULL);
+    DeliveredPart part{static_cast<PartKey>(random.below(PartKeys::kEnd)), random.chance(0.5) ? tag : tag >> 48, false, {}};
     part.withdrawn = random.chance(0.2);
     if (random.chance(0.3)) part.revision = {random.chance(0.5) ? Revision::Kind::number : Revision::Kind::time, random.real(-9, 1e13)};
     out.parts.push_back(part);
@@ -85,7 +86,7 @@ void check(const Record& record, std::string (*encode)(const Record&), Result<Re
   ASSERT_EQ(decode("").code(), Code::corrupt);
   if (!with_version) return;
   std::string newer = bytes;
-  newer[0] = 3;
+  newer[0] = 4;
   ASSERT_EQ(decode(newer).code(), Code::unsupported);
   newer[0] = 0;
   ASSERT_EQ(decode(newer).code(), Code::corrupt);
@@ -109,6 +110,8 @@ TEST(PersonRecords, WhatAnOrdinaryEventTakes) {
   one.hour = 490'000;
   one.parts = {{4711, 99, false, {}}};
   EXPECT_EQ(encode_delivery(one).size(), 7U);
+  one.parts[0].tag |= 1ULL << 63;
+  EXPECT_EQ(encode_delivery(one).size(), 14U) << "of a payload";
 }
 
 // Seven vital signs of each hour.
