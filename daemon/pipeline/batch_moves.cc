@@ -38,20 +38,21 @@ void Batch::forward(std::size_t record, const std::string& person, const std::st
   forwarded_ += 1;
 }
 
-/// Those who were merged into one who is forgotten are forgotten with them.
+/// Those who were merged into one who is forgotten are forgotten with them. Each hears of it once, whatever ways lead there: the command
+/// names all who were told, and whoever it reaches tells nobody among these. A second one would meet who began anew since the first.
 void Batch::forget_merged(const Arrived& arrived) {
   const Snapshot& known = snapshots_.at(arrived.event.patient_id);
-  std::vector<std::string> via = via_of(arrived.record);
-  const auto passed = [&via](const std::string& person) { return std::find(via.begin(), via.end(), person) != via.end(); };
-  std::vector<std::string> others = known.merged_from;
-  if (!known.merged_into.empty()) others.push_back(known.merged_into);
-  std::erase_if(others, passed);
-  via.push_back(known.patient_id);
+  std::vector<std::string> told = via_of(arrived.record);
+  std::set<std::string> others(known.merged_from.begin(), known.merged_from.end());
+  if (!known.merged_into.empty()) others.insert(known.merged_into);
+  for (const std::string& person : told) others.erase(person);
+  told.push_back(known.patient_id);
+  told.insert(told.end(), others.begin(), others.end());
   for (const std::string& person : others) {
     const std::string event_id = arrived.event.event_id.empty() ? "forget" : arrived.event.event_id;
     streaming::Record command;
     command.value = forget_event(person, event_id, arrived.event.time);
-    moves_.send({Transfer::Kind::event, person, via, {}, std::move(command)});
+    moves_.send({Transfer::Kind::event, person, told, {}, std::move(command)});
   }
 }
 

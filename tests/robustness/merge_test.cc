@@ -325,7 +325,7 @@ TEST_F(MergeTest, ForgettingReachesAllWhoAreOne) {
     must_run();
     ASSERT_EQ(patient(c)->features[0].count, 3U);
     send(about(told, "forget", PersonChange::forget));
-    must_run();
+    EXPECT_EQ(must_run().counts.forgotten, 3U) << "each once: who begins anew in between is not met by a second one";
     for (const std::string& id : {a, b, c}) EXPECT_FALSE(patient(id)) << id;
     EXPECT_EQ(examples_of(c), 0U);
     for (const auto& [key, value] : newest(config_.topics.state)) {
@@ -339,6 +339,33 @@ TEST_F(MergeTest, ForgettingReachesAllWhoAreOne) {
     must_run();
     EXPECT_EQ(patient(a)->features[0].count, 1U);
     EXPECT_FALSE(patient(b) || patient(c));
+  }
+}
+
+// Several into one, who goes on into another; whoever of them it begins with.
+TEST_F(MergeTest, ForgettingReachesEachOnce) {
+  const std::string a = in_partition(0, "a"), b = in_partition(1, "b"), c = in_partition(2, "c"), d = in_partition(1, "d"),
+                    e = in_partition(0, "e");
+  for (const std::string& told : {a, b, c, d, e}) {
+    SCOPED_TRACE(told);
+    begin();
+    for (const std::string& id : {a, b, c, d, e}) send(event(id, "visit-" + id, 1, 70));
+    const std::pair<std::string, std::string> merges[] = {{a, c}, {b, c}, {c, d}, {e, d}};
+    for (const auto& [from, into] : merges) {
+      send(merge(from, into));
+      must_run();
+    }
+    ASSERT_EQ(patient(d)->features[0].count, 5U);
+    send(about(told, "forget", PersonChange::forget));
+    EXPECT_EQ(must_run().counts.forgotten, 5U);
+    std::map<std::string, int> commands;
+    for (const auto& r : read_all(*log_, config_.topics.transfers)) {
+      if (r.value->find("\"forget\"") != std::string::npos) commands[r.key] += 1;
+    }
+    for (const std::string& id : {a, b, c, d, e}) {
+      EXPECT_FALSE(patient(id)) << id;
+      EXPECT_EQ(commands[id], id == told ? 0 : 1) << id;
+    }
   }
 }
 

@@ -96,12 +96,12 @@ void Model::forget(const std::string& key, const Moved* moved, Doing& doing) {
   Moved command;
   command.what = "forget";
   if (moved != nullptr) command.via = moved->via;
-  const std::set<std::string> passed(command.via.begin(), command.via.end());
-  command.via.push_back(key);
   std::set<std::string> others = person.merged_from;
   if (!person.merged_into.empty()) others.insert(person.merged_into);
+  for (const std::string& told : command.via) others.erase(told);
+  command.via.push_back(key);
+  command.via.insert(command.via.end(), others.begin(), others.end());
   for (const std::string& other : others) {
-    if (passed.contains(other)) continue;
     command.person = other;
     doing.out.moved.push_back(command);
   }
