@@ -7,6 +7,26 @@
 
 namespace lacuna::daemon {
 
+namespace {
+
+/// Partitions of a topic of ours, which needs as many as `input`. Where it is missing: what to do about it.
+Result<std::int32_t> partitions_of(const Config& config, const std::string& topic, const std::string& key, streaming::TopicReader& reader,
+                                   const std::string& input, std::int32_t needed) {
+  auto count = reader.partition_count(topic);
+  if (count.ok() || count.code() != Code::not_found) return count;
+  std::string command = "kafka-topics.sh --create --topic " + topic + " --partitions " + std::to_string(needed);
+  const std::vector<streaming::TopicSpec> specs = topics_to_make(config);
+  const auto spec = std::ranges::find(specs, topic, &streaming::TopicSpec::name);
+  for (const auto& [name, value] : spec->properties) {
+    command += name == "replication.factor" ? " --replication-factor " + value : " --config " + name + "=" + value;
+  }
+  return Status(Code::not_found, "there is no topic " + topic + " (" + key + "), and log.create_topics is off: make it with " +
+                                     std::to_string(needed) + " partitions, as many as " + input + " has (" + command +
+                                     "), or set log.create_topics to true");
+}
+
+}  // namespace
+
 void RestoreQueue::add(const streaming::TopicPartition& partition) {
   remove(partition);
   queue_.push_back(partition);
@@ -28,15 +48,15 @@ Status RestoreQueue::check_partitions(const streaming::TopicPartition& partition
   // One that lies beyond what was there was added since.
   const auto known = inputs_.find(partition.topic);
   if (known != inputs_.end() && partition.partition < known->second) return {};
-  const auto changelog = reader.partition_count(config_.topics.state);
-  if (!changelog.ok()) return changelog.status();
   const auto input = reader.partition_count(partition.topic);
   if (!input.ok()) return input.status();
+  const auto changelog = partitions_of(config_, config_.topics.state, "topics.state", reader, partition.topic, *input);
+  if (!changelog.ok()) return changelog.status();
   if (*input > *changelog) {
     return {Code::invalid, "topic " + config_.topics.state + " has " + std::to_string(*changelog) + " partitions, " + partition.topic +
                                " has " + std::to_string(*input) + ": the changelog needs as many as the input"};
   }
-  const auto transfers = reader.partition_count(config_.topics.transfers);
+  const auto transfers = partitions_of(config_, config_.topics.transfers, "topics.transfers", reader, partition.topic, *input);
   if (!transfers.ok()) return transfers.status();
   if (partition.topic == config_.topics.events.front() && *transfers != *input) {
     return {Code::invalid, "topic " + config_.topics.transfers + " has " + std::to_string(*transfers) + " partitions, " + partition.topic +

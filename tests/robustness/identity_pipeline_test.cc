@@ -369,6 +369,35 @@ TEST_F(TwoSites, ATransferIsNoSecondPerson) {
   EXPECT_THAT(said_.str(), Not(HasSubstr("identity.namespace")));
 }
 
+// Protects: whoever makes topics by hand is told which one is missing, what it takes, and what would make it.
+TEST_F(IdentityPipeline, AMissingTopicEndsTheStartWithTheWayOut) {
+  config_.log.create_topics = false;
+  make_topics({{"events", kPartitions, {}},
+               {config_.topics.imputations, kPartitions, {}},
+               {config_.topics.alerts, 1, {}},
+               {config_.topics.dead_letters, 1, {}},
+               {config_.topics.model, 1, {}}});
+  config_.topics.events = {"events"};
+  const auto ends_with = [this] {
+    start();
+    Status ended;
+    for (int turns = 0; turns < 100 && ended.ok(); ++turns) ended = pipeline_->turn().status();
+    EXPECT_EQ(ended.code(), Code::not_found);
+    return ended.message();
+  };
+  EXPECT_THAT(ends_with(), HasSubstr("there is no topic " + config_.topics.state + " (topics.state)"));
+  ASSERT_TRUE(log_->ensure_topics({{config_.topics.state, kPartitions, {}}}).ok());
+  const std::string message = ends_with(), partitions = std::to_string(kPartitions);
+  EXPECT_THAT(message, HasSubstr("there is no topic " + config_.topics.transfers + " (topics.transfers), and log.create_topics is off"));
+  EXPECT_THAT(message, HasSubstr("make it with " + partitions + " partitions, as many as events has"));
+  EXPECT_THAT(message, HasSubstr("kafka-topics.sh --create --topic " + config_.topics.transfers + " --partitions " + partitions));
+  EXPECT_THAT(message, HasSubstr("--config cleanup.policy=delete --replication-factor 1 --config retention.ms=16416000000"));
+  EXPECT_THAT(message, HasSubstr("or set log.create_topics to true"));
+  ASSERT_TRUE(log_->ensure_topics({{config_.topics.transfers, kPartitions, {}}}).ok());
+  send(vitals("p", 1));
+  EXPECT_EQ(start_and_work().counts.applied, 1u);
+}
+
 // A ward with a day clinic in it: on the fourth day most are at home for a shift. Without a word that is an outage of the vitals.
 TEST_F(IdentityPipeline, WhoIsDischargedIsNotWaitedFor) {
   constexpr int kBeds = 60, kLeft = 50, kLeave = 80, kBack = 89, kEnd = 92;
