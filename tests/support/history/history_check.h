@@ -59,6 +59,7 @@ class Check {
   void expect_snapshots(const std::vector<streaming::Record>& records, const BatchOutcome& outcome);
   void expect_imputations(streaming::LogFactory& log);
   void expect_imputation(const ExpectedImputation& expected, const streaming::Record& found);
+  void read_letters(streaming::LogFactory& log);
   void expect_letters(streaming::LogFactory& log);
   void replay(const state::Store& store, const std::string& where);
   bool holds(const Person& person, FeatureId feature, Time time, double value) const;
@@ -78,6 +79,8 @@ class Check {
   std::map<std::int32_t, std::deque<ExpectedImputation>> due_;
   std::map<std::int32_t, std::deque<streaming::Record>> published_;
   std::map<SourcePosition, std::string> letters_due_;
+  /// Those of batches that were committed meanwhile, or that wait for what another partition sent, are found before they are due.
+  std::map<SourcePosition, std::string> letters_found_;
 };
 
 }  // namespace lacuna::history
