@@ -13,18 +13,14 @@
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <memory>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
 
-#include "daemon/pipeline/pipeline.h"
 #include "state/person_records.h"
-#include "state/store.h"
-#include "streaming/messages/encoders.h"
 #include "tests/robustness/compacted_log.h"
-#include "tests/robustness/pipeline_fixture.h"
+#include "tests/robustness/persons_fixture.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -32,7 +28,6 @@ namespace {
 const std::string kGone = "gone-4711";
 const std::string kOther = "other-1";
 constexpr double kSecret = 171.8281828459;  ///< a value of the forgotten one alone
-constexpr Time kStart = Time(std::chrono::hours(24 * 365 * 56));
 
 /// What is left of a patient in a store.
 struct Left {
@@ -48,51 +43,12 @@ void PrintTo(const Left& left, std::ostream* out) {
        << " since " << left.state.begun << ", " << left.keys.size() << " records, " << left.examples << " examples";
 }
 
-class ForgetTest : public ::testing::Test {
+class ForgetTest : public PersonsTest {
  protected:
-  void SetUp() override { begin("forget"); }
-  void TearDown() override {
-    log_.reset();
-    fs::remove_all(directory_);
-  }
-  void begin(const std::string& name) {
-    log_.reset();
-    if (!directory_.empty()) fs::remove_all(directory_);
-    directory_ = scratch(name);
-    config_ = small_config(directory_);
-    config_.checkpoint_every = std::chrono::hours(1);
-    reopen();
-    ASSERT_TRUE(log_->ensure_topics({{config_.topics.events.front(), kPartitions, {}}}).ok());
-  }
-  void reopen() {
-    log_.reset();
-    log_ = open_log(config_);
-  }
-
-  void append(const std::string& key, std::optional<std::string> value) {
-    auto appender = log_->appender();
-    ASSERT_TRUE(appender.ok());
-    ASSERT_TRUE((*appender)->append({config_.topics.events.front(), std::nullopt, key, std::move(value), {}}).ok());
-    ASSERT_TRUE((*appender)->flush().ok());
-  }
-  Event event(const std::string& patient, const std::string& id, int hour, double hr) const {
-    Event out;
-    out.event_id = id;
-    out.patient_id = patient;
-    out.time = kStart + std::chrono::hours(hour);
-    out.modality = config_.schema->find_modality("vitals");
-    out.values = {{0, hr}};
-    return out;
-  }
-  void send(const Event& e) { append(e.patient_id, streaming::encode_event(*config_.schema, e)); }
+  ForgetTest() : PersonsTest("forget") {}
   void forget(bool by_event) {
     if (!by_event) return append(kGone, std::nullopt);
-    Event e;
-    e.event_id = "forget-it";
-    e.patient_id = kGone;
-    e.time = kStart;
-    e.person = PersonChange::forget;
-    send(e);
+    send(about(kGone, "forget-it", PersonChange::forget));
   }
   /// Both patients, hour by hour; enough batches of one event that journals are folded.
   void live(int hours, int from = 0) {
@@ -108,28 +64,11 @@ class ForgetTest : public ::testing::Test {
     send(event(kGone, "visit-2", -890, 62));
   }
 
-  Result<Progress> run(Pipeline::Hooks hooks = {}, std::optional<Compaction> compaction = {}) {
-    CompactedLog compacted(*log_, config_.topics.state, compaction.value_or(Compaction{}));
-    auto pipeline = Pipeline::make(
-        config_, compaction ? static_cast<streaming::LogFactory&>(compacted) : *log_, [] { return kStart + std::chrono::hours(24 * 30); },
-        std::move(hooks));
-    if (!pipeline.ok()) return pipeline.status();
-    const Status ran = (*pipeline)->run(true);
-    if (!ran.ok()) return ran;
-    return (*pipeline)->progress();
+  Result<Progress> run_compacted(const Compaction& how) {
+    CompactedLog compacted(*log_, config_.topics.state, how);
+    return run_on(compacted);
   }
-  void must_run() {
-    const auto ran = run();
-    ASSERT_TRUE(ran.ok()) << ran.status().to_string();
-  }
-  void lose_disk() { fs::remove_all(config_.store.path); }
 
-  std::unique_ptr<state::Store> store() const {
-    state::StoreOptions options = config_.store;
-    auto opened = state::Store::open(*config_.schema, options);
-    EXPECT_TRUE(opened.ok()) << opened.status().to_string();
-    return std::move(*opened);
-  }
   Left left(const std::string& patient) const {
     const auto s = store();
     Left out;
@@ -183,16 +122,12 @@ class ForgetTest : public ::testing::Test {
     for (const std::string& name : names) out += s->checkpoint(name)->find(secret_bytes()) != std::string::npos ? 1 : 0;
     return out;
   }
-
-  fs::path directory_;
-  Config config_;
-  std::unique_ptr<streaming::LogFactory> log_;
 };
 
 TEST_F(ForgetTest, ByAnEventAndByATombstone) {
   for (const bool by_event : {true, false}) {
     SCOPED_TRACE(by_event ? "event" : "tombstone");
-    begin("forget");
+    begin();
     config_.batch.max_events = 1;
     live(40);
     must_run();
@@ -257,7 +192,7 @@ TEST_F(ForgetTest, InANamespace) {
   ASSERT_EQ(newest.size(), 1U) << "the tombstone lies where the imputations do";
   EXPECT_FALSE(newest.begin()->second);
 
-  begin("forget");
+  begin();
   config_.identity_namespace = NamespaceSource::site;
   live(3);
   forget(false);
@@ -272,7 +207,7 @@ TEST_F(ForgetTest, IsInTheOrderOfTheLogWhereverBatchesEnd) {
   std::optional<Left> expected;
   for (const std::size_t batch : {1U, 2U, 5U, 7U, 100U}) {
     SCOPED_TRACE(batch);
-    begin("forget");
+    begin();
     config_.batch.max_events = batch;
     live(5);
     forget(true);
@@ -311,7 +246,7 @@ struct Rebuilt {
 // Whatever is left of the changelog, and however it is read, who was forgotten is gone, and the new person is there as written.
 TEST_F(ForgetTest, StoresAreRebuiltWithoutThem) {
   for (const bool comes_again : {false, true}) {
-    begin("forget");
+    begin();
     config_.batch.max_events = 1;
     live(40);
     must_run();
@@ -332,7 +267,7 @@ TEST_F(ForgetTest, StoresAreRebuiltWithoutThem) {
                      (how.compacted ? "compacted " : "whole ") + (how.tombstones ? "" : "without tombstones ") + std::to_string(how.step));
         lose_disk();
         if (disk_kept) fs::copy(before, config_.store.path, fs::copy_options::recursive);
-        const auto ran = run({}, how);
+        const auto ran = run_compacted(how);
         ASSERT_TRUE(ran.ok()) << ran.status().to_string();
         Left now = left(kGone);
         EXPECT_LE(now.examples, comes_again ? gone.snapshot->event_count : 0U) << "of the new person alone, made from the snapshots";
@@ -344,8 +279,6 @@ TEST_F(ForgetTest, StoresAreRebuiltWithoutThem) {
     }
   }
 }
-
-struct Crash {};
 
 TEST_F(ForgetTest, ACrashAtAnyPointChangesNothing) {
   const auto story = [this] {
@@ -364,7 +297,7 @@ TEST_F(ForgetTest, ACrashAtAnyPointChangesNothing) {
     for (const int nth : {1, 2}) {
       for (const bool disk_kept : {true, false}) {
         SCOPED_TRACE(std::string(point) + " " + std::to_string(nth) + (disk_kept ? " disk kept" : " disk lost"));
-        begin("forget");
+        begin();
         config_.batch.max_events = 2;
         story();
         Pipeline::Hooks hooks;

@@ -8,22 +8,15 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "daemon/pipeline/pipeline.h"
-#include "state/store.h"
-#include "streaming/messages/encoders.h"
-#include "tests/robustness/pipeline_fixture.h"
+#include "tests/robustness/persons_fixture.h"
 
 namespace lacuna::daemon {
 namespace {
-
-constexpr Time kStart = Time(std::chrono::hours(24 * 365 * 56));
-constexpr Time kNow = kStart + std::chrono::hours(24 * 30);
 
 /// What is told of a difference.
 std::string text(const Snapshot& s) {
@@ -38,54 +31,14 @@ std::string text(const Snapshot& s) {
   return out + "; merged into '" + s.merged_into + "'";
 }
 
-class MergeTest : public ::testing::Test {
+class MergeTest : public PersonsTest {
  protected:
-  void SetUp() override { begin(); }
-  void TearDown() override {
-    log_.reset();
-    fs::remove_all(directory_);
-  }
-  void begin() {
-    log_.reset();
-    if (!directory_.empty()) fs::remove_all(directory_);
-    directory_ = scratch("merge");
-    config_ = small_config(directory_);
-    config_.state_history = 1000;
-    config_.checkpoint_every = std::chrono::hours(1);
-    log_ = open_log(config_);
-    ASSERT_TRUE(log_->ensure_topics({{config_.topics.events.front(), kPartitions, {}}}).ok());
-  }
+  MergeTest() : PersonsTest("merge") {}
+  void configure() override { config_.state_history = 1000; }
   std::string in_partition(std::int32_t partition, const std::string& stem) const {
     for (int i = 0;; ++i) {
       if (std::string id = stem + std::to_string(i); streaming::partition_for(id, kPartitions) == partition) return id;
     }
-  }
-  void append(const std::string& key, const std::string& value, std::optional<std::int32_t> partition = {}) {
-    auto appender = log_->appender();
-    ASSERT_TRUE(appender.ok());
-    ASSERT_TRUE((*appender)->append({config_.topics.events.front(), partition, key, value, {}}).ok());
-    ASSERT_TRUE((*appender)->flush().ok());
-  }
-  void send(const Event& e, std::optional<std::int32_t> partition = {}) {
-    append(e.patient_id, streaming::encode_event(*config_.schema, e), partition);
-  }
-  Event event(const std::string& patient, const std::string& id, int hour, double hr) const {
-    Event out;
-    out.event_id = id;
-    out.patient_id = patient;
-    out.time = kStart + std::chrono::hours(hour);
-    out.modality = config_.schema->find_modality("vitals");
-    out.values = {{0, hr}};
-    return out;
-  }
-  Event about(const std::string& patient, const std::string& id, PersonChange what, const std::string& into = {}) const {
-    Event out;
-    out.event_id = id;
-    out.patient_id = patient;
-    out.time = kStart;
-    out.person = what;
-    out.merged_into = into;
-    return out;
   }
   Event merge(const std::string& from, const std::string& into) const {
     return about(from, "merge-" + from + into, PersonChange::merge, into);
@@ -99,25 +52,6 @@ class MergeTest : public ::testing::Test {
     return out;
   }
 
-  Result<Progress> run(Pipeline::Hooks hooks = {}) {
-    auto pipeline = Pipeline::make(
-        config_, *log_, [] { return kNow; }, std::move(hooks));
-    if (!pipeline.ok()) return pipeline.status();
-    const Status ran = (*pipeline)->run(true);
-    if (!ran.ok()) return ran;
-    return (*pipeline)->progress();
-  }
-  Progress must_run() {
-    auto ran = run();
-    EXPECT_TRUE(ran.ok()) << ran.status().to_string();
-    return ran.ok() ? *ran : Progress{};
-  }
-  void lose_disk() { fs::remove_all(config_.store.path); }
-  std::unique_ptr<state::Store> store() const {
-    auto opened = state::Store::open(*config_.schema, config_.store);
-    EXPECT_TRUE(opened.ok()) << opened.status().to_string();
-    return std::move(*opened);
-  }
   std::optional<Snapshot> patient(const std::string& id) const {
     auto found = store()->snapshot(id);
     return found.ok() ? std::optional<Snapshot>(*found) : std::nullopt;
@@ -162,10 +96,6 @@ class MergeTest : public ::testing::Test {
       send(event(h % 2 == 0 ? a : b, "visit-" + std::to_string(h), (h * 7) % hours, 60.0 + h));
     }
   }
-
-  fs::path directory_;
-  Config config_;
-  std::unique_ptr<streaming::LogFactory> log_;
 };
 
 TEST_F(MergeTest, TheTargetIsAsIfAllEventsHadBeenItsOwn) {
@@ -368,8 +298,6 @@ TEST_F(MergeTest, ForgettingReachesEachOnce) {
     }
   }
 }
-
-struct Crash {};
 
 TEST_F(MergeTest, ACrashAtAnyPointLosesAndDoublesNothing) {
   const std::string a = in_partition(0, "a"), b = in_partition(1, "b");

@@ -12,20 +12,9 @@ namespace lacuna::state {
 namespace {
 
 using ::testing::HasSubstr;
+using testing::open_store;
 using testing::Random;
-
-StoreOptions options(const std::string& path) {
-  StoreOptions out;
-  out.path = path;
-  out.memory_bytes_max = 16u << 20;
-  return out;
-}
-
-std::unique_ptr<Store> open(const Schema& schema, StoreOptions options) {
-  auto store = Store::open(schema, std::move(options));
-  EXPECT_TRUE(store.ok()) << store.status().to_string();
-  return std::move(store).value();
-}
+using testing::store_options;
 
 TEST(StoreInspection, IsReadBesideWhoeverHasItOpen) {
   const Schema schema = testing::test_schema();
@@ -33,7 +22,7 @@ TEST(StoreInspection, IsReadBesideWhoeverHasItOpen) {
   const std::string path = scratch.path() + "/state";
   EXPECT_EQ(read_snapshot(schema, path, "a").code(), Code::not_found);
   EXPECT_FALSE(std::filesystem::exists(path)) << "reading makes nothing";
-  auto store = open(schema, options(path));
+  auto store = open_store(schema, store_options(path));
   Random random(1);
   StateChange change;
   change.snapshots.push_back(testing::random_snapshot(schema, random, 20));
@@ -53,7 +42,7 @@ TEST(StoreInspection, SaysWhatASchemaWouldChange) {
   const std::string path = scratch.path() + "/state";
   EXPECT_EQ(read_growth(grown, path).code(), Code::not_found);
   {
-    auto store = open(schema, options(path));
+    auto store = open_store(schema, store_options(path));
     EXPECT_EQ(read_growth(grown, path).code(), Code::not_found) << "nothing is in it";
     Random random(1);
     StateChange change;
@@ -68,7 +57,7 @@ TEST(StoreInspection, SaysWhatASchemaWouldChange) {
   }
   const auto refused = read_growth(testing::payload_schema(), path);
   ASSERT_TRUE(refused.ok()) << "other names: all is dropped, nothing refused";
-  EXPECT_TRUE(Store::open(schema, options(path)).ok());
+  EXPECT_TRUE(Store::open(schema, store_options(path)).ok());
 }
 
 }  // namespace

@@ -15,24 +15,10 @@ namespace lacuna::state {
 namespace {
 
 using testing::at_minutes;
+using testing::open_store;
 using testing::Random;
+using testing::store_options;
 using testing::Workload;
-
-StoreOptions options(const std::string& path) {
-  StoreOptions out;
-  out.path = path;
-  out.memory_bytes_max = 16u << 20;
-  out.replay_capacity = 120;
-  out.replay_strata_max = 10;
-  out.seed = 5;
-  return out;
-}
-
-std::unique_ptr<Store> open(const Schema& schema, const StoreOptions& o) {
-  Result<std::unique_ptr<Store>> opened = Store::open(schema, o);
-  if (!opened.ok()) throw std::runtime_error(opened.status().to_string());
-  return std::move(opened).value();
-}
 
 // What should be there of one patient.
 struct Plain {
@@ -105,7 +91,7 @@ void check(const Store& store, const std::string& patient, const Plain& plain) {
 TEST(StorePersons, ReadBackOverRestarts) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  auto store = open(schema, options(scratch.path()));
+  auto store = open_store(schema, store_options(scratch.path()));
   Random random(3);
   std::map<std::string, Plain> plain;
   for (int batch = 0; batch < 120; ++batch) {
@@ -116,7 +102,7 @@ TEST(StorePersons, ReadBackOverRestarts) {
     ASSERT_TRUE(store->apply(change).ok());
     if (batch % 40 == 20) {
       store.reset();
-      store = open(schema, options(scratch.path()));
+      store = open_store(schema, store_options(scratch.path()));
     }
     for (const auto& [patient, expected] : plain) check(*store, patient, expected);
   }
@@ -126,7 +112,7 @@ TEST(StorePersons, ReadBackOverRestarts) {
 TEST(StorePersons, JournalsAreFoundInTheSlotsOfVersion1) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  ASSERT_TRUE(open(schema, options(scratch.path())));
+  ASSERT_TRUE(open_store(schema, store_options(scratch.path())));
   const auto journal = [](std::uint64_t sequence) {
     PersonJournal out;
     out.state = {0, sequence, 17, 0, 0, 0, 0};
@@ -143,7 +129,7 @@ TEST(StorePersons, JournalsAreFoundInTheSlotsOfVersion1) {
       ASSERT_TRUE((*handles)->db->Put({}, (*handles)->persons, key, encode_journal(journal(sequence))).ok());
     }
   }
-  const auto store = open(schema, options(scratch.path()));
+  const auto store = open_store(schema, store_options(scratch.path()));
   for (std::uint64_t sequence = 31; sequence <= 40; ++sequence) {
     StateChange change;
     PersonUpdate& update = change.persons.emplace_back();
@@ -161,7 +147,7 @@ TEST(StorePersons, JournalsAreFoundInTheSlotsOfVersion1) {
 TEST(StorePersons, IdsExpireByTimeAndByNumber) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  const auto store = open(schema, options(scratch.path()));
+  const auto store = open_store(schema, store_options(scratch.path()));
   StateChange change;
   PersonUpdate update;
   update.patient_id = "a";
@@ -203,7 +189,7 @@ TEST(StorePersons, IdsExpireByTimeAndByNumber) {
 TEST(StorePersons, AWipedPartitionTakesThemAlong) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  const auto store = open(schema, options(scratch.path()));
+  const auto store = open_store(schema, store_options(scratch.path()));
   Random random(4);
   std::map<std::string, Plain> plain;
   StateChange change;
@@ -233,7 +219,7 @@ std::vector<Example> stored(const Store& store) {
 TEST(StoreReplay, APatientsExamplesAreFoundWhereverTheyWent) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  auto store = open(schema, options(scratch.path()));
+  auto store = open_store(schema, store_options(scratch.path()));
   Workload workload(schema, 11, 12, 40);
   Random random(11);
   std::map<std::string, Time> dropped;  // from when on nothing of the patient may be left
@@ -247,7 +233,7 @@ TEST(StoreReplay, APatientsExamplesAreFoundWhereverTheyWent) {
     ASSERT_TRUE(store->apply(change).ok());
     if (batch % 10 == 5) {
       store.reset();
-      store = open(schema, options(scratch.path()));
+      store = open_store(schema, store_options(scratch.path()));
     }
     const std::string patient = "patient-" + std::to_string(random.below(12));
     const Time from = at_minutes(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(batch + 1) * 40)));
@@ -277,7 +263,7 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
   const Schema schema = testing::test_schema();
   for (const bool comes_again : {false, true}) {
     const lacuna::testing::ScratchFolder scratch;
-    auto store = open(schema, options(scratch.path()));
+    auto store = open_store(schema, store_options(scratch.path()));
     Random random(8);
     std::map<std::string, Plain> plain;
     for (int batch = 0; batch < 40; ++batch) {
@@ -309,7 +295,7 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
     for (const bool restarted : {false, true}) {
       if (restarted) {
         store.reset();
-        store = open(schema, options(scratch.path()));
+        store = open_store(schema, store_options(scratch.path()));
       }
       EXPECT_EQ(store->patient_count_estimate(), comes_again ? 3U : 2U);
       if (comes_again) EXPECT_EQ(*store->snapshot("a"), forgetting.snapshots[0]);
@@ -329,7 +315,7 @@ TEST(StorePersons, AForgottenPatientLeavesNothing) {
 TEST(StoreReplay, ExamplesArePutRight) {
   const Schema schema = testing::test_schema();
   const lacuna::testing::ScratchFolder scratch;
-  const auto store = open(schema, options(scratch.path()));
+  const auto store = open_store(schema, store_options(scratch.path()));
   StateChange change;
   FeatureHistory history;
   Snapshot snapshot = new_snapshot(schema, "a");

@@ -21,29 +21,15 @@ namespace {
 
 using testing::contents;
 using ::testing::HasSubstr;
+using testing::open_store;
 using testing::Random;
+using testing::store_options;
 using testing::Workload;
-
-StoreOptions options(const std::string& path) {
-  StoreOptions out;
-  out.path = path;
-  out.memory_bytes_max = 16u << 20;
-  out.replay_capacity = 120;
-  out.replay_strata_max = 10;
-  out.seed = 5;
-  return out;
-}
-
-std::unique_ptr<Store> open(const Schema& schema, const StoreOptions& o) {
-  Result<std::unique_ptr<Store>> opened = Store::open(schema, o);
-  if (!opened.ok()) throw std::runtime_error(opened.status().to_string());
-  return std::move(opened).value();
-}
 
 TEST(Store, ReadsBackWhatWasApplied) {
   const Schema schema = testing::test_schema();
   lacuna::testing::ScratchFolder scratch;
-  auto store = open(schema, options(scratch.path()));
+  auto store = open_store(schema, store_options(scratch.path()));
   EXPECT_EQ(store->snapshot("a").code(), Code::not_found);
   EXPECT_EQ(store->meta("scores").code(), Code::not_found);
   EXPECT_TRUE(store->draw(5, 1)->empty());
@@ -77,7 +63,7 @@ TEST(Store, ReadsBackWhatWasApplied) {
     EXPECT_EQ(store->patient_count_estimate(), 3u);
     ASSERT_TRUE(store->sync().ok());
     store.reset();
-    store = open(schema, options(scratch.path()));
+    store = open_store(schema, store_options(scratch.path()));
   }
   ASSERT_TRUE(store->put_checkpoint("000001", "weights").ok());
   EXPECT_EQ(*store->checkpoint("000001"), "weights");
@@ -91,8 +77,8 @@ TEST(Store, RestartsChangeNothing) {
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     lacuna::testing::ScratchFolder a, b;
-    auto whole = open(schema, options(a.path()));
-    auto restarted = open(schema, options(b.path()));
+    auto whole = open_store(schema, store_options(a.path()));
+    auto restarted = open_store(schema, store_options(b.path()));
     Random random(seed);
     Workload work(schema, seed, 60, 25);
     for (int i = 0; i < 60; ++i) {
@@ -101,7 +87,7 @@ TEST(Store, RestartsChangeNothing) {
       ASSERT_TRUE(restarted->apply(change).ok());
       if (random.chance(0.1)) {
         restarted.reset();
-        restarted = open(schema, options(b.path()));
+        restarted = open_store(schema, store_options(b.path()));
       }
     }
     const testing::Contents expected = contents(*whole);
@@ -116,7 +102,7 @@ TEST(Store, RestartsChangeNothing) {
 TEST(Store, DrawsGiveExamplesAsOffered) {
   const Schema schema = testing::test_schema();
   lacuna::testing::ScratchFolder scratch;
-  const auto store = open(schema, options(scratch.path()));
+  const auto store = open_store(schema, store_options(scratch.path()));
   Workload work(schema, 3, 40, 30);
   std::map<Time, Example> offered;
   for (int i = 0; i < 50; ++i) {
@@ -141,10 +127,10 @@ TEST(Store, DrawsGiveExamplesAsOffered) {
 TEST(Store, ReadingBesideWritingIsSafe) {
   const Schema schema = testing::test_schema(1, 6);
   lacuna::testing::ScratchFolder scratch;
-  StoreOptions o = options(scratch.path());
+  StoreOptions o = store_options(scratch.path());
   o.replay_capacity = 1500;
   o.replay_strata_max = 200;
-  const auto store = open(schema, o);
+  const auto store = open_store(schema, o);
   Random random(4);
   const auto batch = [&](std::uint64_t strata) {
     StateChange change;
@@ -184,21 +170,21 @@ TEST(Store, ReadingBesideWritingIsSafe) {
 TEST(Store, ANewerFormatIsRefused) {
   const Schema schema = testing::test_schema();
   lacuna::testing::ScratchFolder scratch;
-  { open(schema, options(scratch.path())); }
+  { open_store(schema, store_options(scratch.path())); }
   {
     auto handles = open_rocksdb(scratch.path() + "/rocksdb", 16u << 20);
     ASSERT_TRUE(handles.ok());
     const std::string newer = encode_header({schema.fingerprint(), 0}) + std::string("\x08\x03", 2);
     ASSERT_TRUE((*handles)->db->Put(rocksdb::WriteOptions(), (*handles)->meta, "h", newer).ok());
   }
-  EXPECT_EQ(Store::open(schema, options(scratch.path())).code(), Code::unsupported);
+  EXPECT_EQ(Store::open(schema, store_options(scratch.path())).code(), Code::unsupported);
 }
 
 TEST(Store, OneProcessAtATime) {
   const Schema schema = testing::test_schema();
   lacuna::testing::ScratchFolder scratch;
-  const auto first = open(schema, options(scratch.path()));
-  const auto second = Store::open(schema, options(scratch.path()));
+  const auto first = open_store(schema, store_options(scratch.path()));
+  const auto second = Store::open(schema, store_options(scratch.path()));
   ASSERT_EQ(second.code(), Code::unavailable) << second.status().to_string();
   EXPECT_THAT(second.status().message(), HasSubstr("another process"));
 }
@@ -206,10 +192,10 @@ TEST(Store, OneProcessAtATime) {
 TEST(Store, MemoryStaysWithinItsBound) {
   const Schema schema = testing::test_schema();
   lacuna::testing::ScratchFolder scratch;
-  StoreOptions o = options(scratch.path());
+  StoreOptions o = store_options(scratch.path());
   o.memory_bytes_max = kMemoryBytesMin;
   o.replay_capacity = 4000;
-  const auto store = open(schema, o);
+  const auto store = open_store(schema, o);
   Random random(2);
   const Snapshot pattern = testing::random_snapshot(schema, random, 60);
   std::uint64_t written = 0, memtables_max = 0, cache_max = 0;
@@ -239,7 +225,7 @@ TEST(Store, MemoryStaysWithinItsBound) {
 
 TEST(Store, TooLittleMemoryIsInvalid) {
   lacuna::testing::ScratchFolder scratch;
-  StoreOptions o = options(scratch.path());
+  StoreOptions o = store_options(scratch.path());
   o.memory_bytes_max = kMemoryBytesMin - 1;
   EXPECT_EQ(Store::open(testing::test_schema(), o).code(), Code::invalid);
 }
@@ -247,7 +233,7 @@ TEST(Store, TooLittleMemoryIsInvalid) {
 TEST(Store, ItsFolderIsForItsOwnerAlone) {
   lacuna::testing::ScratchFolder scratch;
   const std::string path = scratch.path() + "/deep/state";
-  open(testing::test_schema(), options(path));
+  open_store(testing::test_schema(), store_options(path));
   EXPECT_EQ(std::filesystem::status(path).permissions(), std::filesystem::perms::owner_all);
 }
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -169,6 +170,24 @@ class Workload {
   std::int64_t batches_ = 0;
   std::map<std::string, Snapshot> known_;
 };
+
+/// A small store in the folder, whose replay buffer is soon full.
+inline StoreOptions store_options(const std::string& path) {
+  StoreOptions out;
+  out.path = path;
+  out.memory_bytes_max = 16u << 20;
+  out.replay_capacity = 120;
+  out.replay_strata_max = 10;
+  out.seed = 5;
+  return out;
+}
+
+/// Throws when it cannot be opened.
+inline std::unique_ptr<Store> open_store(const Schema& schema, const StoreOptions& options) {
+  Result<std::unique_ptr<Store>> opened = Store::open(schema, options);
+  if (!opened.ok()) throw std::runtime_error(opened.status().to_string());
+  return std::move(opened).value();
+}
 
 /// Everything a store would answer, as comparable values.
 struct Contents {
