@@ -90,6 +90,12 @@ bool show_growth(const CheckOptions& options, const Config& config, nlohmann::or
   return true;
 }
 
+std::string range_warning(const std::vector<std::string>& names) {
+  std::string out = "no range, or one that is open, so that any number is taken for a measurement:";
+  for (const std::string& name : names) out += (&name == &names.front() ? " " : ", ") + name;
+  return out;
+}
+
 int check(const CheckOptions& options) {
   if (options.keys) return show_keys(options);
   const ConfigOutcome outcome = load_config(options.config.path, options.config.overrides);
@@ -100,6 +106,10 @@ int check(const CheckOptions& options) {
       out["modalities"] = outcome.config->schema->modality_count();
       out["features"] = outcome.config->schema->feature_count();
       out["attributes"] = outcome.config->schema->attributes().size();
+      out["warnings"] = nlohmann::ordered_json::array();
+      for (const std::string& name : open_ranges(*outcome.config->schema)) {
+        out["warnings"].push_back({{"subject", name}, {"message", "no range, or one that is open"}});
+      }
     }
     out["problems"] = nlohmann::ordered_json::array();
     for (const ConfigProblem& p : outcome.problems) {
@@ -109,6 +119,8 @@ int check(const CheckOptions& options) {
     print(out);
   } else if (outcome.config) {
     std::printf("%s: ok (%s)\n", options.config.path.c_str(), describe(*outcome.config).c_str());
+    const std::vector<std::string> open = open_ranges(*outcome.config->schema);
+    if (!open.empty()) std::printf("%s: warning: %s\n", options.config.path.c_str(), range_warning(open).c_str());
     nlohmann::ordered_json unused;
     if (!options.against.empty()) carried = show_growth(options, *outcome.config, unused);
   } else {
@@ -129,6 +141,7 @@ void add_check(CLI::App& app, int& exit_code) {
       "With --against, what a start on that data folder would do to the patients in it: what is kept (and converted), what begins, what "
       "is\n"
       "dropped, or why it is refused; the daemon may be running.\n"
+      "Warns of features and payloads without a range.\n"
       "Exit status 0 when it is good, 2 when not.\n\n"
       "Examples:\n"
       "  lacuna check --config configs/physionet2012.yaml\n"

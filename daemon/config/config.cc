@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -206,6 +207,18 @@ std::string format_problem(const ConfigProblem& problem) {
   }
   if (!problem.key.empty()) out.append(": ").append(problem.key);
   return out.append(": ").append(problem.message);
+}
+
+std::vector<std::string> open_ranges(const Schema& schema) {
+  std::vector<std::string> out;
+  const auto open = [](const auto& part) { return std::isinf(part.low) || std::isinf(part.high); };
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    if (open(schema.features()[f])) out.push_back(schema.qualified_name(f));
+  }
+  for (const Modality& m : schema.modalities()) {
+    if (m.kind != ModalityKind::tabular && m.kind != ModalityKind::text && open(m)) out.push_back(m.name);
+  }
+  return out;
 }
 
 std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {

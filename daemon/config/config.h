@@ -122,6 +122,10 @@ struct ConfigOutcome {
   std::vector<ConfigProblem> problems;  ///< all of them, in file order
 };
 
+/// Names of the features and payload modalities that take any number, or any beyond one side: where one wrong value, or a mark for missing
+/// that nobody declared, is a measurement. By position, features first.
+std::vector<std::string> open_ranges(const Schema& schema);
+
 /// The topics that a deployment reads and writes, as they are made where they are missing; patterns are left out.
 std::vector<streaming::TopicSpec> topics_to_make(const Config& config);
 

@@ -46,6 +46,8 @@ void check_payload_keys(const Draft& draft, const std::string& path, ModalityKin
                                                 {"height", {ModalityKind::image}},
                                                 {"width", {ModalityKind::image}},
                                                 {"length", {ModalityKind::signal, ModalityKind::embedding, ModalityKind::text}},
+                                                {"range", {ModalityKind::image, ModalityKind::signal, ModalityKind::embedding}},
+                                                {"missing", {ModalityKind::image, ModalityKind::signal, ModalityKind::embedding}},
                                                 {"text_model", {ModalityKind::text}},
                                                 {"vocabulary", {ModalityKind::text}},
                                                 {"vocabulary_size", {ModalityKind::text}}};

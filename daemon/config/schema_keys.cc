@@ -1,6 +1,8 @@
 #include "daemon/config/schema_keys.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "daemon/config/values.h"
 
@@ -50,6 +52,20 @@ Key plausible_range(std::string path, std::string doc, At at) {
     }
     at(draft, names).low = ends[0];
     at(draft, names).high = ends[1];
+  };
+  return key;
+}
+
+/// The number that stands in a payload for what was not measured.
+Key missing_mark(std::string path) {
+  Key key;
+  key.path = std::move(path);
+  key.type = "number";
+  key.doc = "The number that a payload has where nothing was measured: a gap, as NaN is. A payload of nothing else is refused.";
+  key.set = [](Draft& draft, const Captures& names, const YamlNode& node, const Complain& complain) {
+    const std::optional<double> v = node.kind == YamlNode::Kind::scalar ? parse_number(node.text) : std::nullopt;
+    if (!v || !std::isfinite(*v)) return complain(node.place, "expected a number, got " + got(node));
+    draft.modality(names).missing = *v;
   };
   return key;
 }
@@ -106,6 +122,10 @@ void add_schema_keys(std::vector<Key>& keys) {
             "The words of a text modality that are told apart; without it they are taken from the stream.", MODALITY(payload.vocabulary)));
   add(integer(modality + "vocabulary_size", 1, kVocabularyMax, "How many words are taken from the stream.",
               MODALITY(payload.vocabulary_size)));
+  add(plausible_range(
+      modality + "range", "Plausible range of a payload's values, inclusive; a payload with one outside it is refused.",
+      [](Draft & d, const Captures& names) -> auto& { return d.modality(names); }));
+  add(missing_mark(modality + "missing"));
   add(duration(modality + "stale_after", Millis(1), hours(24 * 3650),
                "A value older than this no longer counts as known and is imputed again.", MODALITY(stale_after)));
 

@@ -134,6 +134,21 @@ void check_payload_spec(Problems& problems, const std::string& where, const Moda
   }
 }
 
+// A range and a mark are of the numbers that a payload holds.
+void check_payload_values(Problems& problems, const std::string& where, const Modality& modality) {
+  if (modality.kind == ModalityKind::tabular || modality.kind == ModalityKind::text) {
+    const bool open = std::isinf(modality.low) && std::isinf(modality.high);
+    const std::string kind = "a modality of kind " + std::string(to_string(modality.kind));
+    if (!open) problems.add(where, kind + " has no range");
+    if (modality.missing) problems.add(where, kind + " has no mark for missing");
+    return;
+  }
+  problems.check_range(where, modality.low, modality.high);
+  if (modality.missing && !(std::abs(*modality.missing) <= std::numeric_limits<float>::max())) {
+    problems.add(where, "missing is not finite in single precision");
+  }
+}
+
 // Each part goes in with its length, so that no two schemas run together into the same bytes.
 class Fingerprint {
  public:
@@ -200,6 +215,7 @@ Result<Schema> Schema::make(std::vector<ModalitySpec> modalities, std::vector<At
     if (modality.stale_after <= Millis(0)) problems.add(where, "stale_after must be above zero");
     if (modalities[m].features.empty() && modality.kind == ModalityKind::tabular) problems.add(where, "it has no features");
     check_payload_spec(problems, where, modality);
+    check_payload_values(problems, where, modality);
     if (!modalities[m].features.empty() && modality.kind != ModalityKind::tabular) {
       problems.add(where, "only a tabular modality has features");
     }

@@ -59,6 +59,10 @@ struct Modality {
   std::string name;  ///< unique, snake_case
   ModalityKind kind = ModalityKind::tabular;
   PayloadSpec payload{};  ///< of a modality that is not tabular; such a one has no features
+  /// Of an image, signal or embedding: plausible range of each value, inclusive; a payload with one outside it is refused.
+  double low = -std::numeric_limits<double>::infinity();
+  double high = std::numeric_limits<double>::infinity();
+  std::optional<double> missing{};  ///< of the same: what a value that was not measured is sent as; compared in single precision
   Millis stale_after{std::chrono::hours(24)};
   FeatureId first_feature = 0;      ///< set by Schema::make: features [first_feature, first_feature + feature_count)
   std::uint32_t feature_count = 0;  ///< set by Schema::make

@@ -1,5 +1,7 @@
 #include "state/records/schema_bytes.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,7 +13,8 @@ namespace lacuna {
 
 namespace {
 
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
+constexpr std::uint32_t kWithoutPayloadValues = 1;  // no range and no mark of any payload: written where there is none
 constexpr const char* kWhat = "stored schema";
 
 void put_texts(ByteWriter& out, const std::vector<std::string>& texts) {
@@ -26,7 +29,9 @@ std::vector<std::string> get_texts(ByteReader& in) {
   return texts;
 }
 
-void put_modality(ByteWriter& out, const Modality& modality) {
+bool has_payload_values(const Modality& m) { return std::isfinite(m.low) || std::isfinite(m.high) || m.missing; }
+
+void put_modality(ByteWriter& out, const Modality& modality, std::uint32_t version) {
   out.put_text(modality.name);
   out.put(static_cast<std::uint8_t>(modality.kind));
   const PayloadSpec& spec = modality.payload;
@@ -35,9 +40,14 @@ void put_modality(ByteWriter& out, const Modality& modality) {
   put_texts(out, spec.vocabulary);
   out.put<std::int64_t>(modality.stale_after.count());
   out.put(modality.feature_count);
+  if (version == kWithoutPayloadValues) return;
+  out.put(modality.low);
+  out.put(modality.high);
+  out.put<std::uint8_t>(modality.missing ? 1 : 0);
+  if (modality.missing) out.put(*modality.missing);
 }
 
-Modality get_modality(ByteReader& in) {
+Modality get_modality(ByteReader& in, std::uint32_t version) {
   Modality modality;
   modality.name = in.get_text();
   modality.kind = static_cast<ModalityKind>(in.get<std::uint8_t>());
@@ -49,6 +59,10 @@ Modality get_modality(ByteReader& in) {
   spec.vocabulary = get_texts(in);
   modality.stale_after = Millis(in.get<std::int64_t>());
   modality.feature_count = in.get<std::uint32_t>();
+  if (version == kWithoutPayloadValues) return modality;
+  modality.low = in.get<double>();
+  modality.high = in.get<double>();
+  if (in.get<std::uint8_t>() != 0) modality.missing = in.get<double>();
   return modality;
 }
 
@@ -86,10 +100,12 @@ bool known(const Schema::ModalitySpec& spec) {
 
 std::string encode_schema(const Schema& schema) {
   ByteWriter out;
-  out.put(kVersion);
+  const auto& modalities = schema.modalities();
+  const std::uint32_t version = std::any_of(modalities.begin(), modalities.end(), has_payload_values) ? kVersion : kWithoutPayloadValues;
+  out.put(version);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(schema.modality_count()));
   for (const Modality& modality : schema.modalities()) {
-    put_modality(out, modality);
+    put_modality(out, modality, version);
     for (FeatureId f = 0; f < modality.feature_count; ++f) put_feature(out, schema.features()[modality.first_feature + f]);
   }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(schema.attributes().size()));
@@ -106,13 +122,16 @@ std::string encode_schema(const Schema& schema) {
 
 Result<Schema> decode_schema(std::string_view bytes) {
   ByteReader in(bytes);
-  LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, kWhat));
+  ByteReader first(bytes);
+  const bool old = first.get<std::uint32_t>() == kWithoutPayloadValues;
+  const std::uint32_t version = old ? kWithoutPayloadValues : kVersion;
+  LACUNA_RETURN_IF_ERROR(take_version(in, version, kWhat));
   const Status damaged(Code::corrupt, std::string(kWhat) + ": cut short, or not one");
   std::vector<Schema::ModalitySpec> modalities;
   const auto count = in.get<std::uint32_t>();
   for (std::uint32_t m = 0; m < count && in.ok(); ++m) {
     Schema::ModalitySpec& spec = modalities.emplace_back();
-    spec.modality = get_modality(in);
+    spec.modality = get_modality(in, version);
     for (std::uint32_t f = 0; f < spec.modality.feature_count && in.ok(); ++f) spec.features.push_back(get_feature(in));
     if (!known(spec)) return damaged;
   }

@@ -97,6 +97,12 @@ Result<SchemaMapping> SchemaMapping::make(const Schema& from, const Schema& to) 
                                      ": nothing leads from one to the other. Give what is new another name, or keep the old declaration"};
     }
     if (was.stale_after != here.stale_after) out.note(SchemaChange::Effect::kept, here.name, "another staleness limit");
+    if (was.low != here.low || was.high != here.high) {
+      out.note(SchemaChange::Effect::kept, here.name, "another range: what is known stays, what comes is held against it");
+    }
+    if (was.missing != here.missing) {
+      out.note(SchemaChange::Effect::kept, here.name, "another mark for missing: what is known stays, what comes is read by it");
+    }
     out.modalities_[m] = there;
     out.modality_to_[there] = m;
   }

@@ -30,7 +30,8 @@ struct GivenPayload {
 };
 
 /// The payload as it goes into a record, or why not: of another kind, shape or size than the modality's, values that are not
-/// finite. A NaN in floating-point data is a value that was not observed. `given` holds at least one of the two.
+/// finite or outside its range, nothing that was observed. A NaN in floating-point data, and the modality's mark for missing, are values
+/// that were not observed. `given` holds at least one of the two.
 std::optional<ValueProblem> take_payload(const Modality& modality, const GivenPayload& given, std::size_t bytes_max, PayloadRef& out);
 
 /// The shape of a modality's payloads; empty for text and tabular.

@@ -131,6 +131,26 @@ TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
   EXPECT_EQ(outcome.problems[13].message, "only a tabular modality has features");
 }
 
+TEST(ConfigProblems, PayloadsHaveRangesAndMarks) {
+  const std::string head = "schema:\n  modalities:\n    vitals: {features: {hr: {range: [1, 300]}, temp: {range: [25, .inf]}}}\n";
+  const ConfigOutcome good = parse_config(head +
+                                              "    ecg: {kind: signal, length: 5, range: [-5000, 5000], missing: -32768}\n"
+                                              "    codes: {kind: embedding, length: 4}\n"
+                                              "    notes: {kind: text, length: 9}\n",
+                                          "c.yaml");
+  ASSERT_TRUE(good.config) << told(good.problems);
+  const Modality& ecg = good.config->schema->modalities()[1];
+  EXPECT_EQ(ecg.low, -5000);
+  EXPECT_EQ(ecg.high, 5000);
+  EXPECT_EQ(ecg.missing, -32768);
+  EXPECT_EQ(open_ranges(*good.config->schema), (std::vector<std::string>{"vitals.temp", "codes"}));
+  EXPECT_EQ(lines(head + "    notes: {kind: text, length: 9, range: [0, 1], missing: 0}\n"
+                         "    ecg: {kind: signal, length: 5, missing: none}\n"),
+            (Lines{"c.yaml:4:36: schema.modalities.notes.range: a modality of kind text has no range",
+                   "c.yaml:4:51: schema.modalities.notes.missing: a modality of kind text has no missing",
+                   "c.yaml:5:45: schema.modalities.ecg.missing: expected a number, got 'none'"}));
+}
+
 TEST(ConfigProblems, KeysThatDoNotFitEachOther) {
   EXPECT_EQ(lines(kMinimal + "train: {hide_cells_min: 0.6, queue_examples_max: 10}\n"
                              "topics: {alerts: x, imputations: x, events: []}\n"),

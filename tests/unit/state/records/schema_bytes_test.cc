@@ -55,12 +55,38 @@ TEST(SchemaBytes, ThereAndBackIsTheSameInEveryPart) {
   EXPECT_TRUE(back->attributes()[1].subgroup);
 }
 
+// Protects: what earlier builds wrote is read, and what they can read is written for them, as long as no payload has a range or a mark.
+TEST(SchemaBytes, RangesAndMarksOfPayloads) {
+  const Schema without = everything();
+  EXPECT_EQ(encode_schema(without)[0], 1);
+  std::vector<Schema::ModalitySpec> specs;
+  for (const Modality& m : without.modalities()) {
+    const auto first = without.features().begin() + m.first_feature;
+    specs.push_back({m, {first, first + m.feature_count}});
+  }
+  specs[1].modality.low = 0;
+  specs[1].modality.high = 4095;
+  specs[1].modality.missing = -32768;
+  const Schema with = Schema::make(specs, without.attributes()).value();
+  EXPECT_EQ(encode_schema(with)[0], 2);
+  const auto back = decode_schema(encode_schema(with));
+  ASSERT_TRUE(back.ok()) << back.status().to_string();
+  EXPECT_EQ(encode_schema(*back), encode_schema(with));
+  EXPECT_EQ(back->modalities()[1].low, 0);
+  EXPECT_EQ(back->modalities()[1].high, 4095);
+  EXPECT_EQ(back->modalities()[1].missing, -32768);
+  EXPECT_FALSE(back->modalities()[2].missing);
+  EXPECT_EQ(with.fingerprint(), without.fingerprint()) << "what was stored means the same";
+  const std::string bytes = encode_schema(with);
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_schema(bytes.substr(0, size)).ok()) << size;
+}
+
 TEST(SchemaBytes, DamageIsSaid) {
   const std::string bytes = encode_schema(everything());
   for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_schema(bytes.substr(0, size)).ok()) << size;
   EXPECT_FALSE(decode_schema(bytes + "x").ok());
   std::string newer = bytes;
-  newer[0] = 2;
+  newer[0] = 3;
   EXPECT_EQ(decode_schema(newer).code(), Code::unsupported);
 }
 

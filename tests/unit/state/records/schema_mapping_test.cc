@@ -191,6 +191,25 @@ TEST(SchemaMapping, ANarrowerRangeKeepsWhatIsKnown) {
   EXPECT_TRUE(says(m, SchemaChange::Effect::kept, "vitals"));
 }
 
+TEST(SchemaMapping, RangeAndMarkOfAPayloadChangeNothingThatIsKnown) {
+  const Schema to = changed([](Draft& d) {
+    d.modalities[2].modality.low = -1;
+    d.modalities[2].modality.high = 1;
+    d.modalities[2].modality.missing = -9999;
+    std::swap(d.modalities[0], d.modalities[2]);
+  });
+  const auto mapping = SchemaMapping::make(make(base()), to);
+  ASSERT_TRUE(mapping.ok());
+  EXPECT_EQ(mapping->carry(to, full()).modalities[0].payload, full().modalities[2].payload) << "by name, though it lies outside now";
+  std::vector<std::string> said;
+  for (const SchemaChange& c : mapping->changes()) {
+    if (c.subject == "code" && c.effect == SchemaChange::Effect::kept) said.push_back(c.what);
+  }
+  ASSERT_EQ(said.size(), 2U);
+  EXPECT_TRUE(said[0].starts_with("another range"));
+  EXPECT_TRUE(said[1].starts_with("another mark for missing"));
+}
+
 TEST(SchemaMapping, AnotherKindOrShapeIsRefusedWithTheWayOut) {
   const Schema from = make(base());
   const Schema longer = changed([](Draft& d) { d.modalities[2].modality.payload.length = 3; });

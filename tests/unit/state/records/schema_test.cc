@@ -105,6 +105,12 @@ struct Mistake {
   std::function<void(Specs&, Attributes&)> make;
 };
 
+void make_embedding(Schema::ModalitySpec& spec) {
+  spec.modality.kind = ModalityKind::embedding;
+  spec.modality.payload.length = 2;
+  spec.features.clear();
+}
+
 std::vector<Mistake> mistakes() {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   return {
@@ -115,6 +121,18 @@ std::vector<Mistake> mistakes() {
       {"lab/x: the name must be", [](Specs& s, Attributes&) { s[1].modality.name = "lab/x"; }},
       {"lab: it has no features", [](Specs& s, Attributes&) { s[1].features.clear(); }},
       {"lab: stale_after must be above zero", [](Specs& s, Attributes&) { s[1].modality.stale_after = Millis(0); }},
+      {"lab: a modality of kind tabular has no range", [](Specs& s, Attributes&) { s[1].modality.high = 5; }},
+      {"lab: a modality of kind tabular has no mark for missing", [](Specs& s, Attributes&) { s[1].modality.missing = -1; }},
+      {"lab: the range is empty",
+       [](Specs& s, Attributes&) {
+         make_embedding(s[1]);
+         s[1].modality.low = s[1].modality.high = 5;
+       }},
+      {"lab: missing is not finite in single precision",
+       [](Specs& s, Attributes&) {
+         make_embedding(s[1]);
+         s[1].modality.missing = 1e300;
+       }},
       {"vitals.hr: the name is used twice", [](Specs& s, Attributes&) { s[0].features[2].name = "hr"; }},
       {"vitals.feature 1: the name is empty", [](Specs& s, Attributes&) { s[0].features[0].name = ""; }},
       {"vitals.hr: the range is empty", [](Specs& s, Attributes&) { s[0].features[0].low = 300; }},

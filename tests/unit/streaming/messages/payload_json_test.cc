@@ -219,6 +219,44 @@ TEST_F(PayloadMessages, NumbersThatAreNoneAreRefused) {
   EXPECT_TRUE(decode(floats({nan, nan, nan, nan, nan, 0})).decoded) << "one observed value is an observation";
 }
 
+// Protects: a recorder's mark is no amplitude. A lead that fell off is a gap, a recording of nothing else is refused, and so is one with a
+// value that cannot be.
+TEST_F(PayloadMessages, MarksAreGapsAndRangesAreHeld) {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "ecg";
+  specs[0].modality.kind = ModalityKind::signal;
+  specs[0].modality.payload.channels = 2;
+  specs[0].modality.payload.length = 3;
+  specs[0].modality.low = -5000;
+  specs[0].modality.high = 5000;
+  specs[0].modality.missing = -32768;
+  const Schema schema = Schema::make(specs, {}).value();
+  const auto outcome = [&schema](const char* dtype, const std::string& data) {
+    json event = event_json("ecg");
+    event["payload"] = {{"dtype", dtype}, {"shape", {2, 3}}, {"data", data}};
+    return EventDecoder(schema, {}).decode(event.dump(), now());
+  };
+  const auto ints = [&outcome](std::vector<std::int16_t> numbers) { return outcome("int16", data_of(numbers)); };
+  const auto floats = [&outcome](std::vector<float> numbers) { return outcome("float32", data_of(numbers)); };
+  const float nan = std::nanf("");
+  const Payload whole{{1, -5000, 5000, 0, 2, 3}, {}, {}}, gaps{{1, 0, 3, 0, 0, 0}, {1, 0, 1, 0, 0, 0}, {}};
+  EXPECT_EQ(*ints({1, -5000, 5000, 0, 2, 3}).decoded->event.payload, whole);
+  EXPECT_EQ(*ints({1, -32768, 3, -32768, -32768, -32768}).decoded->event.payload, gaps);
+  EXPECT_EQ(*floats({1, nan, 3, -32768, nan, -32768}).decoded->event.payload, gaps);
+  const auto refused = [](const EventDecoder::Outcome& o) {
+    EXPECT_TRUE(o.refused);
+    return o.refused ? std::string(to_string(o.refused->reason)) + ": " + o.refused->message : "";
+  };
+  EXPECT_EQ(refused(ints(std::vector<std::int16_t>(6, -32768))), refused(floats({nan, nan, -32768, nan, nan, nan})));
+  EXPECT_NE(refused(ints(std::vector<std::int16_t>(6, -32768))).find("nothing of it was observed"), std::string::npos);
+  for (const std::int16_t value : {-5001, 5001, 32767}) {
+    const std::string said = refused(ints({0, 0, value, 0, 0, -32768}));
+    EXPECT_EQ(said.substr(0, said.find(':')), "out_of_range");
+    EXPECT_NE(said.find("outside the schema's range"), std::string::npos);
+    EXPECT_EQ(said.find(std::to_string(value)), std::string::npos) << "no value is quoted";
+  }
+}
+
 TEST_F(PayloadMessages, KindsAreNotMixedUp) {
   const json payload = {{"dtype", "uint8"}, {"shape", {2, 3}}, {"data", data_of(std::vector<std::uint8_t>(6))}};
   const auto event = [](const char* modality, const char* member, json value) {
