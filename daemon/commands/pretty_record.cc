@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/pipeline/batch.h"
 #include "daemon/pipeline/transfers.h"
+#include "state/person_records.h"
 #include "state/records/person_key.h"
 #include "state/store.h"
 
@@ -203,11 +205,34 @@ std::string pretty_dead_letter(const streaming::Record& record) {
                      record.value ? shortened(*record.value) : "(tombstone)");
 }
 
+/// How far an input partition was read, and what became of its records; empty for any other record.
+std::optional<std::string> pretty_position(const streaming::Record& record) {
+  if (!record.key.ends_with(kPartitionKeySuffix)) return std::nullopt;
+  const Result<state::PartitionPosition> read = state::decode_position(*record.value);
+  if (!read.ok()) return std::nullopt;
+  const state::RecordCounts& counts = read->position.counts;
+  return fmt::format("{}: read up to {}; {} consumed, {} applied, {} duplicate, {} late, {} refused, {} forwarded\n", record.key,
+                     read->position.input_next, counts.consumed, counts.applied, counts.duplicate, counts.late, counts.refused,
+                     counts.forwarded);
+}
+
+/// What is kept of a patient beside the snapshot; empty for any other record.
+std::optional<std::string> pretty_person(const streaming::Record& record) {
+  const std::optional<state::PersonKey> key = state::parse_person_key(record.key);
+  if (!key) return std::nullopt;
+  const char* what = key->kind == state::PersonRecordKind::journal   ? "recent changes"
+                     : key->kind == state::PersonRecordKind::history ? "recent results of a feature"
+                                                                     : "ids of what was delivered";
+  return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), what);
+}
+
 std::string pretty_state(const Config& config, const streaming::Record& record) {
   if (record.key.ends_with(state::kSchemaKeySuffix)) {
     const bool present = record.key == state::schema_key(config.schema->fingerprint());
     return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), present ? "the present schema" : "another schema");
   }
+  if (std::optional<std::string> position = pretty_position(record)) return *position;
+  if (std::optional<std::string> person = pretty_person(record)) return *person;
   const Result<Snapshot> snapshot = state::decode_snapshot(*config.schema, *record.value);
   if (!snapshot.ok()) {
     return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), snapshot.status().to_string());
@@ -266,6 +291,13 @@ std::string json_record(const Config& config, const std::string& topic, const st
     return line + "\n";
   }
   Json out{{"key", record.key}, {"partition", record.position.partition}, {"offset", record.position.offset}};
+  if (const auto read = record.value && topic == config.topics.state ? state::decode_position(*record.value) : Status(Code::not_found, "");
+      read.ok() && record.key.ends_with(kPartitionKeySuffix)) {
+    const state::RecordCounts& c = read->position.counts;
+    out["position"] = {{"topic", read->topic},   {"partition", read->partition}, {"next", read->position.input_next},
+                       {"consumed", c.consumed}, {"applied", c.applied},         {"duplicate", c.duplicate},
+                       {"late", c.late},         {"refused", c.refused},         {"forwarded", c.forwarded}};
+  }
   if (record.value) out["bytes"] = record.value->size();
   else out["tombstone"] = true;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "state/records/units.h"
+
 namespace lacuna::daemon {
 
 namespace {
@@ -58,6 +60,13 @@ void check_payload_keys(const Draft& draft, const std::string& path, ModalityKin
   }
 }
 
+/// Events say their units, and are converted: a declared unit that is none would take every one of them as it is, or none.
+void check_unit(const Draft& draft, const std::string& path, const std::string& unit, const ComplainAt& complain) {
+  const auto given = draft.given.find(path + ".unit");
+  if (given == draft.given.end()) return;
+  if (const std::optional<std::string> problem = unit_problem(unit)) complain(given->first, given->second, "'" + unit + "' " + *problem);
+}
+
 void finish_schema(Draft& draft, const ComplainAt& complain) {
   if (!draft.given.contains("schema")) {
     return complain("schema", {1, 1}, "missing: declare the modalities and features under schema (configs/reference.yaml)");
@@ -80,6 +89,7 @@ void finish_schema(Draft& draft, const ComplainAt& complain) {
       features.push_back(alone.features[0]);
       const std::string feature_path = path + ".features." + feature_capture.name;
       if (broken_below(draft, feature_path)) continue;
+      check_unit(draft, feature_path, value.unit, note);
       check_part(feature_capture, feature_path, "x." + feature_capture.name, {alone}, {}, note);
     }
     const bool tabular = modality.kind == ModalityKind::tabular;
@@ -96,6 +106,7 @@ void finish_schema(Draft& draft, const ComplainAt& complain) {
     attribute.name = capture.name;
     attributes.push_back(attribute);
     if (broken_below(draft, "schema.attributes." + capture.name)) continue;
+    check_unit(draft, "schema.attributes." + capture.name, attribute.unit, note);
     check_part(capture, "schema.attributes." + capture.name, "attribute " + capture.name, {placeholder()}, {attribute}, note);
   }
   if (!good) return;

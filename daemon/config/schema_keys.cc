@@ -130,7 +130,7 @@ void add_schema_keys(std::vector<Key>& keys) {
                "A value older than this no longer counts as known and is imputed again.", MODALITY(stale_after)));
 
   const std::string feature = modality + "features.<feature>.";
-  add(text(feature + "unit", "a UCUM code", is_any, "Unit of the values; absent for a pure number.", FEATURE(unit)));
+  add(text(feature + "unit", "a UCUM code", is_any, "Unit of the values (docs/units.md); absent for a pure number.", FEATURE(unit)));
   add(choice(feature + "likelihood",
              all_names({Likelihood::normal, Likelihood::log_normal, Likelihood::bernoulli, Likelihood::categorical,
                         Likelihood::negative_binomial, Likelihood::ordinal, Likelihood::student_t}),

@@ -27,7 +27,8 @@ void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_vi
 void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message) {
   const auto transfer = transfers_.find(record);
   const streaming::Record& original = transfer == transfers_.end() ? records_[record] : transfer->second.original;
-  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, original, reason, stage, message);
+  auto letter =
+      streaming::make_dead_letter(config_.topics.dead_letters, {config_.log.group, config_.instance}, original, reason, stage, message);
   const auto [at, first] = letters_.try_emplace(record, dead_letters_.size());
   if (first) dead_letters_.push_back(std::move(letter));
   else dead_letters_[at->second] = std::move(letter);
@@ -39,6 +40,7 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
     tally(i).consumed += 1;
     if (const auto found = poison.find(records_[i].position); found != poison.end()) {
       refuse(i, streaming::Refusal::poison, found->second.stage, "this record alone makes the stage fail", true);
+      dead_letters_.back().timestamp.reset();  // a topic may refuse an old one
       if (found->second.without_value) {
         dead_letters_.back().value = std::nullopt;
         dead_letters_.back().headers.emplace_back("lacuna.value.omitted", "the topic does not take so large a record");

@@ -44,7 +44,8 @@ struct OutputRecord {
   std::string key;
   std::optional<std::string> value;  ///< nullopt: tombstone
   Headers headers;
-  std::string partition_key{};  ///< whose hash it is; empty: the key's
+  std::string partition_key{};      ///< whose hash it is; empty: the key's
+  std::optional<Time> timestamp{};  ///< absent: when it is appended
 };
 
 /// One atomic step. `next_offsets`: for each input partition, the offset of the next record to read; of those in `unmoved` it stays what

@@ -21,16 +21,21 @@ std::string cut(std::string_view text) {
 
 }  // namespace
 
-OutputRecord make_dead_letter(const std::string& topic, const Record& original, Refusal reason, std::string_view stage,
-                              std::string_view message) {
+OutputRecord make_dead_letter(const std::string& topic, const LetterSender& sender, const Record& original, Refusal reason,
+                              std::string_view stage, std::string_view message) {
   OutputRecord letter{topic, std::nullopt, original.key, original.value, original.headers};
+  if (original.timestamp > Time{}) letter.timestamp = original.timestamp;
   // Appended, also where a letter comes back a second time: readers of Kafka headers take the last of a name.
   letter.headers.emplace_back("__connect.errors.topic", original.position.topic);
   letter.headers.emplace_back("__connect.errors.partition", std::to_string(original.position.partition));
   letter.headers.emplace_back("__connect.errors.offset", std::to_string(original.position.offset));
+  letter.headers.emplace_back("__connect.errors.connector.name", sender.group);
+  letter.headers.emplace_back("__connect.errors.task.id", sender.instance);
   letter.headers.emplace_back("__connect.errors.stage", stage);
+  letter.headers.emplace_back("__connect.errors.class.name", "lacuna");
   letter.headers.emplace_back("__connect.errors.exception.class.name", to_string(reason));
   letter.headers.emplace_back("__connect.errors.exception.message", cut(message));
+  letter.headers.emplace_back("__connect.errors.exception.stacktrace", "");  // there is none: for readers that expect all ten
   return letter;
 }
 

@@ -8,9 +8,14 @@
 
 namespace lacuna::streaming {
 
-/// The original bytes and the reason as headers (Kafka Connect's names: docs/messages.md). `part` is given when only a
-/// part of the event was refused.
-OutputRecord make_dead_letter(const std::string& topic, const Record& original, Refusal reason, std::string_view stage,
-                              std::string_view message);
+/// Who writes letters, as Connect names a connector and its task.
+struct LetterSender {
+  std::string group;
+  std::string instance;
+};
+
+/// The original bytes and time stamp, and the reason as headers (Kafka Connect's names: docs/messages.md).
+OutputRecord make_dead_letter(const std::string& topic, const LetterSender& sender, const Record& original, Refusal reason,
+                              std::string_view stage, std::string_view message);
 
 }  // namespace lacuna::streaming

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "streaming/messages/fact_json.h"
+#include "streaming/messages/foreign_format.h"
 #include "streaming/messages/json_value.h"
 #include "streaming/messages/payload_json.h"
 #include "streaming/messages/refusal.h"
@@ -343,6 +344,16 @@ void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
       [&](std::size_t i) { return schema_index.attribute(i).path; });
 }
 
+namespace {
+
+/// So that whoever finds the letter knows what was sent, and where to read on.
+std::string resemblance(std::string_view json) {
+  const std::string_view format = foreign_format(json);
+  return format.empty() ? std::string() : "; it looks like " + std::string(format) + " (docs/messages.md#what-is-not-an-event)";
+}
+
+}  // namespace
+
 EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now) {
   const auto refuse = [](Refusal reason, std::string message) { return Outcome{std::nullopt, Refused{reason, std::move(message)}}; };
   if (json.size() > limits.message_bytes_max) {
@@ -352,7 +363,7 @@ EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now
   values.clear();
   attributes.clear();
   Members members;
-  if (!read_document(json, members)) return refuse(Refusal::malformed, "not one JSON object");
+  if (!read_document(json, members)) return refuse(Refusal::malformed, "not one JSON object" + resemblance(json));
 
   std::optional<ValueProblem> problem;
   check_members(members, problem);
@@ -362,7 +373,7 @@ EventDecoder::Outcome EventDecoder::Impl::decode(std::string_view json, Time now
   if (!problem) problem = take_facts(members.facts, limits.id_bytes_max, decoded.event);
   if (!problem) problem = check_content(members, decoded.event);
   if (!problem) problem = find_modality(members, decoded.event);
-  if (problem) return refuse(problem->reason, std::move(problem->message));
+  if (problem) return refuse(problem->reason, problem->message + (problem->reason == Refusal::malformed ? resemblance(json) : ""));
 
   fill_values(decoded);
   fill_payload(members, decoded);

@@ -238,9 +238,7 @@ std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, Kn
   UnitConversion scale;
   if (raw.unit && *raw.unit != target.unit) {
     const auto found = conversion(target, known, *raw.unit);
-    if (!found) {
-      return ValueProblem{Refusal::unit, "its unit cannot be converted to '" + (target.unit.empty() ? "1" : target.unit) + "'"};
-    }
+    if (!found) return ValueProblem{Refusal::unit, unit_refusal(*raw.unit, target.unit)};
     scale = *found;
   }
   switch (raw.kind) {

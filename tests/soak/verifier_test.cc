@@ -76,7 +76,7 @@ class VerifierTest : public testing::Test {
       position.input_next = record.position.offset + 1;
       position.counts.consumed += 1;
       const auto refuse = [&](streaming::Refusal reason) {
-        auto letter = streaming::make_dead_letter("d", record, reason, "decode", "");
+        auto letter = streaming::make_dead_letter("d", {"lacuna", "lacuna-0"}, record, reason, "decode", "");
         topics_.letters.push_back(make_record("letters", 0, 0, letter));
       };
       auto outcome =
@@ -177,7 +177,7 @@ TEST_F(VerifierTest, SeesDeadLettersTwiceAndNotAtAll) {
 
 TEST_F(VerifierTest, SeesADeadLetterOfAGoodRecord) {
   const auto good = std::find_if(topics_.input.begin(), topics_.input.end(), [](const auto& r) { return r.position.offset == 0; });
-  const auto letter = streaming::make_dead_letter("d", *good, streaming::Refusal::poison, "score", "");
+  const auto letter = streaming::make_dead_letter("d", {"lacuna", "lacuna-0"}, *good, streaming::Refusal::poison, "score", "");
   topics_.letters.push_back(make_record("letters", 0, 0, letter));
   EXPECT_EQ(verdict().wrong, 1U);
 }

@@ -170,6 +170,7 @@ TEST_P(EventLogContract, KeepsBytesHeadersAndTombstones) {
   for (int i = 0; i < 200; ++i) {
     OutputRecord record{topic, 0, bytes(40), bytes(300), {}};
     for (int h = uniform(0, 3); h > 0; --h) record.headers.emplace_back("name" + std::to_string(h), bytes(20));
+    if (i % 2 == 0) record.timestamp = Time(Millis(1'700'000'000'000 + i));
     written.push_back(record);
   }
   const std::string input = make_topic("in", 1);
@@ -188,6 +189,7 @@ TEST_P(EventLogContract, KeepsBytesHeadersAndTombstones) {
     EXPECT_EQ(read[i].value, written[i].value) << i;
     EXPECT_EQ(read[i].headers, written[i].headers) << i;
     EXPECT_GT(read[i].timestamp.time_since_epoch().count(), 0);
+    EXPECT_EQ(read[i].timestamp, written[i].timestamp.value_or(read[i].timestamp)) << i;
   }
 }
 

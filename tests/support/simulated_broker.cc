@@ -39,7 +39,8 @@ std::int64_t Broker::append(const OutputRecord& record, const TopicPartition& to
   Partition& partition = *find(to);
   const std::int64_t offset = partition.next++;
   if (visible) {
-    partition.visible.push_back({{to.topic, to.partition, offset}, clock.now(), record.key, record.value, record.headers});
+    partition.visible.push_back(
+        {{to.topic, to.partition, offset}, record.timestamp.value_or(clock.now()), record.key, record.value, record.headers});
   }
   return offset;
 }

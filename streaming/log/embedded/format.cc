@@ -83,7 +83,7 @@ bool decode_committed(std::string_view bytes, Committed& committed) {
 void encode_record(const OutputRecord& record, Time now, std::string& out) {
   out.clear();
   out.reserve(record_bytes(record));
-  put<std::int64_t>(out, now.time_since_epoch().count());
+  put<std::int64_t>(out, record.timestamp.value_or(now).time_since_epoch().count());
   put<std::uint8_t>(out, record.value.has_value());
   put<std::uint32_t>(out, static_cast<std::uint32_t>(record.headers.size()));
   for (const auto& [name, value] : record.headers) {

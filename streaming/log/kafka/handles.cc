@@ -143,7 +143,7 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record) {
       rd_kafka_header_add(headers.get(), name.data(), static_cast<ssize_t>(name.size()), value.data(), static_cast<ssize_t>(value.size()));
     }
   }
-  std::array<rd_kafka_vu_t, 7> fields{};
+  std::array<rd_kafka_vu_t, 8> fields{};
   std::size_t count = 0;
   fields[count].vtype = RD_KAFKA_VTYPE_TOPIC;
   fields[count++].u.cstr = record.topic.c_str();
@@ -161,6 +161,10 @@ rd_kafka_resp_err_t produce(rd_kafka_t* client, const OutputRecord& record) {
   if (!record.partition_key.empty()) {
     fields[count].vtype = RD_KAFKA_VTYPE_OPAQUE;
     fields[count++].u.ptr = placed_by(record.partition_key);
+  }
+  if (record.timestamp) {
+    fields[count].vtype = RD_KAFKA_VTYPE_TIMESTAMP;
+    fields[count++].u.i64 = record.timestamp->time_since_epoch().count();
   }
   if (headers) {
     fields[count].vtype = RD_KAFKA_VTYPE_HEADERS;

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "state/patient.h"
+#include "state/person_records.h"
 #include "state/store.h"
 #include "streaming/messages/dead_letter.h"
 #include "streaming/messages/encoders.h"
@@ -278,7 +279,7 @@ TEST_F(Pretty, events_and_alerts) {
 
 TEST_F(Pretty, dead_letters_tell_where_and_why) {
   const streaming::OutputRecord letter =
-      streaming::make_dead_letter("d", record("{\"broken"), streaming::Refusal::malformed, "decode", "not JSON");
+      streaming::make_dead_letter("d", {"lacuna", "lacuna-0"}, record("{\"broken"), streaming::Refusal::malformed, "decode", "not JSON");
   Record r = record(*letter.value);
   r.headers = letter.headers;
   const std::string text = pretty_record(config_, config_.topics.dead_letters, r);
@@ -297,6 +298,30 @@ TEST_F(Pretty, state_and_model_are_described) {
   EXPECT_THAT(pretty_record(config_, config_.topics.state, record("\xff\x01")), HasSubstr("2 bytes"));
   EXPECT_EQ(nlohmann::json::parse(json_record(config_, config_.topics.state, r)).at("bytes"), r.value->size());
   EXPECT_THAT(pretty_record(config_, config_.topics.model, r), HasSubstr("bytes"));
+}
+
+// Beside the snapshots the changelog holds positions, and what is kept of a person: none of them is damaged.
+TEST_F(Pretty, positions_and_what_is_kept_of_a_person_are_read) {
+  state::PartitionPosition position{"lacuna.events", 3, {}};
+  position.position.input_next = 42;
+  position.position.counts.consumed = 41;
+  position.position.counts.refused = 2;
+  Record r = record(state::encode_position(position));
+  r.key = "lacuna.events#partition";
+  EXPECT_EQ(pretty_record(config_, config_.topics.state, r),
+            "lacuna.events#partition: read up to 42; 41 consumed, 0 applied, 0 duplicate, 0 late, 2 refused, 0 forwarded\n");
+  const auto json = nlohmann::json::parse(json_record(config_, config_.topics.state, r));
+  EXPECT_EQ(json.at("position").at("next"), 42);
+  EXPECT_EQ(json.at("position").at("refused"), 2);
+  r.value = "\xff";
+  EXPECT_THAT(pretty_record(config_, config_.topics.state, r), HasSubstr("1 bytes"));
+  EXPECT_FALSE(nlohmann::json::parse(json_record(config_, config_.topics.state, r)).contains("position"));
+  for (const auto& [kind, words] : {std::pair(state::PersonRecordKind::journal, "recent changes"),
+                                    std::pair(state::PersonRecordKind::history, "recent results of a feature"),
+                                    std::pair(state::PersonRecordKind::chunk, "ids of what was delivered")}) {
+    r.key = state::person_record_key("132539", kind, 16);
+    EXPECT_THAT(pretty_record(config_, config_.topics.state, r), HasSubstr(words));
+  }
 }
 
 // A payload is thousands of numbers: a line names its shape and what is published of it in short.

@@ -89,6 +89,25 @@ TEST(ConfigProblems, AMissingSchemaIsOneProblem) {
   EXPECT_EQ(lines("schema:\n").size(), 1u);
 }
 
+TEST(ConfigProblems, AUnitThatIsNoneIsNamedWithTheOneMeant) {
+  EXPECT_EQ(lines("schema:\n"
+                  "  modalities:\n"
+                  "    vitals:\n"
+                  "      features:\n"
+                  "        hr: {unit: bpm}\n"
+                  "        map: {unit: 'mm[Hg]'}\n"
+                  "        wbc: {unit: K/uL}\n"
+                  "        odd: {unit: apples}\n"
+                  "  attributes:\n"
+                  "    age: {unit: years}\n"),
+            (Lines{"c.yaml:5:20: schema.modalities.vitals.features.hr.unit: 'bpm' is no UCUM code; meant is '/min'",
+                   "c.yaml:7:21: schema.modalities.vitals.features.wbc.unit: 'K/uL' is another unit in UCUM; meant is '10*3/uL'",
+                   "c.yaml:8:21: schema.modalities.vitals.features.odd.unit: 'apples' is no UCUM code (docs/units.md); what has none is "
+                   "counted in braces, as "
+                   "{score}",
+                   "c.yaml:10:17: schema.attributes.age.unit: 'years' is no UCUM code; meant is 'a'"}));
+}
+
 TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
   const std::string text =
       "schema:\n"

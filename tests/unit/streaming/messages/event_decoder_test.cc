@@ -246,6 +246,8 @@ TEST_F(Value, Units) {
   EXPECT_DOUBLE_EQ(read("vitals", "temp", R"({"value":98.6,"unit":"[degF]"})").value(), 37);
   EXPECT_DOUBLE_EQ(read("laboratory", "glucose", R"({"value":5,"unit":"mmol/L"})").value(), 90.078);
   EXPECT_EQ(read("laboratory", "ph", R"({"value":7.4,"unit":""})"), 7.4);
+  EXPECT_EQ(read("vitals", "hr", R"({"value":73,"unit":"bpm"})"), 73) << "as people write it";
+  EXPECT_DOUBLE_EQ(read("laboratory", "glucose", R"({"value":5,"unit":"MMOL/L"})").value(), 90.078);
   // The range is the schema's, so it is held against the converted value.
   EXPECT_FALSE(read("vitals", "hr", R"({"value":73,"unit":"/s"})"));
   EXPECT_DOUBLE_EQ(read("vitals", "hr", R"({"value":0.05,"unit":"/s"})").value(), 3);

@@ -1,0 +1,216 @@
+// Goal: what people write for a unit is read as what they mean, or not at all. Method: the table that docs/units.md shows; each pair of
+// unit columns of a hospital network's laboratory export (eICU demo 2.0, as the analyser named the unit and as the database does); and what
+// must stay refused.
+#include "state/records/unit_spelling.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "state/records/ucum.h"
+#include "state/records/units.h"
+
+namespace lacuna {
+namespace {
+
+/// Rows of a table of docs/units.md: what stands between backquotes in the first column, and in the second.
+std::vector<std::pair<std::string, std::string>> documented() {
+  std::ifstream in("docs/units.md");  // tests run at the root
+  std::vector<std::pair<std::string, std::string>> out;
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("| written | ")) inside = true;
+    else if (!line.starts_with('|')) inside = false;
+    if (!inside) continue;
+    std::vector<std::string> cells;
+    std::istringstream row(line);
+    for (std::string cell; std::getline(row, cell, '|');) cells.push_back(cell);
+    if (cells.size() < 3) continue;
+    const auto quoted = [](const std::string& cell) {
+      std::vector<std::string> found;
+      for (std::size_t at = 0; (at = cell.find('`', at)) != std::string::npos;) {
+        const std::size_t end = cell.find('`', at + 1);
+        if (end == std::string::npos) break;
+        found.push_back(cell.substr(at + 1, end - at - 1));
+        at = end + 1;
+      }
+      return found;
+    };
+    const std::vector<std::string> codes = quoted(cells[2]);
+    if (codes.empty()) continue;
+    for (const std::string& spelling : quoted(cells[1])) out.emplace_back(spelling, codes.front());
+  }
+  return out;
+}
+
+TEST(UnitSpelling, TheDocumentedTableHolds) {
+  const auto rows = documented();
+  std::set<std::string> spellings;
+  for (const auto& [spelling, code] : rows) {
+    spellings.insert(spelling);
+    const std::vector<std::string> meant = ucum_codes_meant(spelling);
+    const auto is_the_same = [&code](const std::string& one) {
+      const auto found = unit_conversion("", one, code);
+      return found && std::abs(found->factor - 1) < 1e-12 && found->offset == 0;
+    };
+    EXPECT_TRUE(std::ranges::any_of(meant, is_the_same))
+        << spelling << " is read as " << (meant.empty() ? "nothing" : meant.front()) << ", documented as " << code;
+  }
+  EXPECT_GE(spellings.size(), 60U);
+}
+
+struct Pair {
+  const char* feature;
+  const char* written;
+  const char* declared;
+  double factor;
+};
+
+TEST(UnitSpelling, WhatALaboratoryNetworkSends) {
+  const std::vector<Pair> pairs{
+      {"glucose", "MG/DL", "mg/dL", 1},
+      {"glucose", "mg/dl", "mg/dL", 1},
+      {"wbc", "K/uL", "10*3/uL", 1},
+      {"alt", "Units/L", "U/L", 1},
+      {"alt", "IU/L", "U/L", 1},
+      {"sodium", "MEQ/L", "mmol/L", 1},
+      {"sodium", "mEq/L", "mmol/L", 1},
+      {"rbc", "M/uL", "10*6/uL", 1},
+      {"hemoglobin", "gm/dL", "g/dL", 1},
+      {"wbc", "K/MM3", "10*9/L", 1},
+      {"sodium", "MMOL/L", "mmol/L", 1},
+      {"mcv", "fl", "fL", 1},
+      {"hemoglobin", "G/DL", "g/L", 10},
+      {"wbc", "K/CMM", "10*3/uL", 1},
+      {"mcv", "FL", "fL", 1},
+      {"mch", "PG", "pg", 1},
+      {"wbc", "10E3/mcL", "10*3/uL", 1},
+      {"alt", "unit/L", "U/L", 1},
+      {"rbc", "M/MM3", "10*12/L", 1},
+      {"wbc", "THS/uL", "10*3/uL", 1},
+      {"hemoglobin", "GM/DL", "g/dL", 1},
+      {"pt", "second(s)", "s", 1},
+      {"pao2", "MMHG", "mm[Hg]", 1},
+      {"pao2", "mm(hg)", "mm[Hg]", 1},
+      {"pao2", "mm Hg", "kPa", 0.133322},
+      {"wbc", "th/uL", "10*3/uL", 1},
+      {"rbc", "MIL/uL", "10*6/uL", 1},
+      {"mch", "uug", "pg", 1},
+      {"wbc", "x10 3/uL", "10*3/uL", 1},
+      {"pt", "SEC", "s", 1},
+      {"wbc", "thou/cumm", "10*3/uL", 1},
+      {"pt", "SECONDS", "s", 1},
+      {"rbc", "10E6/mcL", "10*12/L", 1},
+      {"temp", "Deg C", "Cel", 1},
+      {"rbc", "mill/uL", "10*6/uL", 1},
+      {"mcv", "U3", "fL", 1},
+      {"rbc", "MIL/CMM", "10*6/uL", 1},
+      {"troponin", "NG/ML", "ng/mL", 1},
+      {"wbc", "k/mm cu", "10*3/uL", 1},
+      {"rbc", "x10 6/uL", "10*6/uL", 1},
+      {"cao2", "vol %", "mL/dL", 1},
+      {"tsh", "uIU/mL", "m[iU]/L", 1},
+      {"tsh", "mcU/ml", "m[iU]/L", 1},
+      {"tsh", "MICRO IU/ML", "m[iU]/L", 1},
+      {"tsh", "mcUnits/mL", "m[iU]/L", 1},
+      {"methb", "% total Hgb", "%", 1},
+      {"wbc", "10*9/l", "10*3/uL", 1},
+      {"urine", "mls", "mL", 1},
+      {"urine", "ML", "mL", 1},
+      {"iron", "mcg/dL", "ug/dL", 1},
+      {"peep", "cm/H2O", "cm[H2O]", 1},
+      {"rbc", "m/mm cu", "10*6/uL", 1},
+      {"wbc", "x10(3)/mcL", "10*3/uL", 1},
+      {"esr", "mm/hr", "mm/h", 1},
+      {"pt", "Secs", "s", 1},
+      {"temp", "degree C", "Cel", 1},
+      {"osmolality", "mOsm/kg H2O", "mosm/kg", 1},
+      {"urine_wbc", "/HPF", "/[HPF]", 1},
+      {"wbc", "THOU/UL", "10*3/uL", 1},
+      {"resp_rate", "/Min", "/min", 1},
+      {"resp_rate", "Breaths", "/min", 1},
+      {"rbc", "mi/cumm", "10*6/uL", 1},
+      {"temp", "C.", "Cel", 1},
+      {"hr", "BPM", "/min", 1},
+      {"osmolality", "MOSM/KG", "mosm/kg", 1},
+      {"alt", "u/l", "U/L", 1},
+      {"wbc", "10(3)mcL", "10*3/uL", 1},
+      {"peep", "cmH?O", "cm[H2O]", 1},
+      {"temp", "Celsius", "Cel", 1},
+      {"iron", "UMOL/L", "umol/L", 1},
+      {"methb", "% THB", "%", 1},
+      {"urine_wbc", "/(hpf)", "/[HPF]", 1},
+      {"esr", "mm/hr.", "mm/h", 1},
+      {"hr", "b/min", "/min", 1},
+      {"pao2", "mm/hg", "mm[Hg]", 1},
+      {"ammonia", "mcmol/L", "umol/L", 1},
+      {"flow", "LPM", "L/min", 1},
+      {"lymph", "/cu mm", "/uL", 1},
+      {"temp", "&#176;C", "Cel", 1},
+      {"temp", "DegC", "Cel", 1},
+  };
+  for (const Pair& pair : pairs) {
+    const auto found = unit_conversion(pair.feature, pair.written, pair.declared);
+    ASSERT_TRUE(found) << pair.feature << ": " << pair.written << " to " << pair.declared;
+    EXPECT_NEAR(found->factor, pair.factor, 1e-9 * pair.factor) << pair.feature << ": " << pair.written << " to " << pair.declared;
+    EXPECT_EQ(found->offset, 0) << pair.written;
+  }
+}
+
+TEST(UnitSpelling, WhatOnlyTheQuantityTellsFollowsTheSchema) {
+  EXPECT_TRUE(unit_conversion("alt", "IU/L", "U/L"));
+  EXPECT_TRUE(unit_conversion("insulin", "IU/L", "[iU]/L"));
+  EXPECT_TRUE(unit_conversion("insulin", "units/L", "[iU]/L"));
+  EXPECT_FALSE(unit_conversion("insulin", "U/L", "[iU]/L")) << "an enzyme's unit by its code";
+  EXPECT_EQ(unit_conversion("platelets", "G/L", "10*9/L")->factor, 1);
+  EXPECT_EQ(unit_conversion("haemoglobin", "G/L", "g/L")->factor, 1);
+  EXPECT_EQ(unit_conversion("temp", "C", "Cel")->offset, 0);
+  EXPECT_EQ(unit_conversion("charge", "mC", "C")->factor, 1e-3) << "coulombs where they are declared";
+}
+
+TEST(UnitSpelling, WhatIsNotCertainStaysUnread) {
+  for (const char* spelling : {"x10 (3)", "X 10 3", "MOSM/K", "MIU", "MU", "17 umol/L", "lab", "n/a", "---", "mg/", "units/", "10E400/L",
+                               "K/K/K", "g/dL mg", "/", "x", "\xff\xfe", "mmol\x01/L"}) {
+    EXPECT_TRUE(ucum_codes_meant(spelling).empty()) << spelling << ": " << ucum_codes_meant(spelling).front();
+  }
+  EXPECT_TRUE(ucum_codes_meant(std::string(200, 'm')).empty());
+  EXPECT_FALSE(unit_conversion("sodium", "MM/L", "mmol/L"));
+  EXPECT_FALSE(unit_conversion("volume", "ML", "L") && unit_conversion("volume", "ML", "L")->factor > 1) << "no million litres";
+}
+
+TEST(UnitSpelling, CodesStandForThemselves) {
+  for (const char* code : {"/min",       "mm[Hg]",    "10*3/uL",  "mg/dL",      "mmol/L",
+                           "U/L",        "m[iU]/L",   "[pH]",     "%",          "Cel",
+                           "[degF]",     "K",         "a",        "mo",         "mL/min/{1.73_m2}",
+                           "ng{FEU}/mL", "/[HPF]",    "[CFU]/mL", "{score}",    "1",
+                           "",           "mL/(kg.h)", "mg%",      "dyn.s.cm-5", "meq/L",
+                           "10*6/L",     "mV",        "m",        "kPa"}) {
+    EXPECT_TRUE(ucum_codes_meant(code).empty()) << code << ": " << ucum_codes_meant(code).front();
+    EXPECT_FALSE(unit_problem(code)) << code << ": " << *unit_problem(code);
+  }
+}
+
+TEST(UnitSpelling, AProblemNamesTheCodeThatIsMeant) {
+  EXPECT_EQ(unit_problem("bpm"), "is no UCUM code; meant is '/min'");
+  EXPECT_EQ(unit_problem("K/uL"), "is another unit in UCUM; meant is '10*3/uL'");
+  EXPECT_EQ(unit_problem("IU/L"), "is no UCUM code; meant is '[iU]/L' or 'U/L'");
+  EXPECT_EQ(unit_problem("apples"), "is no UCUM code (docs/units.md); what has none is counted in braces, as {score}");
+}
+
+TEST(UnitSpelling, ARefusalNamesBothUnitsAndNothingElse) {
+  EXPECT_EQ(unit_refusal("mmHg", "Cel"), "its unit 'mmHg' (in UCUM 'mm[Hg]') cannot be converted to 'Cel'");
+  EXPECT_EQ(unit_refusal("10*3/uL", "g/L"), "its unit '10*3/uL' cannot be converted to 'g/L'");
+  EXPECT_EQ(unit_refusal("kg", ""), "its unit 'kg' cannot be converted to '1'");
+  for (const std::string& other : {std::string("Mustermann"), std::string("17 mg"), std::string("a\nb"), std::string(5000, 'x')}) {
+    EXPECT_EQ(unit_refusal(other, "g"), "its unit is no UCUM code, nor a known spelling of one; 'g' is declared");
+  }
+}
+
+}  // namespace
+}  // namespace lacuna
