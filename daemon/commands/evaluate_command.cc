@@ -54,8 +54,8 @@ Result<std::vector<Stay>> read_stays(const Config& config, const EvaluateOptions
   bar.finish();
   if (!s.ok()) return s;
   std::fprintf(stderr, "%s: %zu stays, %llu values, %llu out of range, %llu unreadable\n", title, stays.size(),
-               static_cast<unsigned long long>(report.values), static_cast<unsigned long long>(report.out_of_range),
-               static_cast<unsigned long long>(report.unreadable));
+               static_cast<unsigned long long>(report.values), static_cast<unsigned long long>(total(report.out_of_range)),
+               static_cast<unsigned long long>(total(report.unreadable)));
   return stays;
 }
 

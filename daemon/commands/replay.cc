@@ -90,16 +90,6 @@ bool is_ndjson(const std::string& path) {
   return extension == ".ndjson" || extension == ".jsonl";
 }
 
-void add(streaming::FileReport& total, const streaming::FileReport& part) {
-  total.rows += part.rows;
-  total.values += part.values;
-  total.out_of_range += part.out_of_range;
-  total.missing += part.missing;
-  total.unreadable += part.unreadable;
-  for (const auto& [name, rows] : part.unmapped) total.unmapped[name] += rows;
-  if (total.first_problem.empty()) total.first_problem = part.first_problem;
-}
-
 /// Reads all paths; a patient limit holds over all of them only when each patient is in one path, as file
 /// readers give them.
 Status read_all(const Schema& schema, const ReplayOptions& options, const ReplayWorld& world,
@@ -122,7 +112,7 @@ Status read_all(const Schema& schema, const ReplayOptions& options, const Replay
           return sink(std::move(events));
         },
         [&](std::uint64_t done, std::uint64_t all) { world.progress("reading", done, all); }, report);
-    add(total, report);
+    total.add(report);
     LACUNA_RETURN_IF_ERROR(read);
   }
   return {};
@@ -249,27 +239,40 @@ Status replay(const Schema& schema, const ReplayOptions& options, streaming::App
   return outcome.ok() ? flushed : outcome;
 }
 
+namespace {
+
+std::string counted(std::uint64_t count, const char* one, const char* many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
+
+}  // namespace
+
 std::string format_report(const ReplayReport& report, const std::string& topic) {
   const streaming::FileReport& f = report.files;
   std::string out;
   if (topic.empty()) {
-    out += fmt::format("{} patients, {} events; nothing was sent (dry run)", report.patients, report.events);
+    out += fmt::format("{}, {}; nothing was sent (dry run)", counted(report.patients, "patient", "patients"),
+                       counted(report.events, "event", "events"));
   } else {
-    out += fmt::format("{} patients, {} events, {} sent to {} in {:.1f} s", report.patients, report.events, report.sent, topic,
-                       report.seconds);
+    out += fmt::format("{}, {}, {} sent to {} in {:.1f} s", counted(report.patients, "patient", "patients"),
+                       counted(report.events, "event", "events"), report.sent, topic, report.seconds);
     if (report.seconds > 0) out += fmt::format(": {:.0f} events/s", static_cast<double>(report.sent) / report.seconds);
   }
   out += "\n";
-  if (f.rows > 0) out += fmt::format("  {} rows with {} values read\n", f.rows, f.values);
-  if (f.missing > 0) out += fmt::format("  {} cells said \"not measured\"\n", f.missing);
-  if (f.out_of_range > 0)
-    out += fmt::format("  {} values left out: not in the schema's range or classes, or a payload of another shape\n", f.out_of_range);
-  if (f.unreadable > 0) {
-    out += fmt::format("  {} rows or cells could not be read; the first: {}\n", f.unreadable, f.first_problem);
-  }
-  for (const auto& [name, rows] : f.unmapped) {
-    out += fmt::format("  {} rows left out: no mapping for \"{}\"\n", rows, name);
-  }
+  if (f.rows > 0) out += fmt::format("  {} with {} read\n", counted(f.rows, "row", "rows"), counted(f.values, "value", "values"));
+  if (f.missing > 0) out += fmt::format("  {} said \"not measured\"\n", counted(f.missing, "cell", "cells"));
+  if (f.duplicates > 0) out += fmt::format("  {} said again what was there\n", counted(f.duplicates, "value", "values"));
+  const auto tell = [&out](const streaming::Losses& losses, const char* one, const char* many, const char* what) {
+    for (const auto& [name, loss] : losses) {
+      out += fmt::format("  {}{}{}\n", counted(loss.count, one, many), name.empty() ? "" : " of \"" + name + "\"", what);
+      if (!loss.first.empty()) out += fmt::format("      {}{}\n", loss.count == 1 ? "" : "first ", loss.first);
+    }
+  };
+  tell(f.twice, "value", "values", " beside another one of the same time: kept, as events of their own");
+  tell(f.clocks, "time", "times", " that the clock shows twice or never");
+  tell(f.out_of_range, "value", "values", " left out: not in the schema's range or classes");
+  tell(f.units, "value", "values", " left out: its unit does not convert");
+  tell(f.unreadable, "row or cell", "rows or cells", " could not be read");
+  tell(f.unmapped, "cell", "cells", " left out: no mapping");
+  tell(f.repeated, "cell", "cells", " left out: named twice");
   if (report.keyless > 0) out += fmt::format("  {} lines have no readable patient_id: sent without a key\n", report.keyless);
   return out;
 }

@@ -45,6 +45,7 @@ int choose_mapping(const Config& config, Arguments& arguments) {
   } else if (config.mapping) {
     mapping = *config.mapping;
   }
+  mapping.earliest = std::chrono::floor<Millis>(std::chrono::system_clock::now()) - config.limits.past_max;
   if (!arguments.start.empty()) {
     const std::optional<Time> start = parse_rfc3339(arguments.start);
     if (!start) return refuse("--start: expected a time with its zone, such as 2026-01-01T00:00:00Z");
@@ -112,7 +113,7 @@ int run(Arguments& arguments) {
     std::fprintf(stderr, "stopped before the end\n");
     return kExitFailed;
   }
-  const bool lossless = report.files.unreadable == 0 && report.files.unmapped.empty() && report.keyless == 0;
+  const bool lossless = report.files.lossless() && report.keyless == 0;
   return arguments.strict && !lossless ? kExitFailed : kExitOk;
 }
 
@@ -154,7 +155,8 @@ void add_replay(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--raw", replay.raw, "NDJSON lines as they are, unread, wrong ones too, in file order");
   command->add_flag("--dry-run", replay.dry_run, "Read and count only");
-  command->add_flag("--strict", arguments->strict, "Exit 1 when anything could not be read or had no mapping");
+  command->add_flag("--strict", arguments->strict,
+                    "Exit 1 when anything was left out: unreadable, out of range, without mapping, named twice, in another unit");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

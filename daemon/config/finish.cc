@@ -180,6 +180,23 @@ void resolve_column(const Draft::Named<Draft::ColumnDraft>& column, const Schema
   }
 }
 
+/// A unit that does not convert would lose the whole column.
+void check_column_unit(const streaming::ColumnTarget& target, const Schema& schema, const std::function<void(std::string)>& complain) {
+  if (target.unit.empty()) return;
+  if (target.scale != 1 || target.offset != 0) return complain("has a unit, and a scale or offset: the unit is converted by itself");
+  std::string declared;
+  if (target.modality.empty()) {
+    const auto a = schema.find_attribute(target.feature);
+    if (!a) return;
+    declared = schema.attributes()[*a].unit;
+  } else {
+    const auto f = schema.find_feature(schema.find_modality(target.modality), target.feature);
+    if (!f) return;
+    declared = schema.features()[*f].unit;
+  }
+  if (!unit_conversion(target.feature, target.unit, declared)) complain(unit_refusal(target.unit, declared));
+}
+
 }  // namespace
 
 void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& complain) {
@@ -191,16 +208,20 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     if (!there) complain("input." + key, section, "missing: " + why);
   };
   if (mapping.format != FileFormat::ndjson) {
-    need(!mapping.time_column.empty(), "time_column", "a CSV needs it");
+    need(mapping.time_column || mapping.time_form == TimeForm::none, "time_column", "a CSV needs it, or time_form: none");
     need(!draft.columns.empty(), "columns", "a CSV needs them: nothing would be read");
-    need(mapping.time_form == TimeForm::rfc3339 || draft.given.contains("input.start"), "start",
+    need(!mapping.is_relative() || draft.given.contains("input.start"), "start",
          "relative times need the clinical time of the first stay's start");
+    const bool says_zone = mapping.time_pattern.find("%z") != std::string::npos || mapping.time_pattern.find("%Ez") != std::string::npos;
+    need(mapping.time_form != TimeForm::pattern || !mapping.time_pattern.empty(), "time_pattern", "time_form pattern needs it");
+    need(mapping.time_form != TimeForm::pattern || says_zone || !mapping.time_zone.empty(), "time_zone", "the pattern tells no zone (%z)");
+    if (mapping.decimal == mapping.separator) complain("input.separator", section, "parts cells and fractions alike: `separator: \";\"`?");
   }
   if (mapping.format == FileFormat::long_csv) {
-    need(!mapping.parameter_column.empty(), "parameter_column", "long_csv needs it");
-    need(!mapping.value_column.empty(), "value_column", "long_csv needs it");
+    need(mapping.parameter_column.has_value(), "parameter_column", "long_csv needs it");
+    need(mapping.value_column.has_value(), "value_column", "long_csv needs it");
   }
-  need(mapping.revision_column.empty() || !mapping.result_column.empty(), "result_column", "a revision is of a result");
+  need(!mapping.revision_column || mapping.result_column.has_value(), "result_column", "a revision is of a result");
   const std::set<std::string> ignored(mapping.ignored.begin(), mapping.ignored.end());
   for (const auto& column : draft.columns) {
     const std::string path = "input.columns." + column.capture.name;
@@ -208,6 +229,7 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     if (ignored.contains(column.capture.name)) here("is under ignored as well");
     streaming::ColumnTarget target = column.value.target;
     resolve_column(column, schema, target, here);
+    check_column_unit(target, schema, here);
     mapping.columns[column.capture.name] = std::move(target);
   }
 }

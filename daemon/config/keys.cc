@@ -107,6 +107,8 @@ void add_flow_keys(std::vector<Key>& keys) {
            FIELD(limits.payload_bytes_max)));
   add(integer("limits.id_bytes_max", 1, 4096, "Bytes of event id, patient id and site.", FIELD(limits.id_bytes_max)));
   add(integer("limits.values_max", 1, 1'000'000, "Members of one event's values.", FIELD(limits.values_max)));
+  add(duration("limits.past_max", hours(24), hours(24 * 3650 * 100),
+               "An event whose clinical time is further back than this is refused: 1900-01-01 is no time.", FIELD(limits.past_max)));
   add(duration("limits.future_max", Millis(0), hours(24 * 3650),
                "An event whose clinical time is further than this past the clock is refused.", FIELD(limits.future_max)));
   add(duration("lateness.max", Millis(0), hours(24 * 365), "An event older than its patient's newest by more than this is refused as late.",

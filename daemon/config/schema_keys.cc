@@ -154,6 +154,36 @@ void add_schema_keys(std::vector<Key>& keys) {
   add(boolean(attribute + "subgroup", "Errors and coverage are reported for each of its values.", ATTRIBUTE(subgroup)));
 }
 
+/// One without a name, such as the index of a data frame, is "".
+Key column_key(const std::string& name, std::string doc, streaming::FileMapping::Column streaming::FileMapping::*column) {
+  Key key;
+  key.path = "input." + name;
+  key.type = "text";
+  key.range = "a column";
+  key.doc = std::move(doc);
+  key.set = [column](Draft& d, const Captures&, const YamlNode& node, const Complain& complain) {
+    if (node.kind != YamlNode::Kind::scalar || !is_text(node.text))
+      return complain(node.place, "expected a column's name, got " + got(node));
+    d.mapping.*column = node.text;
+  };
+  key.get = [column](Draft& d, const Captures&) { return (d.mapping.*column).value_or(""); };
+  return key;
+}
+
+void add_input_column_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
+  const std::string column = "input.columns.<column>.";
+  add(text(column + "to", "modality.feature, or an attribute", is_not_empty, "Where the values of this column or parameter go.",
+           COLUMN(to)));
+  add(text(column + "unit", "a unit", is_any,
+           "Unit of the column's numbers where a row says none; converted to the schema's. Absent: the schema's.", COLUMN(target.unit)));
+  add(number(column + "scale", -kInfinity, kInfinity, "value = scale * number + offset, where no unit is said.", COLUMN(target.scale)));
+  add(number(column + "offset", -kInfinity, kInfinity, "See scale.", COLUMN(target.offset)));
+  add(text(
+      column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
+      [](Draft & d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
+}
+
 void add_input_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(choice("input.format", {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
@@ -174,38 +204,52 @@ void add_input_keys(std::vector<Key>& keys) {
     d.mapping.separator = node.text.front();
   };
   add(std::move(separator));
-  add(text("input.patient_column", "a column", is_any,
-           "Column with the patient's id; absent: each file is one patient and its name the id.", MAPPING(patient_column)));
-  add(text("input.time_column", "a column", is_not_empty, "Column with the time; needed for CSV.", MAPPING(time_column)));
-  add(text("input.parameter_column", "a column", is_not_empty, "long_csv: column with the parameter's name.", MAPPING(parameter_column)));
-  add(text("input.value_column", "a column", is_not_empty, "long_csv: column with the value.", MAPPING(value_column)));
-  add(text("input.site_column", "a column", is_not_empty, "Column with the site; may be absent.", MAPPING(site_column)));
-  add(text("input.result_column", "a column", is_not_empty, "Column with the id of the result that a row reports; may be absent.",
-           MAPPING(result_column)));
-  add(text("input.revision_column", "a column", is_not_empty,
-           "Column with the result's revision, a number or an RFC 3339 time: the highest holds.", MAPPING(revision_column)));
-  add(choice("input.time_form",
-             {{"rfc3339", TimeForm::rfc3339},
-              {"hours_minutes", TimeForm::hours_minutes},
-              {"minutes", TimeForm::minutes},
-              {"hours", TimeForm::hours},
-              {"days", TimeForm::days}},
-             "How times are written: absolute, or since the start of the stay (hours_minutes: 37:05).", MAPPING(time_form)));
+  add(column_key("patient_column", "Column with the patient's id; absent: each file is one patient and its name the id.",
+                 &streaming::FileMapping::patient_column));
+  add(column_key("time_column", "Column with the time; needed for CSV, but with time_form none.", &streaming::FileMapping::time_column));
+  add(column_key("parameter_column", "long_csv: column with the parameter's name.", &streaming::FileMapping::parameter_column));
+  add(column_key("value_column", "long_csv: column with the value.", &streaming::FileMapping::value_column));
+  add(column_key("unit_column",
+                 "long_csv: column with the value's unit, which is converted to the schema's (docs/units.md); an empty cell: the column's.",
+                 &streaming::FileMapping::unit_column));
+  add(column_key("site_column", "Column with the site where the row's values were taken; may be absent.",
+                 &streaming::FileMapping::site_column));
+  add(column_key("result_column", "Column with the id of the result that a row reports; may be absent.",
+                 &streaming::FileMapping::result_column));
+  add(column_key("revision_column", "Column with the result's revision, a number or an RFC 3339 time: the highest holds.",
+                 &streaming::FileMapping::revision_column));
+  add(choice(
+      "input.time_form",
+      {{"rfc3339", TimeForm::rfc3339},
+       {"local", TimeForm::local},
+       {"hl7", TimeForm::hl7},
+       {"epoch_seconds", TimeForm::epoch_seconds},
+       {"epoch_millis", TimeForm::epoch_millis},
+       {"pattern", TimeForm::pattern},
+       {"hours_minutes", TimeForm::hours_minutes},
+       {"offset", TimeForm::offset},
+       {"minutes", TimeForm::minutes},
+       {"hours", TimeForm::hours},
+       {"days", TimeForm::days},
+       {"none", TimeForm::none}},
+      "How times are written. Absolute: rfc3339, local (2180-07-23 14:00:00), hl7 (202607231400), epoch_seconds, epoch_millis, pattern "
+      "(time_pattern). Since the start of the stay: hours_minutes (37:05), offset (1 days 03:00:00), minutes, hours, days. none: one "
+      "moment a "
+      "patient.",
+      MAPPING(time_form)));
+  add(text("input.time_zone", "a name such as Europe/Berlin", is_any, "Zone of times that say none (local, hl7, pattern).",
+           MAPPING(time_zone)));
+  add(text("input.time_pattern", "a pattern of strptime", is_any,
+           "With time_form pattern: such as %d.%m.%Y %H:%M; with %z it tells the zone.", MAPPING(time_pattern)));
+  add(choice("input.decimal", {{".", '.'}, {",", ','}}, "What parts a number's fraction; with a comma, points may group thousands.",
+             MAPPING(decimal)));
   add(texts("input.missing", "", is_any, "Cells that mean: not measured.", MAPPING(missing_texts)));
   add(texts("input.ignored", "", is_any, "Columns or parameters left out on purpose; any other unknown one is reported.",
             MAPPING(ignored)));
   add(time("input.start", "Clinical time of minute 0 of the first stay; needed for relative times.", MAPPING(start)));
   add(duration("input.stagger", Millis(0), hours(24 * 365), "Each further stay starts this much later; relative times only.",
                MAPPING(stagger)));
-
-  const std::string column = "input.columns.<column>.";
-  add(text(column + "to", "modality.feature, or an attribute", is_not_empty, "Where the values of this column or parameter go.",
-           COLUMN(to)));
-  add(number(column + "scale", -kInfinity, kInfinity, "value = scale * number + offset.", COLUMN(target.scale)));
-  add(number(column + "offset", -kInfinity, kInfinity, "See scale.", COLUMN(target.offset)));
-  add(text(
-      column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
-      [](Draft & d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
+  add_input_column_keys(keys);
 }
 #undef MODALITY
 #undef FEATURE

@@ -15,8 +15,8 @@ struct Word {
 
 // Of a whole unit, as it is written.
 inline constexpr Word kExact[] = {
-    {"C", "Cel"},     {"F", "[degF]"}, {"mM", "mmol/L"},     {"uM", "umol/L"}, {"nM", "nmol/L"},
-    {"pM", "pmol/L"}, {"MOSM/K", ""},  {"EU/mL", "[EU]/mL"}, {"ft", "[ft_i]"}, {"U3", "um3"},
+    {"C", "Cel"},   {"F", "[degF]"},      {"mM", "mmol/L"}, {"uM", "umol/L"},    {"nM", "nmol/L"}, {"pM", "pmol/L"},
+    {"MOSM/K", ""}, {"EU/mL", "[EU]/mL"}, {"ft", "[ft_i]"}, {"mm/hg", "mm[Hg]"}, {"U3", "um3"},
 };
 
 // Of a whole unit, in small letters and without spaces.
@@ -139,6 +139,7 @@ inline constexpr Word kWords[] = {
     {"inch", "[in_i]"},
     {"inches", "[in_i]"},
     {"ft", "[ft_i]"},
+    {"mm/hg", "mm[Hg]"},
     {"U3", "um3"},
     {"feet", "[ft_i]"},
     {"foot", "[ft_i]"},

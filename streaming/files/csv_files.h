@@ -1,14 +1,19 @@
 #pragma once
 
+#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "state/records/units.h"
+#include "streaming/files/csv_events.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/input_files.h"
+#include "streaming/files/time_reader.h"
 #include "streaming/messages/schema_index.h"
 
 // Long and wide CSV, one patient in memory at a time. Private to streaming/.
@@ -34,47 +39,40 @@ class CsvPatients {
  private:
   /// Where a column or parameter goes.
   struct Route {
+    std::string_view name;
     const ColumnTarget* column = nullptr;
     const SchemaField* target = nullptr;
     bool is_attribute = false;
     std::uint32_t index = 0;  // of the feature or attribute
   };
-  /// What a row tells of, beside its values. Rows of one source, without a result or of one, make events together.
-  struct Fact {
-    std::uint64_t source = 0;  // hash of its name
-    std::string result_id;
-    Revision revision;
-    friend bool operator==(const Fact&, const Fact&) = default;
-  };
-  struct Cell {
-    Time time;
-    FeatureId feature;
-    std::uint32_t fact;  // in facts_
-    double value;
-  };
   struct Columns {  // positions in the header; -1: the file has none
-    int patient = -1, time = -1, parameter = -1, value = -1, site = -1, result = -1, revision = -1;
-    bool is_one(int column) const {
-      return column == patient || column == time || column == site || column == result || column == revision;
-    }
+    int patient = -1, time = -1, parameter = -1, value = -1, unit = -1, site = -1, result = -1, revision = -1;
+    bool is_one(int column) const;
     std::vector<const Route*> routes;  // wide_csv: of each column; null where nothing is taken
     std::vector<std::string> names;
+    std::vector<bool> again;          // has the name of an earlier one
+    std::vector<std::size_t> unused;  // long_csv: nothing is said of them
+  };
+  /// A number as it is taken, or why it is not.
+  struct Value {
+    double number = 0;
+    enum class Outcome : std::uint8_t { taken, unreadable, out_of_range, unit } outcome = Outcome::taken;
+    std::string why{};
   };
 
-  Status read_header(CsvReader& reader, const std::string& path, Columns& columns);
-  Status take_row(const Columns& columns, const std::vector<std::string_view>& cells, const std::string& path, std::uint64_t line,
-                  const std::string& patient_of_file);
+  Status read_header(CsvReader& reader, Columns& columns);
+  Status find_columns(const std::vector<std::string_view>& header, Columns& columns) const;
+  Status take_row(const Columns& columns, const std::vector<std::string_view>& cells, const std::string& patient_of_file);
+  void take_cells(const Columns& columns, const std::vector<std::string_view>& cells, Time time, std::uint32_t fact);
+  std::optional<Time> take_time(const Columns& columns, const std::vector<std::string_view>& cells);
   Status begin_patient(std::string_view patient);
   Status end_patient();
-  bool take_fact(const Columns& columns, const std::vector<std::string_view>& cells);
-  std::vector<Event> take_events();
-  std::vector<AttributeValue> take_attributes();
-  Event make_event(Time time, ModalityId modality, const Fact& fact) const;
-  std::string event_id(const Event& event, const Fact& fact) const;
-  void take_cell(std::string_view name, const Route* route, std::string_view text, Time time, const std::string& path, std::uint64_t line);
-  std::optional<Time> parse_time(std::string_view text) const;
-  bool parse_value(const Route& route, std::string_view text, double& out, std::optional<ValueProblem>& problem) const;
-  void unreadable(const std::string& path, std::uint64_t line, const std::string& what);
+  std::optional<std::uint32_t> take_fact(const Columns& columns, const std::vector<std::string_view>& cells);
+  void take_cell(std::string_view name, const Route* route, std::string_view text, std::string_view unit, Time time, std::uint32_t fact);
+  Value read_value(const Route& route, std::string_view text, std::string_view unit);
+  Value read_class(const Route& route, std::string_view text) const;
+  const std::optional<UnitConversion>& conversion(const Route& route, std::string_view unit);
+  void lose(Losses& losses, std::string_view name, const std::string& why) const;
   bool is_missing(std::string_view text) const;
 
   const FileMapping& mapping_;
@@ -84,19 +82,18 @@ class CsvPatients {
   FileReport& report_;
   std::unordered_map<std::string_view, Route> routes_;  // keys live in mapping_
   std::set<std::string_view> ignored_;
+  std::optional<TimeReader> times_;
   std::vector<std::string> problems_;
+  std::map<std::pair<const Route*, std::string>, std::optional<UnitConversion>, std::less<>> conversions_;
 
   std::size_t patients_ = 0;      // begun so far
   std::set<std::uint64_t> seen_;  // hashes of their ids: a patient whose rows do not stand together is noticed
   bool open_ = false;
-  std::string patient_, site_;
-  Time start_{};
-  std::optional<Time> first_row_;  // earliest time in the rows; set once any cell was taken
-  std::uint64_t source_ = 0;       // of the file that is read
-  std::vector<Fact> facts_;        // of the patient's rows, each once
-  std::uint32_t fact_ = 0;         // of the row that is read
-  std::vector<Cell> cells_;
-  std::vector<std::optional<double>> attributes_;
+  std::string site_;  // of the patient's last row that said one
+  std::deque<std::string> paths_;
+  Place place_;               // of the row that is read
+  std::uint64_t source_ = 0;  // of the file that is read
+  CsvEvents events_;
 };
 
 }  // namespace lacuna::streaming

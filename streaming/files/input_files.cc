@@ -100,8 +100,8 @@ class ByPatient {
 template <typename Order>
 class NdjsonFiles {
  public:
-  NdjsonFiles(const Schema& schema, std::size_t limit_patients, const Sink& sink, FileReport& report)
-      : decoder_(schema, CodecLimits{}), limit_(limit_patients), order_(sink), report_(report) {}
+  NdjsonFiles(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report)
+      : decoder_(schema, limits_of(mapping)), limit_(limit_patients), order_(sink), report_(report) {}
 
   Status read_file(const std::string& path, const std::function<void(std::uint64_t)>& progress) {
     auto lines = LineReader::open(path);
@@ -127,19 +127,20 @@ class NdjsonFiles {
  private:
   // What lies in a file has happened: reading must not depend on the day, so no time is in the future.
   static constexpr Time kEndOfTime = std::chrono::sys_days(std::chrono::year(2300) / 1 / 1);
-
-  void unreadable(const std::string& path, std::uint64_t line, const std::string& what) {
-    ++report_.unreadable;
-    if (report_.first_problem.empty()) report_.first_problem = path + ":" + std::to_string(line) + ": " + what;
+  static CodecLimits limits_of(const FileMapping& mapping) {
+    CodecLimits limits;
+    limits.past_max = mapping.earliest == Time::min() ? Millis::max() : kEndOfTime - mapping.earliest;
+    return limits;
   }
+
+  void unreadable(const std::string& path, std::uint64_t line, const std::string& what) { count(path, line, Refusal::malformed, "", what); }
   void count(const std::string& path, std::uint64_t line, Refusal reason, const std::string& what, const std::string& message) {
-    if (reason == Refusal::out_of_range) {
-      ++report_.out_of_range;
-    } else if (reason == Refusal::unknown_feature) {
-      ++report_.unmapped[what];
-    } else {
-      unreadable(path, line, what.empty() ? message : what + ": " + message);
-    }
+    Losses& losses = reason == Refusal::out_of_range      ? report_.out_of_range
+                     : reason == Refusal::unit            ? report_.units
+                     : reason == Refusal::unknown_feature ? report_.unmapped
+                                                          : report_.unreadable;
+    Loss& loss = losses[what];
+    if (loss.count++ == 0) loss.first = path + ":" + std::to_string(line) + ": " + message;
   }
 
   Status take_line(std::string_view line, const std::string& path, std::uint64_t number) {
@@ -181,7 +182,7 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
     if (progress) progress(std::min(before + bytes, total), total);
   };
   if (mapping.format == FileFormat::ndjson) {
-    NdjsonFiles<Order> reader(schema, limit_patients, sink, report);
+    NdjsonFiles<Order> reader(schema, mapping, limit_patients, sink, report);
     for (const InputFile& file : *files) {
       LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, tell));
       before += file.bytes;
@@ -199,6 +200,31 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
 }
 
 }  // namespace
+
+std::uint64_t total(const Losses& losses) {
+  std::uint64_t sum = 0;
+  for (const auto& [name, loss] : losses) sum += loss.count;
+  return sum;
+}
+
+bool FileReport::lossless() const {
+  return out_of_range.empty() && units.empty() && unreadable.empty() && unmapped.empty() && repeated.empty();
+}
+
+void FileReport::add(const FileReport& part) {
+  rows += part.rows;
+  values += part.values;
+  missing += part.missing;
+  duplicates += part.duplicates;
+  for (Losses FileReport::*const kind : {&FileReport::twice, &FileReport::clocks, &FileReport::out_of_range, &FileReport::units,
+                                         &FileReport::unreadable, &FileReport::unmapped, &FileReport::repeated}) {
+    for (const auto& [name, loss] : part.*kind) {
+      Loss& sum = (this->*kind)[name];
+      if (sum.count == 0) sum.first = loss.first;
+      sum.count += loss.count;
+    }
+  }
+}
 
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,

@@ -25,9 +25,10 @@ enum class FileFormat : std::uint8_t {
 struct ColumnTarget {
   std::string modality;  ///< empty: an attribute
   std::string feature;   ///< or the attribute's name
-  double scale = 1;      ///< natural value = scale * number + offset
+  double scale = 1;      ///< without a unit: natural value = scale * number + offset
   double offset = 0;
   std::map<std::string, std::string> categories;  ///< cell text -> category name; absent: as written
+  std::string unit{};                             ///< of its numbers, where the row does not say one; empty: the schema's
 };
 
 /// How to read a CSV. Filled from YAML by daemon/config (docs/input-formats.md lists the keys).
@@ -35,15 +36,37 @@ struct FileMapping {
   FileFormat format = FileFormat::ndjson;
   std::string source;  ///< part of the events' ids; empty: the file's name, without folders
   char separator = ',';
-  std::string patient_column;  ///< empty: the file's name without extension is the patient id
-  std::string time_column;
-  std::string parameter_column;  ///< long_csv
-  std::string value_column;      ///< long_csv
-  std::string site_column;       ///< optional
-  std::string result_column;     ///< optional: the id of the result that a row reports
-  std::string revision_column;   ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
-  enum class TimeForm : std::uint8_t { rfc3339, hours_minutes /* "37:05" since the stay's start */, minutes, hours, days };
+  char decimal = '.';  ///< or a comma
+  /// Names of columns; one without a name (a data frame's index) is "", and absent is another thing.
+  using Column = std::optional<std::string>;
+  Column patient_column;    ///< absent: the file's name without extension is the patient id
+  Column time_column;       ///< absent with TimeForm::none alone
+  Column parameter_column;  ///< long_csv
+  Column value_column;      ///< long_csv
+  Column unit_column;       ///< long_csv, optional: the unit of the row's value
+  Column site_column;       ///< optional: where the row's values were taken; an empty cell: where the one before was
+  Column result_column;     ///< optional: the id of the result that a row reports
+  Column revision_column;   ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
+  enum class TimeForm : std::uint8_t {
+    rfc3339,
+    local,          ///< "2180-07-23 14:00:00": SQL and ISO, in time_zone where it says none
+    hl7,            ///< "20260101143000+0100", in time_zone where it says none
+    epoch_seconds,  ///< since 1970
+    epoch_millis,
+    pattern,        ///< as time_pattern says
+    hours_minutes,  ///< "37:05" since the stay's start
+    offset,         ///< "1 days 03:00:00" since the stay's start
+    minutes,        ///< since the stay's start; and so on
+    hours,
+    days,
+    none,  ///< one moment a patient: the stay's start
+  };
   TimeForm time_form = TimeForm::rfc3339;
+  /// Whether times count from the start of the stay.
+  bool is_relative() const { return time_form >= TimeForm::hours_minutes; }
+  std::string time_zone;                        ///< IANA's name; empty: times say theirs
+  std::string time_pattern;                     ///< of strptime
+  Time earliest = Time::min();                  ///< what is before it is no time of a patient
   std::vector<std::string> missing_texts;       ///< cells that mean "not measured", e.g. "", "NA", "-1"
   std::map<std::string, ColumnTarget> columns;  ///< column or parameter name -> where it goes
   std::vector<std::string> ignored;             ///< column or parameter names left out on purpose
@@ -51,24 +74,41 @@ struct FileMapping {
   Millis stagger{0};                            ///< stay i starts at start + i * stagger
 };
 
+/// How often, and where first: "file:line", with what was wrong where that is not plain.
+struct Loss {
+  std::uint64_t count = 0;
+  std::string first{};
+};
+/// By column or parameter (CSV), feature or member (NDJSON); what is of a whole row is under "".
+using Losses = std::map<std::string, Loss>;
+std::uint64_t total(const Losses& losses);
+
 /// What a reader met beside good events; "nothing is dropped silently".
 struct FileReport {
   std::uint64_t rows = 0;
   std::uint64_t values = 0;
-  std::uint64_t duplicates = 0;    ///< the same value again for a patient, time and feature; an attribute that a later row replaced
-  std::uint64_t out_of_range = 0;  ///< left out: not in the schema's plausible range, among its classes or of its shape
-  std::uint64_t missing = 0;       ///< cells that mean "not measured"
-  std::uint64_t unreadable = 0;    ///< rows or cells that could not be read
-  std::map<std::string, std::uint64_t> unmapped;  ///< parameter names that no column names, with their rows
-  std::string first_problem;                      ///< file:line and what, for the first unreadable one
+  std::uint64_t missing = 0;     ///< cells that mean "not measured"
+  std::uint64_t duplicates = 0;  ///< the same value again for a patient, time and feature; an attribute that says what is known
+  // Not lost, but worth a look.
+  Losses twice{};   ///< another value of a feature at the same time: an event of its own
+  Losses clocks{};  ///< by column: times that a clock shows twice, or never
+  // Lost.
+  Losses out_of_range{};  ///< not in the schema's plausible range, among its classes or of its shape
+  Losses units{};         ///< in a unit that does not convert
+  Losses unreadable{};    ///< cells and rows
+  Losses unmapped{};      ///< columns or parameters that no key names
+  Losses repeated{};      ///< columns whose name the header has twice: only the first is read; attributes that a later row contradicts
+
+  bool lossless() const;
+  void add(const FileReport& part);
 };
 
 /// Reads `path` (a file, or a folder whose files are read by name) and gives one patient a call, in every format: all of the
 /// patient's events, sorted by time. `limit_patients` 0: all, else the first so many to appear, each with all that the files hold of
 /// it. `progress` gets bytes done and bytes in all.
-/// CSV: one patient in memory at a time; values of the same modality, time and result in one event, a feature's second one in another;
-/// event ids are hashes of the source and the content. ndjson: a patient's lines may stand anywhere, so that all that is taken is in memory
-/// until the last line was read; events of one time keep the files' order; relative options of the mapping do not apply.
+/// CSV: one patient in memory at a time; values of the same modality, time, site and result in one event, a feature's second one in
+/// another; event ids are hashes of the source and the content. ndjson: a patient's lines may stand anywhere, so that all that is taken is
+/// in memory until the last line was read; events of one time keep the files' order; relative options of the mapping do not apply.
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,
                      const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);

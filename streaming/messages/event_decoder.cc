@@ -240,6 +240,9 @@ std::optional<ValueProblem> EventDecoder::Impl::fill_identity(const Members& mem
   if (auto problem = check_id("site", members.site, limits.id_bytes_max)) return problem;
   const auto time = parse_rfc3339(members.time);
   if (!time) return ValueProblem{Refusal::time, "time is not RFC 3339 with a zone"};
+  if (now - *time > limits.past_max) {
+    return ValueProblem{Refusal::time, "time is more than " + format_duration(limits.past_max) + " back (limits.past_max)"};
+  }
   if (*time - now > limits.future_max) {
     return ValueProblem{Refusal::time, "time is more than " + format_duration(limits.future_max) + " in the future"};
   }

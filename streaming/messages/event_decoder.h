@@ -16,10 +16,11 @@ namespace lacuna::streaming {
 
 struct CodecLimits {
   std::size_t message_bytes_max = 1 << 20;
-  std::size_t payload_bytes_max = 4 << 20;   ///< of a payload's numbers, or of a text
-  std::size_t id_bytes_max = 128;            ///< event_id, patient_id, site, result.id
-  std::size_t values_max = 4096;             ///< members of "values"
-  Millis future_max{std::chrono::hours(1)};  ///< an event this far past `now` is refused
+  std::size_t payload_bytes_max = 4 << 20;          ///< of a payload's numbers, or of a text
+  std::size_t id_bytes_max = 128;                   ///< event_id, patient_id, site, result.id
+  std::size_t values_max = 4096;                    ///< members of "values"
+  Millis past_max{std::chrono::hours(24 * 36500)};  ///< an event further back than this is refused; a century
+  Millis future_max{std::chrono::hours(1)};         ///< an event this far past `now` is refused
 };
 
 struct DecodedEvent {

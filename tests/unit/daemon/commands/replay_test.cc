@@ -222,10 +222,11 @@ TEST_F(Replay, reads_long_csv_with_its_mapping) {
   EXPECT_EQ(appender_.sent[0].time(), testing::at("2026-01-01T00:07:00Z"));
   EXPECT_EQ(appender_.sent[1].time(), testing::at("2026-01-01T00:17:00Z"));
   EXPECT_EQ(report_.patients, 2u);
-  EXPECT_EQ(report_.files.out_of_range, 2u);
+  EXPECT_EQ(total(report_.files.out_of_range), 2u);
   const std::string text = format_report(report_, "lacuna.events");
-  EXPECT_THAT(text, HasSubstr("2 values left out"));
-  EXPECT_THAT(text, HasSubstr("2 rows left out: no mapping for \"Mystery\""));
+  EXPECT_THAT(text, HasSubstr("2 values of \"HR\" left out"));
+  EXPECT_THAT(text, HasSubstr("101.txt:5"));
+  EXPECT_THAT(text, HasSubstr("2 cells of \"Mystery\" left out: no mapping"));
 }
 
 // A dry run touches no log and counts the same.

@@ -100,12 +100,12 @@ TEST(ConfigProblems, AUnitThatIsNoneIsNamedWithTheOneMeant) {
                   "        odd: {unit: apples}\n"
                   "  attributes:\n"
                   "    age: {unit: years}\n"),
-            (Lines{"c.yaml:5:20: schema.modalities.vitals.features.hr.unit: 'bpm' is no UCUM code; meant is '/min'",
-                   "c.yaml:7:21: schema.modalities.vitals.features.wbc.unit: 'K/uL' is another unit in UCUM; meant is '10*3/uL'",
-                   "c.yaml:8:21: schema.modalities.vitals.features.odd.unit: 'apples' is no UCUM code (docs/units.md); what has none is "
+            (Lines{"c.yaml:5:14: schema.modalities.vitals.features.hr.unit: 'bpm' is no UCUM code; meant is '/min'",
+                   "c.yaml:7:15: schema.modalities.vitals.features.wbc.unit: 'K/uL' is another unit in UCUM; meant is '10*3/uL'",
+                   "c.yaml:8:15: schema.modalities.vitals.features.odd.unit: 'apples' is no UCUM code (docs/units.md); what has none is "
                    "counted in braces, as "
                    "{score}",
-                   "c.yaml:10:17: schema.attributes.age.unit: 'years' is no UCUM code; meant is 'a'"}));
+                   "c.yaml:10:11: schema.attributes.age.unit: 'years' is no UCUM code; meant is 'a'"}));
 }
 
 TEST(ConfigProblems, SchemaErrorsStandAtTheirFeature) {
@@ -213,7 +213,7 @@ TEST(ConfigProblems, ColumnsAreHeldAgainstTheSchema) {
                    "    B: {to: sexx}\n"
                    "    C: {to: sex, categories: {\"0\": femal}}\n"
                    "    D: {scale: 2}\n"),
-      (Lines{"c.yaml:7:1: input.time_column: missing: a CSV needs it",
+      (Lines{"c.yaml:7:1: input.time_column: missing: a CSV needs it, or time_form: none",
              "c.yaml:7:1: input.start: missing: relative times need the clinical time of the first stay's start",
              "c.yaml:7:1: input.parameter_column: missing: long_csv needs it", "c.yaml:7:1: input.value_column: missing: long_csv needs it",
              "c.yaml:12:5: input.columns.A: the schema has no feature vitals.hrr; did you mean vitals.hr?",

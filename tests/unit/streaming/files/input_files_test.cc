@@ -23,7 +23,6 @@ namespace {
 using namespace lacuna::streaming::testing;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Pair;
 namespace fs = std::filesystem;
 
 class InputFiles : public ::testing::Test {
@@ -104,6 +103,9 @@ class InputFiles : public ::testing::Test {
   fs::path root_;
 };
 
+/// The first in any column.
+std::string first_of(const Losses& losses) { return losses.empty() ? "" : losses.begin()->second.first; }
+
 /// An event message of patient `p`, measured `minute` minutes into the year.
 std::string line(int p, int minute, const std::string& content) {
   return R"({"schema_version":1,"event_id":"p)" + std::to_string(p) + "-" + std::to_string(minute) + R"(","patient_id":"p)" +
@@ -130,7 +132,7 @@ TEST_F(InputFiles, LongRowsBecomeEvents) {
   ASSERT_EQ(events[0].values.size(), 2U);
   EXPECT_EQ(events[0].values[0], (FeatureValue{kHr, 73}));
   EXPECT_NEAR(events[0].values[1].value, 37, 1e-12);
-  EXPECT_EQ(events[0].attributes, (std::vector<AttributeValue>{{0, 54}, {1, 1}})) << "ride on the first event";
+  EXPECT_EQ(events[0].attributes, (std::vector<AttributeValue>{{0, 54}, {1, 1}})) << "ride on the first event at or after their time";
   EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kHr, 74}})) << "another one of the same minute";
   EXPECT_EQ(events[1].time, events[0].time);
   EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kRhythm, 1}}));
@@ -226,11 +228,11 @@ TEST_F(InputFiles, ResultsAndRevisionsHaveColumns) {
   EXPECT_EQ(of("r3", 0)->revision.kind, Revision::Kind::none);
   EXPECT_EQ(of("", 0)->values, (std::vector<FeatureValue>{{kHr, 75}}));
   EXPECT_TRUE(std::ranges::any_of(events, [](const Event& e) { return e.revision.kind == Revision::Kind::time; }));
-  EXPECT_EQ(report_.unreadable, 2U);
-  EXPECT_THAT(report_.first_problem, HasSubstr("a.csv:8: the result's id"));
+  EXPECT_EQ(total(report_.unreadable), 2U);
+  EXPECT_THAT(first_of(report_.unreadable), HasSubstr("a.csv:8: the result's id"));
   std::vector<std::string> ids = ids_of(events);
   EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
-  mapping_.result_column.clear();
+  mapping_.result_column.reset();
   read((root_ / "a.csv").string());
   EXPECT_THAT(status_.message(), HasSubstr("result_column is missing"));
 }
@@ -247,7 +249,7 @@ TEST_F(InputFiles, OrdinalsAreTranslatedToTheirNames) {
   EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kEdema, 2}}));
   EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kEdema, 1}}));
   EXPECT_EQ(events[2].values, (std::vector<FeatureValue>{{kEdema, 0}}));
-  EXPECT_EQ(report_.out_of_range, 1U);
+  EXPECT_EQ(total(report_.out_of_range), 1U);
 }
 
 TEST_F(InputFiles, EveryRowIsAccountedFor) {
@@ -275,13 +277,16 @@ TEST_F(InputFiles, EveryRowIsAccountedFor) {
   EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kVentilated, 1}}));
   EXPECT_EQ(report_.rows, 16U);
   EXPECT_EQ(report_.missing, 2U);
-  EXPECT_EQ(report_.out_of_range, 2U);
+  EXPECT_EQ(total(report_.out_of_range), 2U);
   EXPECT_EQ(report_.values, 1U);
   EXPECT_EQ(report_.duplicates, 1U);
-  EXPECT_THAT(report_.unmapped, ElementsAre(Pair("(empty)", 1U), Pair("Pulse", 2U)));
-  EXPECT_EQ(report_.unreadable, 6U);
-  EXPECT_THAT(report_.first_problem, HasSubstr("a.csv:12: vitals.hr"));
-  EXPECT_EQ(report_.rows, report_.missing + report_.out_of_range + report_.values + report_.duplicates + 3U + report_.unreadable + 1U);
+  EXPECT_EQ(report_.unmapped.at("(empty)").count, 1U);
+  EXPECT_EQ(report_.unmapped.at("Pulse").count, 2U);
+  EXPECT_THAT(report_.unmapped.at("Pulse").first, HasSubstr("a.csv:8"));
+  EXPECT_EQ(total(report_.unreadable), 6U);
+  EXPECT_THAT(first_of(report_.unreadable), HasSubstr("a.csv:12: vitals.hr"));
+  EXPECT_EQ(report_.rows,
+            report_.missing + total(report_.out_of_range) + report_.values + report_.duplicates + 3U + total(report_.unreadable) + 1U);
 }
 
 TEST_F(InputFiles, OneWardInThreeForms) {
@@ -322,13 +327,13 @@ TEST_F(InputFiles, OneWardInThreeForms) {
   mapping_.source = "ward";
   const auto from_long = read_ok(write("long.csv", long_text));
   EXPECT_EQ(report_.values, written);
-  EXPECT_EQ(report_.unreadable + report_.out_of_range + report_.missing, 0U) << report_.first_problem;
+  EXPECT_EQ(total(report_.unreadable) + total(report_.out_of_range) + report_.missing, 0U) << first_of(report_.unreadable);
   mapping_.format = FileFormat::wide_csv;
   const auto from_wide = read_ok(write("wide.csv", wide_text));
   EXPECT_EQ(report_.values, written);
   EXPECT_EQ(from_long, from_wide);
   mapping_.format = FileFormat::long_csv;
-  mapping_.patient_column.clear();
+  mapping_.patient_column.reset();
   write("folder/.hidden", "nonsense");
   const auto from_folder = read_ok((root_ / "folder").string());
   EXPECT_EQ(from_long, from_folder);
@@ -454,10 +459,10 @@ TEST_F(InputFiles, BadMessagesAreCounted) {
   const auto events = read_ok(write("a.ndjson", text));
   EXPECT_EQ(events.size(), 1U);
   EXPECT_EQ(report_.rows, 4U);
-  EXPECT_EQ(report_.out_of_range, 2U);
-  EXPECT_THAT(report_.unmapped, ElementsAre(Pair("vitals.pulse", 1U)));
-  EXPECT_EQ(report_.unreadable, 2U);
-  EXPECT_THAT(report_.first_problem, HasSubstr("a.ndjson:2: "));
+  EXPECT_EQ(total(report_.out_of_range), 2U);
+  EXPECT_EQ(report_.unmapped.at("vitals.pulse").count, 1U);
+  EXPECT_EQ(total(report_.unreadable), 2U);
+  EXPECT_THAT(first_of(report_.unreadable), HasSubstr("a.ndjson:2: "));
 }
 
 // Protects: a stream's lines, patients mixed and times out of order, over two files and more than a chunk, are whole patients to
@@ -488,7 +493,7 @@ TEST_F(InputFiles, MixedLinesBecomeWholePatients) {
   const auto moment = static_cast<std::size_t>(3 * (kEvents + 1) + 1);
   EXPECT_EQ(events[moment].time, events[moment + 1].time);
   EXPECT_EQ(events[moment + 1].values, (std::vector<FeatureValue>{{kHr, 40}})) << "the later line comes later";
-  EXPECT_EQ(report_.unreadable, 1U);
+  EXPECT_EQ(total(report_.unreadable), 1U);
   EXPECT_EQ(report_.rows, events.size() + 1);
 }
 

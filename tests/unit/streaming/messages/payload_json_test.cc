@@ -328,7 +328,7 @@ TEST_F(PayloadMessages, LinesOfAFileCarryThem) {
   EXPECT_EQ(events[0].payload->values, std::vector<float>(6, 9));
   EXPECT_EQ(events[1].payload->text, "no acute disease");
   EXPECT_EQ(told.values, 2U);
-  EXPECT_EQ(told.out_of_range, 1U);
+  EXPECT_EQ(total(told.out_of_range), 1U);
 }
 
 json posted() {

@@ -1,0 +1,171 @@
+#include "streaming/files/csv_events.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <set>
+#include <tuple>
+
+#include "state/records/hash.h"
+
+namespace lacuna::streaming {
+
+namespace {
+
+// One part of what a hash is made of; nothing that a part holds can end it.
+void add_part(std::string& to, std::string_view part) { to.append(std::to_string(part.size())).append(":").append(part); }
+
+void add_number(std::string& to, double value) {
+  char digits[32];
+  add_part(to, {digits, static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, value).ptr - digits)});
+}
+
+void add_value(std::string& to, const SchemaField& field, double value) {
+  add_part(to, field.path);
+  if (has_categories(field.likelihood)) add_part(to, field.categories[static_cast<std::size_t>(value)]);
+  else add_number(to, value);
+}
+
+std::string hex(std::uint64_t hash) {
+  char digits[17];
+  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  return digits;
+}
+
+void note_loss(Losses& losses, const Cell& cell) {
+  Loss& loss = losses[std::string(cell.column)];
+  if (loss.count++ == 0) loss.first = cell.place.text();
+}
+
+}  // namespace
+
+void CsvEvents::begin(std::string_view patient, Time start) {
+  patient_ = patient;
+  start_ = start;
+  facts_.clear();
+  cells_.clear();
+  known_.assign(index_.schema().attributes().size(), std::nullopt);
+  pending_ = known_;
+}
+
+std::uint32_t CsvEvents::note(Fact fact) {
+  // Rows of a result stand near one another, and a patient's results may be many.
+  constexpr std::size_t kLookBack = 64;
+  for (std::size_t i = facts_.size(); i > 0 && facts_.size() - i < kLookBack; --i) {
+    if (facts_[i - 1] == fact) return static_cast<std::uint32_t>(i - 1);
+  }
+  facts_.push_back(std::move(fact));
+  return static_cast<std::uint32_t>(facts_.size() - 1);
+}
+
+/// The file, the patient, the time as the file tells it and the values: whatever of these differs is another event, and the same row read
+/// again is the same one. Only their hash, since an id goes into logs of others.
+std::string CsvEvents::event_id(const Event& event, const Fact& fact) const {
+  std::string content;
+  add_part(content, event.patient_id);
+  add_part(content, event.site);
+  add_part(content, std::to_string((event.time - start_).count()));
+  add_part(content, fact.result_id);
+  if (fact.revision.kind != Revision::Kind::none) add_number(content, fact.revision.value);
+  for (const FeatureValue& v : event.values) add_value(content, index_.feature(v.feature), v.value);
+  for (const AttributeValue& a : event.attributes) add_value(content, index_.attribute(a.attribute), a.value);
+  return "csv-" + hex(fact.source) + "-" + hex(hash64(content));
+}
+
+Event CsvEvents::make_event(Time time, ModalityId modality, const Fact& fact) const {
+  Event event;
+  event.patient_id = patient_;
+  event.site = fact.site;
+  event.modality = modality;
+  event.time = time;
+  event.result_id = fact.result_id;
+  event.revision = fact.revision;
+  return event;
+}
+
+/// Of cells of one time, in order.
+void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size_t end) {
+  const auto& features = index_.schema().features();
+  std::size_t group = out.size();  // the first event of this modality and fact
+  std::set<double> values;         // of this feature, in the group
+  const Cell* before = nullptr;
+  for (std::size_t i = begin; i < end; ++i) {
+    const Cell& cell = cells_[i];
+    const ModalityId modality = features[cell.index].modality;
+    const bool begins = before == nullptr || before->fact != cell.fact || features[before->index].modality != modality;
+    if (begins) group = out.size();
+    if (begins || before->index != cell.index) values.clear();
+    before = &cell;
+    const std::size_t at = group + values.size();  // a feature's second value is the second event's
+    if (!values.insert(cell.value).second) {
+      ++report_.duplicates;
+      continue;
+    }
+    if (at > group) note_loss(report_.twice, cell);
+    if (at == out.size()) out.push_back({make_event(cell.time, modality, facts_[cell.fact]), cell.fact});
+    out[at].event.values.push_back({cell.index, cell.value});
+    ++report_.values;
+  }
+}
+
+/// Of cells of one time, in order: the last of the file counts.
+void CsvEvents::take_attributes(std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; ++i) {
+    const Cell& cell = cells_[i];
+    const bool again = i + 1 < end && cells_[i + 1].index == cell.index;
+    if (again && cells_[i + 1].value != cell.value) {
+      note_loss(report_.repeated, cell);
+    } else if (again || known_[cell.index] == cell.value) {
+      ++report_.duplicates;
+    } else {
+      known_[cell.index] = pending_[cell.index] = cell.value;
+      ++report_.values;
+    }
+  }
+}
+
+std::vector<Event> CsvEvents::take() {
+  const auto& features = index_.schema().features();
+  // This order puts each event's values side by side; being stable it keeps the order of the file among those that are the same.
+  const auto place = [&features](const Cell& c) {
+    return std::tuple(c.time, c.is_attribute, c.is_attribute ? 0 : features[c.index].modality, c.is_attribute ? 0 : c.fact, c.index);
+  };
+  std::stable_sort(cells_.begin(), cells_.end(), [&place](const Cell& a, const Cell& b) { return place(a) < place(b); });
+  std::vector<Made> made;
+  const auto tell = [&](Event& event) {
+    for (std::uint32_t a = 0; a < pending_.size(); ++a) {
+      if (pending_[a]) event.attributes.push_back({a, *pending_[a]});
+      pending_[a].reset();
+    }
+  };
+  const Cell* told = nullptr;  // the attribute that waits
+  for (std::size_t begin = 0; begin < cells_.size();) {
+    const auto of_time = [&](const Cell& c) { return c.time == cells_[begin].time; };
+    const auto from = cells_.begin() + static_cast<std::ptrdiff_t>(begin);
+    const auto to = std::find_if_not(from, cells_.end(), of_time);
+    const auto middle = std::find_if(from, to, [](const Cell& c) { return c.is_attribute; });
+    const auto end = static_cast<std::size_t>(to - cells_.begin()), half = static_cast<std::size_t>(middle - cells_.begin());
+    const std::size_t first = made.size();
+    take_values(made, begin, half);
+    take_attributes(half, end);
+    if (half < end) told = &cells_[end - 1];
+    if (made.size() > first) {
+      tell(made[first].event);
+      told = nullptr;
+    }
+    begin = end;
+  }
+  if (told != nullptr && std::ranges::any_of(pending_, [](const auto& a) { return a.has_value(); })) {
+    made.push_back({make_event(told->time, kNoModality, facts_[told->fact]), told->fact});
+    tell(made.back().event);
+  }
+  std::vector<Event> events;
+  for (Made& one : made) {
+    one.event.event_id = event_id(one.event, facts_[one.fact]);
+    events.push_back(std::move(one.event));
+  }
+  cells_.clear();
+  return events;
+}
+
+}  // namespace lacuna::streaming

@@ -1,0 +1,213 @@
+#include "streaming/files/time_reader.h"
+
+#include <date/tz.h>
+
+#include <charconv>
+#include <cmath>
+#include <sstream>
+#include <string>
+
+#include "streaming/files/cell_text.h"
+
+namespace lacuna::streaming {
+
+namespace {
+
+using TimeForm = FileMapping::TimeForm;
+
+// Past this a relative time is a mistake, and far below what a time can hold.
+constexpr double kMinutesMax = 60.0 * 24 * 366 * 150;
+constexpr std::int64_t kMinuteMillis = 60'000, kDayMillis = 24 * 60 * kMinuteMillis;
+
+/// Takes exactly `digits` digits off the front.
+bool take_digits(std::string_view& text, std::size_t digits, int& out) {
+  if (text.size() < digits) return false;
+  const auto end = std::from_chars(text.data(), text.data() + digits, out);
+  if (end.ec != std::errc() || end.ptr != text.data() + digits || text.front() == '-') return false;
+  text.remove_prefix(digits);
+  return true;
+}
+
+bool take(std::string_view& text, std::string_view signs) {
+  if (text.empty() || signs.find(text.front()) == std::string_view::npos) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+/// ".123456": what goes beyond milliseconds is cut.
+bool take_fraction(std::string_view& text, std::int64_t& millis) {
+  std::int64_t unit = 100;
+  std::size_t digits = 0;
+  for (; digits < text.size() && text[digits] >= '0' && text[digits] <= '9'; ++digits, unit /= 10) millis += unit * (text[digits] - '0');
+  text.remove_prefix(digits);
+  return digits > 0;
+}
+
+/// "Z", "+0100", "+01:00", "-05": minutes east.
+bool take_zone(std::string_view& text, int& minutes) {
+  if (take(text, "Zz")) return true;
+  if (text.empty() || (text.front() != '+' && text.front() != '-')) return false;
+  const int sign = text.front() == '-' ? -1 : 1;
+  text.remove_prefix(1);
+  int hours = 0, rest = 0;
+  if (!take_digits(text, 2, hours)) return false;
+  (void)take(text, ":");
+  if (!text.empty() && !take_digits(text, 2, rest)) return false;
+  if (hours > 14 || rest > 59) return false;
+  minutes = sign * (60 * hours + rest);
+  return true;
+}
+
+struct Civil {
+  int year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0;
+  std::int64_t millis = 0;
+};
+
+std::optional<std::int64_t> millis_of(const Civil& c) {
+  const date::year_month_day day{date::year(c.year), date::month(static_cast<unsigned>(c.month)), date::day(static_cast<unsigned>(c.day))};
+  if (c.month < 1 || c.day < 1 || !day.ok() || c.hour > 23 || c.minute > 59 || c.second > 60) return std::nullopt;
+  const std::int64_t days = date::sys_days(day).time_since_epoch().count();
+  return days * kDayMillis + ((c.hour * 60 + c.minute) * 60 + c.second) * std::int64_t{1000} + c.millis;
+}
+
+std::optional<double> hours_minutes(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || text.size() != colon + 3) return std::nullopt;
+  unsigned hours = 0, minutes = 0;
+  const char* middle = text.data() + colon;
+  const char* end = text.data() + text.size();
+  if (std::from_chars(text.data(), middle, hours).ptr != middle || std::from_chars(middle + 1, end, minutes).ptr != end)
+    return std::nullopt;
+  if (minutes > 59) return std::nullopt;
+  return hours * 60.0 + minutes;
+}
+
+/// "1 days 03:00:00", "-1 days +23:00:00.5", "03:00:00", "2 days": what data frames write for a difference, in minutes.
+std::optional<double> time_offset(std::string_view text) {
+  double minutes = 0;
+  if (const auto word = text.find(" day"); word != std::string_view::npos) {
+    double days = 0;
+    if (!read_plain_number(text.substr(0, word), days) || days != std::floor(days)) return std::nullopt;
+    minutes = days * 24 * 60;
+    text.remove_prefix(word + 4);
+    (void)take(text, "s");
+    if (text.empty()) return minutes;
+    if (!take(text, " ")) return std::nullopt;
+  }
+  const double sign = take(text, "-") ? -1 : 1;
+  if (sign > 0) (void)take(text, "+");
+  int hour = 0, minute = 0, second = 0;
+  std::int64_t millis = 0;
+  if (!take_digits(text, 2, hour) || !take(text, ":") || !take_digits(text, 2, minute) || minute > 59) return std::nullopt;
+  if (take(text, ":") && (!take_digits(text, 2, second) || second > 59)) return std::nullopt;
+  if (take(text, ".") && !take_fraction(text, millis)) return std::nullopt;
+  if (!text.empty()) return std::nullopt;
+  return minutes + sign * (hour * 60 + minute + (second + static_cast<double>(millis) / 1000) / 60);
+}
+
+std::optional<TimeReader::Read> plain(std::int64_t millis) { return TimeReader::Read{Time(Millis(millis)), TimeReader::Clock::one}; }
+
+}  // namespace
+
+Result<TimeReader> TimeReader::make(const FileMapping& mapping) {
+  TimeReader reader(mapping);
+  if (mapping.time_zone.empty()) return reader;
+  try {
+    reader.zone_ = date::locate_zone(mapping.time_zone);
+  } catch (const std::exception&) {
+    return {Code::invalid,
+            "time_zone: '" + mapping.time_zone + "' is not in this machine's time zones (package tzdata); names are such as Europe/Berlin"};
+  }
+  return reader;
+}
+
+std::optional<TimeReader::Read> TimeReader::of_zone(std::int64_t local_millis) const {
+  if (zone_ == nullptr) return std::nullopt;
+  const date::local_time<Millis> local{Millis(local_millis)};
+  const date::local_info info = zone_->get_info(date::floor<std::chrono::seconds>(local));
+  Read out;
+  if (info.result == date::local_info::ambiguous) out.clock = Clock::twice;
+  if (info.result == date::local_info::nonexistent) out.clock = Clock::never;
+  out.time = Time(Millis(local_millis) - info.first.offset);
+  return out;
+}
+
+/// "2180-07-23 14:00:00", "2180-07-23T14:00", "2180-07-23", with fractions, and with a zone of their own.
+std::optional<TimeReader::Read> TimeReader::read_local(std::string_view text) const {
+  Civil c;
+  if (!take_digits(text, 4, c.year) || !take(text, "-/") || !take_digits(text, 2, c.month) || !take(text, "-/") ||
+      !take_digits(text, 2, c.day)) {
+    return std::nullopt;
+  }
+  if (take(text, " T")) {
+    if (!take_digits(text, 2, c.hour) || !take(text, ":") || !take_digits(text, 2, c.minute)) return std::nullopt;
+    if (take(text, ":") && !take_digits(text, 2, c.second)) return std::nullopt;
+    if (take(text, ".,") && !take_fraction(text, c.millis)) return std::nullopt;
+    (void)take(text, " ");
+  }
+  const auto local = millis_of(c);
+  if (!local) return std::nullopt;
+  if (text.empty()) return of_zone(*local);
+  int east = 0;
+  if (!take_zone(text, east) || !text.empty()) return std::nullopt;
+  return plain(*local - east * kMinuteMillis);
+}
+
+/// "20260101", "202601011430", "20260101143000.25+0100": from the day on.
+std::optional<TimeReader::Read> TimeReader::read_hl7(std::string_view text) const {
+  Civil c;
+  if (!take_digits(text, 4, c.year) || !take_digits(text, 2, c.month) || !take_digits(text, 2, c.day)) return std::nullopt;
+  if (take_digits(text, 2, c.hour)) {
+    if (take_digits(text, 2, c.minute) && take_digits(text, 2, c.second) && take(text, ".") && !take_fraction(text, c.millis))
+      return std::nullopt;
+  }
+  const auto local = millis_of(c);
+  if (!local) return std::nullopt;
+  if (text.empty()) return of_zone(*local);
+  int east = 0;
+  if (!take_zone(text, east) || !text.empty()) return std::nullopt;
+  return plain(*local - east * kMinuteMillis);
+}
+
+std::optional<TimeReader::Read> TimeReader::read_pattern(std::string_view text) const {
+  std::istringstream in{std::string(text)};
+  date::local_time<Millis> local{};
+  std::chrono::minutes east{0};
+  std::string name;
+  in >> date::parse(mapping_->time_pattern, local, name, east);
+  if (in.fail() || in.peek() != std::istringstream::traits_type::eof()) return std::nullopt;
+  if (mapping_->time_pattern.find("%z") != std::string::npos || mapping_->time_pattern.find("%Ez") != std::string::npos) {
+    return Read{Time(local.time_since_epoch() - east), Clock::one};
+  }
+  return of_zone(local.time_since_epoch().count());
+}
+
+std::optional<TimeReader::Read> TimeReader::read(std::string_view text, Time start) const {
+  const TimeForm form = mapping_->time_form;
+  if (form == TimeForm::none) return Read{start, Clock::one};
+  if (form == TimeForm::local) return read_local(text);
+  if (form == TimeForm::hl7) return read_hl7(text);
+  if (form == TimeForm::pattern) return read_pattern(text);
+  if (form == TimeForm::rfc3339) {
+    const std::optional<Time> time = parse_rfc3339(text);
+    return time ? std::optional(Read{*time, Clock::one}) : std::nullopt;
+  }
+  if (form == TimeForm::hours_minutes || form == TimeForm::offset) {
+    const std::optional<double> minutes = form == TimeForm::offset ? time_offset(text) : hours_minutes(text);
+    if (!minutes || !(std::abs(*minutes) <= kMinutesMax)) return std::nullopt;
+    return Read{start + Millis(std::llround(*minutes * kMinuteMillis)), Clock::one};
+  }
+  double number = 0;
+  if (!read_plain_number(text, number)) return std::nullopt;
+  double minutes = number;
+  if (form == TimeForm::hours) minutes *= 60;
+  if (form == TimeForm::days) minutes *= 24 * 60;
+  if (form == TimeForm::epoch_seconds) minutes /= 60;
+  if (form == TimeForm::epoch_millis) minutes /= kMinuteMillis;
+  if (!(std::abs(minutes) <= 4 * kMinutesMax)) return std::nullopt;  // NaN too
+  if (form == TimeForm::epoch_millis) return Read{Time(Millis(std::llround(number))), Clock::one};
+  if (mapping_->is_relative() && std::abs(minutes) > kMinutesMax) return std::nullopt;
+  return Read{(mapping_->is_relative() ? start : Time{}) + Millis(std::llround(minutes * kMinuteMillis)), Clock::one};
+}
+
+}  // namespace lacuna::streaming

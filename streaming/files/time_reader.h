@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "state/records/status.h"
+#include "state/records/time.h"
+#include "streaming/files/input_files.h"
+
+namespace date {
+class time_zone;
+}
+
+namespace lacuna::streaming {
+
+/// The cells of a time column, in the form that the mapping says. One a mapping; const calls from any thread.
+class TimeReader {
+ public:
+  /// `invalid`: there is no such zone, or one is needed.
+  static Result<TimeReader> make(const FileMapping& mapping);
+
+  /// Where a clock that was put back or forward leaves two times, or none.
+  enum class Clock : std::uint8_t { one, twice, never };
+  struct Read {
+    Time time{};
+    Clock clock = Clock::one;  ///< twice: the earlier one; never: as if the clock had not been put forward yet
+  };
+  /// `start`: of the stay, for relative forms. Empty for what is no such time, or lies outside of what a life can hold.
+  std::optional<Read> read(std::string_view text, Time start) const;
+
+ private:
+  explicit TimeReader(const FileMapping& mapping) : mapping_(&mapping) {}
+  std::optional<Read> of_zone(std::int64_t local_millis) const;
+  std::optional<Read> read_local(std::string_view text) const;
+  std::optional<Read> read_hl7(std::string_view text) const;
+  std::optional<Read> read_pattern(std::string_view text) const;
+
+  const FileMapping* mapping_;
+  const date::time_zone* zone_ = nullptr;
+};
+
+}  // namespace lacuna::streaming
