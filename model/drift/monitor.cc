@@ -19,7 +19,6 @@
 namespace lacuna::drift {
 namespace {
 
-constexpr std::uint32_t kVersion = 3;
 constexpr Millis kGrace = std::chrono::minutes(15);  // an hour stays open this long for events out of order
 constexpr std::size_t kFeedHours = 32;               // hours of which it is known whether anything arrived at all
 constexpr std::size_t kRecordsTogether = 64;         // whose fates make one outcome
@@ -111,6 +110,8 @@ void Monitor::Impl::close_hour(Patient& p) {
   }
   // When nothing arrived from anybody, the feed stood still: that is lag, and says nothing about modalities.
   const bool feed_moved = feed[static_cast<std::size_t>(p.open_hour) % kFeedHours] == p.open_hour;
+  // Of one whose stay began elsewhere it is not known yet how often what arrives.
+  const bool judged = feed_moved && !(p.joined && p.hours < kEarlyHours);
   const Time begin = begin_of(p.open_hour);
   if (feed_moved) matrix.add(p.site == 0 ? "" : shared.site_name(p.site), begin, arrived);
   std::vector<Bounds> rates(schema.modality_count());
@@ -124,7 +125,7 @@ void Monitor::Impl::close_hour(Patient& p) {
     const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
     RateSubject* const here = registry.arrivals(m, p.site);
     bool doubtful = false;
-    if (feed_moved) {
+    if (judged) {
       rates[m] = all->bounds(cell, begin);
       all->update(x ? 1 : 0, cell, begin, p.newest, p.site);
       if (here != nullptr) here->update(x ? 1 : 0, cell, begin, p.newest, p.site);
@@ -138,7 +139,7 @@ void Monitor::Impl::close_hour(Patient& p) {
       past.frequency += static_cast<float>(pace * ((x ? 1 : 0) - past.frequency));
     }
   }
-  if (feed_moved && registry.pattern() != nullptr && registry.arrivals(0) != nullptr)
+  if (judged && registry.pattern() != nullptr && registry.arrivals(0) != nullptr)
     registry.pattern()->update(arrived, rates, suspicious, begin, p.newest, p.site);
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     Patient::Past& past = p.past[m];
@@ -155,12 +156,13 @@ void Monitor::Impl::judge_panel(Patient& p, const Arrival& arrival) {
   const auto hour = static_cast<std::int32_t>(hour_of(arrival.time));
   if (hour <= past.panel_hour) return;
   const bool first = past.panel_hour == kNever;
+  const bool judged = !(first && p.joined);  // nor what panels elsewhere held
   past.panel_hour = hour;
   const Modality& modality = schema.modalities()[arrival.modality];
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
     const bool x = std::any_of(arrival.values.begin(), arrival.values.end(), [f](const FeatureValue& v) { return v.feature == f; });
     const std::size_t cell = first ? 0 : test_bit(p.in_last_panel, f) ? 1 : test_bit(p.seen, f) ? 2 : 3;
-    if (RateSubject* const s = registry.measured(f)) s->update(x ? 1 : 0, cell, begin_of(hour), newest, p.site);
+    if (RateSubject* const s = judged ? registry.measured(f) : nullptr) s->update(x ? 1 : 0, cell, begin_of(hour), newest, p.site);
     put_bit(p.in_last_panel, f, x);
   }
 }
@@ -188,8 +190,9 @@ void Monitor::observe(const Arrival& arrival) {
   impl.newest = std::max(impl.newest, arrival.time);
   std::int64_t& slot = impl.feed[static_cast<std::size_t>(hour) % kFeedHours];
   slot = std::max(slot, hour);
-  Patient* const p = impl.patients.find(arrival.patient_id, arrival.time);
+  Patient* const p = impl.patients.find(arrival.patient_id, arrival.time, arrival.before);
   if (p == nullptr) return;
+  if (p->joined && p->site == 0 && arrival.before != nullptr) p->site = impl.site_index(arrival.before->site);
   // What comes late, or names no site, does not bring anybody back from where a transfer led.
   if (!arrival.site.empty() && arrival.time >= p->newest) p->site = impl.site_index(arrival.site);
   if (!arrival.attributes.empty() && !p->admitted) {
@@ -205,7 +208,7 @@ void Monitor::observe(const Arrival& arrival) {
     for (const FeatureValue& v : arrival.values) {
       if (test_bit(p->seen, v.feature)) continue;
       put_bit(p->seen, v.feature, true);
-      impl.first_value(v, arrival, p->site);
+      if (!p->joined) impl.first_value(v, arrival, p->site);
     }
     const std::int64_t place = hour - p->open_hour;
     if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {
@@ -272,11 +275,19 @@ void Monitor::observe(const Scored& scored) {
   Patient::Scores& past = p->scores[f];
   const bool known = past.count > 0;
   const double shrunk = past.z * past.count / (past.count + 1.0);
-  if (ScoreSubject* const s = impl.registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
-  if (RateSubject* const s = impl.registry.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
   std::size_t cell = 0;  // first value; after a hit; after one miss; after more
   if (test_bit(p->known, f)) cell = !test_bit(p->missed, f) ? 1 : test_bit(p->missed_before, f) ? 3 : 2;
-  if (RateSubject* const s = impl.registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
+  // The first value after a stay began elsewhere is none of a stay, and what came before it is not known.
+  if (known || !p->joined) {
+    SubjectRegistry& registry = impl.registry;
+    const Likelihood likelihood = impl.schema.features()[f].likelihood;
+    const std::optional<double> level = scored.value ? std::optional(to_symmetric_scale(likelihood, *scored.value)) : std::nullopt;
+    if (level) registry.observe_value(f, *level, at);
+    if (ScoreSubject* const s = registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
+    if (RateSubject* const s = registry.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
+    if (RateSubject* const s = registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
+    if (level) registry.learn_value(f, *level);
+  }
   past.count = static_cast<std::uint8_t>(std::min(past.count + 1, 255));
   follow(past.z, z, past.count);
   follow(past.error, error, past.count);
@@ -340,8 +351,13 @@ void Monitor::observe_code(std::string_view patient_id, std::span<const float> c
 
 std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->shared.pending, {}); }
 
-Status Monitor::accept(std::string_view kind, std::string_view subject, Time now) {
-  return impl_->registry.accept(kind, subject, now) ? Status() : Status(Code::not_found, "no such subject is watched");
+Status Monitor::accept(std::string_view kind, std::string_view subject, Time now, bool force) {
+  Subject* const s = impl_->registry.find(kind, subject);
+  if (s == nullptr) return {Code::not_found, "no such subject is watched"};
+  if (s->state() != SubjectState::alarmed && !force)
+    return {Code::invalid, "it is not alarmed: only by force is what is normal of it learned anew"};
+  impl_->registry.accept(*s, now);
+  return {};
 }
 
 Status Monitor::mute(std::string_view kind, std::string_view subject, Time until) {
@@ -370,7 +386,7 @@ std::vector<MissingnessMatrix::Row> Monitor::missingness() const { return impl_-
 
 std::string Monitor::Impl::save() const {
   ByteWriter out;
-  out.put(kVersion);
+  out.put(kMonitorVersion);
   out.put(schema.fingerprint());
   for (const Time t : {watermark, newest}) out.put<std::int64_t>(t.time_since_epoch().count());
   for (const std::int64_t h : feed) out.put(h);
@@ -389,7 +405,8 @@ std::string Monitor::Impl::save() const {
 Status Monitor::Impl::load(std::string_view bytes, const SchemaMapping* grown) {
   if (grown != nullptr && grown->identity()) grown = nullptr;
   ByteReader in(bytes);
-  LACUNA_RETURN_IF_ERROR(take_version(in, kVersion, "monitor"));
+  const std::uint32_t version = std::clamp(ByteReader(bytes).get<std::uint32_t>(), kMonitorVersionMin, kMonitorVersion);
+  LACUNA_RETURN_IF_ERROR(take_version(in, version, "monitor"));
   const auto fingerprint = in.get<std::uint64_t>();
   if (in.ok() && (fingerprint == schema.fingerprint()) != (grown == nullptr))
     return {Code::unsupported, "monitor: made for another schema"};
@@ -401,11 +418,11 @@ Status Monitor::Impl::load(std::string_view bytes, const SchemaMapping* grown) {
   if (site_count < 1 || site_count > kSitesMax) return corrupt;
   shared.sites.clear();
   for (std::uint32_t i = 0; i < site_count; ++i) shared.sites.push_back(in.get_text());
-  if (!matrix.load(in, grown) || !registry.load(in, grown, newest)) return corrupt;
+  if (!matrix.load(in, grown) || !registry.load(in, grown, newest, version)) return corrupt;
   // What was about to be said comes before what is no longer watched.
   const std::vector<Alert> resolved = std::exchange(shared.pending, {});
   const auto pending_count = in.get<std::uint32_t>();
-  for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in));
+  for (std::uint32_t i = 0; i < pending_count && in.ok(); ++i) shared.pending.push_back(load_alert(in, version));
   shared.pending.insert(shared.pending.end(), resolved.begin(), resolved.end());
   if (!in.ok() || !patients.load(in, grown)) return corrupt;
   return in.ok() && in.at_end() ? Status() : corrupt;

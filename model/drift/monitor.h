@@ -27,6 +27,9 @@ struct Arrival {
   Time time{};
   std::span<const FeatureValue> values;
   std::span<const AttributeValue> attributes;
+  /// What was known of the patient before this event, to whichever instance; null: as much as here. What came while another instance held
+  /// the patient is not missing, and a stay that began there does not begin here.
+  const Snapshot* before = nullptr;
 };
 
 /// One predicted value, and how the model's own (not the calibrated) predictive distribution did.
@@ -38,6 +41,7 @@ struct Scored {
   bool missed = false;                               ///< outside the central interval at the level
   double error = 0;                                  ///< |median - value| in standard deviations of the feature
   std::span<const std::optional<float>> attributes;  ///< of the patient: Snapshot::attributes; may be empty
+  std::optional<double> value{};                     ///< itself; absent: whether it is as before an onset is not watched
 };
 
 /// What became of one record that was read.
@@ -82,8 +86,9 @@ class Monitor {
   std::vector<Alert> take_alerts();
 
   /// The operator's decisions; `not_found` where no such subject is watched. Accepting takes what is seen from now on as the new
-  /// normal: an open alert is resolved, the baseline learned anew, from `learning` on. `now`: clinical time.
-  Status accept(std::string_view kind, std::string_view subject, Time now);
+  /// normal: an open alert is resolved, the baseline learned anew, from `learning` on. `invalid` where none is open, unless by `force`.
+  /// `now`: clinical time.
+  Status accept(std::string_view kind, std::string_view subject, Time now, bool force = false);
   /// Until `until` (clinical time) no message of this subject is given; Time::min() ends it.
   Status mute(std::string_view kind, std::string_view subject, Time until);
 

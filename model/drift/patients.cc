@@ -45,22 +45,45 @@ Patient Patients::fresh(std::size_t modalities, std::size_t features) {
   return p;
 }
 
-Patient* Patients::find(std::string_view id, Time time) {
+void Patient::join(const Snapshot& before) {
+  joined = admitted = coded = true;
+  gone = false;
+  skip_to(before.last_time);
+  for (std::size_t m = 0; m < past.size(); ++m) {
+    past[m].panel_hour = kNever;
+    if (before.modalities[m].count > 0)
+      past[m].last_hour = std::max(past[m].last_hour, static_cast<std::int32_t>(hour_of(before.modalities[m].last_time)));
+  }
+  for (std::size_t f = 0; f < scores.size(); ++f) {
+    scores[f] = {};
+    for (const auto set : {&Patient::in_last_panel, &Patient::known}) put_bit(this->*set, f, false);
+    if (before.features[f].count > 0) put_bit(seen, f, true);
+  }
+}
+
+Patient* Patients::find(std::string_view id, Time time, const Snapshot* before) {
   const std::uint64_t key = hash64(id);
   auto found = by_hash_.find(key);
+  const Time seen = found != by_hash_.end() ? found->second.newest : Time::min();
+  const bool elsewhere =
+      before != nullptr && before->event_count > 0 && before->last_time > seen && time - before->last_time <= kAbsenceMax;
   if (found != by_hash_.end()) {
     const Patient& p = found->second;
-    if (time - p.newest > kAbsenceMax || (p.gone && time > p.newest)) {
+    const Time newest = elsewhere ? before->last_time : time;
+    if (newest - p.newest > kAbsenceMax || (p.gone && newest > p.newest)) {
       by_hash_.erase(found);
       found = by_hash_.end();
     }
   }
-  if (found != by_hash_.end()) return &found->second;
-  if (by_hash_.size() >= kPatientsMax) return nullptr;
-  Patient& p = by_hash_.emplace(key, fresh(modalities_, features_)).first->second;
-  p.first = p.newest = time;
-  p.open_hour = hour_of(time) + 1;
-  return &p;
+  if (found == by_hash_.end()) {
+    if (by_hash_.size() >= kPatientsMax) return nullptr;
+    found = by_hash_.emplace(key, fresh(modalities_, features_)).first;
+    Patient& p = found->second;
+    p.first = p.newest = time;
+    p.open_hour = hour_of(time) + 1;
+  }
+  if (elsewhere) found->second.join(*before);
+  return &found->second;
 }
 
 void Patients::forget(std::string_view id) { by_hash_.erase(hash64(id)); }
@@ -108,7 +131,7 @@ void Patients::save(ByteWriter& out) const {
     }
     for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
     out.put(p.hours_scored);
-    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0) | (p.gone ? 4 : 0)));
+    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0) | (p.gone ? 4 : 0) | (p.joined ? 8 : 0)));
   }
 }
 
@@ -157,6 +180,7 @@ bool Patients::load(ByteReader& in, Patient& p) {
   p.admitted = (flags & 1) != 0;
   p.coded = (flags & 2) != 0;
   p.gone = (flags & 4) != 0;
+  p.joined = (flags & 8) != 0;
   return in.ok();
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "state/records/bytes.h"
+#include "state/records/records.h"
 #include "state/records/schema.h"
 #include "state/records/schema_mapping.h"
 #include "state/records/status.h"
@@ -57,10 +58,13 @@ struct Patient {
   std::uint8_t hours_scored = 0;
   bool admitted = false;  ///< the attributes are counted
   bool coded = false;     ///< the latent code is
+  bool joined = false;    ///< the stay was begun, or a part of it seen, elsewhere
   bool gone = false;      ///< discharged, at `newest`; kept for what is still told of the time before
 
   /// What came in the hours not closed is known, but they, and the hour of `time`, are never judged. `time`: not before `newest`.
   void skip_to(Time time);
+  /// The stay goes on here. `before`: what was known of it until now, which is newer than `newest`.
+  void join(const Snapshot& before);
 };
 
 /// Those present, by hash of the id: nothing here names a patient.
@@ -69,7 +73,8 @@ class Patients {
   explicit Patients(const Schema& schema) : modalities_(schema.modality_count()), features_(schema.feature_count()) {}
 
   /// Null when there are too many. Silent for longer than 12 hours, or discharged before: gone; coming back is a new stay.
-  Patient* find(std::string_view id, Time time);
+  /// `before`: see Arrival.
+  Patient* find(std::string_view id, Time time, const Snapshot* before = nullptr);
   /// Forgets those who have been silent since long before `watermark`.
   void sweep(Time watermark);
   void forget(std::string_view id);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 namespace lacuna::drift {
 namespace {
@@ -12,6 +13,7 @@ constexpr double kLearnBelow = 3;          // log 20: what speaks for a change b
 constexpr double kSuspicious = 5;
 constexpr double kReportChange = 0.5;  // of the distance last told: worth another message
 constexpr Millis kTellEvery = std::chrono::hours(6);
+constexpr std::uint64_t kTellUpdates = 200;  // and outcomes, since fewer say little new of subjects that have few
 constexpr std::size_t kContributorsMax = 5;
 
 }  // namespace
@@ -80,16 +82,26 @@ bool Subject::observe(const Outcome& o) {
     if (weighed >= threshold() && o.now >= muted_until_) raise(o);
     return onset_.lead() < kLearnBelow;
   }
-  if (recovery_evidence_ <= 1) recovering_since_ = o.at;
-  recovery_evidence_ = std::clamp(recovery_evidence_ * o.recovery, 1.0, kRecoveryEvidence);
-  if (recovery_evidence_ >= kRecoveryEvidence) {
-    not_before_ = recovering_since_;
-    resolve(Resolution::returned, o.now);
-  } else if (o.now - last_reported_at_ >= kTellEvery && o.now >= muted_until_) {
-    update(o.now);
-  }
+  watch_return(o);
   return false;
 }
+
+/// While alarmed. That what is seen is as expected again ends the alert only where nothing has adapted to the change meanwhile.
+void Subject::watch_return(const Outcome& o) {
+  if (recovery_evidence_ <= 1) recovering_since_ = o.at;
+  recovery_evidence_ = std::clamp(recovery_evidence_ * o.recovery, 1.0, kRecoveryEvidence);
+  const bool as_expected = recovery_evidence_ >= kRecoveryEvidence;
+  if (as_expected && (level_ == nullptr || level_->back())) {
+    not_before_ = level_ == nullptr ? recovering_since_ : std::max(recovering_since_, level_->recovering_since());
+    resolve(Resolution::returned, o.now);
+    return;
+  }
+  if (o.now < muted_until_) return;
+  if (as_expected && !alert_->adapted) tell_adapted(o.now);
+  else if (due(o.now)) update(o.now);
+}
+
+bool Subject::due(Time now) const { return now - last_reported_at_ >= kTellEvery && updates_ - last_reported_updates_ >= kTellUpdates; }
 
 std::size_t Subject::leader() const {
   std::size_t best = 0;
@@ -111,27 +123,59 @@ void Subject::raise(const Outcome& o) {
   a.since = since.onset;
   a.earliest = since.earliest;
   a.latest = since.latest;
-  a.detected = o.now;
+  a.detected = a.told = o.now;
   a.evidence = evidence_.value();
   a.threshold = threshold();
   a.severity = spec_.severity;
   describe(a);
   last_reported_ = a.after - a.before;
   last_reported_at_ = o.now;
+  last_reported_updates_ = updates_;
   shared_.pending.push_back(a);
+}
+
+/// How far the values are from what they were before the onset, whatever is predicted of them.
+void Subject::describe_shift(Alert& a) const {
+  if (level_ == nullptr || !level_->known()) return;
+  a.effects.push_back({"shift_since_onset", level_->shift()});
+  a.effects.push_back({"spread_since_onset", level_->spread()});
+}
+
+/// What is seen is as predicted again, and the values are not what they were: the model has learned the change.
+void Subject::tell_adapted(Time now) {
+  Alert a = *alert_;
+  a.state = AlertState::updated;
+  a.adapted = true;
+  a.told = now;
+  a.evidence = evidence_.value();
+  describe_shift(a);
+  char text[128];
+  std::snprintf(text, sizeof text,
+                ": still shifted, the model has adapted (mean %+.2f, spread %.2f standard deviations of before the onset)", level_->shift(),
+                level_->spread());
+  a.summary = a.subject + text + " since " + format_rfc3339(a.since);
+  last_reported_at_ = now;
+  last_reported_updates_ = updates_;
+  *alert_ = a;
+  shared_.pending.push_back(std::move(a));
 }
 
 /// Said again only when it has become half as large again or half as small, or comes from somewhere else.
 void Subject::update(Time now) {
   Alert a = *alert_;
+  const bool adapted = a.adapted;
   describe(a);
+  describe_shift(a);
+  a.adapted = adapted && recovery_evidence_ > 1;
   last_reported_at_ = now;
+  last_reported_updates_ = updates_;
   const double distance = a.after - a.before;
   const bool moved = std::abs(distance - last_reported_) > kReportChange * std::abs(last_reported_);
   const bool elsewhere = !a.contributors.empty() && !alert_->contributors.empty() &&
                          a.contributors.front().name != alert_->contributors.front().name && a.contributors.front().share > 0.5;
-  if (!moved && !elsewhere) return;
+  if (a.adapted || (!moved && !elsewhere && !adapted)) return;
   a.state = AlertState::updated;
+  a.told = now;
   a.evidence = evidence_.value();
   last_reported_ = distance;
   *alert_ = a;
@@ -142,6 +186,8 @@ void Subject::resolve(Resolution why, Time now) {
   Alert a = *std::exchange(alert_, std::nullopt);
   a.state = AlertState::resolved;
   a.resolution = why;
+  a.told = now;
+  a.adapted = false;
   a.summary = a.subject + (why == Resolution::returned ? ": back to normal by " : ": taken as the new normal from ") + format_rfc3339(now) +
               "; it was: " + a.summary;
   shared_.pending.push_back(std::move(a));
@@ -211,6 +257,7 @@ void Subject::save(ByteWriter& out) const {
   out.put(static_cast<std::uint8_t>(state_));
   out.put<std::uint8_t>(suppressed_ ? 1 : 0);
   out.put(updates_);
+  out.put(last_reported_updates_);
   for (const double v : {recent_, recent_expected_, recovery_evidence_, last_reported_}) out.put(v);
   for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, recovering_since_, last_reported_at_}) {
     out.put<std::int64_t>(t.time_since_epoch().count());
@@ -219,7 +266,7 @@ void Subject::save(ByteWriter& out) const {
   if (alert_) save_alert(*alert_, out);
 }
 
-void Subject::load(ByteReader& in) {
+void Subject::load(ByteReader& in, std::uint32_t version) {
   load_baseline(in);
   evidence_.load(in);
   onset_.load(in);
@@ -232,11 +279,12 @@ void Subject::load(ByteReader& in) {
   state_ = static_cast<SubjectState>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
   suppressed_ = in.get<std::uint8_t>() != 0;
   updates_ = in.get<std::uint64_t>();
+  last_reported_updates_ = version < 4 ? updates_ : in.get<std::uint64_t>();
   for (double* v : {&recent_, &recent_expected_, &recovery_evidence_, &last_reported_}) *v = in.get<double>();
   for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_})
     *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();
-  if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in);
+  if (in.get<std::uint8_t>() != 0) alert_ = load_alert(in, version);
   // An alarm without its alert could never be resolved.
   if (state_ == SubjectState::alarmed && !alert_) state_ = SubjectState::armed;
 }
@@ -248,10 +296,11 @@ void save_alert(const Alert& alert, ByteWriter& out) {
   out.put_text(alert.subject);
   out.put<std::int64_t>(alert.since.time_since_epoch().count());
   out.put<std::int64_t>(alert.detected.time_since_epoch().count());
-  for (const Time t : {alert.earliest, alert.latest}) out.put<std::int64_t>(t.time_since_epoch().count());
+  for (const Time t : {alert.earliest, alert.latest, alert.told}) out.put<std::int64_t>(t.time_since_epoch().count());
   for (const double v : {alert.evidence, alert.threshold, alert.before, alert.after}) out.put(v);
   out.put(static_cast<std::uint8_t>(alert.severity));
   out.put(static_cast<std::uint8_t>(alert.resolution));
+  out.put<std::uint8_t>(alert.adapted ? 1 : 0);
   out.put_text(alert.summary);
   out.put_text(alert.action);
   out.put<std::uint32_t>(static_cast<std::uint32_t>(alert.effects.size()));
@@ -267,7 +316,7 @@ void save_alert(const Alert& alert, ByteWriter& out) {
   out.put_text(alert.model_version);
 }
 
-Alert load_alert(ByteReader& in) {
+Alert load_alert(ByteReader& in, std::uint32_t version) {
   Alert a;
   a.alert_id = in.get_text();
   a.state = static_cast<AlertState>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
@@ -276,9 +325,11 @@ Alert load_alert(ByteReader& in) {
   a.since = Time(Millis(in.get<std::int64_t>()));
   a.detected = Time(Millis(in.get<std::int64_t>()));
   for (Time* t : {&a.earliest, &a.latest}) *t = Time(Millis(in.get<std::int64_t>()));
+  if (version >= 4) a.told = Time(Millis(in.get<std::int64_t>()));
   for (double* v : {&a.evidence, &a.threshold, &a.before, &a.after}) *v = in.get<double>();
   a.severity = static_cast<Severity>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 1));
   a.resolution = static_cast<Resolution>(std::min<std::uint8_t>(in.get<std::uint8_t>(), 2));
+  a.adapted = version >= 4 && in.get<std::uint8_t>() != 0;
   a.summary = in.get_text();
   a.action = in.get_text();
   const auto effects = in.get<std::uint32_t>();
@@ -301,7 +352,7 @@ Alert load_alert(ByteReader& in) {
 
 // The length of what comes first depends on what was watched, so this goes from the end: an alert, if there is one, begins with
 // its id and is the last thing; before it come whether there is one, and the times.
-std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name) {
+std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name, std::uint32_t version) {
   constexpr std::size_t kFromMuted = 5 * sizeof(std::int64_t);  // to the end of the times
   const std::size_t id = bytes.find(name + "@");
   const bool open = id != std::string_view::npos;
@@ -312,7 +363,7 @@ std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::stri
   out.muted_until = Time(Millis(in.get<std::int64_t>()));
   for (std::size_t i = sizeof(std::int64_t); i < kFromMuted; i += sizeof(std::int64_t)) in.get<std::int64_t>();
   if (in.get<std::uint8_t>() != (open ? 1 : 0)) return std::nullopt;
-  if (open) out.alert = load_alert(in);
+  if (open) out.alert = load_alert(in, version);
   if (!in.ok() || !in.at_end()) return std::nullopt;
   return out;
 }
@@ -320,6 +371,8 @@ std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::stri
 Alert no_longer_watched(Alert a, Time now) {
   a.state = AlertState::resolved;
   a.resolution = Resolution::accepted;
+  a.told = now;
+  a.adapted = false;
   a.summary = a.subject + ": no longer watched as before, from " + format_rfc3339(now) + "; it was: " + a.summary;
   return a;
 }

@@ -10,6 +10,7 @@
 
 #include "model/drift/budget.h"
 #include "model/drift/evidence.h"
+#include "model/drift/level.h"
 #include "model/drift/onset.h"
 #include "model/drift/options.h"
 #include "state/records/records.h"
@@ -78,12 +79,19 @@ class Subject {
   /// Sums of x - expected since the onset.
   const std::map<std::uint16_t, double>& gap_by_site() const { return gap_by_site_; }
 
+  /// An alert ends only when this too is back at what it was before the onset: for what is held against predictions, since a model that
+  /// goes on learning comes to predict what was alarmed. Must outlive this.
+  void follow(const Level& level) { level_ = &level; }
+  /// Outcomes since the estimated onset.
+  double updates_since_onset() const { return onset_.estimate().updates; }
+
   /// What is seen from now on is the new normal.
   void accept(Time now);
   void mute(Time until) { muted_until_ = until; }
 
   void save(ByteWriter& out) const;
-  void load(ByteReader& in);
+  /// `version`: of the monitor that wrote it.
+  void load(ByteReader& in, std::uint32_t version);
 
  protected:
   struct Outcome {
@@ -118,13 +126,18 @@ class Subject {
  private:
   double threshold() const;
   void raise(const Outcome& outcome);
+  void watch_return(const Outcome& outcome);
+  bool due(Time now) const;
   void update(Time now);
+  void tell_adapted(Time now);
+  void describe_shift(Alert& alert) const;
   void resolve(Resolution why, Time now);
   void restart();
   void relearn();
 
   SubjectSpec spec_;
   MonitorContext& shared_;
+  const Level* level_ = nullptr;
   Evidence evidence_;
   Onset onset_;
   std::map<std::uint16_t, double> gap_by_site_;
@@ -142,18 +155,23 @@ class Subject {
   Time recovering_since_{};       ///< when that last left its floor
   double last_reported_ = 0;      ///< how far off it was said to be in the last message
   Time last_reported_at_{};
+  std::uint64_t last_reported_updates_ = 0;
 };
 
+/// Of the monitor's stored state: the one written, and the oldest that is read.
+inline constexpr std::uint32_t kMonitorVersion = 4, kMonitorVersionMin = 3;
+
 void save_alert(const Alert& alert, ByteWriter& out);
-Alert load_alert(ByteReader& in);
+/// `version`: of the monitor that wrote it.
+Alert load_alert(ByteReader& in, std::uint32_t version);
 
 /// What is left of a subject that is no longer watched, or that begins anew: of its bytes, what does not depend on what was watched.
 struct SubjectRemains {
   Time muted_until = Time::min();
   std::optional<Alert> alert;  ///< open
 };
-/// `name`: "kind/subject". Empty when the bytes are not what a subject of this name wrote.
-std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name);
+/// `name`: "kind/subject"; `version`: of the monitor that wrote it. Empty when the bytes are not what a subject of this name wrote.
+std::optional<SubjectRemains> remains_of(std::string_view bytes, const std::string& name, std::uint32_t version);
 /// An open alert whose subject is gone, resolved at `now`: else nobody would ever resolve it.
 Alert no_longer_watched(Alert alert, Time now);
 

@@ -65,7 +65,8 @@ SubjectRegistry::SubjectRegistry(const Schema& schema, MonitorContext& shared)
       everybody_errors(cells(kErrorCells, kMissSlack, 0, kHourly)),
       schema_(schema),
       shared_(shared),
-      moments_(schema.feature_count()) {
+      moments_(schema.feature_count()),
+      levels_(schema.feature_count()) {
   for (ModalityId m = 0; m < schema.modality_count(); ++m) arrivals_.push_back(make_arrivals(m, schema.modalities()[m].name));
   for (FeatureId f = 0; f < schema.feature_count(); ++f) make_feature_subjects(f);
   make_population_subjects();
@@ -113,7 +114,7 @@ void SubjectRegistry::make_feature_subjects(FeatureId f) {
   classes_.push_back(nullptr);
   if (is_discrete(feature.likelihood)) {
     std::vector<std::string> classes = feature.categories;
-    if (classes.empty()) classes = {"0", "1"};
+    if (classes.empty()) classes = {"no", "yes"};
     classes_.back() = make<MixSubject>({Kind::mix, name, Severity::info, kByStay}, "first values of a stay", std::move(classes));
   } else {
     coverage_.back() = make<RateSubject>({Kind::coverage, name, Severity::critical, kHourly, 0, true}, Direction::rise,
@@ -127,6 +128,9 @@ void SubjectRegistry::make_feature_subjects(FeatureId f) {
         make<ScoreSubject>({Kind::distribution, name, Severity::info, kByStay, 0, true}, "at first sight of a stay", std::size_t{1});
   }
   for (Subject* s : of_feature(f)) own(s);
+  for (Subject* s : {static_cast<Subject*>(coverage_.back()), static_cast<Subject*>(error_.back()), static_cast<Subject*>(value_.back())}) {
+    if (s != nullptr) s->follow(levels_[f]);
+  }
 }
 
 std::array<Subject*, 6> SubjectRegistry::of_feature(FeatureId f) const {
@@ -178,6 +182,24 @@ void SubjectRegistry::first_value(FeatureId feature, double value, Time at, Time
   subject->update((value - m.mean) / sd, 0, at, now, site);
 }
 
+void SubjectRegistry::observe_value(FeatureId feature, double value, Time at) {
+  double since_onset = 0;
+  bool held = false;
+  for (const Subject* s : predicted(feature)) {
+    if (!alarmed(s)) continue;
+    held = true;
+    since_onset = std::max(since_onset, s->updates_since_onset());
+  }
+  levels_[feature].observe(value, at, held, since_onset);
+}
+
+void SubjectRegistry::learn_value(FeatureId feature, double value) {
+  const auto subjects = predicted(feature);
+  if (std::none_of(subjects.begin(), subjects.end(), [](const Subject* s) { return s != nullptr && s->suspicious(); })) {
+    levels_[feature].learn(value);
+  }
+}
+
 void SubjectRegistry::each_group(std::span<const std::optional<float>> attributes,
                                  const std::function<void(RateSubject&, RateSubject&)>& visit) {
   for (std::size_t a = 0; a < std::min(attributes.size(), groups_.size()); ++a) {
@@ -224,12 +246,15 @@ Subject* SubjectRegistry::find(std::string_view kind, std::string_view subject) 
   return nullptr;
 }
 
-bool SubjectRegistry::accept(std::string_view kind, std::string_view subject, Time now) {
-  Subject* const s = find(kind, subject);
-  if (s == nullptr) return false;
-  s->accept(now);
-  if (s->spec().kind == Kind::distribution) moments_[owners_.at(s).feature] = {};
-  return true;
+void SubjectRegistry::accept(Subject& subject, Time now) {
+  subject.accept(now);
+  switch (subject.spec().kind) {
+    case Kind::distribution: moments_[owners_.at(&subject).feature] = {}; break;
+    case Kind::value:
+    case Kind::error:
+    case Kind::coverage: levels_[owners_.at(&subject).feature] = {}; break;
+    default: break;
+  }
 }
 
 void SubjectRegistry::each(const std::function<void(const Subject&)>& visit) const {
@@ -242,6 +267,7 @@ void SubjectRegistry::save(ByteWriter& out) const {
   for (const Moments& m : moments_) {
     for (const double v : {m.count, m.mean, m.squares}) out.put(v);
   }
+  for (const Level& level : levels_) level.save(out);
   // Which sites have subjects, so that they are made again.
   out.put<std::uint32_t>(static_cast<std::uint32_t>(by_site_.size()));
   for (const auto& [key, s] : by_site_) {
@@ -283,6 +309,21 @@ void SubjectRegistry::load_moments(ByteReader& in, const SchemaMapping* grown) {
   }
 }
 
+void SubjectRegistry::load_levels(ByteReader& in, const SchemaMapping* grown) {
+  std::vector<Level> stored(grown != nullptr ? grown->from_feature_count() : levels_.size());
+  for (Level& level : stored) level.load(in);
+  for (FeatureId f = 0; f < levels_.size(); ++f) {
+    if (grown == nullptr) {
+      levels_[f] = stored[f];
+      continue;
+    }
+    const auto& field = grown->features()[f];
+    if (!field || (!field->same_unit() && !linear(schema_.features()[f].likelihood))) continue;
+    levels_[f] = stored[field->from];
+    levels_[f].convert(field->unit.factor, field->unit.offset);
+  }
+}
+
 /// Of features, classes and modalities that are new under the schema that has grown, of distributions over others than before, and of
 /// what was standardised on a scale that no longer is one.
 std::set<const Subject*> SubjectRegistry::begin_anew(const SchemaMapping& grown) const {
@@ -319,10 +360,11 @@ void SubjectRegistry::reorder(const SchemaMapping& grown, const std::set<const S
   if (pattern_ != nullptr && !anew.contains(pattern_)) pattern_->reorder(*order_of_modalities(grown));
 }
 
-bool SubjectRegistry::load(ByteReader& in, const SchemaMapping* grown, Time now) {
+bool SubjectRegistry::load(ByteReader& in, const SchemaMapping* grown, Time now, std::uint32_t version) {
   everybody_misses.load(in);
   everybody_errors.load(in);
   load_moments(in, grown);
+  if (version >= 4) load_levels(in, grown);
   const auto sites = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < sites && in.ok(); ++i) {
     const auto site = in.get<std::uint16_t>();
@@ -338,14 +380,14 @@ bool SubjectRegistry::load(ByteReader& in, const SchemaMapping* grown, Time now)
     const std::string bytes = in.get_text(), name = kind + "/" + subject;
     const auto found = by_name.find({std::move(kind), std::move(subject)});
     if (found == by_name.end() || anew.contains(found->second)) {
-      const std::optional<SubjectRemains> left = remains_of(bytes, name);
+      const std::optional<SubjectRemains> left = remains_of(bytes, name, version);
       if (!left) return false;
       if (left->alert) shared_.pending.push_back(no_longer_watched(*left->alert, now));
       if (found != by_name.end()) found->second->mute(left->muted_until);
       continue;
     }
     ByteReader own(bytes);
-    found->second->load(own);
+    found->second->load(own, version);
     if (!own.ok() || !own.at_end()) return false;
   }
   if (grown != nullptr) reorder(*grown, anew);

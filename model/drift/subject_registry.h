@@ -50,20 +50,25 @@ class SubjectRegistry {
   const LatentSubject* latent() const { return latent_; }
   /// `value` on the feature's scale: standardised by the feature's first values, then watched.
   void first_value(FeatureId feature, double value, Time at, Time now, std::uint16_t site);
+  /// A value that was held against its prediction, on the feature's symmetric scale, before the subjects see how it did; and once they
+  /// have, so that it is learned as normal where none of them doubts it.
+  void observe_value(FeatureId feature, double value, Time at);
+  void learn_value(FeatureId feature, double value);
   /// Calls with the coverage and error subjects of each group that the attributes put a patient in.
   void each_group(std::span<const std::optional<float>> attributes, const std::function<void(RateSubject&, RateSubject&)>& visit);
   /// What a group is held against.
   Baseline everybody_misses, everybody_errors;
 
   Subject* find(std::string_view kind, std::string_view subject);
-  bool accept(std::string_view kind, std::string_view subject, Time now);
+  void accept(Subject& subject, Time now);
   void each(const std::function<void(const Subject&)>& visit) const;
 
   void save(ByteWriter& out) const;
   /// By name: subjects that were not watched before begin anew; of those that are no longer watched, or begin anew under their name, an
   /// open alert is resolved. `grown`: leads here from the schema that it was written under; null: this one. `now`: clinical time. False
   /// when it is not what was written.
-  bool load(ByteReader& in, const SchemaMapping* grown, Time now);
+  /// `version`: of the monitor that wrote it.
+  bool load(ByteReader& in, const SchemaMapping* grown, Time now, std::uint32_t version);
 
  private:
   struct Moments {
@@ -83,6 +88,9 @@ class SubjectRegistry {
   /// Some are null.
   std::array<Subject*, 6> of_feature(FeatureId feature) const;
   void load_moments(ByteReader& in, const SchemaMapping* grown);
+  void load_levels(ByteReader& in, const SchemaMapping* grown);
+  /// Those that hold a feature's values against predictions; some are null.
+  std::array<const Subject*, 3> predicted(FeatureId f) const { return {value_[f], error_[f], coverage_[f]}; }
   std::set<const Subject*> begin_anew(const SchemaMapping& grown) const;
   void reorder(const SchemaMapping& grown, const std::set<const Subject*>& anew);
   void make_population_subjects();
@@ -110,6 +118,7 @@ class SubjectRegistry {
   PatternSubject* pattern_ = nullptr;
   LatentSubject* latent_ = nullptr;
   std::vector<Moments> moments_;  ///< of first values, per feature
+  std::vector<Level> levels_;     ///< per feature
 };
 
 }  // namespace lacuna::drift

@@ -227,6 +227,7 @@ struct Alert {
   Time since{};               ///< estimated onset, clinical time
   Time earliest{}, latest{};  ///< interval of the onset
   Time detected{};            ///< clinical time at which the threshold was passed
+  Time told{};                ///< clinical time of this message; the epoch in those of before there was one
   double evidence = 0;        ///< e-value of the detector
   double threshold = 0;       ///< = stated average run length to a false alarm, in updates of this subject
   Severity severity = Severity::info;
@@ -234,6 +235,7 @@ struct Alert {
   double before = 0, after = 0;  ///< mean of what is watched: as expected, and since the onset
   std::vector<Effect> effects;
   std::vector<Contributor> contributors;
+  bool adapted = false;                      ///< open, and as predicted again, but not back at what it was before the onset
   Resolution resolution = Resolution::open;  ///< why it is resolved
   std::string action;                        ///< what was done about it; empty: nothing
   std::string model_version;

@@ -204,6 +204,7 @@ std::string encode_alert(const Alert& alert) {
   json.key("since").time(alert.since);
   if (alert.latest != Time{}) json.key("since_interval").begin('[').time(alert.earliest).time(alert.latest).end(']');
   json.key("detected").time(alert.detected);
+  if (alert.told != Time{}) json.key("time").time(alert.told);
   write_finite(json, "evidence", capped(alert.evidence));
   write_finite(json, "threshold", capped(alert.threshold));
   json.key("severity").text(to_string(alert.severity)).key("summary").text(alert.summary);
@@ -218,6 +219,7 @@ std::string encode_alert(const Alert& alert) {
     json.end('}');
   }
   json.end(']');
+  if (alert.adapted) json.key("adapted").truth(true);
   if (alert.resolution != Resolution::open) json.key("resolution").text(to_string(alert.resolution));
   if (!alert.action.empty()) json.key("action").text(alert.action);
   json.key("model_version").text(alert.model_version).end('}');

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <random>
 
 // Protects the alarms as an operator meets them, on simulated wards with what usually fools such alarms: patients that differ a
@@ -412,8 +415,90 @@ TEST(Monitor, GoesOnExactlyAfterALoad) {
     ASSERT_EQ(two.load(std::string_view(saved).substr(0, cut)).code(), Code::corrupt) << cut;
   }
   EXPECT_FALSE(two.load(saved + "x").ok());
-  for (const char version : {'\1', '\2', '\4'}) EXPECT_EQ(two.load(version + saved.substr(1)).code(), Code::unsupported);
+  for (const char version : {'\1', '\2', '\5'}) EXPECT_EQ(two.load(version + saved.substr(1)).code(), Code::unsupported);
   EXPECT_EQ(two.save(), held);
+}
+
+// Bytes of version 3: 70 hours of 12 patients with vitals; coverage/vitals.a alarmed, missingness/labs muted.
+TEST(Monitor, ReadsWhatTheVersionBeforeWrote) {
+  std::ifstream file("tests/fixtures/monitor-v3/monitor.bin", std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_FALSE(bytes.empty());
+  std::vector<Schema::ModalitySpec> specs;
+  for (const char* name : {"vitals", "labs"}) {
+    Schema::ModalitySpec spec;
+    spec.modality.name = name;
+    for (const char* f : {"a", "b"}) {
+      Feature feature;
+      feature.name = f;
+      spec.features.push_back(feature);
+    }
+    specs.push_back(spec);
+  }
+  Monitor monitor(Schema::make(specs, {}).value(), {});
+  ASSERT_TRUE(monitor.load(bytes).ok()) << monitor.load(bytes).to_string();
+  EXPECT_EQ(monitor.patients(), 12u);
+  ASSERT_EQ(monitor.open_alerts().size(), 1u);
+  const Alert open = monitor.open_alerts().front();
+  EXPECT_EQ(open.alert_id, "coverage/vitals.a@2026-01-03T11:00:00Z");
+  EXPECT_EQ(open.summary, "vitals.a: interval misses rose from 0.11 to 1.00 per value since 2026-01-03T11:00:00Z");
+  std::map<std::string, SubjectView> views;
+  for (const SubjectView& v : monitor.subjects()) views[v.kind + "/" + v.subject] = v;
+  EXPECT_EQ(views.at("missingness/vitals").updates, 813u);
+  EXPECT_EQ(views.at("missingness/vitals").state, SubjectState::armed);
+  EXPECT_EQ(views.at("coverage/vitals.a").updates, 840u);
+  EXPECT_EQ(views.at("missingness/labs").muted_until, kStart + std::chrono::hours(500));
+  // It goes on: nothing is known of the values before the onset, so that the alert ends by the predictions alone, as it would have.
+  std::vector<Alert> said;
+  for (int hour = 70; hour < 110; ++hour) {
+    for (int p = 0; p < 12; ++p) {
+      const std::string id = patient_name(p);
+      const Time t = kStart + std::chrono::hours(hour) + std::chrono::minutes(5 * p);
+      const std::vector<FeatureValue> values{{0, 1.0 + p % 3}};
+      monitor.observe(Arrival{id, "", 0, t, values, {}});
+      monitor.observe(Scored{id, 0, t, 0.1 * (p % 5 - 2), (hour + p) % 10 == 0, 0.5, {}, values.front().value});
+      monitor.advance(t);
+    }
+    for (Alert& a : monitor.take_alerts()) said.push_back(std::move(a));
+  }
+  ASSERT_EQ(said.size(), 1u);
+  EXPECT_EQ(said.front().alert_id, open.alert_id);
+  EXPECT_EQ(said.front().resolution, Resolution::returned);
+  Monitor again(Schema::make(specs, {}).value(), {});
+  EXPECT_TRUE(again.load(monitor.save()).ok());
+}
+
+// To learn anew what is normal costs a day of watching: not by a slip of the finger.
+TEST(Monitor, AcceptsWhatIsAlarmedAndAllElseByForceAlone) {
+  Ward ward;
+  ward.beds = 30;
+  ward.hours = 24 * 4;
+  Monitor monitor(ward_schema(), {});
+  alerts_of(1, ward, &monitor);
+  const std::string held = monitor.save();
+  EXPECT_EQ(monitor.accept("missingness", "nothing", kStart).code(), Code::not_found);
+  EXPECT_EQ(monitor.accept("missingness", "vitals", kStart).code(), Code::invalid);
+  EXPECT_EQ(monitor.save(), held);
+  ASSERT_EQ(monitor.subjects()[0].state, SubjectState::armed);
+  EXPECT_TRUE(monitor.accept("missingness", "vitals", kStart, true).ok());
+  EXPECT_EQ(monitor.subjects()[0].state, SubjectState::learning);
+}
+
+TEST(Monitor, ClassesWithoutNamesAreNoAndYes) {
+  Monitor monitor(ward_schema(), {});
+  std::vector<Alert> said;
+  for (int i = 0; i < 2000; ++i) {
+    const Time t = kStart + std::chrono::minutes(10 * i);
+    const std::vector<FeatureValue> values{{5, i < 1500 ? (i % 10 == 0 ? 1.0 : 0.0) : (i % 10 < 7 ? 1.0 : 0.0)}};
+    monitor.observe(Arrival{patient_name(i), "", 2, t, values, {}});
+    for (Alert& a : monitor.take_alerts()) {
+      if (a.kind == "mix") said.push_back(std::move(a));
+    }
+  }
+  ASSERT_FALSE(said.empty());
+  EXPECT_TRUE(said.front().summary.starts_with("chemistry.b: yes rose from ") ||
+              said.front().summary.starts_with("chemistry.b: no fell from "))
+      << said.front().summary;
 }
 
 // State is bounded by who is present, not by who ever was.

@@ -237,6 +237,65 @@ TEST_F(LifeCycle, AcceptingTakesTheNewNormal) {
   EXPECT_FALSE(said_.empty());
 }
 
+// A model that goes on learning comes to predict what was alarmed: that is not its end.
+TEST_F(LifeCycle, AnAlertEndsWhenTheValuesAreBackAndNotWhenTheModelHasAdapted) {
+  Level level;
+  subject_.follow(level);
+  const auto run = [&](int from, int count, double rate, double shift) {
+    for (Alert& a : feed(shared_, from, count, [&](Time t) {
+           const double y = shift + normal(random_);
+           level.observe(y, t, subject_.state() == SubjectState::alarmed, subject_.updates_since_onset());
+           subject_.update(uniform(random_) < rate ? 1 : 0, 0, t, t, 0);
+           if (!subject_.suspicious()) level.learn(y);
+         })) {
+      said_.push_back(std::move(a));
+    }
+  };
+  run(0, 100, 0.1, 0);
+  run(100, 20, 0.6, 2);
+  ASSERT_EQ(subject_.state(), SubjectState::alarmed);
+  EXPECT_FALSE(said_.back().adapted);
+  run(120, 100, 0.1, 2);
+  ASSERT_EQ(subject_.state(), SubjectState::alarmed) << "the model has swallowed it, and the sensor is as wrong as ever";
+  ASSERT_TRUE(said_.back().adapted);
+  EXPECT_EQ(said_.back().state, AlertState::updated);
+  EXPECT_NE(said_.back().summary.find("still shifted, the model has adapted (mean +2"), std::string::npos) << said_.back().summary;
+  EXPECT_GT(said_.back().told, said_.back().detected);
+  const std::size_t told = said_.size();
+  run(220, 100, 0.1, 2);
+  EXPECT_EQ(said_.size(), told) << "said once";
+  run(320, 10, 0.6, 0);  // it is mended, which the model has to learn again
+  EXPECT_EQ(subject_.state(), SubjectState::alarmed);
+  run(330, 40, 0.1, 0);
+  EXPECT_EQ(subject_.state(), SubjectState::armed);
+  EXPECT_EQ(said_.back().resolution, Resolution::returned);
+  EXPECT_FALSE(said_.back().adapted);
+  EXPECT_GT(said_.back().told, at(320));
+}
+
+// What changes again and again is told by the pace of what is seen, however far apart that is.
+TEST(Life, ASubjectOfFewOutcomesTellsLittleOfALongAlarm) {
+  Random random(5);
+  MonitorContext shared(options());
+  MixSubject subject({Kind::mix, "stage", Severity::info, 1.2}, shared, "stays", {"a", "b", "c", "d"});
+  std::discrete_distribution<std::size_t> before({55, 30, 14, 1});
+  std::vector<Alert> said;
+  const auto year = std::chrono::hours(24 * 365);
+  // Three a day for a year, then two a week for fourteen, of a mixture that wanders.
+  for (int i = 0; i < 1000; ++i) subject.update(before(random), Time(i * year / 1000), Time(i * year / 1000), 0);
+  for (int i = 0; i < 1500; ++i) {
+    const Time t = Time(year + i * 14 * year / 1500);
+    const double c = 50 + 45 * std::sin(i / 60.0);
+    std::discrete_distribution<std::size_t> wandering({55, 30, c, 100 - c});
+    subject.update(wandering(random), t, t, 0);
+  }
+  int updated = 0;
+  for (const Alert& a : shared.pending) updated += a.state == AlertState::updated;
+  EXPECT_EQ(subject.state(), SubjectState::alarmed);
+  EXPECT_GE(updated, 1);
+  EXPECT_LE(updated, 1500 / 200);
+}
+
 TEST_F(LifeCycle, MutedItWatchesAndSpeaksOnceTheTimeIsOver) {
   hours(0, 100, 0.1);
   subject_.mute(at(150));
@@ -288,7 +347,7 @@ TEST_F(LifeCycle, GoesOnExactlyAfterALoad) {
   MonitorContext other(options());
   RateSubject copy({Kind::coverage, "labs.a", Severity::critical, 1}, other, Direction::both, {"misses", "value"}, baseline());
   ByteReader in(bytes);
-  copy.load(in);
+  copy.load(in, kMonitorVersion);
   EXPECT_TRUE(in.ok() && in.at_end());
   for (int i = 0; i < 500; ++i) {
     const double x = uniform(random_) < 0.4 ? 1 : 0;
