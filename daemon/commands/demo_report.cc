@@ -183,7 +183,7 @@ std::string DemoReport::table(const Progress& p) const {
                      r.error_last, r.error_mean);
   out += fmt::format("  {:.0f} % intervals   hold {:.1f} %   CRPS {:.3f}\n", 100 * config_.predict.level, 100 * r.coverage, r.crps);
   out += fmt::format("  alerts           {} open\n", p.open_alerts.size());
-  for (const Alert& a : alerts_) out += fmt::format("    {:<9} {}\n", to_string(a.state), a.summary);
+  for (const Alert& a : alerts_) out += fmt::format("    {}  {:<9} {}\n", format_rfc3339(a.told), to_string(a.state), a.summary);
   return out;
 }
 
@@ -218,7 +218,7 @@ void DemoReport::note(const Alert& alert) {
     *same = alert;
     same->detected = first;
   }
-  if (!terminal_) fmt::print("{} alert {}: {}\n", format_rfc3339(alert.detected), to_string(alert.state), alert.summary);
+  if (!terminal_) fmt::print("{} alert {}: {}\n", format_rfc3339(alert.told), to_string(alert.state), alert.summary);
 }
 
 void DemoReport::compare(const std::vector<Imputation>& imputations) {

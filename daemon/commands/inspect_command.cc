@@ -7,6 +7,7 @@
 #include "daemon/commands/commands.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
+#include "daemon/tables/alerts_table.h"
 #include "daemon/tables/drift_table.h"
 #include "daemon/tables/missingness_table.h"
 
@@ -33,6 +34,16 @@ int inspect_drift(const Arguments& arguments) {
   if (!answer.ok()) return explain_answer(answer.status());
   if (arguments.json) return show(*answer + "\n");
   const auto table = drift_table(*answer, arguments.drift);
+  return table.ok() ? show(*table) : explain_answer(table.status());
+}
+
+int inspect_lag(const Arguments& arguments) {
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->get("/v1/lag");
+  if (!answer.ok()) return explain_answer(answer.status());
+  if (arguments.json) return show(*answer + "\n");
+  const auto table = lag_table(*answer);
   return table.ok() ? show(*table) : explain_answer(table.status());
 }
 
@@ -93,12 +104,22 @@ void add_inspect_missingness(CLI::App& inspect, int& exit_code) {
   command->callback([arguments, &exit_code] { exit_code = inspect_missingness(*arguments); });
 }
 
+void add_inspect_lag(CLI::App& inspect, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = inspect.add_subcommand("lag", "How far behind the log this instance is, by partition");
+  command->footer("Examples:\n  lacuna inspect lag --config ward.yaml\n  lacuna inspect lag --url http://10.0.0.7:9464 --json | jq .lag");
+  arguments->daemon.add_to(*command, false);
+  command->add_flag("--json", arguments->json, "What /v1/lag gives, as it is");
+  command->callback([arguments, &exit_code] { exit_code = inspect_lag(*arguments); });
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, missingness");
+  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, lag, missingness");
   command->require_subcommand(1);
   add_inspect_drift(*command, exit_code);
+  add_inspect_lag(*command, exit_code);
   add_inspect_missingness(*command, exit_code);
 }
 

@@ -29,6 +29,7 @@ std::string topic_of(const Config& config, const std::string& name) {
   if (name == "alerts") return t.alerts;
   if (name == "dead-letters") return t.dead_letters;
   if (name == "transfers") return t.transfers;
+  if (name == "control") return t.control;
   if (name == "state") return t.state;
   if (name == "model") return t.model;
   return name;
@@ -83,7 +84,9 @@ void add_tail(CLI::App& app, int& exit_code) {
       "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
       "  lacuna tail --config ward.yaml dead-letters --from beginning --format json > repaired.ndjson");
   arguments->config.add_to(*command)->required();
-  command->add_option("topic", arguments->topic, "events, imputations, alerts, dead-letters, state, model, transfers, or a topic's name")
+  command
+      ->add_option("topic", arguments->topic,
+                   "events, imputations, alerts, dead-letters, state, model, transfers, control, or a topic's name")
       ->capture_default_str();
   command->add_flag("-f,--follow", tail.follow, "Go on with what comes");
   command->add_option("-n,--count", tail.count, "The newest so many records; with --from: stop after so many");

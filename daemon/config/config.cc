@@ -234,9 +234,12 @@ std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
   want(config.topics.dead_letters, "delete");
   want(config.topics.state, "compact");
   want(config.topics.model, "compact");
-  // What is on its way must outlast any stop of the instance that it is for.
-  want(config.topics.transfers, "delete");
-  specs.back().properties["retention.ms"] = std::to_string(Millis(std::chrono::hours(24 * 190)).count());
+  // What is on its way, or was decided, must outlast any stop of the instance that it is for.
+  for (const std::string& topic : {config.topics.transfers, config.topics.control}) {
+    want(topic, "delete");
+    specs.back().properties["retention.ms"] = std::to_string(Millis(std::chrono::hours(24 * 190)).count());
+  }
+  specs.back().partitions = 1;  // decisions are carried out in one order everywhere
   return specs;
 }
 

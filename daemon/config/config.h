@@ -50,6 +50,7 @@ struct Config {
     std::string state = "lacuna.state";
     std::string model = "lacuna.model";
     std::string transfers = "lacuna.transfers";
+    std::string control = "lacuna.control";
   } topics;
 
   struct Batch {
@@ -86,7 +87,8 @@ struct Config {
   drift::MonitorOptions alerts;
   struct AlertResponseOptions {  ///< while a critical alert is open
     OnCritical on_critical = OnCritical::nothing;
-    int adapt_factor = 4;  ///< of the gradient steps an example pays for
+    int adapt_factor = 4;                      ///< of the gradient steps an example pays for
+    Millis react_for{std::chrono::hours(24)};  ///< of clinical time, from its detection on, that one alert acts for
   } alert_response;
 
   struct Http {

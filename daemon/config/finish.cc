@@ -134,6 +134,7 @@ void check_topics(Draft& draft, const ComplainAt& complain) {
   use(topics.state, "topics.state");
   use(topics.model, "topics.model");
   use(topics.transfers, "topics.transfers");
+  use(topics.control, "topics.control");
 }
 
 void check_training(Draft& draft, const ComplainAt& complain) {
@@ -237,10 +238,10 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
 namespace {
 
 /// Deployments that share a cluster name their topics apart: so is this one then.
-std::string beside_state(const std::string& state) {
+std::string beside_state(const std::string& state, const char* name) {
   constexpr std::string_view kState = "state";
   const std::string stem = state.ends_with(kState) ? state.substr(0, state.size() - kState.size()) : state + "-";
-  return stem + "transfers";
+  return stem + name;
 }
 
 }  // namespace
@@ -251,7 +252,8 @@ void finish_draft(Draft& draft, const ComplainAt& complain) {
   config.store.path = config.data_dir + "/state";
   config.alerts.coverage_level = config.predict.level;
   config.alerts.latent_dimensions = static_cast<std::size_t>(config.model.latent_dim);
-  if (!draft.given.contains("topics.transfers")) config.topics.transfers = beside_state(config.topics.state);
+  if (!draft.given.contains("topics.transfers")) config.topics.transfers = beside_state(config.topics.state, "transfers");
+  if (!draft.given.contains("topics.control")) config.topics.control = beside_state(config.topics.state, "control");
   check_topics(draft, complain);
   check_training(draft, complain);
   finish_schema(draft, complain);

@@ -95,6 +95,9 @@ void add_log_keys(std::vector<Key>& keys) {
            "What is on its way to the partition where a patient is known: merges, commands, forwarded records. As many partitions as the "
            "events have. Absent: named as topics.state, with `transfers` for `state`.",
            FIELD(topics.transfers)));
+  add(text("topics.control", kTopicRange, is_topic,
+           "What operators decide, for every instance. One partition. Absent: named as topics.state, with `control` for `state`.",
+           FIELD(topics.control)));
 }
 
 void add_flow_keys(std::vector<Key>& keys) {
@@ -238,6 +241,9 @@ void add_operation_keys(std::vector<Key>& keys) {
              FIELD(alert_response.on_critical)));
   add(integer("alerts.adapt_factor", 2, 64, "Under adapt: how many times as many steps each example pays for.",
               FIELD(alert_response.adapt_factor)));
+  add(duration("alerts.react_for", minutes(1), hours(24 * 90),
+               "Clinical time, from its detection on, for which an open critical alert acts on learning; then learning goes on as usual.",
+               FIELD(alert_response.react_for)));
   add(boolean("http.enabled", "Serve metrics, health and the API.", FIELD(http.enabled)));
   add(text("http.address", "an address of this host", is_not_empty,
            "Loopback unless something in front of it authenticates: answers hold patient data.", FIELD(http.address)));

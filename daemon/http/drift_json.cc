@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/http/subject_counts.h"
+#include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
 
@@ -11,6 +12,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr std::size_t kByMax = 200, kWhyMax = 1000;
 constexpr Millis kMuteMax = std::chrono::hours(24 * 365);
 
 std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
@@ -66,6 +68,44 @@ std::string subject_json(const Progress& progress, std::string_view kind, std::s
   return {};
 }
 
+std::string alerts_json(const Progress& progress) {
+  std::string out = "{\"alerts\":[";
+  for (const Alert& alert : progress.open_alerts) {
+    if (out.back() == '}') out += ',';
+    out += streaming::encode_alert(alert);
+  }
+  Json decisions = Json::array();
+  for (const Decision& d : progress.decisions) {
+    Json one{{"kind", d.command.kind}, {"subject", d.command.subject}, {"decision", told(d)}, {"time", format_rfc3339(d.time)}};
+    if (d.command.action == OperatorCommand::Action::mute) {
+      one["until"] = format_rfc3339(d.until);
+      one["over"] = d.until <= progress.event_time;
+    }
+    decisions.push_back(std::move(one));
+  }
+  return out + "],\"decisions\":" + text_of(decisions) + "}";
+}
+
+std::string lag_json(const Progress& progress) {
+  Json partitions = Json::array();
+  for (const auto& [partition, lag] : progress.lags) {
+    Json one{{"topic", partition.topic}, {"partition", partition.partition}, {"lag", lag}};
+    const auto counts = progress.partitions.find(partition);
+    one["restored"] = counts != progress.partitions.end();
+    if (counts != progress.partitions.end()) {
+      const state::RecordCounts& c = counts->second;
+      one["consumed"] = c.consumed;
+    }
+    partitions.push_back(std::move(one));
+  }
+  Json out{{"lag", progress.lag}};
+  if (progress.event_time != Time{}) out["time"] = format_rfc3339(progress.event_time);
+  out["changelog_records_left"] = progress.recovery.records_left;
+  out["learning_queued"] = progress.learner.queued;
+  out["partitions"] = std::move(partitions);
+  return text_of(out);
+}
+
 std::string missingness_json(const std::vector<drift::MissingnessMatrix::Row>& rows) {
   Json out = Json::array();
   for (const auto& row : rows) {
@@ -83,16 +123,24 @@ Result<OperatorCommand> parse_command(OperatorCommand::Action action, std::strin
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) return wrong("the body is not a JSON object");
   OperatorCommand out{action, {}, {}, {}};
-  const bool timed = action == OperatorCommand::Action::mute;
+  const bool timed = action == OperatorCommand::Action::mute, forced = action == OperatorCommand::Action::accept;
   for (const auto& [name, value] : json.items()) {
-    if (name != "kind" && name != "subject" && !(timed && name == "for")) {
-      return wrong(std::string("only kind, subject") + (timed ? ", for" : "") + " are known here");
+    const bool text = name == "kind" || name == "subject" || name == "by" || name == "why" || (timed && name == "for");
+    if (!text && !(forced && name == "force")) {
+      return wrong(std::string("only kind, subject, by, why") + (timed ? ", for" : "") + (forced ? ", force" : "") + " are known here");
     }
-    if (!value.is_string()) return wrong(name + " is not a text");
+    if (text && !value.is_string()) return wrong(name + " is not a text");
+    if (!text && !value.is_boolean()) return wrong(name + " is neither true nor false");
   }
   if (!json.contains("kind") || !json.contains("subject")) return wrong("kind and subject are needed: /v1/drift lists them");
   out.kind = json.at("kind").get<std::string>();
   out.subject = json.at("subject").get<std::string>();
+  out.force = json.value("force", false);
+  out.by = json.value("by", "");
+  out.why = json.value("why", "");
+  if (out.by.size() > kByMax || out.why.size() > kWhyMax) {
+    return wrong("by takes at most " + std::to_string(kByMax) + " bytes, why " + std::to_string(kWhyMax));
+  }
   if (!timed) return out;
   const auto duration = parse_duration(json.value("for", ""));
   if (!duration || *duration <= Millis(0) || *duration > kMuteMax) {

@@ -120,7 +120,8 @@ constexpr Endpoint kEndpoints[] = {
     {"/livez", "200 while the loop moves"},
     {"/readyz", "200 once partitions are assigned and restored, with what is degraded; else 503 and why"},
     {"/v1/model", "the serving model and its scores"},
-    {"/v1/alerts", "open alerts"},
+    {"/v1/alerts", "open alerts, and what operators decided"},
+    {"/v1/lag", "how far behind the log this instance is, by partition"},
     {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
     {"/v1/missingness", "which modality arrives in how many patient-hours, by site and week"},
     {"/v1/patients/{id}", "what is known of a patient; outside of the default namespace the id is namespace|id"},
@@ -235,14 +236,8 @@ class HttpServerImpl final : public HttpServer {
       else fail(response, 503, ready.message());
     });
     get("/v1/model", [this](const Request&, Response& response) { response.set_content(pipeline_.model_json(), kJson); });
-    get("/v1/alerts", [this](const Request&, Response& response) {
-      std::string out = "{\"alerts\":[";
-      for (const Alert& alert : pipeline_.progress().open_alerts) {
-        if (out.back() == '}') out += ',';
-        out += streaming::encode_alert(alert);
-      }
-      response.set_content(out + "]}", kJson);
-    });
+    get("/v1/alerts", [this](const Request&, Response& response) { response.set_content(alerts_json(pipeline_.progress()), kJson); });
+    get("/v1/lag", [this](const Request&, Response& response) { response.set_content(lag_json(pipeline_.progress()), kJson); });
     get("/v1/drift",
         [this](const Request&, Response& response) { response.set_content(drift_json(config_, pipeline_.progress()), kJson); });
     get("/v1/missingness",

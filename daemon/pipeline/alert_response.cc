@@ -6,28 +6,26 @@
 
 namespace lacuna::daemon {
 
-namespace {
-
-bool any_critical(std::span<const Alert> open) {
-  return std::any_of(open.begin(), open.end(), [](const Alert& a) { return a.severity == Severity::critical; });
+bool AlertResponse::acts(const Alert& alert, Time now) const {
+  return alert.severity == Severity::critical && now - alert.detected < config_.react_for;
 }
 
-}  // namespace
-
-int AlertResponse::steps_multiplier(std::span<const Alert> open) const {
-  if (!reacts() || !any_critical(open)) return 1;
+int AlertResponse::steps_multiplier(std::span<const Alert> open, Time now) const {
+  if (!reacts() || std::none_of(open.begin(), open.end(), [&](const Alert& a) { return acts(a, now); })) return 1;
   return config_.on_critical == OnCritical::freeze ? 0 : config_.adapt_factor;
 }
 
-void AlertResponse::annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const {
-  const int now = steps_multiplier(open);
+void AlertResponse::annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version, Time now) const {
+  const int multiplier = steps_multiplier(open, now);
   const std::string changed =
       config_.on_critical == OnCritical::freeze ? "frozen" : "sped up " + std::to_string(config_.adapt_factor) + " times";
   for (Alert& alert : alerts) {
     alert.model_version = version;
     if (!reacts() || alert.severity != Severity::critical) continue;
-    if (alert.state != AlertState::resolved) alert.action = "learning " + changed;
-    else alert.action = now == 1 ? "learning resumed" : "learning stays " + changed + ": other critical alerts are open";
+    const bool resolved = alert.state == AlertState::resolved;
+    if (!resolved && acts(alert, now)) alert.action = "learning " + changed;
+    else if (multiplier != 1) alert.action = "learning stays " + changed + ": other critical alerts are open";
+    else alert.action = resolved ? "learning resumed" : "learning resumed after " + format_duration(config_.react_for);
   }
 }
 

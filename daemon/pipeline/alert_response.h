@@ -17,12 +17,14 @@ class AlertResponse {
   explicit AlertResponse(const Config::AlertResponseOptions& config) : config_(config) {}
 
   bool reacts() const { return config_.on_critical != OnCritical::nothing; }
-  /// How many times as many gradient steps as usual the examples of a batch pay for that left `open` alerts; 0: none.
-  int steps_multiplier(std::span<const Alert> open) const;
+  /// How many times as many gradient steps as usual the examples of a batch pay for that left `open` alerts; 0: none. `now`: clinical
+  /// time; an alert acts for alerts.react_for.
+  int steps_multiplier(std::span<const Alert> open, Time now) const;
   /// Completes messages: what was done, and under which model version. `open`: what is open after them.
-  void annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version) const;
+  void annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version, Time now) const;
 
  private:
+  bool acts(const Alert& alert, Time now) const;
   const Config::AlertResponseOptions config_;
 };
 

@@ -177,9 +177,9 @@ void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
 }
 
 /// A stay that is told of alone is no arrival: it does not say that the feed moved, nor that anything was due.
-void Batch::observe(const Event& event, drift::Monitor& monitor) {
+void Batch::observe(const Event& event, const Snapshot& before, drift::Monitor& monitor) {
   if (event.modality != kNoModality || !event.attributes.empty()) {
-    monitor.observe(drift::Arrival{event.patient_id, event.site, event.modality, event.time, event.values, event.attributes});
+    monitor.observe(drift::Arrival{event.patient_id, event.site, event.modality, event.time, event.values, event.attributes, &before});
   }
   if (event.stay_ends) monitor.leave(event.patient_id, event.time);
   if (!event.stay_site.empty()) monitor.move(event.patient_id, event.stay_site, event.time);
@@ -227,7 +227,7 @@ void Batch::advance(drift::Monitor& monitor) {
       if (changes_site(moment.before, arrived.event)) identity_[records_[arrived.record].position.topic].site_changes += 1;
       newest_ = std::max(newest_, time);
       moment.record = arrived.record;
-      observe(arrived.event, monitor);
+      observe(arrived.event, moment.before, monitor);
       for (const FeatureValue& v : arrived.event.values) {
         auto same =
             std::find_if(moment.values.begin(), moment.values.end(), [&v](const FeatureValue& w) { return w.feature == v.feature; });

@@ -116,7 +116,7 @@ class Batch {
   Status move(const state::Store& store);
   void judge(Arrived& arrived, drift::Monitor& monitor);
   void forget(const Arrived& arrived, drift::Monitor& monitor);
-  static void observe(const Event& event, drift::Monitor& monitor);
+  static void observe(const Event& event, const Snapshot& before, drift::Monitor& monitor);
   void encode_persons(streaming::Transaction& out) const;
   void dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message);
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);

@@ -81,7 +81,8 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
-        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes});
+        state.monitor.observe(
+            drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes, value});
       }
     }
   }

@@ -52,15 +52,4 @@ void OperatorCommands::close() {
   answered_.notify_all();
 }
 
-Status carry_out(const OperatorCommand& command, drift::Monitor& monitor, Time now) {
-  switch (command.action) {
-    case OperatorCommand::Action::accept: return monitor.accept(command.kind, command.subject, now);
-    case OperatorCommand::Action::mute: return monitor.mute(command.kind, command.subject, now + command.duration);
-    case OperatorCommand::Action::unmute: return monitor.mute(command.kind, command.subject, Time::min());
-    case OperatorCommand::Action::forget:
-    case OperatorCommand::Action::merge: break;
-  }
-  return {Code::invalid, "no such command"};
-}
-
 }  // namespace lacuna::daemon

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 
-#include "model/drift/monitor.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
 
@@ -21,6 +20,8 @@ struct OperatorCommand {
   std::string kind, subject;
   Millis duration{};             ///< mute: for how long, of clinical time
   std::string person{}, into{};  ///< forget, merge: their keys
+  bool force = false;            ///< accept: where nothing is alarmed, too
+  std::string by{}, why{};       ///< who decided, as said by whoever asked, and for what reason; empty: not said
   bool about_person() const { return action == Action::forget || action == Action::merge; }
 };
 
@@ -53,8 +54,5 @@ class OperatorCommands {
   std::size_t callers_ = 0;
   bool closed_ = false;
 };
-
-/// Does it, where it is about a subject. `now`: clinical time. not_found where no such subject is watched.
-Status carry_out(const OperatorCommand& command, drift::Monitor& monitor, Time now);
 
 }  // namespace lacuna::daemon

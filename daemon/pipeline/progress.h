@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/pipeline/control.h"
 #include "daemon/pipeline/identity.h"
 #include "model/drift/monitor.h"
 #include "model/learner.h"
@@ -50,7 +51,7 @@ struct BatchDurations {
 };
 
 /// The parts of StreamState that begin afresh where another version stored them.
-inline constexpr std::array kStateParts{"calibration", "latent_reference", "monitor", "scores"};
+inline constexpr std::array kStateParts{"calibration", "control", "latent_reference", "monitor", "scores"};
 
 /// What went wrong outside, and what is being done about it. Sums since the process started.
 struct Recovery {
@@ -86,14 +87,16 @@ struct Progress {
   BatchDurations batch_durations;
   std::map<std::string, double> stage_seconds;  ///< sums since start, by stage; commit: what it was waited for
   std::int64_t lag = 0;
-  Time event_time{};  ///< newest clinical time applied, in this life or an earlier one
+  std::map<streaming::TopicPartition, std::int64_t> lags;  ///< of the assigned partitions
+  Time event_time{};                                       ///< newest clinical time applied, in this life or an earlier one
   std::string model_version;
   model::LearnerStats learner;
   model::ScoreBoard::Summary scores, recent;
   std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
   std::vector<drift::SubjectView> subjects;
   std::vector<Alert> open_alerts;
-  int steps_multiplier = 1;  ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
+  std::vector<Decision> decisions;  ///< the last about each subject
+  int steps_multiplier = 1;         ///< of learning: 0 frozen, more than 1 sped up (AlertResponse)
   std::size_t assigned_partitions = 0;
   Tallies partitions;  ///< assigned and restored ones, since their first record
   Recovery recovery;

@@ -12,6 +12,7 @@ namespace {
 
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
+constexpr const char* kControlMeta = "control";
 constexpr const char* kNewestMeta = "newest";
 constexpr const char* kReferencePart = "latent_reference";
 
@@ -32,6 +33,7 @@ std::map<std::string, std::string> StreamState::save() const {
   return {{kCalibrationMeta, calibrator.save()},
           {kScoresMeta, scores.save()},
           {kMonitorMeta, monitor.save()},
+          {kControlMeta, decisions.save()},
           {kNewestMeta, format_rfc3339(newest)}};
 }
 
@@ -55,6 +57,7 @@ Status StreamState::load(const Config& config, const state::Store& store) {
       restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on"));
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
                                  "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
+  LACUNA_RETURN_IF_ERROR(restore(kControlMeta, decisions, Decisions(), "what operators decided is read again from its topic"));
   const Result<state::StoredMeta> time = store.meta(kNewestMeta);
   if (!time.ok() && time.code() != Code::not_found) return time.status();
   newest = time.ok() ? parse_rfc3339(time->content).value_or(Time{}) : Time{};
@@ -80,6 +83,7 @@ void StreamState::report(Progress& progress) const {
   for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
   progress.subjects = monitor.subjects();
   progress.open_alerts = monitor.open_alerts();
+  progress.decisions = decisions.standing();
   progress.recovery.state_parts_begun_afresh = begun_afresh;
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/control.h"
 #include "daemon/pipeline/latent_reference.h"
 #include "daemon/pipeline/progress.h"
 #include "model/drift/monitor.h"
@@ -22,6 +23,7 @@ struct StreamState {
   model::ScoreBoard scores;
   drift::Monitor monitor;
   LatentReference reference;
+  Decisions decisions;
   Time newest{};  ///< clinical time applied; the epoch: nothing yet
   /// Since the process started: parts of which the store held another version, and no way leads from that one to this.
   std::set<std::string, std::less<>> begun_afresh;

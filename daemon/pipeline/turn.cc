@@ -69,6 +69,7 @@ Status Turn::work(bool& worked) {
   const bool publish = steady_clock::now() - last_publication_ > context_.config.checkpoint_publish_every;
   if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
   if (context_.commands.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(run_operator_commands());
+  if (!prepared_) LACUNA_RETURN_IF_ERROR(follow_decisions());
   if (!prepared_ && guard_.due(context_.clock(), commit_.in_flight() != nullptr)) LACUNA_RETURN_IF_ERROR(guard_changelog());
   if (prepared_) {
     LACUNA_RETURN_IF_ERROR(group_.stay_member());  // what it waits for is not there yet
@@ -196,8 +197,8 @@ Status Turn::fill(StagedBatch& staged) {
     staged.alerts = stream.monitor.take_alerts();
     if (alert_response_.reacts() || !staged.alerts.empty()) {
       const std::vector<Alert> open = stream.monitor.open_alerts();
-      staged.steps_multiplier = alert_response_.steps_multiplier(open);
-      alert_response_.annotate(staged.alerts, open, version->id());
+      staged.steps_multiplier = alert_response_.steps_multiplier(open, stream.newest);
+      alert_response_.annotate(staged.alerts, open, version->id(), stream.newest);
     }
     context_.point("scored", batch.records());
   }
@@ -251,6 +252,10 @@ Status Turn::finish(Status outcome, bool until_idle) {
   // The batch at hand is committed, and the partitions are handed over before the slower rest.
   if (outcome.ok() && group_.joined()) outcome = last_batch(until_idle);
   group_.close();
+  const auto undecided = std::exchange(undecided_, {});
+  for (const auto& [id, asked] : undecided) {
+    context_.commands.answer(asked, {Code::unavailable, "it is published, but the daemon is stopping: the next start carries it out"});
+  }
   // Whatever happened, what was learned and applied is kept. Where nothing was, nothing stands in the way of another schema.
   if (context_.learner && (context_.learner->stats().steps > 0 || context_.learner->stats().examples > 0)) {
     if (const Status s = save_checkpoint(); !s.ok()) spdlog::error("checkpoint: {}", s.to_string());
@@ -344,6 +349,7 @@ Status Turn::discard() {
   prepared_.reset();
   commit_.discard();
   context_.described.clear();  // a topic may have been made anew
+  control_.reset();
   LACUNA_RETURN_IF_ERROR(context_.reload());
   return group_.rewind_transfers();
 }
@@ -363,7 +369,9 @@ void Turn::publish_progress(double batch_seconds) {
   p.stage_seconds = context_.stage_seconds;
   if (group_.joined()) {
     p.lag = group_.log().lag();
-    p.assigned_partitions = group_.log().assignment().size();
+    const std::vector<streaming::TopicPartition> assigned = group_.log().assignment();
+    p.assigned_partitions = assigned.size();
+    for (const streaming::TopicPartition& partition : assigned) p.lags[partition] = group_.log().lag(partition);
   }
   if (context_.learner) {
     p.model_version = context_.learner->current()->id();
@@ -378,8 +386,8 @@ void Turn::publish_progress(double batch_seconds) {
   p.changelog = guard_.findings();
   for (const Degradation& d : guard_.degraded(context_.clock())) p.degraded.push_back(d);
   context_.stream.report(p);
-  p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts);
-  alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version);
+  p.steps_multiplier = alert_response_.steps_multiplier(p.open_alerts, p.event_time);
+  alert_response_.annotate(p.open_alerts, p.open_alerts, p.model_version, p.event_time);
   p.replay_size = context_.store->replay_size();
   p.patients = context_.store->patient_count_estimate();
   p.store_bytes = context_.store->usage();

@@ -3,12 +3,15 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "daemon/pipeline/alert_response.h"
 #include "daemon/pipeline/changelog_guard.h"
 #include "daemon/pipeline/commit_stage.h"
+#include "daemon/pipeline/control.h"
 #include "daemon/pipeline/group_membership.h"
 #include "daemon/pipeline/identity.h"
 #include "daemon/pipeline/learning_queue.h"
@@ -50,6 +53,10 @@ class Turn {
   Status commit_alone(std::vector<streaming::OutputRecord> outputs);
   Status run_operator_commands();
   Status send_person_command(const OperatorCommand& command);
+  Status send_decision(const std::shared_ptr<OperatorCommands::Asked>& asked);
+  Status follow_decisions();
+  std::vector<Alert> decide(const std::vector<streaming::Record>& records, std::vector<std::string>& ids);
+  void answer_decisions(const std::vector<std::string>& ids, const Status& outcome);
   Status guard_changelog();
   Status persist(const std::vector<Alert>& alerts);
   Status hand_to_learner();
@@ -72,6 +79,9 @@ class Turn {
   const char* stage_ = "decode";  ///< for the dead letter of what fails in it
   LearningQueue learning_queue_;
   const AlertResponse alert_response_;
+  std::unique_ptr<ControlReader> control_;
+  std::map<std::string, std::shared_ptr<OperatorCommands::Asked>> undecided_;  ///< published, not yet read back; by id
+  std::uint64_t asked_ = 0;
   RejoinLimit rejoins_;
   EventCounts counts_;
   IdentityWatch identity_;

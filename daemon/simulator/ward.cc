@@ -182,7 +182,7 @@ class Ward {
     for (std::size_t i = 0; i < options_.shifts.size(); ++i) {
       const WardOptions::Shift& s = options_.shifts[i];
       if (shift_features_[i] != feature || !within(time, s.from, s.until)) continue;
-      value += s.amount;
+      value = s.factor * value + s.amount;
       shifted = true;
     }
     if (!shifted) return value;

@@ -21,10 +21,11 @@ struct WardOptions {
     std::string modality;
     Millis from{0}, until{0};
   };
-  struct Shift {  ///< reported value = value + amount (natural units) from `from` to `until`
+  struct Shift {  ///< reported value = factor * value + amount (natural units) from `from` to `until`
     std::string modality, feature;
     double amount = 0;
     Millis from{0}, until{0};
+    double factor = 1;  ///< another unit
   };
   std::vector<Outage> outages;
   std::vector<Shift> shifts;

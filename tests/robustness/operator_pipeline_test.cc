@@ -188,6 +188,7 @@ TEST_F(Operator, ACommandBetweenBatchesDisturbsNone) {
 
 TEST_F(Operator, FreezesLearningWhileACriticalAlertIsOpen) {
   config_.alert_response.on_critical = OnCritical::freeze;
+  config_.alert_response.react_for = hours(1000);
   send(hours(0), hours(10));
   restart();
   ASSERT_EQ(told("action"), std::vector<std::string>{"raised learning frozen"});
@@ -207,15 +208,27 @@ TEST_F(Operator, FreezesLearningWhileACriticalAlertIsOpen) {
   }
   EXPECT_GT(pipeline_->progress().replay_size, replay) << "examples are kept for later";
   ASSERT_TRUE(command({OperatorCommand::Action::accept, "coverage", kSubject, {}}).ok());
-  EXPECT_EQ(told("action").back(), "resolved learning resumed");
+  EXPECT_EQ(told("action").back(), "resolved accepted; learning resumed");
   EXPECT_EQ(pipeline_->progress().steps_multiplier, 1);
   send(hours(20), hours(30));
   until_idle();
   EXPECT_GT(pipeline_->progress().learner.steps, 0);
 }
 
+// Nobody has looked at the alert for more than a day: learning goes on, and the alert stays open and says so.
+TEST_F(Operator, AnAlertThatIsHeldForLongNoLongerFreezesLearning) {
+  config_.alert_response.on_critical = OnCritical::freeze;
+  send(hours(0), hours(20));
+  restart();
+  const Progress p = pipeline_->progress();
+  ASSERT_EQ(view("coverage", kSubject).state, drift::SubjectState::alarmed);
+  EXPECT_EQ(p.steps_multiplier, 1);
+  EXPECT_GT(p.learner.steps, 0);
+  EXPECT_EQ(p.open_alerts.at(0).action, "learning resumed after 1d");
+}
+
 TEST_F(Operator, LearnsFasterWhileACriticalAlertIsOpen) {
-  config_.alert_response = {OnCritical::adapt, 5};
+  config_.alert_response = {OnCritical::adapt, 5, hours(1000)};
   send(hours(0), hours(20));
   restart();
   ASSERT_EQ(told("action"), std::vector<std::string>{"raised learning sped up 5 times"});

@@ -206,6 +206,8 @@ TEST(ConfigTable, TheTopicOfTransfersIsNamedAsTheChangelogIs) {
   EXPECT_EQ(named("topics: {state: icu.state}\n"), "icu.transfers");
   EXPECT_EQ(named("topics: {state: icu-changelog}\n"), "icu-changelog-transfers");
   EXPECT_EQ(named("topics: {state: icu.state, transfers: moves}\n"), "moves");
+  EXPECT_EQ(parse_config(kMinimal, "c").config->topics.control, "lacuna.control");
+  EXPECT_EQ(parse_config(kMinimal + std::string("topics: {state: icu.state}\n"), "c").config->topics.control, "icu.control");
 }
 
 TEST(ConfigTable, PayloadModalitiesAreDeclaredByTheirShape) {

@@ -74,6 +74,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   for (int i = 0; i < 40; ++i) p.batch_durations.add(std::exp2(static_cast<double>(below(16)) - 10));
   p.stage_seconds = {{"poll", 1.5}, {"decode", 0.25}, {"commit", 3}};
   p.lag = static_cast<std::int64_t>(below(1000));
+  p.lags[{"lacuna.events", 3}] = p.lag;
   p.event_time = at("2026-01-01T00:07:00.250Z");
   p.model_version = "000412-9f3c21aa";
   p.learner.steps = 412;

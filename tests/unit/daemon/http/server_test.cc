@@ -155,6 +155,7 @@ TEST_F(Http, model_and_alerts_are_json) {
   const nlohmann::json alerts = json_of(client_->Get("/v1/alerts"), 200).at("alerts");
   ASSERT_EQ(alerts.size(), 2u);
   EXPECT_EQ(alerts[0].at("subject"), "vitals");
+  EXPECT_EQ(json_of(client_->Get("/v1/lag"), 200).at("partitions").at(0).at("partition"), 3);
 }
 
 // A patient id is anything, also with spaces and slashes: it has to be found when escaped as URLs ask.
@@ -294,8 +295,8 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
   for (const char* path :
-       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/patients/{id}", "/v1/impute", "/v1/drift", "/v1/missingness",
-        "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
+       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
+        "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
@@ -350,7 +351,12 @@ TEST_F(Commands, a_decision_reaches_the_pipeline_and_the_subject_comes_back) {
   const std::string body = R"({"kind":"coverage","subject":"liver.alt"})";
   json_of(post("/v1/drift/accept", body, "bearer " + std::string(kToken)), 200);
   json_of(post("/v1/drift/unmute", body, bearer), 200);
-  ASSERT_EQ(pipeline_.commands.size(), 3u);
+  json_of(post("/v1/drift/accept", R"({"kind":"coverage","subject":"liver.alt","force":true,"by":"anna","why":"new kit"})", bearer), 200);
+  ASSERT_EQ(pipeline_.commands.size(), 4u);
+  EXPECT_FALSE(pipeline_.commands[1].force);
+  EXPECT_TRUE(pipeline_.commands[3].force);
+  EXPECT_EQ(pipeline_.commands[3].by, "anna");
+  EXPECT_EQ(pipeline_.commands[3].why, "new kit");
   EXPECT_EQ(pipeline_.commands[0].action, OperatorCommand::Action::mute);
   EXPECT_EQ(pipeline_.commands[0].duration, std::chrono::hours(24));
   EXPECT_EQ(pipeline_.commands[1].action, OperatorCommand::Action::accept);
@@ -409,6 +415,9 @@ TEST_F(Commands, a_wrong_body_is_refused) {
     EXPECT_NE(error_of(post("/v1/drift/mute", body, bearer), 400), "") << body;
   }
   EXPECT_NE(error_of(post("/v1/drift/accept", kMuteBody, bearer), 400), "") << "accepting is not for a time";
+  EXPECT_NE(error_of(post("/v1/drift/accept", R"({"kind":"a","subject":"b","force":"yes"})", bearer), 400), "");
+  EXPECT_NE(error_of(post("/v1/drift/unmute", R"({"kind":"a","subject":"b","force":true})", bearer), 400), "");
+  EXPECT_NE(error_of(post("/v1/drift/accept", R"({"kind":"a","subject":"b","by":")" + std::string(201, 'x') + "\"}", bearer), 400), "");
   EXPECT_NE(error_of(post("/v1/drift/mute", std::string(config_.http.body_bytes_max + 1, ' '), bearer), 413), "");
   EXPECT_TRUE(pipeline_.commands.empty());
 }
