@@ -86,7 +86,7 @@ struct Config {
   state::StoreOptions store;  ///< path is <data_dir>/state
   drift::MonitorOptions alerts;
   struct AlertResponseOptions {  ///< while a critical alert is open
-    OnCritical on_critical = OnCritical::nothing;
+    OnCritical on_critical = OnCritical::freeze;
     int adapt_factor = 4;                      ///< of the gradient steps an example pays for
     Millis react_for{std::chrono::hours(24)};  ///< of clinical time, from its detection on, that one alert acts for
   } alert_response;

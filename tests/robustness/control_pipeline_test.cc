@@ -35,6 +35,7 @@ class Control : public ::testing::Test {
       Config& c = configs_[i] = small_config(directory_ / std::to_string(i));
       c.instance = "lacuna-" + std::to_string(i);
       c.store.path = c.data_dir + "/state";
+      c.alert_response.on_critical = OnCritical::nothing;
       fs::create_directories(c.data_dir);
       auto store = state::Store::open(*c.schema, c.store);
       ASSERT_TRUE(store.ok()) << store.status().to_string();
