@@ -320,7 +320,11 @@ Status CsvPatients::read_file(const std::string& path, const std::string& name, 
                               const std::function<void(std::uint64_t)>& progress) {
   auto lines = LineReader::open(path);
   if (!lines.ok()) return lines.status();
-  CsvReader reader(std::move(*lines), mapping_.separator);
+  return read_rows(CsvReader(std::move(*lines), mapping_.separator), path, name, patient_of_file, progress);
+}
+
+Status CsvPatients::read_rows(CsvReader reader, const std::string& path, const std::string& name, const std::string& patient_of_file,
+                              const std::function<void(std::uint64_t)>& progress) {
   source_ = hash64(mapping_.source.empty() ? name : mapping_.source);
   place_.path = &paths_.emplace_back(path);
   Columns columns;
@@ -331,7 +335,7 @@ Status CsvPatients::read_file(const std::string& path, const std::string& name, 
     const CsvReader::Outcome outcome = reader.next(cells);
     if (reader.bytes_read() != told) progress(told = reader.bytes_read());
     if (outcome == CsvReader::Outcome::end) break;
-    if (outcome == CsvReader::Outcome::failed) return {Code::internal, "cannot read " + path};
+    if (outcome == CsvReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + reader.problem()};
     place_.line = reader.line_number();
     if (outcome == CsvReader::Outcome::malformed) {
       ++report_.rows;

@@ -31,6 +31,9 @@ class CsvPatients {
   /// `name`: of the file, without its folders. `progress` gets the bytes read of this file.
   Status read_file(const std::string& path, const std::string& name, const std::string& patient_of_file,
                    const std::function<void(std::uint64_t)>& progress);
+  /// The same of rows that come from elsewhere, a header first; `path` is for messages.
+  Status read_rows(CsvReader reader, const std::string& path, const std::string& name, const std::string& patient_of_file,
+                   const std::function<void(std::uint64_t)>& progress);
   /// Hands over the last patient.
   Status finish();
   /// True once `limit_patients` were handed over; reading on gives nothing.

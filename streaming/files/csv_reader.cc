@@ -11,25 +11,21 @@ constexpr std::size_t kBlockBytes = 64 * 1024;
 
 }  // namespace
 
-LineReader::LineReader(std::FILE* file) : file_(file), block_(kBlockBytes) {
-  std::setvbuf(file, nullptr, _IONBF, 0);  // block_ is the buffer
+LineReader::LineReader(OpenedBytes opened)
+    : source_(std::move(opened.source)), block_(std::move(opened.first)), end_(block_.size()), bytes_read_(source_->bytes_read()) {
+  block_.resize(kBlockBytes);
 }
 
 Result<LineReader> LineReader::open(const std::string& path) {
-  std::FILE* file = std::fopen(path.c_str(), "rbe");
-  if (file == nullptr) return {Code::not_found, "cannot open " + path};
-  LineReader reader(file);
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";
-  if (reader.refill() && std::string_view(reader.block_.data(), reader.end_).starts_with(kMark)) {
-    reader.begin_ = kMark.size();
-  }
-  return reader;
+  auto opened = open_bytes(path);
+  if (!opened.ok()) return opened.status();
+  return LineReader(std::move(*opened));
 }
 
 bool LineReader::refill() {
   begin_ = 0;
-  end_ = std::fread(block_.data(), 1, block_.size(), file_.get());
-  bytes_read_ += end_;
+  end_ = source_->read(block_.data(), block_.size());
+  bytes_read_ = source_->bytes_read();
   return end_ > 0;
 }
 
@@ -39,7 +35,7 @@ LineReader::Outcome LineReader::next(std::string_view& line) {
   bool spans = false;
   for (;;) {
     if (begin_ == end_ && !refill()) {
-      if (std::ferror(file_.get()) != 0) return Outcome::failed;
+      if (!source_->problem().empty()) return Outcome::failed;
       if (!spans) return Outcome::end;
       line = joined_;  // the last line has no end
       break;
@@ -65,48 +61,53 @@ LineReader::Outcome LineReader::next(std::string_view& line) {
   return Outcome::line;
 }
 
-CsvReader::Outcome CsvReader::next(std::vector<std::string_view>& cells) {
-  cells.clear();
+FileRows::Outcome FileRows::next(CsvRow& row) {
   std::string_view line;
   LineReader::Outcome outcome;
   do {
     outcome = lines_.next(line);
   } while (outcome == LineReader::Outcome::line && line.empty());
-  first_line_ = lines_.line_number();
+  row = {line, line.find('"') != std::string_view::npos, lines_.line_number()};
   if (outcome == LineReader::Outcome::end) return Outcome::end;
   if (outcome == LineReader::Outcome::failed) return Outcome::failed;
   if (outcome == LineReader::Outcome::too_long) return Outcome::malformed;
-  if (line.find('"') == std::string_view::npos) {
-    for (;;) {
-      const std::size_t size = std::min(line.find(separator_), line.size());
-      cells.push_back(line.substr(0, size));
-      if (size == line.size()) return Outcome::row;
-      line.remove_prefix(size + 1);
-    }
-  }
-  row_ = line;
+  if (!row.quoted) return Outcome::row;
   const auto flips = [](std::string_view text) { return std::count(text.begin(), text.end(), '"') % 2 != 0; };
-  for (bool inside = flips(row_); inside; inside = inside != flips(line)) {
+  if (!flips(line)) return Outcome::row;
+  joined_ = line;
+  for (bool inside = true; inside; inside = inside != flips(line)) {
     outcome = lines_.next(line);
     if (outcome == LineReader::Outcome::failed) return Outcome::failed;
-    if (outcome != LineReader::Outcome::line || row_.size() + line.size() > kLineBytesMax) return Outcome::malformed;
-    row_ += '\n';
-    row_ += line;
+    if (outcome != LineReader::Outcome::line || joined_.size() + line.size() > kLineBytesMax) return Outcome::malformed;
+    joined_ += '\n';
+    joined_ += line;
   }
-  return split_quoted(cells);
+  row.text = joined_;
+  return Outcome::row;
 }
 
-CsvReader::Outcome CsvReader::split_quoted(std::vector<std::string_view>& cells) {
+bool CsvCells::split(const CsvRow& row, std::vector<std::string_view>& cells) {
+  cells.clear();
+  std::string_view left = row.text;
+  if (row.quoted) return split_quoted(left, cells);
+  for (;;) {
+    const std::size_t size = std::min(left.find(separator_), left.size());
+    cells.push_back(left.substr(0, size));
+    if (size == left.size()) return true;
+    left.remove_prefix(size + 1);
+  }
+}
+
+bool CsvCells::split_quoted(std::string_view left, std::vector<std::string_view>& cells) {
   unquoted_.clear();
-  unquoted_.reserve(row_.size());  // it never grows past that, so the views into it stay good
-  std::string_view left = row_;
+  unquoted_.reserve(left.size());  // it never grows past that, so the views into it stay good
   for (;;) {
     const std::size_t start = unquoted_.size();
     if (left.starts_with('"')) {
       left.remove_prefix(1);
       for (;;) {
         const std::size_t quote = left.find('"');
-        if (quote == std::string_view::npos) return Outcome::malformed;
+        if (quote == std::string_view::npos) return false;
         unquoted_.append(left.substr(0, quote));
         left.remove_prefix(quote + 1);
         if (!left.starts_with('"')) break;
@@ -115,15 +116,22 @@ CsvReader::Outcome CsvReader::split_quoted(std::vector<std::string_view>& cells)
       }
     } else {
       const std::string_view cell = left.substr(0, left.find(separator_));
-      if (cell.find('"') != std::string_view::npos) return Outcome::malformed;
+      if (cell.find('"') != std::string_view::npos) return false;
       unquoted_.append(cell);
       left.remove_prefix(cell.size());
     }
     cells.emplace_back(unquoted_.data() + start, unquoted_.size() - start);
-    if (left.empty()) return Outcome::row;
-    if (left.front() != separator_) return Outcome::malformed;
+    if (left.empty()) return true;
+    if (left.front() != separator_) return false;
     left.remove_prefix(1);
   }
+}
+
+CsvReader::Outcome CsvReader::next(std::vector<std::string_view>& cells) {
+  cells.clear();
+  const Outcome outcome = rows_->next(row_);
+  if (outcome != Outcome::row) return outcome;
+  return cells_.split(row_, cells) ? Outcome::row : Outcome::malformed;
 }
 
 }  // namespace lacuna::streaming

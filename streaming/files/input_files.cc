@@ -1,54 +1,23 @@
 #include "streaming/files/input_files.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "state/records/hash.h"
 #include "streaming/files/csv_files.h"
+#include "streaming/files/file_list.h"
+#include "streaming/files/patient_order.h"
 #include "streaming/messages/event_decoder.h"
 
 namespace lacuna::streaming {
 
 namespace {
 
-namespace fs = std::filesystem;
-
 using Sink = std::function<Status(std::vector<Event>)>;
 using Progress = std::function<void(std::uint64_t, std::uint64_t)>;
 
 constexpr std::size_t kChunkEvents = 1000;  // of ndjson in file order, per call of the sink
-
-struct InputFile {
-  std::string path;
-  std::string name;  // without folders
-  std::string stem;  // the patient id where no column names one
-  std::uint64_t bytes = 0;
-};
-
-// The file, or the folder's files by name; hidden ones and subfolders are left alone.
-Result<std::vector<InputFile>> list_files(const std::string& path) {
-  std::vector<InputFile> files;
-  std::error_code error;
-  const auto add = [&](const fs::path& file) {
-    std::error_code size_error;
-    const auto bytes = fs::file_size(file, size_error);
-    files.push_back({file.string(), file.filename().string(), file.stem().string(), size_error ? 0 : bytes});
-  };
-  if (!fs::is_directory(path, error)) {
-    if (!fs::exists(path, error)) return {Code::not_found, "no such file or folder: " + path};
-    add(path);
-    return files;
-  }
-  for (fs::directory_iterator it(path, error), end; !error && it != end; it.increment(error)) {
-    if (it->is_regular_file(error) && !it->path().filename().string().starts_with(".")) add(it->path());
-  }
-  if (error) return {Code::unavailable, "cannot list " + path + ": " + error.message()};
-  if (files.empty()) return {Code::not_found, "no files in " + path};
-  std::sort(files.begin(), files.end(), [](const InputFile& a, const InputFile& b) { return a.path < b.path; });
-  return files;
-}
 
 /// Hands over what it is given in the same order, a chunk at a time.
 class InFileOrder {
@@ -112,7 +81,7 @@ class NdjsonFiles {
       const LineReader::Outcome outcome = lines->next(line);
       if (lines->bytes_read() != told) progress(told = lines->bytes_read());
       if (outcome == LineReader::Outcome::end) return {};
-      if (outcome == LineReader::Outcome::failed) return {Code::internal, "cannot read " + path};
+      if (outcome == LineReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + lines->problem()};
       if (outcome == LineReader::Outcome::too_long) {
         ++report_.rows;
         unreadable(path, lines->line_number(), "the line is too long");
@@ -191,6 +160,11 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
   }
   CsvPatients reader(schema, mapping, limit_patients, sink, report);
   LACUNA_RETURN_IF_ERROR(reader.check());
+  const PatientColumn patients{*files, mapping.patient_column, mapping.separator};
+  if (!patients.name.empty() && !patients_stand_together(patients)) {
+    LACUNA_RETURN_IF_ERROR(read_by_patient(patients, limit_patients, reader, tell));
+    return reader.finish();
+  }
   for (const InputFile& file : *files) {
     if (reader.done()) break;
     LACUNA_RETURN_IF_ERROR(reader.read_file(file.path, file.name, file.stem, tell));
