@@ -4,12 +4,14 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <unordered_set>
 
 #include "state/records/hash.h"
+#include "streaming/files/file_lines.h"
+#include "streaming/files/file_list.h"
+#include "streaming/files/file_look.h"
 #include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
@@ -86,8 +88,14 @@ class Sender {
 };
 
 bool is_ndjson(const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension();
+  const std::string extension = std::filesystem::path(streaming::without_packing(path)).extension();
   return extension == ".ndjson" || extension == ".jsonl";
+}
+
+streaming::FileMapping mapping_of(const ReplayOptions& options, const std::string& path) {
+  streaming::FileMapping mapping = options.mapping;
+  if (is_ndjson(path)) mapping.format = streaming::FileFormat::ndjson;
+  return mapping;
 }
 
 /// Reads all paths; a patient limit holds over all of them only when each patient is in one path, as file
@@ -96,8 +104,7 @@ Status read_all(const Schema& schema, const ReplayOptions& options, const Replay
                 const std::function<Status(std::vector<Event>)>& sink, streaming::FileReport& total) {
   std::unordered_set<std::uint64_t> patients;
   for (const std::string& path : options.paths) {
-    streaming::FileMapping mapping = options.mapping;
-    if (is_ndjson(path)) mapping.format = streaming::FileFormat::ndjson;
+    const streaming::FileMapping mapping = mapping_of(options, path);
     std::size_t left = 0;
     if (options.patients_max > 0) {
       if (patients.size() >= options.patients_max) break;
@@ -179,34 +186,32 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
 /// Lines as they are, wrong ones too: what reads the topic decides. Only key and time are looked at.
 Status replay_raw(const ReplayOptions& options, const ReplayWorld& world, Sender& sender, ReplayReport& report) {
   std::unordered_set<std::uint64_t> patients;
+  const auto take = [&](std::string_view line) -> Status {
+    if (line.empty()) return {};
+    const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
+    const auto text = [&parsed](const char* name) -> std::string {
+      const auto found = parsed.is_object() ? parsed.find(name) : parsed.end();
+      return found != parsed.end() && found->is_string() ? found->get<std::string>() : std::string();
+    };
+    Message message{parse_rfc3339(text("time")).value_or(Time{}), text("patient_id"), std::string(line)};
+    if (message.key.empty()) {
+      report.keyless += 1;
+    } else {
+      const std::uint64_t patient = hash64(message.key);
+      if (options.patients_max > 0 && patients.size() >= options.patients_max && !patients.contains(patient)) return {};
+      patients.insert(patient);
+    }
+    report.patients = patients.size();
+    report.events += 1;
+    return sender.send(std::move(message), 0);
+  };
   for (const std::string& path : options.paths) {
     std::error_code error;
     const std::uint64_t size = std::filesystem::file_size(path, error);
-    std::ifstream in(path, std::ios::binary);
-    if (error || !in) return {Code::not_found, "cannot read " + path};
-    std::uint64_t done = 0;
-    std::string line;
-    while (std::getline(in, line)) {
-      done += line.size() + 1;
-      if (line.empty()) continue;
-      const nlohmann::json parsed = nlohmann::json::parse(line, nullptr, false);
-      const auto text = [&parsed](const char* name) -> std::string {
-        const auto found = parsed.is_object() ? parsed.find(name) : parsed.end();
-        return found != parsed.end() && found->is_string() ? found->get<std::string>() : std::string();
-      };
-      Message message{parse_rfc3339(text("time")).value_or(Time{}), text("patient_id"), std::move(line)};
-      if (message.key.empty()) {
-        report.keyless += 1;
-      } else {
-        const std::uint64_t patient = hash64(message.key);
-        if (options.patients_max > 0 && patients.size() >= options.patients_max && !patients.contains(patient)) continue;
-        patients.insert(patient);
-      }
-      report.patients = patients.size();
-      report.events += 1;
-      LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), 0));
+    if (error) return {Code::not_found, "cannot read " + path};
+    LACUNA_RETURN_IF_ERROR(streaming::read_lines(path, take, [&](std::uint64_t done) {
       if (report.events % kProgressEvery == 0) world.progress("reading", done, size);
-    }
+    }));
   }
   return {};
 }
@@ -244,6 +249,18 @@ namespace {
 std::string counted(std::uint64_t count, const char* one, const char* many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
 
 }  // namespace
+
+std::string explain_nothing(const ReplayOptions& options, const ReplayReport& report) {
+  const streaming::FileReport& f = report.files;
+  const bool all_lost = !options.raw && f.values == 0 && !f.lossless();
+  if (report.events > 0 && !all_lost) return "";
+  std::string out = "nothing could be read\n";
+  for (const std::string& path : options.paths) {
+    const std::string look = streaming::look_at(path, mapping_of(options, path));
+    if (!look.empty()) out += look + "\n";
+  }
+  return out;
+}
 
 std::string format_report(const ReplayReport& report, const std::string& topic) {
   const streaming::FileReport& f = report.files;

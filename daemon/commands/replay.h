@@ -60,6 +60,9 @@ ReplayWorld real_replay_world();
 Status replay(const Schema& schema, const ReplayOptions& options, streaming::Appender* appender, const ReplayWorld& world,
               ReplayReport& report);
 
+/// Why there is no event, for a person: what each path looks like. Empty where there was one, or where its values were not all lost.
+std::string explain_nothing(const ReplayOptions& options, const ReplayReport& report);
+
 /// Everything the report holds, in a few lines for a person; `topic` empty: a dry run.
 std::string format_report(const ReplayReport& report, const std::string& topic);
 

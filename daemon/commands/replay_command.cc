@@ -108,13 +108,15 @@ int run(Arguments& arguments) {
   const Status outcome = replay(*config->schema, options, appender.get(), world, report);
   bar.reset();
   std::fputs(format_report(report, options.dry_run ? "" : options.topic).c_str(), stdout);
+  const std::string nothing = signals.stopped() ? "" : explain_nothing(options, report);
+  if (!nothing.empty()) std::fprintf(stderr, "lacuna replay: %s", nothing.c_str());
   if (!outcome.ok()) return explain(outcome);
   if (signals.stopped()) {
     std::fprintf(stderr, "stopped before the end\n");
     return kExitFailed;
   }
   const bool lossless = report.files.lossless() && report.keyless == 0;
-  return arguments.strict && !lossless ? kExitFailed : kExitOk;
+  return !nothing.empty() || (arguments.strict && !lossless) ? kExitFailed : kExitOk;
 }
 
 }  // namespace
@@ -131,7 +133,10 @@ void add_replay(CLI::App& app, int& exit_code) {
       "are merged by clinical time in memory (600,000 take about 200 MB; at most 4 GB); --order patient "
       "needs none.\n"
       "The embedded log takes one process at a time: replay before `lacuna run`, not beside it.\n"
-      "Ends with a report of everything read, sent and left out.\n\n"
+      "Files may be compressed (gzip, xz, zstd, bzip2) and in UTF-16. CSV rows of a patient that do not stand together are sorted in the "
+      "folder\n"
+      "for temporary files (TMPDIR).\n"
+      "Ends with a report of everything read, sent and left out; with 1 where nothing could be read.\n\n"
       "Examples:\n"
       "  lacuna replay --config configs/physionet2012.yaml set-a\n"
       "  lacuna replay --config ward.yaml --speed-up 60 --shift-to-now events.ndjson   # an hour a minute\n"

@@ -14,6 +14,7 @@ namespace lacuna::daemon {
 namespace {
 
 using ::testing::HasSubstr;
+using namespace std::string_literals;
 using Seconds = ReplayWorld::Seconds;
 using testing::event_line;
 
@@ -266,6 +267,43 @@ TEST_F(Replay, refuses_more_than_the_memory_bound) {
   options_.by_patient = true;
   report_ = {};
   EXPECT_TRUE(run().ok());
+}
+
+// Nothing taken is not a success: the reader of the report learns what the file is. What was read in part is no such case.
+TEST_F(Replay, says_why_nothing_could_be_read) {
+  options_.paths = {scratch_.write("ward.csv", "patient;time;what;value\n7;0;HR;70\n"), scratch_.write("empty.ndjson", "")};
+  ASSERT_TRUE(run().ok());
+  EXPECT_THAT(explain_nothing(options_, report_),
+              ::testing::AllOf(HasSubstr("looks like CSV, 4 columns separated by ';'"), HasSubstr("empty.ndjson is empty")));
+  options_.paths = {scratch_.write("strange.ndjson", R"({"schema_version":1,"event_id":"e","patient_id":"a","time":"2026-01-01T00:00:00Z",)"
+                                                     R"("modality":"vitals","values":{"pulse":70}})")};
+  report_ = {};
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(report_.files.values, 0u);
+  EXPECT_THAT(explain_nothing(options_, report_), HasSubstr("nothing could be read"));
+  options_.paths.push_back(ward(1, 1, 1));
+  report_ = {};
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(explain_nothing(options_, report_), "");
+  options_.raw = true;
+  report_ = {};
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(explain_nothing(options_, report_), "") << "raw lines are not looked at";
+}
+
+// Compressed lines are sent as the lines that they were.
+TEST_F(Replay, raw_unpacks) {
+  // gzip of "{\"patient_id\":\"b\"}\n"
+  const std::string packed =
+      "\037\213\010\000\000\000\000\000\002\003\253\126\052\110\054\311\114\315\053\211\317\114\121\262\122"
+      "\112\122\252\345\002\000\355\275\317\353\023\000\000\000"s;
+  options_.paths = {scratch_.write("raw.ndjson.gz", packed)};
+  options_.raw = true;
+  ASSERT_TRUE(run().ok());
+  ASSERT_EQ(appender_.sent.size(), 1u);
+  EXPECT_EQ(*appender_.sent[0].record.value, R"({"patient_id":"b"})");
+  options_.paths = {scratch_.write("raw.ndjson.gz", packed.substr(0, packed.size() - 3))};
+  EXPECT_FALSE(run().ok());
 }
 
 TEST_F(Replay, limits_patients) {

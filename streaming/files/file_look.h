@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "streaming/files/input_files.h"
+
+// For whoever reads a file of another kind than the mapping says.
+
+namespace lacuna::streaming {
+
+/// What a file that gave nothing looks like beside what `mapping` says: "a.csv looks like an Excel workbook", "a.csv: the header has one
+/// column; separated by ';' it would have 12". Of a folder, its first file. Empty: nothing is known, or it cannot be opened. Looks at the
+/// first 64 KiB; tells no value.
+std::string look_at(const std::string& path, const FileMapping& mapping);
+
+}  // namespace lacuna::streaming
