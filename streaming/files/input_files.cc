@@ -160,10 +160,12 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
   }
   CsvPatients reader(schema, mapping, limit_patients, sink, report);
   LACUNA_RETURN_IF_ERROR(reader.check());
-  const PatientColumn patients{*files, mapping.patient_column, mapping.separator};
-  if (!patients.name.empty() && !patients_stand_together(patients)) {
-    LACUNA_RETURN_IF_ERROR(read_by_patient(patients, limit_patients, reader, tell));
-    return reader.finish();
+  if (mapping.patient_column) {
+    const PatientColumn patients{*files, *mapping.patient_column, mapping.separator};
+    if (!patients_stand_together(patients)) {
+      LACUNA_RETURN_IF_ERROR(read_by_patient(patients, limit_patients, reader, tell));
+      return reader.finish();
+    }
   }
   for (const InputFile& file : *files) {
     if (reader.done()) break;
