@@ -33,6 +33,15 @@ Component given_missing(const Component& c, double base, double slope) {
   return {c.weight * missing, c.location - pull * hazard, std::sqrt(std::max(variance, 1e-4 * c.scale * c.scale))};
 }
 
+/// Mean and dispersion r of a count; its variance is mean + mean^2 / r.
+std::pair<double, double> corrected_count(const SmallSample& few, double mean, double sd, double log_ratio, double dispersion) {
+  const double expected = (mean + 0.5) * std::exp(few.keep * log_ratio);
+  if (!few.corrects()) return {expected, dispersion};
+  const double spread = few.spread * sd, of_population = std::max(spread * spread - mean, 0.0) / ((mean + 0.5) * (mean + 0.5));
+  const double kept = few.keep * few.keep;
+  return {expected, 1 / std::max(kept / dispersion + (1 - kept) * of_population, 1e-6)};
+}
+
 }  // namespace
 
 PosteriorReadings::PosteriorReadings(const Outputs& o) {
@@ -54,38 +63,42 @@ double FeatureReader::draw(const PosteriorReadings& o, std::int64_t draw, Featur
   const std::int64_t at = draw * layout.features + feature;
   const auto of = [at](const Tensor& t) { return static_cast<double>(t.data_ptr<float>()[at]); };
   const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
+  const SmallSample& few = corrections[feature];
   const double u = std::max(random.unit(), 0x1.0p-54);  // open at both ends: of both there are quantiles
   switch (const Likelihood likelihood = layout.likelihoods[feature]) {
     case Likelihood::student_t: {
       Predictive one;
       one.likelihood = likelihood;
       one.weights = {1.0F};
-      one.location = {static_cast<float>(mean + sd * of(o.location[0]))};
-      one.scale = {static_cast<float>(sd * of(o.scale[0]))};
+      one.location = {static_cast<float>(mean + sd * few.corrected_location(of(o.location[0])))};
+      one.scale = {static_cast<float>(sd * few.corrected_scale(of(o.scale[0])))};
       one.freedom = {static_cast<float>(of(o.freedom))};
       return std::clamp(one.quantile(u), layout.low[feature], layout.high[feature]);
     }
     case Likelihood::normal:
     case Likelihood::log_normal: {
       const int component = random.unit() < of(o.first_share) ? 0 : 1;
-      const double y = mean + sd * (of(o.location[component]) + of(o.scale[component]) * normal_quantile(u));
+      const double location = few.corrected_location(of(o.location[component])), scale = few.corrected_scale(of(o.scale[component]));
+      const double y = mean + sd * (location + scale * normal_quantile(u));
       return std::clamp(from_scale(likelihood, y), layout.low[feature], layout.high[feature]);
     }
     case Likelihood::negative_binomial: {
       Predictive count;
       count.likelihood = likelihood;
       count.weights = {1.0F};
-      count.location = {static_cast<float>((mean + 0.5) * std::exp(of(o.log_ratio)))};
-      count.scale = {static_cast<float>(of(o.dispersion))};
+      const auto [expected, dispersion] = corrected_count(few, mean, sd, of(o.log_ratio), of(o.dispersion));
+      count.location = {static_cast<float>(expected)};
+      count.scale = {static_cast<float>(dispersion)};
       return std::clamp(count.quantile(u), layout.low[feature], layout.high[feature]);
     }
-    case Likelihood::bernoulli: return u < of(o.probability) ? 1 : 0;
+    case Likelihood::bernoulli: return u < (few.corrects() ? few.corrected_probability(of(o.probability), 2) : of(o.probability)) ? 1 : 0;
     case Likelihood::categorical:
     case Likelihood::ordinal: {
       const std::int64_t stride = o.classes.numel() / layout.categories;
       double reached = 0;
       for (std::int64_t c = 0; c + 1 < layout.category_counts[feature]; ++c) {
-        reached += o.classes.data_ptr<float>()[c * stride + at];
+        const double p = o.classes.data_ptr<float>()[c * stride + at];
+        reached += few.corrects() ? few.corrected_probability(p, static_cast<std::size_t>(layout.category_counts[feature])) : p;
         if (u < reached) return static_cast<double>(c);
       }
       return static_cast<double>(layout.category_counts[feature] - 1);
@@ -102,12 +115,13 @@ Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t ro
   Predictive p;
   p.likelihood = layout.likelihoods[feature];
   const double mean = standardiser.mean(feature), sd = standardiser.sd(feature);
+  const SmallSample& few = corrections[feature];
   switch (p.likelihood) {
     case Likelihood::student_t:
       for (std::int64_t s = 0; s < k; ++s) {
         p.weights.push_back(weights[s]);
-        p.location.push_back(static_cast<float>(mean + sd * at(o.location[0], s)));
-        p.scale.push_back(static_cast<float>(sd * at(o.scale[0], s)));
+        p.location.push_back(static_cast<float>(mean + sd * few.corrected_location(at(o.location[0], s))));
+        p.scale.push_back(static_cast<float>(sd * few.corrected_scale(at(o.scale[0], s))));
         p.freedom.push_back(at(o.freedom, s));
       }
       break;
@@ -120,8 +134,8 @@ Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t ro
           Component part{weights[s] * (c == 0 ? first : 1.0F - first), at(o.location[c], s), at(o.scale[c], s)};
           if (o.missing) part = given_missing(part, missing_base[feature], missing_slope[feature]);
           p.weights.push_back(static_cast<float>(part.weight));
-          p.location.push_back(static_cast<float>(mean + sd * part.location));
-          p.scale.push_back(static_cast<float>(sd * part.scale));
+          p.location.push_back(static_cast<float>(mean + sd * few.corrected_location(part.location)));
+          p.scale.push_back(static_cast<float>(sd * few.corrected_scale(part.scale)));
         }
       }
       if (o.missing) {
@@ -132,9 +146,10 @@ Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t ro
       break;
     case Likelihood::negative_binomial:
       for (std::int64_t s = 0; s < k; ++s) {
+        const auto [expected, dispersion] = corrected_count(few, mean, sd, at(o.log_ratio, s), at(o.dispersion, s));
         p.weights.push_back(weights[s]);
-        p.location.push_back(static_cast<float>((mean + 0.5) * std::exp(at(o.log_ratio, s))));
-        p.scale.push_back(at(o.dispersion, s));
+        p.location.push_back(static_cast<float>(expected));
+        p.scale.push_back(static_cast<float>(dispersion));
       }
       break;
     case Likelihood::bernoulli: {
@@ -153,6 +168,9 @@ Predictive FeatureReader::predictive(const PosteriorReadings& o, std::int64_t ro
       }
       break;
     }
+  }
+  if (few.corrects()) {
+    for (float& c : p.class_probabilities) c = static_cast<float>(few.corrected_probability(c, p.class_probabilities.size()));
   }
   return p;
 }

@@ -7,6 +7,7 @@
 
 #include "model/network.h"
 #include "model/predictive/predictive.h"
+#include "model/predictive/small_sample.h"
 #include "state/records/counter_random.h"
 
 // From what the decoder says, standardised and for many draws at once, to one feature's distribution or value on its own scale.
@@ -32,6 +33,7 @@ struct PosteriorReadings {
 struct FeatureReader {
   const InputLayout& layout;
   const Standardiser& standardiser;
+  std::vector<SmallSample> corrections;            ///< by feature
   std::vector<float> missing_base, missing_slope;  ///< of the missingness model, by feature; empty without one
 
   /// The mixture of a row's draws with `weights`.

@@ -54,18 +54,27 @@ struct Samples {
   double at(std::size_t sample, std::size_t feature) const { return values[sample * features.size() + feature]; }
 };
 
+/// What a version has learned of one feature, or of one modality's payloads.
+struct LearnedFrom {
+  std::uint64_t observations = 0;  ///< that were in its gradient steps
+  std::uint64_t patients = 0;      ///< whose first observation was among them
+  friend bool operator==(const LearnedFrom&, const LearnedFrom&) = default;
+};
+
 /// Immutable weights and standardisation. Thread-safe; share it by shared_ptr and keep it as long as wanted.
 class ModelVersion {
  public:
   virtual ~ModelVersion() = default;
-  /// "000412-9f3c21aa": a running number and the first 8 hex digits of the hash of weights and standardisation.
+  /// "000412-9f3c21aa": a running number, which no version shares with another that has taken further gradient steps or fewer, and the
+  /// first 8 hex digits of the hash of weights and standardisation.
   virtual const std::string& id() const = 0;
   virtual std::int64_t steps() const = 0;  ///< gradient steps behind it
   virtual std::int64_t parameter_count() const = 0;
   /// Mean training loss over the steps since the version before (nats per observed cell); 0 for the first.
   virtual double loss() const = 0;
-  /// One result per query, in order. `internal` when LibTorch throws. A query's result does not depend on the others of its batch
-  /// beyond rounding.
+  /// One result per query, in order. Of a feature with few observations the distribution is as wide as these allow (small_sample.h); of one
+  /// without any it is no answer: see learned_from(). `internal` when LibTorch throws. A query's result does not depend on the others of
+  /// its batch beyond rounding.
   virtual Result<std::vector<Prediction>> predict(std::span<const Query> queries) const = 0;
   /// With ModelOptions::mnar, of values as such: not given that they are missing, as predict() is.
   /// Joint draws: each feature of a sample given what is visible and the features drawn before it, so that what depends on each
@@ -77,6 +86,9 @@ class ModelVersion {
   /// The mean of the posterior given what each query's snapshot knows at its time, without what it hides: latent_dim numbers.
   /// `wanted` is not used. Errors as predict().
   virtual Result<std::vector<std::vector<float>>> codes(std::span<const Query> queries) const = 0;
+  /// Counted over checkpoints and, by name, over changes of the schema.
+  virtual LearnedFrom learned_from(FeatureId feature) const = 0;
+  virtual LearnedFrom learned_from_payload(ModalityId modality) const = 0;
   /// Mean and standard deviation of a feature as seen so far, on its scale (0 and 1 before any value).
   virtual std::pair<double, double> moments(FeatureId feature) const = 0;
 };

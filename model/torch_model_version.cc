@@ -7,6 +7,7 @@
 
 #include "state/records/counter_random.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::model {
 
@@ -15,7 +16,7 @@ using torch::Tensor;
 TorchModelVersion::TorchModelVersion(VersionParts parts)
     : p_(std::move(parts)),
       network_(p_.encoder->layout(), p_.options, p_.weights, false),
-      reader_{p_.encoder->layout(), p_.standardiser, {}, {}} {
+      reader_{p_.encoder->layout(), p_.standardiser, corrections(), {}, {}} {
   const Tensor host = p_.weights.to(torch::kCPU).contiguous();
   ByteWriter moments;
   p_.standardiser.save(moments);
@@ -34,6 +35,17 @@ TorchModelVersion::TorchModelVersion(VersionParts parts)
     reader_.missing_base = numbers(network_.measured_base());
     reader_.missing_slope = numbers(network_.measured_slope());
   }
+}
+
+std::vector<SmallSample> TorchModelVersion::corrections() const {
+  const InputLayout& layout = p_.encoder->layout();
+  std::vector<SmallSample> out;
+  for (FeatureId f = 0; f < layout.likelihoods.size(); ++f) {
+    const Likelihood likelihood = layout.likelihoods[f];
+    out.push_back(small_sample(p_.learned.weight(f), p_.standardiser.mean(f), p_.standardiser.sd(f), to_scale(likelihood, layout.low[f]),
+                               to_scale(likelihood, layout.high[f]), p_.predict.level));
+  }
+  return out;
 }
 
 TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries) const {

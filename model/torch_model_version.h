@@ -47,6 +47,9 @@ class TorchModelVersion final : public ModelVersion {
     return p_.units->to_present(feature, std::pair(p_.standardiser.mean(feature), p_.standardiser.sd(feature)));
   }
 
+  LearnedFrom learned_from(FeatureId feature) const override { return p_.learned.of(feature); }
+  LearnedFrom learned_from_payload(ModalityId modality) const override { return p_.learned.of_payload(modality); }
+
   Result<std::vector<Prediction>> predict(std::span<const Query> queries) const override {
     return in_learned_units<Prediction>(queries, [this](auto some, auto out) { predict_chunk(some, out); });
   }
@@ -96,6 +99,7 @@ class TorchModelVersion final : public ModelVersion {
     return in_chunks<Answer>(inside, each);
   }
 
+  std::vector<SmallSample> corrections() const;  ///< by feature
   Rows encode(std::span<const Query> queries) const;
   torch::Tensor antithetic_noise(std::span<const Query> queries) const;
   /// What is known of `rows`, in as many draws as `noise` has; all on the host but DecodedOutputs::state.

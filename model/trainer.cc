@@ -7,10 +7,12 @@
 #include <deque>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include "model/adam.h"
 #include "model/carried_weights.h"
 #include "model/device_graph.h"
+#include "model/learned_counts.h"
 #include "model/learned_units.h"
 #include "model/learner_checkpoint.h"
 #include "model/objective.h"
@@ -57,6 +59,7 @@ class TorchTrainer final : public Trainer {
         device_(device),
         encoder_(std::make_shared<const RowEncoder>(units_->schema(), model.two_sided)),
         standardiser_(units_->schema()),
+        learned_(units_->schema()),
         network_(encoder_->layout(), model, Network::initial(encoder_->layout(), model).to(device), true),
         adam_(network_.flat(), device.is_cpu()),
         graph_(device),
@@ -121,6 +124,7 @@ class TorchTrainer final : public Trainer {
   struct Recent {
     Example example;
     std::uint64_t patient = 0;  ///< patient_hash(); 0: not known
+    bool learned = false;       ///< it was in a gradient step
   };
   void learn(const std::vector<Example>& replayed);
   std::uint64_t stream_seed(Purpose purpose) const {
@@ -129,6 +133,7 @@ class TorchTrainer final : public Trainer {
   struct Rows {
     std::vector<const Example*> examples;
     std::vector<std::uint64_t> patients;  ///< patient_hash(); 0: not known
+    std::vector<std::size_t> recent;      ///< which of the recent ones are among them
   };
   Rows choose_rows(const std::vector<Example>& replayed) const;
   bool make_room(std::uint64_t patient);
@@ -139,6 +144,8 @@ class TorchTrainer final : public Trainer {
   }
   void update(const TrainingBatch& batch);
   void read_sums();
+  std::int64_t moves() const { return stats_.steps - stats_.skipped_steps; }  ///< of the weights
+  bool restore_tail(ByteReader& in, const Schema& schema, Standardiser& known, LearnedCounts& learned);
 
   std::shared_ptr<const LearnedUnits> units_;
   ModelOptions options_;
@@ -147,6 +154,7 @@ class TorchTrainer final : public Trainer {
   torch::Device device_;
   std::shared_ptr<const RowEncoder> encoder_;
   Standardiser standardiser_;
+  LearnedCounts learned_;
   Network network_;
   Adam adam_;
   struct Nothing {};
@@ -157,7 +165,9 @@ class TorchTrainer final : public Trainer {
   std::unordered_map<std::uint64_t, std::size_t> recent_of_;  ///< how many of them, by patient
   std::size_t recent_bytes_ = 0;                              ///< of their payloads
   std::int64_t since_step_ = 0;                               ///< examples that no step has used, times their steps_multiplier
-  std::int64_t published_at_ = 0;
+  std::int64_t published_at_ = 0;                             ///< steps, at the last version
+  std::int64_t published_moves_ = -1;                         ///< moves(), at the last version; -1: there is none
+  std::shared_ptr<const ModelVersion> published_;             ///< the last version of this process
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
 };
@@ -180,7 +190,10 @@ TorchTrainer::Rows TorchTrainer::choose_rows(const std::vector<Example>& replaye
     rows.examples.push_back(&example);
     rows.patients.push_back(patient);
   };
-  const auto add_recent = [&](std::size_t i) { add(recent_[i].example, recent_[i].patient); };
+  const auto add_recent = [&](std::size_t i) {
+    add(recent_[i].example, recent_[i].patient);
+    rows.recent.push_back(i);
+  };
   // Every fresh example is used at least once (as far as the fresh share has room); the rest of the fresh
   // share is drawn from the recent ones.
   const std::size_t newest = std::min({static_cast<std::size_t>(since_step_), recent_.size(), fresh});
@@ -207,7 +220,13 @@ void TorchTrainer::learn(const std::vector<Example>& replayed) {
   ++stats_.steps;
   stats_.recorded_steps = graph_.replays();
   stats_.replayed += static_cast<std::int64_t>(std::min(replay_wanted().first, replayed.size()));
+  const std::int64_t skipped = stats_.skipped_steps;
   if (device_.is_cpu()) read_sums();
+  if (stats_.skipped_steps == skipped) {
+    for (const std::size_t i : rows.recent) {
+      if (!std::exchange(recent_[i].learned, true)) learned_.add(recent_[i].example);
+    }
+  }
   const double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   stats_.step_ms = stats_.step_ms == 0 ? ms : 0.98 * stats_.step_ms + 0.02 * ms;
 }
@@ -241,14 +260,25 @@ void TorchTrainer::read_sums() {
 
 std::shared_ptr<const ModelVersion> TorchTrainer::publish() {
   read_sums();
-  VersionParts parts{units_,          encoder_,     standardiser_,
-                     options_,        predict_,     adam_.average().clone(),
-                     stats_.versions, stats_.steps, loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
+  published_at_ = stats_.steps;
+  const bool moved = moves() != published_moves_;
+  if (published_ && !moved) return published_;
+  if (moved) ++stats_.versions;
+  published_moves_ = moves();
+  VersionParts parts{units_,
+                     encoder_,
+                     standardiser_,
+                     learned_,
+                     options_,
+                     predict_,
+                     adam_.average().clone(),
+                     stats_.versions - 1,
+                     stats_.steps,
+                     loss_steps_ > 0 ? loss_sum_ / loss_steps_ : 0.0,
                      predictor_};
   loss_sum_ = loss_steps_ = 0;
-  published_at_ = stats_.steps;
-  ++stats_.versions;
-  return make_version(std::move(parts));
+  published_ = make_version(std::move(parts));
+  return published_;
 }
 
 std::string TorchTrainer::checkpoint() const {
@@ -271,7 +301,32 @@ std::string TorchTrainer::checkpoint() const {
   for (const Recent& r : recent_) write_example(out, r.example);
   for (const Recent& r : recent_) out.put(r.patient);
   standardiser_.save_start(out);
+  learned_.save(out);
+  for (const Recent& r : recent_) out.put<std::uint8_t>(r.learned ? 1 : 0);
+  out.put(published_moves_);
   return seal_learner_checkpoint(units_->schema(), options_, out.take());
+}
+
+/// What came later than the format: some versions wrote none of it, or its beginning. False: damaged.
+bool TorchTrainer::restore_tail(ByteReader& in, const Schema& schema, Standardiser& known, LearnedCounts& learned) {
+  if (!in.at_end()) {
+    for (Recent& r : recent_) r.patient = in.get<std::uint64_t>();
+  }
+  if (!in.at_end()) known.load_start(in);
+  if (!in.at_end()) {
+    if (!learned.load(in)) return false;
+    for (Recent& r : recent_) r.learned = in.get<std::uint8_t>() != 0;
+    published_moves_ = in.get<std::int64_t>();
+    return true;
+  }
+  published_moves_ = stats_.versions > 0 ? published_at_ - stats_.skipped_steps : -1;
+  if (moves() <= 0) return true;
+  learned = LearnedCounts::of_standardiser(schema, known);
+  for (Recent& r : recent_) {
+    learned.add_payloads(r.example);
+    r.learned = true;
+  }
+  return true;
 }
 
 Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
@@ -308,12 +363,11 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
     recent_.push_back({mapping->carry(units_->schema(), read_example(in, checkpoint.schema))});
     recent_bytes_ += payload_bytes(recent_.back().example);
   }
-  if (!in.at_end()) {  // what some versions wrote ends here
-    for (Recent& r : recent_) r.patient = in.get<std::uint64_t>();
-  }
+  LearnedCounts learned(checkpoint.schema);
+  if (!restore_tail(in, checkpoint.schema, known, learned)) return damaged;
   for (const Recent& recent : recent_) ++recent_of_[recent.patient];
-  if (!in.at_end()) known.load_start(in);  // or here
   standardiser_.carry(known, *mapping);
+  learned_.carry(learned, *mapping, standardiser_);
   if (!in.ok() || !in.at_end() || recent_.size() > kRecentExamplesMax) return damaged;
   return {};
 }

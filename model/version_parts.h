@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "model/inference.h"
+#include "model/learned_counts.h"
 #include "model/learned_units.h"
 #include "model/network.h"
 
@@ -14,6 +15,7 @@ struct VersionParts {
   std::shared_ptr<const LearnedUnits> units;  ///< between those who ask and all below
   std::shared_ptr<const RowEncoder> encoder;
   Standardiser standardiser;
+  LearnedCounts learned;
   ModelOptions options;
   PredictOptions predict;
   torch::Tensor weights;

@@ -341,6 +341,27 @@ TEST_F(SchemaChange, MomentsAreInThePresentUnit) {
   }
 }
 
+// What was learned from is counted by name; of what begins anew nothing was.
+TEST_F(SchemaChange, WhatWasLearnedFromIsCarriedByName) {
+  for (const Change& change : changes()) {
+    SCOPED_TRACE(change.name);
+    const Schema after = changed(change);
+    const auto mapping = SchemaMapping::make(before_, after).value();
+    const auto now = make(after, checkpoint_).value()->publish();
+    for (FeatureId f = 0; f < after.feature_count(); ++f) {
+      const auto& field = mapping.features()[f];
+      const bool anew = now->moments(f) == std::pair(0.0, 1.0);
+      EXPECT_EQ(now->learned_from(f), field && !anew ? version_->learned_from(field->from) : LearnedFrom()) << after.qualified_name(f);
+    }
+    for (ModalityId m = 0; m < after.modality_count(); ++m) {
+      const auto& from = mapping.modalities()[m];
+      EXPECT_EQ(now->learned_from_payload(m), from ? version_->learned_from_payload(*from) : LearnedFrom());
+    }
+  }
+  EXPECT_GT(version_->learned_from(0).observations, 100U);
+  EXPECT_GT(version_->learned_from_payload(before_.find_modality("film")).observations, 10U);
+}
+
 // Means of class numbers say nothing once the numbers are others.
 TEST_F(SchemaChange, MomentsOfClassesStayWhereTheirNumbersDo) {
   const auto moments = [](const Change& change, const char* name) {

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "model/learner_checkpoint.h"
 #include "state/records/counter_random.h"
 #include "tests/unit/model/synthetic.h"
 
@@ -154,6 +155,98 @@ TEST(Trainer, ForgetsAPatientsExamples) {
   feed(*trainer, ward.take(32));
   EXPECT_EQ(trainer->stats().steps, 2);
   EXPECT_EQ(trainer->stats().skipped_steps, 1);
+}
+
+/// What arrived in `examples`, counted by hand.
+std::vector<LearnedFrom> counted(const Schema& schema, const std::vector<Example>& examples) {
+  std::vector<LearnedFrom> out(schema.feature_count());
+  for (const Example& e : examples) {
+    for (const FeatureValue& v : e.arrived) {
+      out[v.feature].observations += 1;
+      out[v.feature].patients += e.before.features[v.feature].count == 0 ? 1 : 0;
+    }
+  }
+  return out;
+}
+std::vector<LearnedFrom> told(const ModelVersion& version, const Schema& schema) {
+  std::vector<LearnedFrom> out;
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) out.push_back(version.learned_from(f));
+  return out;
+}
+
+// A version says of how much of each feature it has learned: of what was in its gradient steps and nothing else, over restarts too.
+TEST(Trainer, AVersionTellsWhatItHasLearnedFrom) {
+  SyntheticWard ward(11);
+  const Schema& schema = ward.schema();
+  auto trainer = make(schema);
+  EXPECT_EQ(told(*trainer->publish(), schema), std::vector<LearnedFrom>(schema.feature_count()));
+  std::vector<Example> examples = ward.take(32 * 5);
+  feed(*trainer, examples);
+  const auto after_steps = counted(schema, examples);
+  EXPECT_EQ(told(*trainer->publish(), schema), after_steps);
+  EXPECT_EQ(after_steps[testing::kRare].observations, 0U);
+  EXPECT_GT(after_steps[testing::kHr].observations, after_steps[testing::kHr].patients);
+  const auto waiting = ward.take(31);
+  feed(*trainer, waiting);
+  EXPECT_EQ(told(*trainer->publish(), schema), after_steps) << "no step has used them yet";
+  trainer = make(schema, small(), quick(), trainer->checkpoint());
+  EXPECT_EQ(told(*trainer->publish(), schema), after_steps);
+  examples.insert(examples.end(), waiting.begin(), waiting.end());
+  examples.push_back(ward.next());
+  feed(*trainer, {examples.back()});
+  EXPECT_EQ(told(*trainer->publish(), schema), counted(schema, examples)) << "each once, whatever the replay and further draws";
+}
+
+// A step that moved nothing taught nothing.
+TEST(Trainer, WhatASkippedStepSawIsNotLearned) {
+  SyntheticWard ward(12);
+  TrainOptions train = quick();
+  train.learning_rate = 1e30;  // after which no loss is finite
+  auto trainer = make(ward.schema(), small(), train);
+  feed(*trainer, ward.take(32 * 4));
+  const std::int64_t skipped = trainer->stats().skipped_steps;
+  const auto before = trainer->publish();
+  feed(*trainer, ward.take(32 * 2));
+  ASSERT_EQ(trainer->stats().skipped_steps, skipped + 2);
+  EXPECT_EQ(trainer->publish(), before) << "no step, no version";
+  const auto restored = make(ward.schema(), small(), train, trainer->checkpoint())->publish();
+  EXPECT_EQ(told(*restored, ward.schema()), told(*before, ward.schema()));
+  EXPECT_EQ(restored->id().substr(0, 6), before->id().substr(0, 6));
+}
+
+/// `checkpoint` as it was before versions counted what they learned from.
+std::string without_counts(const Schema& schema, const std::string& checkpoint, std::size_t recent) {
+  const std::size_t tail = 2 * sizeof(std::uint32_t) + schema.feature_count() * 3 * sizeof(std::uint64_t) +
+                           schema.modality_count() * 2 * sizeof(std::uint64_t) + recent + sizeof(std::int64_t);
+  auto opened = open_learner_checkpoint(schema, small(), checkpoint);
+  EXPECT_TRUE(opened.ok());
+  return seal_learner_checkpoint(schema, small(), opened->body.substr(0, opened->body.size() - tail));
+}
+
+// A checkpoint of before says how many values its standardisation rests on: that many were learned from, if there was a step at all.
+TEST(Trainer, ACheckpointWithoutCountsHasLearnedWhatItsMomentsSaw) {
+  SyntheticWard ward(13);
+  const Schema& schema = ward.schema();
+  auto trainer = make(schema);
+  const auto examples = ward.take(32 * 5);
+  feed(*trainer, examples);
+  const auto version = trainer->publish();
+  auto upgraded = make(schema, small(), quick(), without_counts(schema, trainer->checkpoint(), examples.size()));
+  const auto told_now = upgraded->publish();
+  EXPECT_EQ(told_now->id(), version->id()) << "no step was taken";
+  const auto before = told(*version, schema), now = told(*told_now, schema);
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    EXPECT_LE(now[f].observations, before[f].observations + 1) << f;
+    EXPECT_GE(2 * now[f].observations, before[f].observations) << "a patient's fifth value and further ones count less there";
+    EXPECT_EQ(now[f].patients, 0U) << "not known";
+  }
+  feed(*upgraded, ward.take(32));
+  EXPECT_GT(upgraded->publish()->learned_from(testing::kHr).observations, now[testing::kHr].observations);
+
+  auto fresh = make(schema);
+  feed(*fresh, std::vector<Example>(examples.begin(), examples.begin() + 20));
+  upgraded = make(schema, small(), quick(), without_counts(schema, fresh->checkpoint(), 20));
+  EXPECT_EQ(upgraded->publish()->learned_from(testing::kHr).observations, 0U) << "of a model without a step";
 }
 
 TEST(Trainer, RefusesDamagedAndForeignCheckpoints) {

@@ -45,6 +45,8 @@ class ConstantVersion final : public model::ModelVersion {
   }
   Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override { return Status(Code::unsupported, "no"); }
   Result<std::vector<std::vector<float>>> codes(std::span<const model::Query>) const override { return Status(Code::unsupported, "no"); }
+  model::LearnedFrom learned_from(FeatureId) const override { return {1000, 100}; }
+  model::LearnedFrom learned_from_payload(ModalityId) const override { return {1000, 100}; }
   std::pair<double, double> moments(FeatureId feature) const override {
     return feature == kHr ? std::pair(80.0, 10.0) : std::pair(2.0, 0.5);
   }

@@ -75,6 +75,8 @@ class FakeVersion final : public model::ModelVersion {
   Result<std::vector<model::Samples>> sample(std::span<const model::SampleQuery>) const override {
     return Status(Code::internal, "not asked");
   }
+  model::LearnedFrom learned_from(FeatureId) const override { return {1000, 100}; }
+  model::LearnedFrom learned_from_payload(ModalityId) const override { return {1000, 100}; }
   std::pair<double, double> moments(FeatureId) const override { return {0, 1}; }
 
  private:
