@@ -9,6 +9,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -124,6 +125,19 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   return kExitOk;
 }
 
+/// What the daemon would not impute is no part of how good its imputations are.
+void leave_out_uninformed(const Config& config, const model::ModelVersion& version, std::vector<ProtocolResult>& results) {
+  std::set<std::string> names;
+  for (ProtocolResult& result : results) {
+    std::erase_if(result.features, [&](const FeatureResult& r) {
+      const bool little = version.learned_from(r.feature).observations < config.observations_min;
+      if (little) names.insert(config.schema->qualified_name(r.feature));
+      return little;
+    });
+  }
+  if (!names.empty()) fmt::print("Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", "));
+}
+
 int evaluate(const EvaluateOptions& options) {
   const std::optional<Config> loaded = options.config.load();
   if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
@@ -183,6 +197,7 @@ int evaluate(const EvaluateOptions& options) {
     if (!cross.ok()) return explain(cross.status());
     results.push_back(std::move(*cross));
   }
+  leave_out_uninformed(config, *version, results);
   for (const ProtocolResult& r : results) {
     fmt::print("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
   }

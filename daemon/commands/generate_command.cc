@@ -88,6 +88,29 @@ Result<GenerationPlan> plan_of(const Schema& schema, const Arguments& arguments)
   return plan;
 }
 
+/// What the model has learned from too few observations of.
+Selection uninformed(const Config& config, const model::ModelVersion& version) {
+  Selection out;
+  const auto little = [&config](const model::LearnedFrom& from) { return from.observations < config.observations_min; };
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
+    if (little(version.learned_from(f))) out.features.push_back(f);
+  }
+  for (ModalityId m = 0; m < config.schema->modality_count(); ++m) {
+    const bool payload = config.schema->modalities()[m].kind != ModalityKind::tabular;
+    if (payload && little(version.learned_from_payload(m))) out.payloads.push_back(m);
+  }
+  return out;
+}
+
+void say_what_is_left_out(const Schema& schema, const Selection& uninformed) {
+  std::string names;
+  const auto add = [&names](const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
+  for (const FeatureId f : uninformed.features) add(schema.qualified_name(f));
+  for (const ModalityId m : uninformed.payloads) add(schema.modalities()[m].name);
+  if (names.empty()) return;
+  std::fprintf(stderr, "lacuna generate: not drawn, since the model has learned too little of them: %s\n", names.c_str());
+}
+
 Result<std::vector<Order>> orders_of(const Config& config, const Arguments& arguments, GenerationPlan plan) {
   auto asked = patients(config, arguments);
   if (!asked.ok()) return asked.status();
@@ -160,11 +183,12 @@ int run(const Arguments& arguments) {
   if (!set_up_logging(*config)) return kExitConfiguration;
   auto plan = plan_of(*config->schema, arguments);
   if (!plan.ok()) return fail(plan.status());
-  auto orders = orders_of(*config, arguments, std::move(*plan));
-  if (!orders.ok()) return fail(orders.status());
   const auto version = open_newest_checkpoint(*config);
   if (!version.ok()) return fail(version.status());
-  if ((*version)->steps() == 0) std::fprintf(stderr, "lacuna generate: this model has learned nothing yet: what it draws means nothing\n");
+  plan->uninformed = uninformed(*config, **version);
+  say_what_is_left_out(*config->schema, plan->uninformed);
+  auto orders = orders_of(*config, arguments, std::move(*plan));
+  if (!orders.ok()) return fail(orders.status());
   if (arguments.output.empty()) {
     const Status done = write(*config, arguments, **version, *orders, std::cout);
     return done.ok() ? kExitOk : fail(done);

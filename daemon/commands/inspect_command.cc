@@ -9,6 +9,7 @@
 #include "daemon/commands/session.h"
 #include "daemon/tables/alerts_table.h"
 #include "daemon/tables/drift_table.h"
+#include "daemon/tables/features_table.h"
 #include "daemon/tables/missingness_table.h"
 
 namespace lacuna::daemon {
@@ -19,7 +20,7 @@ struct Arguments {
   DaemonOptions daemon;
   DriftTableOptions drift;
   bool json = false;
-  std::string svg, site, modality;
+  std::string svg, site, modality, state;
   std::size_t weeks = 8;
 };
 
@@ -65,6 +66,16 @@ int inspect_missingness(const Arguments& arguments) {
     if (!file) return explain_answer({Code::unavailable, arguments.svg + " cannot be written"});
   }
   return show(missingness_table(*rows, arguments.weeks));
+}
+
+int inspect_features(const Arguments& arguments) {
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->get("/v1/features");
+  if (!answer.ok()) return explain_answer(answer.status());
+  if (arguments.json) return show(*answer + "\n");
+  const auto table = features_table(*answer, arguments.state);
+  return table.ok() ? show(*table) : explain_answer(table.status());
 }
 
 void add_inspect_drift(CLI::App& inspect, int& exit_code) {
@@ -113,12 +124,34 @@ void add_inspect_lag(CLI::App& inspect, int& exit_code) {
   command->callback([arguments, &exit_code] { exit_code = inspect_lag(*arguments); });
 }
 
+void add_inspect_features(CLI::App& inspect, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = inspect.add_subcommand("features", "What each feature is, how much of it was learned from, how well it is predicted");
+  command->footer(
+      "`warming up`: the serving model has learned from fewer than imputation.observations_min observations of it, so it is not imputed\n"
+      "and not scored. `constant`: most of its values were the same. `patients`: those whose first observation was learned from. Errors\n"
+      "are means since the beginning, in standard deviations; `of mean` is that of the population's mean.\n\n"
+      "Examples:\n"
+      "  lacuna inspect features --config ward.yaml\n"
+      "  lacuna inspect features --config ward.yaml --state warming_up\n"
+      "  lacuna inspect features --config ward.yaml --format json | jq '.features[] | select(.observations == 0)'");
+  arguments->daemon.add_to(*command, false);
+  command->add_option("--state", arguments->state, "Only those in this state")->check(CLI::IsMember({"warming_up", "ready", "constant"}));
+  command->add_flag("--json", arguments->json, "What /v1/features gives, as it is");
+  command
+      ->add_option_function<std::string>(
+          "--format", [arguments](const std::string& format) { arguments->json = format == "json"; }, "table | json, which is --json")
+      ->check(CLI::IsMember({"table", "json"}));
+  command->callback([arguments, &exit_code] { exit_code = inspect_features(*arguments); });
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, lag, missingness");
+  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, features, lag, missingness");
   command->require_subcommand(1);
   add_inspect_drift(*command, exit_code);
+  add_inspect_features(*command, exit_code);
   add_inspect_lag(*command, exit_code);
   add_inspect_missingness(*command, exit_code);
 }

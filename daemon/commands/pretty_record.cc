@@ -88,7 +88,7 @@ std::string pretty_value(const Json& value) {
       separator = ", ";
     }
   } else {
-    out += number(value.at("mean"));
+    out += value.value("uninformed", false) ? "warming up" : number(value.at("mean"));
     if (value.contains("interval")) {
       out += " [" + number(value.at("interval").at(0)) + ", " + number(value.at("interval").at(1)) + "]";
     }
@@ -143,7 +143,7 @@ std::string pretty_imputation(const Json& imputation) {
   for (const auto& [modality, payload] : payloads.items()) {
     out += (count == 1 ? " " : "\n    ") + modality + " " + pretty_payload(payload);
   }
-  return out + (count == 0 ? " nothing is missing\n" : "\n");
+  return out + (count == 0 ? " nothing imputed\n" : "\n");
 }
 
 /// "from 0.17 to 0.004; missing share 0.98, psi 0.6"; empty where nothing is told.

@@ -26,6 +26,8 @@ enum class LogKind : std::uint8_t { embedded, kafka };
 enum class NamespaceSource : std::uint8_t { none, topic, site };
 /// How much of the predictive distribution of a missing payload is published.
 enum class PayloadDetail : std::uint8_t { none, summary, whole };
+/// What is published of a feature of which the serving model has learned too little.
+enum class Uninformed : std::uint8_t { omit, range };
 enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
 
 struct Config {
@@ -73,7 +75,10 @@ struct Config {
   std::string imputation_features = "missing_or_stale";        ///< which are published: missing_or_stale | never_measured
   PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
   bool imputation_explain = false;                             ///< imputation.explain
-  double score_share = 1.0;  ///< scores.share: share of arriving values that are predicted before, by patient hash
+  /// imputation.observations_min: of which the serving version must have learned before a feature or payload is imputed, or scored
+  std::uint64_t observations_min = 10;
+  Uninformed uninformed = Uninformed::omit;  ///< imputation.uninformed
+  double score_share = 1.0;                  ///< scores.share: share of arriving values that are predicted before, by patient hash
   /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
   double hidden_share = 0.02;
   double score_window = 5000;  ///< scores.window: values per feature in the recent columns

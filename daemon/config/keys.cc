@@ -190,6 +190,12 @@ void add_model_keys(std::vector<Key>& keys) {
              "What is published of missing or stale images, signals, embeddings and texts: nothing; mean and spread of each channel, "
              "or the likeliest words; or every value, about 22 bytes each.",
              FIELD(imputation_payloads)));
+  add(integer("imputation.observations_min", 2, 20,
+              "Observations of a feature, or of a payload, that the serving model must have learned from before it is imputed or scored: "
+              "until then it is warming up.",
+              FIELD(observations_min)));
+  add(choice("imputation.uninformed", {{"omit", Uninformed::omit}, {"range", Uninformed::range}},
+             "What is published of a feature that is warming up: nothing, or its declared range, marked `uninformed`.", FIELD(uninformed)));
   add(boolean("imputation.explain", "Publish with each imputation how much each known modality had to say.", FIELD(imputation_explain)));
   add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.", FIELD(score_share)));
   add(number("calibration.hidden_share", 0, 1,

@@ -297,13 +297,13 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   out.intervention = out.factual;
   assign(schema, plan.intervention, out.time, out.intervention);
   const auto known = [](const Snapshot& snapshot, FeatureId f) { return snapshot.features[f].count > 0; };
+  const auto among = [](const auto& ids, auto id) { return std::binary_search(ids.begin(), ids.end(), id); };
   bool drawn_any = false;
   for (FeatureId f = 0; f < schema.feature_count(); ++f) {
     const bool was_set = std::any_of(plan.intervention.features.begin(), plan.intervention.features.end(),
                                      [f](const FeatureValue& v) { return v.feature == f; });
-    const bool asked =
-        plan.features ? std::binary_search(plan.features->features.begin(), plan.features->features.end(), f) : !known(out.factual, f);
-    const bool drawn = asked && !was_set;
+    const bool asked = plan.features ? among(plan.features->features, f) : !known(out.factual, f);
+    const bool drawn = asked && !was_set && !among(plan.uninformed.features, f);
     drawn_any |= drawn;
     if (!drawn && !known(out.factual, f) && !was_set) continue;
     out.features.push_back(f);
@@ -313,15 +313,17 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   }
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
-    if (modality.kind == ModalityKind::tabular) continue;
+    if (modality.kind == ModalityKind::tabular || among(plan.uninformed.payloads, m)) continue;
     const bool there = static_cast<bool>(out.factual.modalities[m].payload);
-    const bool named = plan.features && std::binary_search(plan.features->payloads.begin(), plan.features->payloads.end(), m);
+    const bool named = plan.features && among(plan.features->payloads, m);
     if (named && there) return Status(Code::invalid, modality.name + " is known: hide it with --hide to have it drawn");
     if (named || (!plan.features && !there)) out.payloads.push_back(m);
   }
   if (!drawn_any && out.payloads.empty()) {
-    return Status(Code::invalid,
-                  "nothing is left to draw: name with --features what to draw although it is known, or hide a modality with --hide");
+    return Status(
+        Code::invalid,
+        "nothing is left to draw: name with --features what to draw although it is known, or hide a modality with --hide (what the "
+        "model has learned too little of is not drawn)");
   }
   return out;
 }

@@ -59,6 +59,7 @@ struct GenerationPlan {
   /// Drawn, known or not (payloads: not known ones only); empty: all that are not known. Those that `intervention` names are not drawn in
   /// its arm.
   std::optional<Selection> features;
+  Selection uninformed{};    ///< of these the model knows too little: they are not drawn
   Assignments attributes;    ///< in both arms
   Assignments intervention;  ///< the intervention; empty: there is but the first arm
 };

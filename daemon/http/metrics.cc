@@ -181,6 +181,17 @@ void add_learner(Exposition& out, const Progress& p) {
   if (l.steps > 0) out.add(l.step_ms / 1000);
 }
 
+/// How far the serving version has come with each feature; absent until there is one.
+void add_learned(Exposition& out, const Schema& schema, const Progress& p) {
+  if (p.learned.features.empty()) return;
+  out.gauge("features_warming_up", "Features and payload modalities that are not imputed yet: too little of them was learned from")
+      .add(p.learned.warming_up);
+  out.gauge("feature_learned_values", "Observations of a feature that the serving version has learned from");
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    out.add(p.learned.features[f].observations, {{"modality", schema.modality_of(f).name}, {"feature", schema.features()[f].name}});
+  }
+}
+
 void add_scores(Exposition& out, const Progress& p) {
   out.counter("score_values_total", "Arriving values that were predicted before they were used").add(p.scores.count);
   const std::pair<const char*, const model::ScoreBoard::Summary*> windows[] = {{"all", &p.scores}, {"recent", &p.recent}};
@@ -334,6 +345,7 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   add_changelog(out, progress);
   add_recovery(out, progress);
   add_learner(out, progress);
+  add_learned(out, *config.schema, progress);
   add_scores(out, progress);
   add_features(out, *config.schema, progress);
   add_subject_counts(out, progress);

@@ -15,6 +15,7 @@
 
 #include "daemon/http/bearer_token.h"
 #include "daemon/http/drift_json.h"
+#include "daemon/http/features_json.h"
 #include "daemon/http/person_json.h"
 #include "streaming/messages/encoders.h"
 
@@ -121,6 +122,7 @@ constexpr Endpoint kEndpoints[] = {
     {"/readyz", "200 once partitions are assigned and restored, with what is degraded; else 503 and why"},
     {"/v1/model", "the serving model and its scores"},
     {"/v1/alerts", "open alerts, and what operators decided"},
+    {"/v1/features", "what each feature is, how much of it was learned from, how well it was predicted"},
     {"/v1/lag", "how far behind the log this instance is, by partition"},
     {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
     {"/v1/missingness", "which modality arrives in how many patient-hours, by site and week"},
@@ -238,6 +240,8 @@ class HttpServerImpl final : public HttpServer {
     get("/v1/model", [this](const Request&, Response& response) { response.set_content(pipeline_.model_json(), kJson); });
     get("/v1/alerts", [this](const Request&, Response& response) { response.set_content(alerts_json(pipeline_.progress()), kJson); });
     get("/v1/lag", [this](const Request&, Response& response) { response.set_content(lag_json(pipeline_.progress()), kJson); });
+    get("/v1/features",
+        [this](const Request&, Response& response) { response.set_content(features_json(config_, pipeline_.progress()), kJson); });
     get("/v1/drift",
         [this](const Request&, Response& response) { response.set_content(drift_json(config_, pipeline_.progress()), kJson); });
     get("/v1/missingness",

@@ -24,6 +24,11 @@ StandardScale scale_of(const Schema& schema, const model::ModelVersion& version,
 
 std::optional<double> last_of(const FeatureState& known) { return known.count > 0 ? std::optional(known.last) : std::nullopt; }
 
+/// Of a feature that is among them.
+double value_of(const std::vector<FeatureValue>& values, FeatureId feature) {
+  return std::find_if(values.begin(), values.end(), [feature](const FeatureValue& v) { return v.feature == feature; })->value;
+}
+
 /// Apart from every other use of a position's seed.
 constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
 
@@ -51,14 +56,16 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   std::vector<model::Query> queries;
   std::vector<const Moment*> asked;
   for (const Moment& m : moments_) {
-    // Before the first step there are no moments to standardise by and nothing was learned: nothing to hold it against.
-    if (version.steps() == 0) break;
-    if (m.values.empty()) continue;  // payloads are learned from; what is scored are values
     if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
     model::Query query;
     query.snapshot = &m.before;
     query.time = m.time;
-    for (const FeatureValue& v : m.values) query.wanted.push_back(v.feature);
+    // Of what the version is not informed nothing is published: a score would say how well nothing was said, intervals would be calibrated
+    // for it, and detectors take it for what is usual. Payloads are learned from; what is scored are values.
+    for (const FeatureValue& v : m.values) {
+      if (informed(config_, version.learned_from(v.feature))) query.wanted.push_back(v.feature);
+    }
+    if (query.wanted.empty()) continue;
     query.seed = position_seed(config_.model.seed, records_[m.record].position);
     queries.push_back(std::move(query));
     asked.push_back(&m);
@@ -70,8 +77,9 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       refuse(m.record, streaming::Refusal::poison, "score", "the model could not predict from this patient's state", false);
       continue;
     }
-    for (std::size_t k = 0; k < m.values.size(); ++k) {
-      const auto [feature, value] = m.values[k];
+    for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
+      const FeatureId feature = queries[i].wanted[k];
+      const double value = value_of(m.values, feature);
       const FeatureState& known = m.before.features[feature];
       const double u = to_unit(mix64(queries[i].seed + feature));
       const model::Score s =
@@ -113,7 +121,7 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
     if (to_unit(seed) >= config_.hidden_share) continue;
     model::Query query;
     for (const FeatureValue& v : m->values) {
-      if (m->before.features[v.feature].count > 0) query.wanted.push_back(v.feature);
+      if (m->before.features[v.feature].count > 0 && informed(config_, version.learned_from(v.feature))) query.wanted.push_back(v.feature);
     }
     if (query.wanted.empty()) continue;
     Snapshot& snapshot = masked.emplace_back(m->before);
@@ -129,11 +137,9 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
     if (!predictions[i]) continue;
     for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
       const FeatureId feature = queries[i].wanted[k];
-      const auto arrived = std::find_if(hidden[i]->values.begin(), hidden[i]->values.end(),
-                                        [feature](const FeatureValue& v) { return v.feature == feature; });
       const double u = to_unit(mix64(queries[i].seed + feature));
       state.scores.add_hidden(model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::Recency::never_measured,
-                                                   predictions[i]->predictive[k], {feature, arrived->value, {}, u}));
+                                                   predictions[i]->predictive[k], {feature, value_of(hidden[i]->values, feature), {}, u}));
     }
   }
 }
@@ -149,10 +155,10 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
     const Snapshot& s = *snapshot;
     queries.push_back({&s,
                        s.last_time,
-                       features_to_impute(config_, s, s.last_time),
+                       features_to_impute(config_, s, s.last_time, version),
                        {},
                        position_seed(config_.model.seed, s.source),
-                       payloads_to_impute(config_, s, s.last_time),
+                       payloads_to_impute(config_, s, s.last_time, version),
                        config_.imputation_explain});
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
@@ -160,7 +166,7 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
   for (const auto& [snapshot, record] : known) {
     const Snapshot& s = *snapshot;
     if (predictions[i]) {
-      imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version.id()));
+      imputations_.push_back(make_imputation(config_, s, s.last_time, *predictions[i], calibrator, version));
       counts_.imputed_values += imputations_.back().values.size();
     } else {
       refuse(record, streaming::Refusal::poison, "impute", "the model could not impute this patient's state", false);

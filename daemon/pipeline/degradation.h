@@ -16,7 +16,7 @@ struct Degradation {
   Time since{};             ///< wall clock
   friend bool operator==(const Degradation&, const Degradation&) = default;
 };
-inline constexpr std::array<std::string_view, 2> kDegradedReasons{"wrong_keys", "changelog_wrong"};
+inline constexpr std::array<std::string_view, 3> kDegradedReasons{"wrong_keys", "changelog_wrong", "warming_up"};
 
 /// What degrades the daemon from when it is noticed until kMemory after it was noticed last. One thread.
 class DegradedSpell {

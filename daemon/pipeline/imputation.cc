@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "state/records/hash.h"
@@ -45,14 +46,45 @@ std::vector<ImputedChannel> summarise(const Modality& modality, const model::Pay
   return out;
 }
 
+/// Whether imputation.features asks for it: never measured, or stale.
+bool is_missing(const Config& config, const Snapshot& snapshot, FeatureId feature, Time time) {
+  const model::Recency recency = model::recency_of(*config.schema, feature, snapshot.features[feature], time);
+  return recency == model::Recency::never_measured || (recency == model::Recency::stale && config.imputation_features != "never_measured");
+}
+
+ImputationReason reason_of(const Schema& schema, const Snapshot& snapshot, FeatureId feature, Time time) {
+  const model::Recency recency = model::recency_of(schema, feature, snapshot.features[feature], time);
+  return recency == model::Recency::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
+}
+
+/// Of what nothing can be said the declared range is. Classes are all that there are, which says nothing.
+void add_ranges(const Config& config, const Snapshot& snapshot, Time time, const model::ModelVersion& version,
+                std::vector<ImputedValue>& values) {
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
+    const Feature& feature = config.schema->features()[f];
+    if (is_discrete(feature.likelihood) || !std::isfinite(feature.low) || !std::isfinite(feature.high)) continue;
+    if (informed(config, version.learned_from(f)) || !is_missing(config, snapshot, f, time)) continue;
+    ImputedValue value;
+    value.feature = f;
+    value.reason = reason_of(*config.schema, snapshot, f, time);
+    value.mean = value.median = (feature.low + feature.high) / 2;
+    value.sd = std::numeric_limits<double>::infinity();
+    value.low = feature.low;
+    value.high = feature.high;
+    values.push_back(std::move(value));
+  }
+  std::sort(values.begin(), values.end(), [](const ImputedValue& a, const ImputedValue& b) { return a.feature < b.feature; });
+}
+
 }  // namespace
 
-std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
+std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time, const model::ModelVersion& version) {
   std::vector<ModalityId> wanted;
   if (config.imputation_payloads == PayloadDetail::none) return wanted;
   const bool stale_too = config.imputation_features != "never_measured";
   for (ModalityId m = 0; m < config.schema->modality_count(); ++m) {
     if (config.schema->modalities()[m].kind == ModalityKind::tabular) continue;
+    if (!informed(config, version.learned_from_payload(m))) continue;
     const model::Recency recency = model::payload_recency_of(*config.schema, snapshot, m, time);
     if (recency == model::Recency::never_measured || (stale_too && recency == model::Recency::stale)) wanted.push_back(m);
   }
@@ -78,12 +110,10 @@ ImputedPayload make_imputed_payload(const Schema& schema, const model::PayloadPr
   return out;
 }
 
-std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time) {
+std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time, const model::ModelVersion& version) {
   std::vector<FeatureId> wanted;
-  const bool stale_too = config.imputation_features != "never_measured";
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
-    const model::Recency s = model::recency_of(*config.schema, f, snapshot.features[f], time);
-    if (s == model::Recency::never_measured || (stale_too && s == model::Recency::stale)) wanted.push_back(f);
+    if (informed(config, version.learned_from(f)) && is_missing(config, snapshot, f, time)) wanted.push_back(f);
   }
   return wanted;
 }
@@ -102,12 +132,12 @@ Result<model::Samples> sample_for(const model::Query& query, const streaming::Im
 }
 
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
-                           const model::Calibrator& calibrator, const std::string& version) {
+                           const model::Calibrator& calibrator, const model::ModelVersion& version) {
   const Schema& schema = *config.schema;
   Imputation out;
   out.patient_id = snapshot.patient_id;
   out.time = time;
-  out.model_version = version;
+  out.model_version = version.id();
   out.source = snapshot.source;
   out.level = calibrator.level();
   out.effective_samples = prediction.effective_samples;
@@ -132,7 +162,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
     const model::Recency recency = model::recency_of(schema, f, snapshot.features[f], time);
     ImputedValue value;
     value.feature = f;
-    value.reason = recency == model::Recency::never_measured ? ImputationReason::never_measured : ImputationReason::stale;
+    value.reason = reason_of(schema, snapshot, f, time);
     value.mean = p.mean();
     value.median = p.median();
     value.sd = p.sd();
@@ -146,6 +176,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
     value.probabilities.assign(p.class_probabilities.begin(), p.class_probabilities.end());
     out.values.push_back(std::move(value));
   }
+  if (config.uninformed == Uninformed::range) add_ranges(config, snapshot, time, version, out.values);
   for (const model::PayloadPrediction& p : prediction.payloads) {
     if (config.imputation_payloads == PayloadDetail::none) break;
     const model::Recency recency = model::payload_recency_of(schema, snapshot, p.modality, time);

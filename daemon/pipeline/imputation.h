@@ -16,8 +16,11 @@ namespace lacuna::daemon {
 inline constexpr std::size_t kWordsInSummary = 20;
 inline constexpr std::size_t kWordsInWhole = 200;
 
-/// The features to publish for a snapshot under imputation.features.
-std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time);
+/// Whether a version has learned of enough observations of something to say anything of it (imputation.observations_min).
+inline bool informed(const Config& config, const model::LearnedFrom& from) { return from.observations >= config.observations_min; }
+
+/// The features to predict for a snapshot under imputation.features: those that `version` is informed of.
+std::vector<FeatureId> features_to_impute(const Config& config, const Snapshot& snapshot, Time time, const model::ModelVersion& version);
 
 /// Values that one request may have drawn: samples times features.
 inline constexpr std::size_t kSampledValuesMax = 20'000;
@@ -26,13 +29,15 @@ inline constexpr std::size_t kSampledValuesMax = 20'000;
 /// are others, whatever the seed.
 Result<model::Samples> sample_for(const model::Query& query, const streaming::ImputeRequest& request, const model::ModelVersion& version);
 
-/// A prediction as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
-/// `prediction.payloads`.
+/// A prediction by `version` as it is published; `query.wanted` is parallel to `prediction.features`, `query.wanted_payloads` to
+/// `prediction.payloads`. Under `imputation.uninformed: range` the features that `version` is not informed of are among the values, where
+/// they have a declared range: it is their interval, and their sd is infinite.
 Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time time, const model::Prediction& prediction,
-                           const model::Calibrator& calibrator, const std::string& version);
+                           const model::Calibrator& calibrator, const model::ModelVersion& version);
 
-/// The modalities whose payload to impute for a snapshot under imputation.payloads and imputation.features.
-std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time);
+/// The modalities whose payload to impute for a snapshot under imputation.payloads and imputation.features: those that `version` is
+/// informed of.
+std::vector<ModalityId> payloads_to_impute(const Config& config, const Snapshot& snapshot, Time time, const model::ModelVersion& version);
 
 /// A prediction in the form that is published. `detail`: summary or whole.
 ImputedPayload make_imputed_payload(const Schema& schema, const model::PayloadPrediction& prediction, ImputationReason reason,

@@ -142,19 +142,22 @@ Result<Imputation> PipelineImpl::impute(const streaming::ImputeRequest& request)
   const auto version = learner->current();
   model::Query query{&snapshot,
                      snapshot.last_time,
-                     features_to_impute(config, snapshot, snapshot.last_time),
+                     features_to_impute(config, snapshot, snapshot.last_time, *version),
                      {},
                      config.model.seed,
-                     payloads_to_impute(config, snapshot, snapshot.last_time),
+                     payloads_to_impute(config, snapshot, snapshot.last_time, *version),
                      config.imputation_explain || request.explain};
   auto predictions = version->predict({&query, 1});
   if (!predictions.ok()) return predictions.status();
   const auto samples = sample_for(query, request, *version);
   if (!samples.ok()) return samples.status();
   const std::lock_guard lock(context_.stream_mutex);
-  Imputation out = make_imputation(config, snapshot, snapshot.last_time, predictions->front(), context_.stream.calibrator, version->id());
-  for (std::size_t i = 0; i < out.values.size(); ++i) {
-    for (std::size_t n = 0; n < samples->count(); ++n) out.values[i].samples.push_back(samples->at(n, i));
+  Imputation out = make_imputation(config, snapshot, snapshot.last_time, predictions->front(), context_.stream.calibrator, *version);
+  std::size_t i = 0;  // of the samples, which are of what was predicted
+  for (ImputedValue& value : out.values) {
+    if (i == query.wanted.size() || query.wanted[i] != value.feature) continue;
+    for (std::size_t n = 0; n < samples->count(); ++n) value.samples.push_back(samples->at(n, i));
+    ++i;
   }
   return out;
 }

@@ -78,6 +78,13 @@ struct ChangelogFindings {
 /// By input partition, since its first record.
 using Tallies = std::map<streaming::TopicPartition, state::RecordCounts>;
 
+/// What a version has learned from, and of how much of it that is too little.
+struct LearnedSoFar {
+  std::vector<model::LearnedFrom> features;  ///< by FeatureId; empty: there is no version yet
+  std::vector<model::LearnedFrom> payloads;  ///< by ModalityId; of tabular ones none
+  std::size_t warming_up = 0;                ///< features and payload modalities that are not imputed yet
+};
+
 /// A consistent copy of what an operator wants to see; made after each batch.
 struct Progress {
   EventCounts counts;  ///< since the process started
@@ -93,6 +100,7 @@ struct Progress {
   model::LearnerStats learner;
   model::ScoreBoard::Summary scores, recent;
   std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
+  LearnedSoFar learned;                          ///< by the serving version
   std::vector<drift::SubjectView> subjects;
   std::vector<Alert> open_alerts;
   std::vector<Decision> decisions;  ///< the last about each subject

@@ -25,7 +25,8 @@ Turn::Turn(LoopContext& context, std::size_t quarantined)
       commit_(context),
       checkpoints_(context.config, *context.store),
       poison_search_(context.config.batch.max_events),
-      alert_response_(context.config.alert_response) {
+      alert_response_(context.config.alert_response),
+      warming_up_(context.config) {
   recovery_.damaged_stores = quarantined;
   context_.forget = [this](const std::vector<std::string>& patient_ids) { return forget(patient_ids); };
 }
@@ -374,7 +375,9 @@ void Turn::publish_progress(double batch_seconds) {
     for (const streaming::TopicPartition& partition : assigned) p.lags[partition] = group_.log().lag(partition);
   }
   if (context_.learner) {
-    p.model_version = context_.learner->current()->id();
+    const auto version = context_.learner->current();
+    warming_up_.follow(*version, context_.clock());
+    p.model_version = version->id();
     p.learner = context_.learner->stats();
   }
   p.recovery = recovery_;
@@ -383,6 +386,8 @@ void Turn::publish_progress(double batch_seconds) {
   p.partitions = context_.applied_counts;
   p.identity = identity_.counts();
   p.degraded = identity_.degraded(context_.clock());
+  p.learned = warming_up_.learned();
+  for (const Degradation& d : warming_up_.degraded()) p.degraded.push_back(d);
   p.changelog = guard_.findings();
   for (const Degradation& d : guard_.degraded(context_.clock())) p.degraded.push_back(d);
   context_.stream.report(p);

@@ -18,6 +18,7 @@
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
+#include "daemon/pipeline/warming_up.h"
 #include "daemon/registry/learner_checkpoints.h"
 
 namespace lacuna::daemon {
@@ -85,6 +86,7 @@ class Turn {
   RejoinLimit rejoins_;
   EventCounts counts_;
   IdentityWatch identity_;
+  WarmingUp warming_up_;
   std::uint64_t batches_ = 0, aborted_batches_ = 0;
   int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;

@@ -46,7 +46,11 @@ void write_probabilities(JsonWriter& json, const Feature& feature, const std::ve
 
 void write_imputed(JsonWriter& json, const Feature& feature, const ImputedValue& value, double level) {
   json.key(feature.name).begin('{');
-  if (is_discrete(feature.likelihood)) {
+  if (std::isinf(value.sd)) {
+    // Nothing is known of it: the interval is the declared range, which has no level.
+    json.key("uninformed").truth(true).key("interval").begin('[').rounded(value.low).rounded(value.high).end(']');
+    if (!feature.unit.empty()) json.key("unit").text(feature.unit);
+  } else if (is_discrete(feature.likelihood)) {
     write_probabilities(json, feature, value.probabilities);
   } else {
     write_finite(json, "mean", value.mean);

@@ -99,7 +99,7 @@ class GuardedChangelog : public ::testing::Test {
     const Progress p = work_later();
     ASSERT_EQ(p.counts.applied, kHours * kPatients.size());
     ASSERT_EQ(p.changelog, ChangelogFindings{});
-    ASSERT_TRUE(p.degraded.empty());
+    ASSERT_TRUE(degraded(p).empty());
   }
 
   Held held() {
@@ -179,11 +179,11 @@ class GuardedChangelog : public ::testing::Test {
 TEST_F(GuardedChangelog, ATombstoneIsNoticedSaidAndWrittenAnew) {
   live();
   intrude(home(kPatients[0]), kPatients[0] + "/tabular", std::nullopt);
-  EXPECT_TRUE(work().degraded.empty()) << "it looks now and then";
+  EXPECT_TRUE(degraded(work()).empty()) << "it looks now and then";
   const Progress p = work_later();
   EXPECT_EQ(p.changelog.foreign_records, 1u);
   EXPECT_GT(p.changelog.rewritten_records, 3u) << "a tombstone forgets the patient's other records too";
-  EXPECT_EQ(p.degraded, (std::vector<Degradation>{{"changelog_wrong", now_}}));
+  EXPECT_EQ(degraded(p), (std::vector<Degradation>{{"changelog_wrong", now_}}));
   EXPECT_TRUE(pipeline_->ready().ok());
   EXPECT_THAT(said_.str(), HasSubstr("records that this daemon did not write"));
   EXPECT_EQ(pipeline_->patient(kPatients[0])->event_count, static_cast<std::uint64_t>(kHours));
@@ -192,7 +192,7 @@ TEST_F(GuardedChangelog, ATombstoneIsNoticedSaidAndWrittenAnew) {
   EXPECT_EQ(later.changelog, p.changelog) << "once";
   now_ += DegradedSpell::kMemory;
   send(kPatients[1], kHours);
-  EXPECT_TRUE(work_later().degraded.empty());
+  EXPECT_TRUE(degraded(work_later()).empty());
   expect_rebuilt();
 
   // Ids are known as before.

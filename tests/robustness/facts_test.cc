@@ -74,6 +74,7 @@ class Facts : public ::testing::TestWithParam<Way> {
   void SetUp() override {
     directory_ = scratch("facts");
     config_ = small_config(directory_);
+    config_.observations_min = 0;  // what is missing is told, also by a model that has learned nothing
     config_.schema = std::make_shared<Schema>(small_schema());
     log_ = open_log(config_);
     ASSERT_TRUE(log_->ensure_topics({{config_.topics.events.front(), kPartitions, {}}}).ok());

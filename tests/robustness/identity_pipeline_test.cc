@@ -156,7 +156,7 @@ TEST_F(IdentityPipeline, TwoPartitionersAreCountedWarnedOfAndDegraded) {
   const Progress p = start_and_work();
   EXPECT_EQ(p.identity, (IdentityFindings{{"events", {0, elsewhere}}}));
   EXPECT_EQ(p.counts.applied, 2u * kHours * kPatients) << "all of it is taken";
-  EXPECT_EQ(p.degraded, (std::vector<Degradation>{{"wrong_keys", now_}}));
+  EXPECT_EQ(degraded(p), (std::vector<Degradation>{{"wrong_keys", now_}}));
   EXPECT_EQ(times(said_.str(), "partitioner=murmur2_random"), 1u) << said_.str();
   EXPECT_THAT(said_.str(), HasSubstr("topic events:"));
   EXPECT_THAT(said_.str(), Not(HasSubstr("x1")));
@@ -166,7 +166,7 @@ TEST_F(IdentityPipeline, TwoPartitionersAreCountedWarnedOfAndDegraded) {
   send(results(id_of(0), kHours));
   const Progress later = work();
   EXPECT_EQ(later.identity, p.identity);
-  EXPECT_TRUE(later.degraded.empty());
+  EXPECT_TRUE(degraded(later).empty());
 }
 
 TEST_F(IdentityPipeline, RightKeysAreNeverToldOf) {
@@ -175,7 +175,7 @@ TEST_F(IdentityPipeline, RightKeysAreNeverToldOf) {
   const Progress p = start_and_work();
   EXPECT_EQ(p.counts.applied, static_cast<std::uint64_t>(kPatients));
   EXPECT_TRUE(p.identity.empty());
-  EXPECT_TRUE(p.degraded.empty());
+  EXPECT_TRUE(degraded(p).empty());
   EXPECT_THAT(said_.str(), Not(HasSubstr("murmur2")));
 }
 
@@ -192,7 +192,7 @@ TEST_F(IdentityPipeline, RecordsWithoutAKey) {
   }
   const Progress p = start_and_work();
   EXPECT_EQ(p.identity, (IdentityFindings{{"events", {sent, elsewhere}}}));
-  EXPECT_EQ(p.degraded.size(), 1u);
+  EXPECT_EQ(degraded(p).size(), 1u);
   EXPECT_EQ(times(said_.str(), "partitioner=murmur2_random"), 1u);
 }
 
@@ -205,7 +205,7 @@ TEST_F(IdentityPipeline, AKeyOfAnotherKindInATopicOfOnePartition) {
   }
   const Progress p = start_and_work();
   EXPECT_EQ(p.identity, (IdentityFindings{{"events", {kHours, 0}}}));
-  EXPECT_EQ(p.degraded.size(), 1u);
+  EXPECT_EQ(degraded(p).size(), 1u);
   EXPECT_EQ(pipeline_->patient(id_of(1))->event_count, static_cast<std::uint64_t>(kHours));
 }
 
@@ -259,7 +259,7 @@ TEST_F(TwoSites, WithoutANamespaceAreCountedAndWarnedOf) {
   EXPECT_EQ(p.identity, (IdentityFindings{{"events", {0, 0, 1}}}));
   EXPECT_EQ(times(said_.str(), "identity.namespace: site"), 1u) << said_.str();
   EXPECT_THAT(said_.str(), Not(HasSubstr("1001")));
-  EXPECT_TRUE(p.degraded.empty());
+  EXPECT_TRUE(degraded(p).empty());
 
   // And it is said once, however often it happens.
   for (int i = 1; i < 5; ++i) {

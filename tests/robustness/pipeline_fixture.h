@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/pipeline/progress.h"
 #include "daemon/simulator/ward.h"
 #include "daemon/simulator/ward_schema.h"
 #include "streaming/log/event_log.h"
@@ -48,6 +49,13 @@ inline Config small_config(const fs::path& directory) {
   c.store.replay_capacity = 1000;
   c.http.enabled = false;
   return c;
+}
+
+/// But for the model, which is warming up while so little comes.
+inline std::vector<Degradation> degraded(const Progress& progress) {
+  std::vector<Degradation> out = progress.degraded;
+  std::erase_if(out, [](const Degradation& d) { return d.reason == "warming_up"; });
+  return out;
 }
 
 inline Clock after(const WardOptions& w) {

@@ -228,6 +228,25 @@ TEST_F(Generated, WhatIsKnownIsKeptAndTheRestIsDrawn) {
   EXPECT_NE(drawn[0].factual.at(0, 0), drawn[0].factual.at(1, 0)) << "hidden: as if never measured";
 }
 
+// Of what the model has learned too little nothing is drawn, asked for or not; what is known or set of it stays.
+TEST_F(Generated, WhatTheModelDoesNotKnowIsNotDrawn) {
+  const auto has = [](const std::vector<FeatureId>& features, FeatureId f) {
+    return std::find(features.begin(), features.end(), f) != features.end();
+  };
+  GenerationPlan some = plan(5);
+  some.uninformed.features = {kHr, kTube};
+  Generation what = prepared(some, patient_);
+  EXPECT_FALSE(has(what.features, kTube));
+  EXPECT_TRUE(has(what.features, kHr)) << "it is known";
+  EXPECT_TRUE(has(what.features, kState));
+  some.features = parse_features(schema_, {"notes", "vitals.hr"}).value();
+  what = prepared(some, patient_);
+  EXPECT_FALSE(has(what.features, kTube));
+  EXPECT_TRUE(has(what.known, kHr)) << "kept, though it was asked to be drawn";
+  some.features = parse_features(schema_, {"notes.tube"}).value();
+  EXPECT_EQ(prepare(schema_, some, patient_, 0).code(), Code::invalid);
+}
+
 TEST_F(Generated, SettingAFeatureToWhatItIsChangesNothing) {
   for (const std::size_t count : {1UL, 40UL, 130UL}) {
     const Generation what = prepared(plan(count, {"vitals.hr=71.25"}, {"all"}), patient_);

@@ -90,6 +90,10 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
     row.recent_error_model = 1;
     row.recent_covered = 1.8;
   }
+  p.learned.features.assign(schema.feature_count(), {1000, 100});
+  p.learned.features[1] = {3, 2};
+  p.learned.payloads.resize(schema.modality_count());
+  p.learned.warming_up = 1;
   p.subjects = {subject("missingness", "vitals", drift::SubjectState::armed, 100, 0.9, 0.5, 3, 12),
                 subject("coverage", "liver.alt", drift::SubjectState::learning, 10, 0.1, 0.1, 0, 0)};
   p.subjects[0].since = at("2026-01-01T00:00:00Z");

@@ -89,6 +89,21 @@ TEST(Metrics, each_reason_to_be_degraded_has_its_series) {
   EXPECT_EQ(value().value, 0);
 }
 
+// Before there is a model nothing is known of it: absent, not 0.
+TEST(Metrics, what_was_learned_of_each_feature_is_told_once_there_is_a_model) {
+  const Config config = testing::small_config();
+  Progress progress = testing::full_progress(*config.schema, 1);
+  Exposition out = parse_exposition(prometheus_text(config, progress));
+  EXPECT_EQ(out.of("lacuna_features_warming_up").at(0).value, 1);
+  ASSERT_EQ(out.of("lacuna_feature_learned_values").size(), config.schema->feature_count());
+  EXPECT_EQ(out.of("lacuna_feature_learned_values")[1].labels.at("feature"), "resp_rate");
+  EXPECT_EQ(out.of("lacuna_feature_learned_values")[1].value, 3);
+  progress.learned = {};
+  out = parse_exposition(prometheus_text(config, progress));
+  EXPECT_TRUE(out.of("lacuna_features_warming_up").empty());
+  EXPECT_TRUE(out.of("lacuna_feature_learned_values").empty());
+}
+
 // A label per patient, or any other open set, would grow without bound and carry identifiers out of the ward.
 TEST(Metrics, labels_come_from_closed_sets) {
   const Config config = testing::small_config();

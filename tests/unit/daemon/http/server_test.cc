@@ -295,11 +295,28 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
   for (const char* path :
-       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute", "/v1/drift",
+       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute", "/v1/drift", "/v1/features",
         "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
+}
+
+// What an operator asks of a feature that is not imputed.
+TEST_F(Http, features_say_how_much_of_them_was_learned_from) {
+  const nlohmann::json answer = json_of(client_->Get("/v1/features"), 200);
+  EXPECT_EQ(answer.at("observations_min"), 10);
+  ASSERT_EQ(answer.at("features").size(), config_.schema->feature_count());
+  const nlohmann::json& hr = answer.at("features")[0];
+  EXPECT_EQ(hr.at("feature"), "vitals.hr");
+  EXPECT_EQ(hr.at("unit"), "/min");
+  EXPECT_EQ(hr.at("range"), nlohmann::json::parse("[0.0,300.0]"));
+  EXPECT_EQ(hr.at("observations"), 1000);
+  EXPECT_EQ(hr.at("patients"), 100);
+  EXPECT_EQ(hr.at("state"), "ready");
+  EXPECT_GT(hr.at("scored"), 0);
+  EXPECT_EQ(answer.at("features")[1].at("state"), "warming_up");
+  EXPECT_EQ(answer.at("features")[3].at("categories"), nlohmann::json::parse(R"(["alert","voice"])"));
 }
 
 // Everything an operator's table is made of, as logarithms; families are sums over it.

@@ -258,7 +258,7 @@ TEST_F(PayloadBatch, WholeOrInShort) {
 TEST_F(PayloadBatch, AModelThatPredictsNoPayloads) {
   model::Prediction none;
   const Imputation made =
-      make_imputation(config_, state::new_snapshot(*config_.schema, "p"), at(0), none, StreamState(config_).calibrator, "v");
+      make_imputation(config_, state::new_snapshot(*config_.schema, "p"), at(0), none, StreamState(config_).calibrator, version_);
   EXPECT_TRUE(made.payloads.empty());
   EXPECT_TRUE(made.based_on.empty());
 }

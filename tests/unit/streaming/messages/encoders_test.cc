@@ -120,6 +120,17 @@ TEST(Encoders, SamplesOfAnImputation) {
   EXPECT_EQ(values["laboratory"]["rhythm"]["samples"], json::array({"paced \"x\"\n", "atrial fibrillation"}));
 }
 
+// Of what the model knows nothing the declared range is told, as what it is.
+TEST(Encoders, AnUninformedValueHasItsRangeAndNothingElse) {
+  Imputation i = imputation();
+  i.values.resize(1);
+  i.values[0].sd = std::numeric_limits<double>::infinity();
+  i.values[0].low = 28;
+  i.values[0].high = 44;
+  const json read = json::parse(encode_imputation(make_schema(), i));
+  EXPECT_EQ(read["values"]["vitals"]["temp"].dump(), R"({"interval":[28,44],"reason":"stale","unit":"Cel","uninformed":true})");
+}
+
 TEST(Encoders, AnImputationNeverComesBackAsAnObservation) {
   const Schema schema = make_schema();
   EventDecoder decoder(schema, {});
