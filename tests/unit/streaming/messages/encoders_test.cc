@@ -128,7 +128,7 @@ TEST(Encoders, AnUninformedValueHasItsRangeAndNothingElse) {
   i.values[0].low = 28;
   i.values[0].high = 44;
   const json read = json::parse(encode_imputation(make_schema(), i));
-  EXPECT_EQ(read["values"]["vitals"]["temp"].dump(), R"({"interval":[28,44],"reason":"stale","unit":"Cel","uninformed":true})");
+  EXPECT_EQ(read["values"]["vitals"]["temp"].dump(), R"({"interval":[28,44],"reason":"stale","uninformed":true,"unit":"Cel"})");
 }
 
 TEST(Encoders, AnImputationNeverComesBackAsAnObservation) {
