@@ -25,8 +25,4 @@ Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event
 
 /// Whatever was known of it, and when.
 void set_attribute(Snapshot& snapshot, const AttributeValue& attribute);
-
-/// One value into what is known of its feature: a late one counts, and changes nothing else.
-void apply_value(Likelihood likelihood, FeatureState& state, double value, Time time);
-
 }  // namespace lacuna::state

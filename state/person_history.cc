@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "state/patient.h"
+#include "state/records/feature_state.h"
 
 namespace lacuna::state {
 

@@ -115,4 +115,19 @@ std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) cons
   return out;
 }
 
+std::vector<Slot> ReplayBuffer::slots_at(std::span<const std::size_t> places) const {
+  std::vector<Slot> out;
+  out.reserve(places.size());
+  for (std::size_t place : places) {
+    for (std::uint32_t s = 0; s < strata_.size(); ++s) {
+      if (place < strata_[s].stored) {
+        out.push_back({s, static_cast<std::uint32_t>(place)});
+        break;
+      }
+      place -= strata_[s].stored;
+    }
+  }
+  return out;
+}
+
 }  // namespace lacuna::state

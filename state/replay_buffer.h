@@ -3,6 +3,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "state/records/records.h"
@@ -60,6 +61,9 @@ class ReplayBuffer {
 
   /// `count` slots with replacement: each stratum equally likely, uniform within. Empty only when nothing is stored.
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
+
+  /// The slots at these places, in their order: slots in use are numbered from 0, stratum after stratum. Without places beyond size().
+  std::vector<Slot> slots_at(std::span<const std::size_t> places) const;
 
   std::size_t size() const { return size_; }
   const std::vector<ReplayStratum>& strata() const { return strata_; }

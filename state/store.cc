@@ -72,7 +72,12 @@ class RocksDbStore final : public Store {
   Status apply(const StateChange& change) override;
   Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override;
-  Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override;
+  Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override {
+    return examples([&](const ReplayBuffer& replay) { return replay.draw(count, seed); });
+  }
+  Result<std::vector<Example>> replayed(std::span<const std::size_t> places) const override {
+    return examples([&](const ReplayBuffer& replay) { return replay.slots_at(places); });
+  }
   std::size_t replay_size() const override {
     const std::lock_guard lock(replay_mutex_);
     return replay_.size();
@@ -129,6 +134,8 @@ class RocksDbStore final : public Store {
   Status closed_;  // why there is none
   std::atomic<std::uint64_t> patients_;
   mutable std::atomic<std::uint64_t> dropped_ = 0;
+
+  Result<std::vector<Example>> examples(const std::function<std::vector<Slot>(const ReplayBuffer&)>& choose) const;
 
   // Held over the write as well, so that a draw sees counters and slots of the same batch.
   mutable std::mutex replay_mutex_;
@@ -356,14 +363,14 @@ Status RocksDbStore::wipe(const std::string& topic, std::int32_t partition) {
   return write();
 }
 
-Result<std::vector<Example>> RocksDbStore::draw(std::size_t count, std::uint64_t seed) const {
+Result<std::vector<Example>> RocksDbStore::examples(const std::function<std::vector<Slot>(const ReplayBuffer&)>& choose) const {
   const Open handles(*this);
   if (!handles) return closed_;
   std::vector<Slot> slots;
   rocksdb::ReadOptions options;
   {
     const std::lock_guard lock(replay_mutex_);
-    slots = replay_.draw(count, seed);
+    slots = choose(replay_);
     options.snapshot = handles->db->GetSnapshot();
   }
   const auto release = [&handles](const rocksdb::Snapshot* s) { handles->db->ReleaseSnapshot(s); };

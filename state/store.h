@@ -146,6 +146,9 @@ class Store {
   /// A draw of `count` examples (with replacement), each stratum equally likely, uniform within; the same seed over the
   /// same buffer gives the same draw. Fewer when the buffer is empty, or nothing that an example learns from is left in the schema.
   virtual Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const = 0;
+  /// Those at these places of the buffer, which are numbered from 0 below replay_size(); in their order, without places beyond it and
+  /// without what nothing is left to learn from.
+  virtual Result<std::vector<Example>> replayed(std::span<const std::size_t> places) const = 0;
   virtual std::size_t replay_size() const = 0;
   virtual std::size_t replay_size(std::string_view patient_id) const = 0;  ///< of this patient
 

@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
 
 #include "state/records/hash.h"
@@ -204,6 +206,25 @@ TEST(ReplayBuffer, StrataFollowSiteAndModalitiesSeen) {
   EXPECT_NE(stratum_hash(schema, a), stratum_hash(schema, b));
   a.before.site = "icu-2";
   EXPECT_NE(stratum_hash(schema, a), stratum_hash(schema, b));
+}
+
+// A pass goes over every slot in use once, whatever strata there are.
+TEST(ReplayBuffer, PlacesAreTheSlotsInUse) {
+  ReplayBuffer buffer(50, 8, 1);
+  for (std::uint64_t i = 0; i < 300; ++i) buffer.offer(hash64("stratum", i % 5));
+  buffer.remove({2, 0});
+  std::vector<std::size_t> places;
+  for (std::size_t i = buffer.size() + 3; i > 0; --i) places.push_back(i - 1);
+  const std::vector<Slot> slots = buffer.slots_at(places);
+  ASSERT_EQ(slots.size(), buffer.size()) << "places beyond it are left out";
+  EXPECT_TRUE(std::is_sorted(slots.rbegin(), slots.rend())) << "in the order asked for";
+  std::map<std::uint32_t, std::uint32_t> of;
+  for (const Slot& slot : slots) {
+    EXPECT_LT(slot.index, buffer.strata()[slot.stratum].stored);
+    ++of[slot.stratum];
+  }
+  for (std::uint32_t s = 0; s < buffer.strata().size(); ++s) EXPECT_EQ(of[s], buffer.strata()[s].stored);
+  EXPECT_EQ(std::set<Slot>(slots.begin(), slots.end()).size(), slots.size()) << "each once";
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <atomic>
 #include <cmath>
 #include <filesystem>
+#include <numeric>
+#include <set>
 #include <thread>
 
 #include "state/rocksdb_handles.h"
@@ -120,6 +122,19 @@ TEST(Store, DrawsGiveExamplesAsOffered) {
   }
   EXPECT_GT(drawn.size(), 100u) << "3000 draws reach nearly all of 120 slots";
   EXPECT_LE(drawn.size(), 120u);
+
+  // A pass: each place once.
+  std::vector<std::size_t> places(store->replay_size() + 2);
+  std::iota(places.rbegin(), places.rend(), std::size_t{0});
+  const Result<std::vector<Example>> pass = store->replayed(places);
+  ASSERT_TRUE(pass.ok()) << pass.status().to_string();
+  EXPECT_EQ(pass->size(), store->replay_size()) << "places beyond it are left out";
+  std::set<Time> times;
+  for (const Example& e : *pass) {
+    ASSERT_EQ(e, offered.at(e.time));
+    times.insert(e.time);
+  }
+  EXPECT_EQ(times.size(), pass->size());
 }
 
 // Draws run from the moment the buffer is full, while ever more strata make the older ones give slots back: a draw that
