@@ -162,11 +162,13 @@ int main(int count, char** arguments) {
     Snapshot& snapshot = snapshots[moment.stay];
     Example example{snapshot, moment.time, {}};
     example.before.recent_ids.clear();
+    const bool first = snapshot.event_count == 0;
     for (std::size_t e = moment.from; e < moment.to; ++e) {
       for (const FeatureValue& v : stay[e].values) example.arrived.push_back(v);
       (void)state::apply(schema, snapshot, stay[e], {}, Millis::max());
     }
-    if (example.arrived.empty() || example.before.event_count == 0) continue;
+    if (first) example.before.attributes = snapshot.attributes;
+    if (example.arrived.empty()) continue;
     replayed.offer(example);
     trainer->take(std::move(example));
     while (trainer->step_due()) {

@@ -84,7 +84,7 @@ class Hospital {
     Example example{at->second, event.time, event.values};
     example.before.recent_ids.clear();
     (void)state::apply(schema_, at->second, event, {}, Millis::max());
-    if (example.arrived.empty() || example.before.event_count == 0) return;
+    if (example.arrived.empty()) return;
     seen_ += 1;
     if (replayed_.size() < kReplayed) {
       replayed_.push_back(example);

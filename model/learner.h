@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -47,15 +48,24 @@ class Learner {
   virtual ~Learner() = default;  ///< stops the thread after the step it is in
 
   /// Fresh examples in stream order. Blocks while the queue is full (back-pressure). One gradient step is taken for every
-  /// TrainOptions::examples_per_step of them, at fixed positions in the stream: the same examples give the same weights.
+  /// TrainOptions::examples_per_step of them (young_pace: of the first ever for fewer), at fixed positions in the stream: the same
+  /// examples give the same weights.
   /// `pace`: each of these pays for as many times of that; 0: none is taken notice of, weights and standardisation stay as they are.
   virtual void submit(std::vector<Example> examples, int steps_multiplier = 1) = 0;
+  /// Examples that were learned from before, once more: they pay for steps as fresh ones do, and neither count as fresh nor move the
+  /// standardisation, which has seen them. Blocks as submit() does.
+  virtual void submit_again(std::vector<Example> examples) = 0;
+  /// All that was submitted since the last call, perhaps nothing, is a batch of the stream; the first one is number 0.
+  virtual void end_batch() = 0;
+  /// The version as it was when everything up to the end of that batch was learned, and no more. Waits for it, at most so long: then
+  /// null. Ask in rising order, or again of the one before: what lies further back is dropped. `batch` must have ended.
+  virtual std::shared_ptr<const ModelVersion> version_after(std::uint64_t batch, std::chrono::milliseconds patience) = 0;
   /// Drops what is queued, and kept for coming steps, of one patient (patient_hash()). The weights stay.
   virtual void forget(std::uint64_t patient) = 0;
   /// The newest version; never null.
   virtual std::shared_ptr<const ModelVersion> current() const = 0;
   virtual LearnerStats stats() const = 0;
-  /// Waits until everything submitted is learned and publishes a version of it.
+  /// Waits until everything submitted is learned, and publishes a version of it if a step was taken since the last one.
   virtual std::shared_ptr<const ModelVersion> drain() = 0;
   /// Weights, optimiser, standardisation, step count, random state, between two steps.
   virtual std::string checkpoint() = 0;

@@ -41,8 +41,10 @@ struct TrainOptions {
   double payload_values = 16;  ///< a payload counts for as many observed cells as it has values or words, and for no more than this
   double replay_ratio = 0.5;   ///< share of a batch that is replayed
   std::int64_t examples_per_step = 64;      ///< fresh examples that pay for one gradient step
-  std::int64_t publish_every_steps = 50;    ///< a new immutable version after this many steps
+  int young_pace = 8;                       ///< times that, at most, of the first examples that it ever learns from (docs/model.md)
+  std::int64_t publish_every_steps = 50;    ///< a new immutable version after this many steps, at first after fewer
   std::size_t queue_examples_max = 20'000;  ///< fresh examples waiting for the trainer; more block the submitter
+  int serve_after = 4;                      ///< batches from the one that a version was made from to the first that it serves
 };
 
 /// How it predicts; takes effect at the next start.

@@ -43,6 +43,12 @@ std::size_t payload_bytes(const Example& example) {
 
 /// Of one patient's examples that crowd out the others', so many pay for a step what one does else: what it has to say is soon said.
 constexpr std::int64_t kFloodPays = 8;
+/// What has learned from n examples is paid kYoungExamples / n times for each, within 1 and TrainOptions::young_pace.
+constexpr std::int64_t kYoungExamples = 32'768;
+/// But a step has so many fresh examples at least.
+constexpr std::int64_t kYoungStep = 8;
+/// A version is due when there are a kYoungVersions-th more steps than in the one before.
+constexpr std::int64_t kYoungVersions = 8;
 
 std::uint64_t known_patient(const Example& example) {
   return example.before.patient_id.empty() ? 0 : patient_hash(example.before.patient_id);
@@ -69,15 +75,16 @@ class TorchTrainer final : public Trainer {
 
   bool take(Example example, int steps_multiplier) override {
     units_->to_learned(example);
-    const std::uint64_t patient = known_patient(example);
-    standardiser_.observe(example, patient);
-    const bool floods = make_room(patient);
-    recent_bytes_ += payload_bytes(example);
-    recent_.push_back({std::move(example), patient});
-    ++recent_of_[patient];
-    while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) drop(recent_.begin());
+    standardiser_.observe(example, known_patient(example));
+    const bool floods = keep(std::move(example));
     ++stats_.examples;
-    if (!floods || stats_.examples % kFloodPays == 0) since_step_ += steps_multiplier;
+    if (!floods || stats_.examples % kFloodPays == 0) since_step_ += steps_multiplier * youth_pace();
+    return step_due();
+  }
+  bool take_again(Example example) override {
+    units_->to_learned(example);
+    (void)keep(std::move(example));
+    ++since_step_;
     return step_due();
   }
   void forget(std::uint64_t patient) override {
@@ -114,7 +121,10 @@ class TorchTrainer final : public Trainer {
     }
     since_step_ = std::max<std::int64_t>(since_step_ - train_.examples_per_step, 0);
   }
-  bool version_due() const override { return stats_.steps - published_at_ >= train_.publish_every_steps; }
+  bool version_due() const override {
+    const std::int64_t young = std::max<std::int64_t>(published_at_ / kYoungVersions, 1);
+    return stats_.steps - published_at_ >= std::min(train_.publish_every_steps, young);
+  }
   std::shared_ptr<const ModelVersion> publish() override;
   std::string checkpoint() const override;
   Status restore(const OpenedCheckpoint& checkpoint);
@@ -126,6 +136,11 @@ class TorchTrainer final : public Trainer {
     std::uint64_t patient = 0;  ///< patient_hash(); 0: not known
     bool learned = false;       ///< it was in a gradient step
   };
+  /// How many times the usual steps the newest example pays for.
+  std::int64_t youth_pace() const {
+    const std::int64_t most = std::min<std::int64_t>(train_.young_pace, train_.examples_per_step / kYoungStep);
+    return std::clamp<std::int64_t>(kYoungExamples / stats_.examples, 1, std::max<std::int64_t>(most, 1));
+  }
   void learn(const std::vector<Example>& replayed);
   std::uint64_t stream_seed(Purpose purpose) const {
     return mix64(options_.seed ^ mix64(static_cast<std::uint64_t>(stats_.steps) * 8 + purpose));
@@ -136,6 +151,7 @@ class TorchTrainer final : public Trainer {
     std::vector<std::size_t> recent;      ///< which of the recent ones are among them
   };
   Rows choose_rows(const std::vector<Example>& replayed) const;
+  bool keep(Example example);
   bool make_room(std::uint64_t patient);
   void drop(std::deque<Recent>::iterator at) {
     recent_bytes_ -= payload_bytes(at->example);
@@ -171,6 +187,17 @@ class TorchTrainer final : public Trainer {
   double loss_sum_ = 0, loss_steps_ = 0;
   LearnerStats stats_;
 };
+
+/// Among the recent ones. True when its patient has more of them than is its share.
+bool TorchTrainer::keep(Example example) {
+  const std::uint64_t patient = known_patient(example);
+  const bool floods = make_room(patient);
+  recent_bytes_ += payload_bytes(example);
+  recent_.push_back({std::move(example), patient});
+  ++recent_of_[patient];
+  while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) drop(recent_.begin());
+  return floods;
+}
 
 /// True when the recent examples are for the most part those of `patient`, and there are others: then the oldest of its own makes room
 /// for the next, so that the others stay.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <unordered_map>
 
 #include "state/records/counter_random.h"
+#include "state/records/feature_state.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -17,6 +19,9 @@ namespace {
 constexpr double kWholeShare = 0.25;
 /// Share in which everything is hidden, in half of them the attributes too, so that the prior too is a patient of the population.
 constexpr double kBlankShare = 0.03;
+/// Share of the examples of which a part of what arrives is known already, as where an imputation is published of a moment: what is still
+/// to come is predicted from what came with it, and from its own past.
+constexpr double kPartlyShare = 0.5;
 constexpr auto kNoWord = static_cast<float>(Vocabulary::kPadding);
 
 /// `known` with each value or word hidden by the share of its example. One stays: to see nothing of a payload is what subsets are for.
@@ -113,6 +118,8 @@ class Subsets {
 
 /// What was drawn for one example, by modality.
 struct Drawn {
+  const Snapshot* known = nullptr;        ///< what is encoded: from before the moment, or from within it
+  std::vector<bool> shown, came;          ///< of the values and of the payloads that arrived: those known by then
   std::vector<bool> measured;             ///< has something
   std::vector<bool> left;                 ///< has something left when its values were masked: else it has nothing to say
   std::vector<std::vector<bool>> passes;  ///< which of the measured ones each pass is to see
@@ -165,12 +172,43 @@ class BatchMaker {
 
  private:
   const Example& example_at(std::int64_t i) const { return *examples_[static_cast<std::size_t>(i)]; }
+  const Snapshot& known_at(std::int64_t i) const { return *drawn_[static_cast<std::size_t>(i)].known; }
+
+  /// Draws how much of what arrives is known already. Of a first moment it is all: what is learned there is what it says of itself.
+  void draw_arrivals(std::int64_t i, CounterRandom& random) {
+    const Example& example = example_at(i);
+    Drawn& drawn = drawn_[static_cast<std::size_t>(i)];
+    drawn.known = &example.before;
+    drawn.shown.assign(example.arrived.size(), false);
+    drawn.came.assign(example.arrived_payloads.size(), false);
+    const bool first = example.before.event_count == 0, partly = random.unit() < kPartlyShare;
+    if (!first && !partly) return;
+    const double share = first ? 1 : random.unit();
+    Snapshot& known = partly_arrived_.emplace_back(example.before);
+    if (first) known.first_time = example.time;
+    known.last_time = example.time;
+    ++known.event_count;
+    for (std::size_t k = 0; k < drawn.shown.size(); ++k) {
+      const FeatureValue& v = example.arrived[k];
+      if (!(drawn.shown[k] = random.unit() < share)) continue;
+      apply_value(layout_.likelihoods[v.feature], known.features.at(v.feature), v.value, example.time);
+    }
+    for (std::size_t k = 0; k < drawn.came.size(); ++k) {
+      if (!(drawn.came[k] = random.unit() < share)) continue;
+      ModalityState& state = known.modalities.at(example.arrived_payloads[k].modality);
+      state.payload = example.arrived_payloads[k].payload;
+      state.last_time = example.time;
+      ++state.count;
+    }
+    drawn.known = &known;
+  }
 
   /// Encodes an example, and draws what of it is masked and which modalities each pass sees.
   void draw_example(std::int64_t i, CounterRandom& random) {
     const Example& example = example_at(i);
+    draw_arrivals(i, random);
     const auto past = row_of(b_.past, i);
-    encoder_.encode(standardiser_, example.before, example.after.get(), example.time,
+    encoder_.encode(standardiser_, known_at(i), example.after.get(), example.time,
                     {past, row_of(b_.observed, i), row_of(b_.last, i), row_of(b_.context, i)});
     const double kept_as_is = random.unit();
     const bool whole = kept_as_is < kWholeShare && options_.fusion != Fusion::moe;
@@ -183,7 +221,7 @@ class BatchMaker {
       if (layout_.known(past, f)) drawn.measured[layout_.modality_of[f]] = true;
     }
     for (const PayloadSlot& slot : layout_.payloads) {
-      const auto& modalities = example.before.modalities;
+      const auto& modalities = known_at(i).modalities;
       if (slot.modality < modalities.size() && modalities[slot.modality].payload) drawn.measured[slot.modality] = true;
     }
     const double share = train_.hide_values_min + random.unit() * (train_.hide_values_max - train_.hide_values_min);
@@ -202,7 +240,9 @@ class BatchMaker {
     }
     drawn.passes = Subsets(options_, train_).draw(drawn.measured, whole, random);
     const auto arrived = row_of(b_.arrived, i), mask = row_of(b_.arrived_mask, i);
-    for (const FeatureValue& v : example.arrived) {
+    for (std::size_t k = 0; k < example.arrived.size(); ++k) {
+      const FeatureValue& v = example.arrived[k];
+      if (drawn.shown[k]) continue;
       arrived[v.feature] = encoder_.target(standardiser_, v.feature, v.value);
       mask[v.feature] = 1.0F;
     }
@@ -243,7 +283,7 @@ class BatchMaker {
     for (std::int64_t i = 0; i < rows_; ++i) {
       shares.push_back(drawn_[static_cast<std::size_t>(i)].share);
       row_of(b_.shown_share, i)[0] = static_cast<float>(1 - shares.back());
-      snapshots.push_back(&example_at(i).before);
+      snapshots.push_back(&known_at(i));
       times.push_back(example_at(i).time);
     }
     for (std::size_t slot = 0; slot < layout_.payloads.size(); ++slot) {
@@ -253,8 +293,10 @@ class BatchMaker {
       b_.shown.push_back(masked_rows(b_.known.back(), of.kind, shares, mix64(hide_seed + slot + 1)));
       std::vector<PayloadOf> came;
       for (std::int64_t i = 0; i < rows_; ++i) {
-        for (const PayloadValue& v : example_at(i).arrived_payloads) {
-          if (v.modality == of.modality) came.push_back({i, &*v.payload, 0});
+        const std::vector<PayloadValue>& arrived = example_at(i).arrived_payloads;
+        for (std::size_t k = 0; k < arrived.size(); ++k) {
+          const PayloadValue& v = arrived[k];
+          if (v.modality == of.modality && !drawn_[static_cast<std::size_t>(i)].came[k]) came.push_back({i, &*v.payload, 0});
         }
       }
       b_.came.push_back(make_payload_rows(statistics, came));
@@ -266,6 +308,7 @@ class BatchMaker {
   const ModelOptions& options_;
   const TrainOptions& train_;
   const std::vector<const Example*>& examples_;
+  std::deque<Snapshot> partly_arrived_;
   const InputLayout& layout_;
   const std::int64_t rows_;
   const std::size_t features_;

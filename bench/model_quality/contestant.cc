@@ -120,6 +120,7 @@ std::vector<std::shared_ptr<const model::ModelVersion>> learn(const Schema& sche
     // Every row of a batch is a fresh draw: which examples there are is the driver's to say, not a stream's.
     o.train.replay_ratio = 0;
     o.train.examples_per_step = o.train.batch_size;
+    o.train.young_pace = 1;
     const auto trainer = value_or_stop(model::Trainer::make(schema, o.model, o.train, o.predict, {}));
     CounterRandom random(o.model.seed * 7919 + 1);
     std::size_t taken = 0;

@@ -264,6 +264,7 @@ int main(int argc, char** argv) {
   options.train.kl_warmup_steps = 200;
   for (int i = 6; i < argc; ++i) options.set(argv[i]);
   options.train.examples_per_step = options.train.batch_size;  // every example once an epoch
+  options.train.young_pace = 1;
   const std::string what = argv[1];
   if (what == "films") films(argv[2], argv[3], argv[4], argv[5], options);
   else if (what == "reports") reports(argv[2], argv[3], argv[4], argv[5], options);

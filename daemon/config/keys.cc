@@ -152,7 +152,10 @@ void add_model_keys(std::vector<Key>& keys) {
               FIELD(model.mnar)));
   add(choice("model.device", {{"auto", model::Device::automatic}, {"cpu", model::Device::cpu}, {"cuda", model::Device::cuda}},
              "Where the model is computed; auto takes a GPU when there is one.", FIELD(model.device)));
+}
 
+void add_train_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(integer("train.batch_size", 1, 65'536, "Examples in a gradient step, fresh and replayed together.", FIELD(train.batch_size)));
   add(number("train.learning_rate", 1e-7, 1, "Step size of the optimiser.", FIELD(train.learning_rate)));
   add(number("train.weight_decay", 0, 1, "Decoupled decay of the weights.", FIELD(train.weight_decay)));
@@ -177,10 +180,24 @@ void add_model_keys(std::vector<Key>& keys) {
   add(integer("train.examples_per_step", 1, 1'000'000,
               "Fresh examples that pay for one gradient step: fewer learn more from each and cost more time.",
               FIELD(train.examples_per_step)));
-  add(integer("train.publish_every_steps", 1, 1'000'000, "Steps between two model versions.", FIELD(train.publish_every_steps)));
+  add(integer(
+      "train.young_pace", 1, 1000,
+      "The first 32768 / young_pace examples that a model ever learns from pay for so many times the steps, later ones for 32768 over "
+      "their number times; a step has 8 fresh examples at least. 1: none does.",
+      FIELD(train.young_pace)));
+  add(integer("train.publish_every_steps", 1, 1'000'000,
+              "Steps between two model versions; an eighth of all steps so far, where that is less.", FIELD(train.publish_every_steps)));
+  add(integer(
+      "train.serve_after", 2, 1'000'000,
+      "The version made from a batch serves from the batch that comes so many later: by counts, however fast they come. Reading waits "
+      "where the learner is not that far.",
+      FIELD(train.serve_after)));
   add(integer("train.queue_examples_max", 1, 10'000'000, "Fresh examples that wait for the trainer; when it is full, consumption waits.",
               FIELD(train.queue_examples_max)));
+}
 
+void add_prediction_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(integer("predict.samples", 1, 1024, "Posterior samples behind a prediction.", FIELD(predict.samples)));
   add(number("predict.level", 0.5, 0.999, "Nominal coverage of the intervals; also what the coverage alerts hold them against.",
              FIELD(predict.level)));
@@ -292,6 +309,8 @@ const std::vector<Key>& key_table() {
     add_log_keys(keys);
     add_flow_keys(keys);
     add_model_keys(keys);
+    add_train_keys(keys);
+    add_prediction_keys(keys);
     add_operation_keys(keys);
     add_schema_keys(keys);
     add_input_keys(keys);

@@ -29,6 +29,7 @@ TrainOptions quick() {
   TrainOptions options;
   options.batch_size = 32;
   options.examples_per_step = 16;
+  options.young_pace = 1;
   options.publish_every_steps = 4;
   options.queue_examples_max = 50;
   return options;
@@ -191,6 +192,93 @@ TEST(Learner, AHigherPaceTakesAsManyTimesTheSteps) {
     }
     EXPECT_EQ(hashes[0], hashes[1]) << "how the stream is cut does not matter";
   }
+}
+
+constexpr std::chrono::seconds kPatience{60};
+
+// What serves is decided by counts: the version after a batch is the same however late it is asked for, and whatever came meanwhile.
+TEST(Learner, TheVersionAfterABatchIsThatOfItsExamples) {
+  SyntheticWard ward(41);
+  const auto examples = ward.take(16 * 12);
+  std::vector<std::string> ids;
+  for (const bool at_once : {true, false}) {
+    auto learner = make(ward.schema(), replay);
+    for (std::size_t batch = 0; batch < 4; ++batch) {
+      const auto from = examples.begin() + static_cast<std::ptrdiff_t>(batch * 48);
+      if (batch != 2) learner->submit({from, from + 48});  // one without anything to learn from is a batch too
+      learner->end_batch();
+      EXPECT_EQ(learner->version_after(batch + 1, std::chrono::milliseconds(0)), nullptr) << "has not ended";
+      if (at_once) ids.push_back(learner->version_after(batch, kPatience)->id());
+    }
+    learner->drain();
+    EXPECT_EQ(learner->stats().queued, 0U);
+    for (std::uint64_t batch = 0; !at_once && batch < 4; ++batch) {
+      const auto version = learner->version_after(batch, kPatience);
+      EXPECT_EQ(version->id(), ids[batch]);
+      EXPECT_EQ(version->steps(), batch == 0 ? 3 : batch == 3 ? 9 : 6) << "the newest until then, and it is young: one every step";
+      if (batch == 0) continue;
+      EXPECT_EQ(learner->version_after(batch - 1, kPatience)->id(), ids[batch - 1]) << "after an aborted batch";
+    }
+  }
+}
+
+TEST(Learner, ForgettingDoesNotLoseTheEndOfABatch) {
+  SyntheticWard ward(42);
+  auto learner = make(ward.schema(), replay);
+  auto examples = ward.take(30);
+  for (Example& example : examples) example.before.patient_id = "gone";
+  learner->submit(std::move(examples));
+  learner->end_batch();
+  learner->forget(patient_hash("gone"));
+  EXPECT_NE(learner->version_after(0, kPatience), nullptr);
+}
+
+// A later pass moves the weights and nothing that was counted: not how many examples there were, nor mean and spread.
+TEST(Learner, AgainIsLearnedAndNotCounted) {
+  SyntheticWard ward(43);
+  const auto examples = ward.take(16 * 6);
+  auto learner = make(ward.schema(), replay);
+  learner->submit(examples);
+  const auto once = learner->drain();
+  learner->submit_again(examples);
+  const auto twice = learner->drain();
+  EXPECT_EQ(once->steps(), 6);
+  EXPECT_EQ(twice->steps(), 12);
+  EXPECT_EQ(learner->stats().examples, 16 * 6);
+  for (FeatureId f = 0; f < ward.schema().feature_count(); ++f) EXPECT_EQ(once->moments(f), twice->moments(f));
+}
+
+// The first examples ever are paid more often; a checkpoint knows how many there were.
+TEST(Learner, WhatIsYoungTakesMoreSteps) {
+  SyntheticWard ward(44);
+  TrainOptions train = quick();
+  train.young_pace = 4;
+  train.examples_per_step = 32;
+  const auto steps = [&](const std::string& checkpoint) {
+    auto learner = Learner::make(ward.schema(), small(), train, {}, replay, checkpoint).value();
+    learner->submit(ward.take(16 * 5));
+    learner->drain();
+    return std::pair(learner->stats().steps, learner->checkpoint());
+  };
+  const auto [first, checkpoint] = steps({});
+  EXPECT_EQ(first, 10);
+  EXPECT_EQ(steps(checkpoint).first, 20);
+  train.examples_per_step = 16;
+  EXPECT_EQ(steps({}).first, 10) << "no step for fewer than eight examples";
+}
+
+TEST(Learner, NoVersionWithoutAStep) {
+  SyntheticWard ward(45);
+  auto learner = make(ward.schema(), replay);
+  const std::string untrained = learner->current()->id();
+  learner->submit(ward.take(15));
+  EXPECT_EQ(learner->drain()->id(), untrained);
+  EXPECT_EQ(make(ward.schema(), replay, learner->checkpoint())->current()->id().substr(0, 6), untrained.substr(0, 6));
+  learner->submit(ward.take(1));
+  const auto one = learner->drain();
+  EXPECT_EQ(one->id().substr(0, 6), "000001");
+  EXPECT_EQ(learner->drain(), one);
+  EXPECT_EQ(make(ward.schema(), replay, learner->checkpoint())->current()->id(), one->id());
 }
 
 TEST(Learner, ManyThreadsReadOneVersion) {

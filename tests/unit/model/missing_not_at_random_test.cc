@@ -73,6 +73,7 @@ double error(bool themselves, bool mnar, std::uint64_t seed) {
   options.device = Device::cpu;
   TrainOptions train;
   train.batch_size = train.examples_per_step = 128;
+  train.young_pace = 1;
   train.replay_ratio = 0;
   train.learning_rate = 3e-3;
   train.kl_warmup_steps = 50;

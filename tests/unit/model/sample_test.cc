@@ -25,6 +25,7 @@ class Sample : public ::testing::Test {
     TrainOptions train;
     train.batch_size = 64;
     train.examples_per_step = 16;
+    train.young_pace = 1;
     train.kl_warmup_steps = 100;
     train.learning_rate = 3e-3;
     SyntheticWard ward(5);

@@ -41,6 +41,7 @@ TrainOptions quick() {
   TrainOptions options;
   options.batch_size = 32;
   options.examples_per_step = 16;
+  options.young_pace = 1;
   options.learning_rate = 3e-3;
   options.replay_ratio = 0.25;
   return options;

@@ -1,5 +1,6 @@
 #include "model/trainer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <gtest/gtest.h>
@@ -29,6 +30,7 @@ TrainOptions quick() {
   TrainOptions options;
   options.batch_size = 64;
   options.examples_per_step = 32;
+  options.young_pace = 1;
   options.kl_warmup_steps = 50;
   options.learning_rate = 3e-3;
   return options;
@@ -84,6 +86,34 @@ TEST(Trainer, LearnsToImputeAModalityFromTheOthers) {
     EXPECT_LT(informed, 0.70) << "seed " << seed;
     EXPECT_GT(relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}), 0.90) << "seed " << seed;
   }
+}
+
+/// Of whom nothing was known before: all that is known of the patient of `example` arrives at once.
+Example first_moment(const Example& example) {
+  Example out = example;
+  out.before.event_count = 0;
+  for (FeatureId f = 0; f < out.before.features.size(); ++f) {
+    FeatureState& state = out.before.features[f];
+    const auto has = [f](const FeatureValue& v) { return v.feature == f; };
+    if (state.count > 0 && std::none_of(out.arrived.begin(), out.arrived.end(), has)) out.arrived.push_back({f, state.last});
+    state = {};
+  }
+  return out;
+}
+
+// Patients of one moment each, as the rows of a table are. Over ten seeds the first ratio was below 0.62, the second 0.9 to 1.05.
+TEST(Trainer, FirstMomentsAloneTeachWhatOneModalitySaysOfAnother) {
+  SyntheticWard ward(51), later(52);
+  auto trainer = make(ward.schema());
+  std::vector<Example> table;
+  for (const Example& example : ward.take(500 * 32)) table.push_back(first_moment(example));
+  for (const Example& example : table) {
+    if (trainer->take(example)) trainer->step({});
+  }
+  const auto version = trainer->publish();
+  const auto held_out = later.take(600);
+  EXPECT_LT(relative_error(*version, held_out, {testing::kLab}), 0.75);
+  EXPECT_GT(relative_error(*version, held_out, {testing::kVitals, testing::kLab, testing::kNotes}), 0.85);
 }
 
 TEST(Trainer, SameSeedSameWeightsOtherSeedOtherWeights) {

@@ -154,6 +154,7 @@ class Generated : public ::testing::Test {
     model::TrainOptions train;
     train.batch_size = 64;
     train.examples_per_step = 16;
+    train.young_pace = 1;
     train.kl_warmup_steps = 50;
     train.learning_rate = 3e-3;
     SyntheticWard ward(5);

@@ -135,6 +135,7 @@ ModelOptions small(Fusion fusion) {
 std::unique_ptr<Trainer> trained(Fusion fusion, std::uint64_t seed, int steps, TrainOptions train = {}) {
   train.batch_size = 64;
   train.examples_per_step = 64;
+  train.young_pace = 1;
   train.replay_ratio = 0;
   train.learning_rate = 3e-3;
   train.kl_warmup_steps = 50;
@@ -263,6 +264,7 @@ TEST(Payloads, CheckpointsAndSamplesHoldThem) {
   const std::string bytes = trainer->checkpoint();
   TrainOptions train;
   train.batch_size = train.examples_per_step = 64;
+  train.young_pace = 1;
   auto again = Trainer::make(schema(), small(Fusion::mopoe), train, {}, bytes);
   ASSERT_TRUE(again.ok()) << again.status().to_string();
   EXPECT_EQ((*again)->checkpoint(), bytes) << "bit for bit";
