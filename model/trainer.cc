@@ -76,14 +76,14 @@ class TorchTrainer final : public Trainer {
   bool take(Example example, int steps_multiplier) override {
     units_->to_learned(example);
     standardiser_.observe(example, known_patient(example));
-    const bool floods = keep(std::move(example));
+    const bool floods = keep(std::move(example), false);
     ++stats_.examples;
     if (!floods || stats_.examples % kFloodPays == 0) since_step_ += steps_multiplier * youth_pace();
     return step_due();
   }
   bool take_again(Example example) override {
     units_->to_learned(example);
-    (void)keep(std::move(example));
+    (void)keep(std::move(example), true);
     ++since_step_;
     return step_due();
   }
@@ -151,7 +151,8 @@ class TorchTrainer final : public Trainer {
     std::vector<std::size_t> recent;      ///< which of the recent ones are among them
   };
   Rows choose_rows(const std::vector<Example>& replayed) const;
-  bool keep(Example example);
+  /// `counted`: what is learned from it was before.
+  bool keep(Example example, bool counted);
   bool make_room(std::uint64_t patient);
   void drop(std::deque<Recent>::iterator at) {
     recent_bytes_ -= payload_bytes(at->example);
@@ -189,11 +190,11 @@ class TorchTrainer final : public Trainer {
 };
 
 /// Among the recent ones. True when its patient has more of them than is its share.
-bool TorchTrainer::keep(Example example) {
+bool TorchTrainer::keep(Example example, bool counted) {
   const std::uint64_t patient = known_patient(example);
   const bool floods = make_room(patient);
   recent_bytes_ += payload_bytes(example);
-  recent_.push_back({std::move(example), patient});
+  recent_.push_back({std::move(example), patient, counted});
   ++recent_of_[patient];
   while (recent_.size() > kRecentExamplesMax || (recent_bytes_ > kRecentPayloadBytesMax && recent_.size() > 1)) drop(recent_.begin());
   return floods;

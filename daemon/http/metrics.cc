@@ -172,6 +172,8 @@ void add_learner(Exposition& out, const Progress& p) {
   out.gauge("learner_pace", "Gradient steps an example pays for, of the usual ones: 0 while learning is frozen, see alerts.on_critical")
       .add(p.steps_multiplier);
   out.gauge("learner_queued_examples", "Fresh examples waiting for the learner").add(l.queued);
+  out.counter("learner_wait_seconds_total", "Time the loop waited until what is to serve next was learned, see train.serve_after")
+      .add(p.learner_wait_seconds);
   // Before the first step there is no loss: absent, not 0.
   out.gauge("learner_loss_nats", "Training loss per observed cell, exponential mean");
   if (l.steps > 0) out.add(l.loss);

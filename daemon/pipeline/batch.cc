@@ -236,9 +236,14 @@ void Batch::advance(drift::Monitor& monitor) {
       }
       if (arrived.event.payload) moment.take({arrived.event.modality, std::move(arrived.event.payload)});
     }
-    // A late moment would be predicted from its future, and the first moment from nothing: neither is scored nor learned
-    // from as a prediction.
-    const bool in_order = moment.before.event_count > 0 && time >= moment.before.last_time;
+    // A late moment would be predicted from its future. The first one is learned from, its own cells hidden, and not scored: it would be
+    // predicted from nothing.
+    const bool first = moment.before.event_count == 0;
+    if (first) {
+      moment.before.attributes = now.attributes;
+      moment.before.site = now.site;
+    }
+    const bool in_order = first || time >= moment.before.last_time;
     if ((!moment.values.empty() || !moment.payloads.empty()) && in_order) {
       std::sort(moment.values.begin(), moment.values.end(),
                 [](const FeatureValue& a, const FeatureValue& b) { return a.feature < b.feature; });

@@ -56,6 +56,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   std::vector<model::Query> queries;
   std::vector<const Moment*> asked;
   for (const Moment& m : moments_) {
+    if (m.before.event_count == 0) continue;  // nothing was known: that is how it is learned, and nothing that one imputation is like
     if (to_unit(hash64(m.before.patient_id, config_.model.seed)) >= config_.score_share) continue;
     model::Query query;
     query.snapshot = &m.before;
@@ -97,7 +98,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   score_hidden(version, asked, state);
   std::vector<const Snapshot*> due;
   for (const Moment& m : moments_) {
-    if (state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
+    if (m.before.event_count > 0 && state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);
   }
   state.reference.observe(version, state.monitor, due);
   examples_.reserve(moments_.size());

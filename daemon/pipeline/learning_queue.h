@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
@@ -9,12 +10,13 @@
 
 namespace lacuna::daemon {
 
-/// What batches gave to learn from, applied, on its way to the learner; each batch at its own pace. One thread.
+/// What batches gave to learn from, applied, on its way to the learner; each batch at its own pace, and each an end, also one that gave
+/// nothing. One thread.
 class LearningQueue {
  public:
-  void add(std::vector<Example> examples, int steps_multiplier) {
-    if (!examples.empty()) waiting_.push_back({std::move(examples), steps_multiplier});
-  }
+  void add(std::vector<Example> examples, int steps_multiplier) { waiting_.push_back({std::move(examples), steps_multiplier}); }
+  /// Batches that the learner was given, since the start.
+  std::uint64_t handed_over() const { return handed_over_; }
   /// Whether the learner's queue, of at most `queue_max`, would take all of it without waiting.
   bool fit(const model::Learner& learner, std::size_t queue_max) const {
     std::size_t wanted = 0;
@@ -25,7 +27,10 @@ class LearningQueue {
     for (Entry& entry : waiting_) std::erase_if(entry.examples, [&](const Example& e) { return e.before.patient_id == patient_id; });
   }
   void hand_over(model::Learner& learner) {
-    for (; !waiting_.empty(); waiting_.pop_front()) learner.submit(std::move(waiting_.front().examples), waiting_.front().steps_multiplier);
+    for (; !waiting_.empty(); waiting_.pop_front(), ++handed_over_) {
+      learner.submit(std::move(waiting_.front().examples), waiting_.front().steps_multiplier);
+      learner.end_batch();
+    }
   }
 
  private:
@@ -34,6 +39,7 @@ class LearningQueue {
     int steps_multiplier = 1;
   };
   std::deque<Entry> waiting_;
+  std::uint64_t handed_over_ = 0;
 };
 
 }  // namespace lacuna::daemon

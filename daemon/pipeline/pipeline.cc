@@ -42,8 +42,8 @@ class PipelineImpl final : public Pipeline {
     return outcome;
   }
 
-  Status run(bool until_idle) override {
-    Status outcome = loop(until_idle);
+  Status run(bool until_idle, int passes) override {
+    Status outcome = loop(until_idle, passes);
     context_.commands.close();
     return turn_->finish(std::move(outcome), until_idle);
   }
@@ -97,14 +97,17 @@ class PipelineImpl final : public Pipeline {
     return context_.reload();
   }
 
-  Status loop(bool until_idle) {
+  Status loop(bool until_idle, int passes) {
     int idle = 0;
     while (!context_.retry.stopped()) {
       const Result<bool> worked = turn_->run();
       if (!worked.ok()) return worked.status();
       if (!until_idle) continue;
       idle = !*worked && turn_->all_read() ? idle + 1 : 0;
-      if (idle >= kIdleTurns) return {};
+      if (idle < kIdleTurns) continue;
+      const Result<bool> again = turn_->learn_again(passes);
+      if (!again.ok()) return again.status();
+      if (!*again) return {};
     }
     return {};
   }

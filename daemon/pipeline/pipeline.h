@@ -53,8 +53,9 @@ class Pipeline {
 
   /// Until stop() (drains, checkpoints, leaves the group: Ok) or a failure that waiting cannot mend; `corrupt`: the store is
   /// damaged: destroy this, quarantine_store(), and make a new one, which rebuilds it from the log. With `until_idle`, returns once
-  /// everything there is has been consumed and learned.
-  virtual Status run(bool until_idle) = 0;
+  /// everything there is has been consumed and learned, in so many `passes`: those after the first go over the replay buffer, and
+  /// nothing but the model changes by them.
+  virtual Status run(bool until_idle, int passes = 1) = 0;
   /// One turn of the loop: a poll and what it brings; true when there was work to do. run() is nothing but turns; simulations
   /// of several instances on one thread call it instead. What run() does at its end is left out.
   virtual Result<bool> turn() = 0;

@@ -98,6 +98,7 @@ struct Progress {
   Time event_time{};                                       ///< newest clinical time applied, in this life or an earlier one
   std::string model_version;
   model::LearnerStats learner;
+  double learner_wait_seconds = 0;  ///< of the loop, for the version that serves next (train.serve_after)
   model::ScoreBoard::Summary scores, recent;
   std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
   LearnedSoFar learned;                          ///< by the serving version

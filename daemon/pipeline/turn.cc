@@ -15,6 +15,15 @@ namespace lacuna::daemon {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+/// The group hears from us this often while the learner is waited for.
+constexpr Millis kLearnerPatience{100};
+/// A batch of a model that has seen little: a kYoungBatches-th of it, and no less than kYoungBatch records.
+constexpr std::uint64_t kYoungBatches = 8, kYoungBatch = 64;
+
+}  // namespace
+
 Turn::Turn(LoopContext& context, std::size_t quarantined)
     : context_(context),
       guard_(context),
@@ -25,6 +34,7 @@ Turn::Turn(LoopContext& context, std::size_t quarantined)
       commit_(context),
       checkpoints_(context.config, *context.store),
       poison_search_(context.config.batch.max_events),
+      rehearsal_(context),
       alert_response_(context.config.alert_response),
       warming_up_(context.config) {
   recovery_.damaged_stores = quarantined;
@@ -75,7 +85,8 @@ Status Turn::work(bool& worked) {
   if (prepared_) {
     LACUNA_RETURN_IF_ERROR(group_.stay_member());  // what it waits for is not there yet
   } else {
-    LACUNA_RETURN_IF_ERROR(group_.poll(poison_search_.limit(), commit_.in_flight() != nullptr));
+    LACUNA_RETURN_IF_ERROR(choose_version());
+    LACUNA_RETURN_IF_ERROR(group_.poll(batch_limit(), commit_.in_flight() != nullptr));
     LACUNA_RETURN_IF_ERROR(group_.restore_some());
     if (!group_.pending().empty()) LACUNA_RETURN_IF_ERROR(prepare());
   }
@@ -104,6 +115,7 @@ Status Turn::connect() {
       const std::lock_guard lock(context_.stream_mutex);
       context_.learner = std::move(*learner);
     }
+    learned_before_ = static_cast<std::uint64_t>(context_.learner->stats().examples);
     LACUNA_RETURN_IF_ERROR(context_.reload());  // a published checkpoint brings the state of detectors and calibration with it
   }
   return group_.join();
@@ -178,7 +190,7 @@ bool Turn::needs_quiet(const Batch& batch) const {
 Status Turn::fill(StagedBatch& staged) {
   Batch& batch = *staged.batch;
   StreamState& stream = context_.stream;
-  const auto version = context_.learner->current();
+  const auto version = serving_;
   context_.point("decoded", batch.records());
   {
     const StageTimer timer(context_.stage_seconds, stage_ = "load");
@@ -283,7 +295,7 @@ Status Turn::last_batch(bool until_idle) {
   }
   if (until_idle) {
     learning_queue_.hand_over(*context_.learner);
-    context_.learner->drain();
+    serving_ = context_.learner->drain();
   }
   // A failure is no reason to fail: what is lost is what was learned since the last time, and only with the disk. A log that is
   // out of reach would hold the stop up.
@@ -327,6 +339,32 @@ Status Turn::hand_to_learner() {
   }
   learning_queue_.hand_over(*context_.learner);
   return {};
+}
+
+/// What serves the next batch is what was learned up to the end of the one train.serve_after before it: by counts, however fast batches
+/// follow each other. Of these at most one is not committed yet, so the learner has been given all that is waited for.
+Status Turn::choose_version() {
+  LACUNA_RETURN_IF_ERROR(hand_to_learner());
+  const std::uint64_t next = learning_queue_.handed_over() + (commit_.in_flight() != nullptr ? 1 : 0);
+  const auto after = static_cast<std::uint64_t>(context_.config.train.serve_after);
+  if (!serving_) serving_ = context_.learner->current();
+  if (next < after) return {};
+  const auto start = steady_clock::now();
+  auto version = context_.learner->version_after(next - after, Millis(0));
+  while (!version && !context_.retry.stopped()) {
+    LACUNA_RETURN_IF_ERROR(group_.stay_member());
+    context_.heartbeat();
+    version = context_.learner->version_after(next - after, kLearnerPatience);
+  }
+  learner_wait_seconds_ += seconds_since(start);
+  if (version) serving_ = std::move(version);
+  return {};
+}
+
+/// While a model is young, batches are small beside what it has seen: else a short input would be over before it is learned from.
+std::size_t Turn::batch_limit() const {
+  const std::uint64_t seen = learned_before_ + counts_.consumed;
+  return std::min<std::size_t>(poison_search_.limit(), std::max<std::uint64_t>(seen / kYoungBatches, kYoungBatch));
 }
 
 Status Turn::save_checkpoint(bool alone) {
@@ -375,11 +413,12 @@ void Turn::publish_progress(double batch_seconds) {
     for (const streaming::TopicPartition& partition : assigned) p.lags[partition] = group_.log().lag(partition);
   }
   if (context_.learner) {
-    const auto version = context_.learner->current();
+    const auto version = serving_ ? serving_ : context_.learner->current();
     warming_up_.follow(*version, context_.clock());
     p.model_version = version->id();
     p.learner = context_.learner->stats();
   }
+  p.learner_wait_seconds = learner_wait_seconds_;
   p.recovery = recovery_;
   group_.report(p.recovery);
   p.recovery.values_dropped += context_.store->dropped();

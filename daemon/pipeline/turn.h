@@ -18,6 +18,7 @@
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
+#include "daemon/pipeline/rehearsal.h"
 #include "daemon/pipeline/warming_up.h"
 #include "daemon/registry/learner_checkpoints.h"
 
@@ -34,6 +35,8 @@ class Turn {
   Result<bool> run();
   /// Everything there is has been read, as of the last turn.
   bool all_read() const;
+  /// Once all is read: some of the passes after the first (Rehearsal). False: none is left.
+  Result<bool> learn_again(int passes) { return rehearsal_.go_on(passes); }
   /// At a stop, once all is read, or after a failure (`outcome`): nothing is left half done, the partitions are handed over, and what was
   /// learned is kept. Returns how it all ended.
   Status finish(Status outcome, bool until_idle);
@@ -61,6 +64,8 @@ class Turn {
   Status guard_changelog();
   Status persist(const std::vector<Alert>& alerts);
   Status hand_to_learner();
+  Status choose_version();
+  std::size_t batch_limit() const;
   Status save_checkpoint(bool alone = false);
   Status forget(const std::vector<std::string>& patient_ids);
   Status discard();
@@ -79,6 +84,10 @@ class Turn {
   PoisonSearch poison_search_;
   const char* stage_ = "decode";  ///< for the dead letter of what fails in it
   LearningQueue learning_queue_;
+  std::shared_ptr<const model::ModelVersion> serving_;  ///< for the next batch; null before the first one
+  double learner_wait_seconds_ = 0;
+  std::uint64_t learned_before_ = 0;  ///< examples, when the learner was loaded
+  Rehearsal rehearsal_;
   const AlertResponse alert_response_;
   std::unique_ptr<ControlReader> control_;
   std::map<std::string, std::shared_ptr<OperatorCommands::Asked>> undecided_;  ///< published, not yet read back; by id

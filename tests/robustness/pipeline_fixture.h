@@ -42,6 +42,7 @@ inline Config small_config(const fs::path& directory) {
   c.model.hidden_dim = 16;
   c.train.batch_size = 16;
   c.train.examples_per_step = 100;
+  c.train.young_pace = 1;
   c.train.publish_every_steps = 2;
   c.train.queue_examples_max = 200;  // the learner keeps pace, so that most of the stream is scored
   c.predict.samples = 4;

@@ -78,6 +78,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
   p.event_time = at("2026-01-01T00:07:00.250Z");
   p.model_version = "000412-9f3c21aa";
   p.learner.steps = 412;
+  p.learner_wait_seconds = 1.25;
   p.learner.loss = 0.5;
   p.learner.step_ms = 12;
   p.scores.features = p.recent.features = schema.feature_count();

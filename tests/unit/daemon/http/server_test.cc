@@ -30,7 +30,7 @@ constexpr const char* kPatient = "ward 3/4711";
 class FakePipeline final : public Pipeline {
  public:
   explicit FakePipeline(const Config& config) : config_(config) {}
-  Status run(bool) override { return {}; }
+  Status run(bool, int) override { return {}; }
   Result<bool> turn() override { return false; }
   void stop() override {}
   Progress progress() const override {
