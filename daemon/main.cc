@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "Start with `lacuna demo`. Each command explains itself: lacuna COMMAND --help.\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments, 3 a promise was not kept.");
+      "Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments, 3 a promise was not kept, 4 nothing was learned or scored.");
   int exit_code = kExitOk;
   add_demo(app, exit_code);
   add_run(app, exit_code);

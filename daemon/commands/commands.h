@@ -8,7 +8,7 @@ class App;
 
 // One function per subcommand: adds it to the application, with its options and a --help that teaches. Each sets
 // `exit_code` when it ran. Exit codes are stable: 0 done, 1 failed, 2 wrong configuration or arguments, 3 a promise of the
-// demo was not kept.
+// demo was not kept, 4 nothing was learned, or nothing there is to score.
 
 namespace lacuna::daemon {
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -81,20 +82,31 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
       count, features, error / n, 100 * coverage / n, width / n);
 }
 
+int nothing_scored(const char* why) {
+  std::fprintf(stderr, "lacuna evaluate: nothing was scored: %s\n", why);
+  return kExitNothingLearned;
+}
+
 /// What the daemon scored as the stream went by.
 int show_stream(const Config& config, const EvaluateOptions& options, const StreamState& state) {
+  bool any = false;
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f)
+    any |= state.scores.row(f).intervals.count > 0 || state.scores.row(f).count > 0;
+  if (!any) return nothing_scored("no value came after its patient's first moment while there was a model to predict it");
   nlohmann::ordered_json json;
   std::vector<CoverageRow> rows;
   std::vector<std::string> constant;
   fmt::print("{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean", "rmse", "CRPS",
              "coverage", "unseen");
   const auto line = [&](const std::string& name, std::uint64_t count, double error, double last, double mean, double rmse, double crps,
-                        double coverage, double unseen) {
-    fmt::print("{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10.3f}\n", name, count, error, last, mean, rmse,
-               crps, 100 * coverage, unseen);
+                        double coverage, std::optional<double> unseen) {
+    fmt::print("{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10}\n", name, count, error, last, mean, rmse, crps,
+               100 * coverage, unseen ? fmt::format("{:.3f}", *unseen) : "-");
     json[name] = {{"count", count}, {"mae", error}, {"mae_last_value", last}, {"mae_mean", mean},
-                  {"rmse", rmse},   {"crps", crps}, {"coverage", coverage},   {"mae_never_seen_before", unseen}};
+                  {"rmse", rmse},   {"crps", crps}, {"coverage", coverage}};
+    if (unseen) json[name]["mae_never_seen_before"] = *unseen;
   };
+  bool any_unseen = false;
   for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
     const model::ScoreBoard::Row& r = state.scores.row(f);
     const double n = static_cast<double>(std::max<std::uint64_t>(r.count, 1));
@@ -102,7 +114,9 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
     if (r.intervals.count > 0) rows.push_back({f, r.intervals, r.width / n, r.crps / n});
     if (r.count == 0) continue;
     line(config.schema->qualified_name(f), r.count, r.error_model / n, r.error_last / n, r.error_mean / n, std::sqrt(r.squared_model / n),
-         r.crps / n, static_cast<double>(r.covered) / n, r.unseen_count ? r.unseen_error_model / static_cast<double>(r.unseen_count) : 0);
+         r.crps / n, static_cast<double>(r.covered) / n,
+         r.unseen_count > 0 ? std::optional(r.unseen_error_model / static_cast<double>(r.unseen_count)) : std::nullopt);
+    any_unseen |= r.unseen_count > 0;
     nlohmann::ordered_json& feature = json[config.schema->qualified_name(f)];
     add_coverage(feature, r.intervals);
     if (r.hidden_count == 0) continue;
@@ -113,7 +127,10 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
                          {"width", r.hidden_width / hidden}};
   }
   const auto s = state.scores.summary();
-  line("all features, equally", s.count, s.error_model, s.error_last, s.error_mean, s.rmse, s.crps, s.coverage, s.unseen_error_model);
+  if (s.features > 0) {
+    line("all features, equally", s.count, s.error_model, s.error_last, s.error_mean, s.rmse, s.crps, s.coverage,
+         any_unseen ? std::optional(s.unseen_error_model) : std::nullopt);
+  }
   if (!constant.empty()) {
     fmt::print("Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", "));
     json["constant_features"] = constant;
@@ -168,6 +185,8 @@ int evaluate(const EvaluateOptions& options) {
   if (!found.ok()) return explain(found.status());
   const auto& version = *found;
 
+  if (version->steps() == 0) return nothing_scored("the model has learned from nothing yet");
+
   Moments moments;
   if (!options.train.empty()) {
     auto train = read_stays(config, options, options.train, "training data");
@@ -202,7 +221,8 @@ int evaluate(const EvaluateOptions& options) {
     fmt::print("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
   }
   if (!options.json.empty()) std::ofstream(options.json) << format_json(schema, results) << "\n";
-  return kExitOk;
+  const bool scored = std::ranges::any_of(results, [](const ProtocolResult& r) { return !r.features.empty(); });
+  return scored ? kExitOk : nothing_scored("these stays have no value that the protocol predicts");
 }
 
 }  // namespace
@@ -215,6 +235,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "next    the same for a frozen model on stays it has never seen (--data), by the rules of docs/quality.md\n"
       "cross   each modality hidden in turn at the end of the stay, predicted from the others\n"
       "all     next and cross\n\n"
+      "What does not exist is shown as -. Ends with 4 when nothing was scored.\n"
       "The daemon must not be running on the same data_dir. Examples:\n"
       "  lacuna evaluate --config configs/physionet2012.yaml\n"
       "  lacuna evaluate --config configs/physionet2012.yaml --protocol all --train set-a --data set-b --json result.json");

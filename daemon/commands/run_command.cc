@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <condition_variable>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -30,6 +31,7 @@ constexpr int kDamagesMax = 2;
 struct RunOptions {
   ConfigOptions config;
   bool until_idle = false;
+  int epochs = 1;
 };
 
 /// Ends the process when a stop takes longer than shutdown.timeout: what was not committed is read again.
@@ -73,8 +75,26 @@ void tell_counts(const Progress& last) {
   spdlog::info("time went to:{}", stages);
 }
 
-/// `corrupt`: the local store is damaged; everything that has it open is gone when this returns.
-Status run_once(const Config& config, streaming::LogFactory& log, Signals& signals, StopLimit& limit, bool until_idle) {
+/// Of a run that ended because all was read. A model that no example has ever changed is no result.
+int judge(const Config& config, const Progress& last) {
+  const model::LearnerStats& learner = last.learner;
+  if (learner.steps > 0) {
+    if (last.scores.count == 0) spdlog::info("nothing was scored: no patient had a value after the first moment once there was a model");
+    return kExitOk;
+  }
+  std::string why = "nothing came to learn from";
+  if (learner.examples > 0) {
+    why = fmt::format("{} moments, too few for a step (train.examples_per_step: {})", learner.examples, config.train.examples_per_step);
+  } else if (last.counts.consumed > 0) {
+    why = fmt::format("{} events, and no value among them to learn from", last.counts.consumed);
+  }
+  std::fprintf(stderr, "lacuna run: nothing was learned: %s\n", why.c_str());
+  return kExitNothingLearned;
+}
+
+/// `corrupt`: the local store is damaged; everything that has it open is gone when this returns. `code`: of the process, when it is ok.
+Status run_once(const Config& config, streaming::LogFactory& log, Signals& signals, StopLimit& limit, const RunOptions& options,
+                int& code) {
   ServiceManager manager;
   Pipeline::Hooks hooks;
   hooks.alive = [&manager](const Status& ready) { manager.alive(ready); };
@@ -92,13 +112,19 @@ Status run_once(const Config& config, streaming::LogFactory& log, Signals& signa
     http = std::move(*started);
     spdlog::info("http://{}:{}/ serves /metrics, /livez, /readyz and /v1", config.http.address, http->port());
   }
-  const Status outcome = (*pipeline)->run(until_idle);
+  const Status outcome = (*pipeline)->run(options.until_idle, options.epochs);
   signals.on_stop([] {});
-  tell_counts((*pipeline)->progress());
+  const Progress last = (*pipeline)->progress();
+  tell_counts(last);
+  if (outcome.ok() && options.until_idle && !signals.stopped()) code = judge(config, last);
   return outcome;
 }
 
 int run(const RunOptions& options) {
+  if (options.epochs > 1 && !options.until_idle) {
+    std::fprintf(stderr, "lacuna run: --epochs needs --until-idle: only an input that ends can be gone over again\n");
+    return kExitConfiguration;
+  }
   const std::optional<Config> config = options.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
@@ -109,8 +135,9 @@ int run(const RunOptions& options) {
   if (!log.ok()) return explain(log.status());
   StopLimit limit(config->shutdown_timeout);
   for (int damages = 0;; ++damages) {
-    const Status outcome = run_once(*config, **log, signals, limit, options.until_idle);
-    if (outcome.ok()) return kExitOk;
+    int code = kExitOk;
+    const Status outcome = run_once(*config, **log, signals, limit, options, code);
+    if (outcome.ok()) return code;
     // A store that is damaged again and again has a disk beneath it that should not be written to.
     if (outcome.code() != Code::corrupt || damages == kDamagesMax || signals.stopped()) return explain(outcome);
     if (const Status aside = quarantine_store(*config, outcome); !aside.ok()) return explain(aside);
@@ -126,9 +153,18 @@ void add_run(CLI::App& app, int& exit_code) {
       "Stops on SIGTERM or Ctrl-C: the batch at hand is committed, the model checkpointed, the group left. A second signal\n"
       "leaves at once, and so does a stop that takes longer than shutdown.timeout; what was not committed is read again at the next\n"
       "start.\n\n"
-      "Example:\n  lacuna run --config configs/physionet2012.yaml --set http.port=9500");
+      "With --until-idle it ends with 4 when nothing was learned.\n\n"
+      "Examples:\n"
+      "  lacuna run --config configs/physionet2012.yaml --set http.port=9500\n"
+      "  lacuna run --config table.yaml --until-idle --epochs 20      # a small table: learn from it more than once");
   options->config.add_to(*command)->required();
   command->add_flag("--until-idle", options->until_idle, "Leave once everything there is has been consumed and learned");
+  command
+      ->add_option("--epochs", options->epochs,
+                   "With --until-idle: passes over the input. Those after the first only learn, from the examples of the replay buffer "
+                   "(all of a small input): nothing is published, scored or watched twice")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 100'000));
   command->callback([options, &exit_code] { exit_code = run(*options); });
 }
 

@@ -23,6 +23,7 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitConfiguration = 2;
 inline constexpr int kExitPromiseBroken = 3;
+inline constexpr int kExitNothingLearned = 4;
 
 /// The configuration, or every problem on standard error.
 std::optional<Config> load_or_explain(const std::string& path, const std::vector<std::string>& overrides);

@@ -208,6 +208,10 @@ FeatureResult average(const std::vector<const FeatureResult*>& features) {
 
 std::string row(const std::string& name, const FeatureResult& r) {
   char text[200];
+  if (r.count == 0) {
+    std::snprintf(text, sizeof text, "%-20s %9d  %6s  %6s  %6s   %6s  %6s  %6s  %6s\n", name.c_str(), 0, "-", "-", "-", "-", "-", "-", "-");
+    return text;
+  }
   std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n", name.c_str(),
                 static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage, r.width, r.mae_last, r.mae_mean);
   return text;
@@ -242,6 +246,7 @@ std::string format_table(const Schema& schema, const ProtocolResult& result) {
 
 std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
   const auto figures = [](const FeatureResult& r) {
+    if (r.count == 0) return nlohmann::ordered_json{{"values", 0}};
     return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},     {"rmse", r.rmse},         {"crps", r.crps},
                                   {"coverage", r.coverage}, {"width", r.width}, {"mae_last", r.mae_last}, {"mae_mean", r.mae_mean}};
   };

@@ -325,5 +325,30 @@ TEST_F(RunCommand, WaitsForRoomOnTheDiskAndGoesOn) {
   EXPECT_NE(sent.find(std::to_string(consumed(daemon.output())) + " events"), std::string::npos) << sent << daemon.output();
 }
 
+// A script that trains on a file must not take an untouched model for a trained one.
+TEST_F(RunCommand, NothingLearnedIsAnExitCodeOfItsOwn) {
+  DaemonProcess nothing(run({"--until-idle"}), path("nothing.log"));
+  EXPECT_EQ(nothing.wait(kPatience), 4) << nothing.output();
+  EXPECT_NE(nothing.output().find("nothing was learned: nothing came to learn from"), std::string::npos) << nothing.output();
+  simulate("2h");
+  DaemonProcess few(run({"--until-idle", "--set", "train.examples_per_step=1000000", "--set", "train.queue_examples_max=1000000"}),
+                    path("few.log"));
+  EXPECT_EQ(few.wait(kPatience), 4) << few.output();
+  EXPECT_NE(few.output().find("too few for a step"), std::string::npos) << few.output();
+  DaemonProcess scores({"evaluate", "--config", "configs/simulated-ward.yaml", "--set", "data_dir=" + path("data")}, path("scores.log"));
+  EXPECT_EQ(scores.wait(kPatience), 4) << scores.output();
+  EXPECT_NE(scores.output().find("nothing was scored"), std::string::npos) << scores.output();
+}
+
+TEST_F(RunCommand, PassesNeedAnInputThatEnds) {
+  DaemonProcess endless(run({"--epochs", "2"}), path("endless.log"));
+  EXPECT_EQ(endless.wait(kPatience), 2) << endless.output();
+  EXPECT_NE(endless.output().find("--until-idle"), std::string::npos) << endless.output();
+  simulate("6h");
+  DaemonProcess passes(run({"--until-idle", "--epochs", "3", "--set", "train.examples_per_step=16"}), path("passes.log"));
+  EXPECT_EQ(passes.wait(kPatience), 0) << passes.output();
+  EXPECT_NE(passes.output().find("pass 3 of 3"), std::string::npos) << passes.output();
+}
+
 }  // namespace
 }  // namespace lacuna::daemon

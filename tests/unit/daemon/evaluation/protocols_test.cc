@@ -165,5 +165,16 @@ TEST_F(Protocols, TablesAndJsonSayWhatWasMeasured) {
   EXPECT_EQ(coverage_rows(results->front()).size(), 1U);
 }
 
+// A figure of no value is no figure: one of 0.000 would look like a perfect model.
+TEST_F(Protocols, WhatWasNotScoredHasNoFigures) {
+  const auto results = evaluate_next(schema_, version_, calibrator_, {}, {{event(0, 0, kHr, 80)}}, 1, nullptr);
+  ASSERT_TRUE(results.ok());
+  const std::string table = format_table(schema_, results->front());
+  EXPECT_EQ(table.find("0.000"), std::string::npos) << table;
+  EXPECT_NE(table.find(" -  "), std::string::npos) << table;
+  const auto json = nlohmann::json::parse(format_json(schema_, *results));
+  EXPECT_EQ(json[0]["all"], nlohmann::json({{"values", 0}}));
+}
+
 }  // namespace
 }  // namespace lacuna::daemon
