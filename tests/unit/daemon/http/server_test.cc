@@ -294,9 +294,9 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   const auto page = client_->Get("/");
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
-  for (const char* path :
-       {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute", "/v1/drift", "/v1/features",
-        "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
+  for (const char* path : {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute",
+                           "/v1/drift", "/v1/features", "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute",
+                           "/v1/persons/forget", "/v1/persons/merge"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
