@@ -16,6 +16,7 @@ FAMILIES = {
     "daemon/pipeline/batch_scoring.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, scored and imputed here"),
     "daemon/pipeline/person_ledger_records.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, and writes its records here"),
     "daemon/pipeline/turn_commands.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and does what operators ask here"),
+    "daemon/pipeline/turn_learning.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and waits for the learner here"),
     "state/person_codec.cc": ("state/person_records.h", "what the records are is declared there, to bytes and back is here"),
     "model/sampling.cc": ("model/torch_model_version.h", "the class draws here and predicts in the source of its name"),
     "streaming/log/kafka/appender.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
