@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "state/records/hash.h"
 #include "streaming/files/row_sort.h"
@@ -77,6 +77,38 @@ class PatientRows {
   std::size_t position_ = 0, columns_ = 0;
   std::string header_;
   bool header_quoted_ = false;
+};
+
+/// Of hashes that spread all their bits: one look at the memory where std::unordered_set takes three, which a patient a row would feel.
+class HashSet {
+ public:
+  /// False: it was in.
+  bool insert(std::uint64_t hash) {
+    if (hash == kNone) hash = 1;
+    if (2 * (count_ + 1) > slots_.size()) grow();
+    std::uint64_t& slot = slots_[find(hash)];
+    if (slot == hash) return false;
+    slot = hash;
+    ++count_;
+    return true;
+  }
+
+ private:
+  static constexpr std::uint64_t kNone = 0;
+  std::size_t find(std::uint64_t hash) const {
+    std::size_t at = hash & (slots_.size() - 1);
+    while (slots_[at] != kNone && slots_[at] != hash) at = (at + 1) & (slots_.size() - 1);
+    return at;
+  }
+  void grow() {
+    std::vector<std::uint64_t> before(std::max<std::size_t>(1024, 2 * slots_.size()), kNone);
+    before.swap(slots_);
+    for (const std::uint64_t hash : before) {
+      if (hash != kNone) slots_[find(hash)] = hash;
+    }
+  }
+  std::vector<std::uint64_t> slots_;  // a power of two
+  std::size_t count_ = 0;
 };
 
 struct Header {
@@ -180,7 +212,7 @@ class Numbering {
 }  // namespace
 
 bool patients_stand_together(const PatientColumn& column) {
-  std::unordered_set<std::uint64_t> seen;
+  HashSet seen;
   std::string last;
   for (const InputFile& file : column.files) {
     std::error_code ignored;
@@ -192,9 +224,9 @@ bool patients_stand_together(const PatientColumn& column) {
       if (outcome == Outcome::failed) return true;
       if (outcome == Outcome::malformed) continue;
       const std::string_view patient = rows->patient(row);
-      if (patient == last || !is_usable(patient)) continue;
-      if (!seen.insert(hash64(patient)).second) return false;
-      last = patient;
+      if (patient == last || patient.empty()) continue;
+      if (seen.insert(hash64(patient))) last = patient;
+      else if (is_usable(patient)) return false;
     }
   }
   return true;
