@@ -46,8 +46,10 @@ Result<std::vector<Stay>> read_stays(const Config& config, const EvaluateOptions
   streaming::FileReport report;
   std::vector<Stay> stays;
   ProgressBar bar(title, "bytes");
+  streaming::FileMapping mapping = *config.mapping;
+  mapping.earliest = std::chrono::floor<Millis>(std::chrono::system_clock::now()) - config.limits.past_max;
   const Status s = streaming::read_patients(
-      *config.schema, *config.mapping, path, options.limit,
+      *config.schema, mapping, path, options.limit,
       [&stays](std::vector<Event> events) {
         stays.push_back(std::move(events));
         return Status();

@@ -216,7 +216,10 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     const bool says_zone = mapping.time_pattern.find("%z") != std::string::npos || mapping.time_pattern.find("%Ez") != std::string::npos;
     need(mapping.time_form != TimeForm::pattern || !mapping.time_pattern.empty(), "time_pattern", "time_form pattern needs it");
     need(mapping.time_form != TimeForm::pattern || says_zone || !mapping.time_zone.empty(), "time_zone", "the pattern tells no zone (%z)");
-    if (mapping.decimal == mapping.separator) complain("input.separator", section, "parts cells and fractions alike: `separator: \";\"`?");
+    const bool has = mapping.time_pattern.find("%H") != std::string::npos && mapping.time_pattern.find("%p") != std::string::npos;
+    if (mapping.time_pattern.find("%Z") != std::string::npos)
+      complain("input.time_pattern", section, "%Z: a zone's letters are not read; %z reads +0200");
+    if (has) complain("input.time_pattern", section, "%p belongs to %I: with %H it would be passed over");
   }
   if (mapping.format == FileFormat::long_csv) {
     need(mapping.parameter_column.has_value(), "parameter_column", "long_csv needs it");

@@ -36,6 +36,9 @@ struct UcumUnit {
   /// units whose size is not told here ("[gal_us]").
   std::vector<std::string> kinds{};
   bool has_moles = false;  ///< "mmol/mol" is a ratio of amounts, "%" is not
+  /// A code all right, but what stands there was meant otherwise: a million litres ("ML"), a number that is no power of ten ("103/uL", a
+  /// superscript lost; "1.73", which UCUM reads as 1 times 73).
+  bool improbable = false;
 };
 
 /// UCUM 2.2, case-sensitive, with parentheses. Empty for what is no code, and for what cannot be told apart: a temperature in a product

@@ -17,6 +17,7 @@ using unit_words::kBases;
 using unit_words::kCapitalCounts;
 using unit_words::kCounts;
 using unit_words::kExact;
+using unit_words::kMolar;
 using unit_words::kPrefixes;
 using unit_words::kSigns;
 using unit_words::kSuffixes;
@@ -85,7 +86,7 @@ bool is_volume(std::string_view code) {
 /// Of a UCUM code that hospitals use, and that is itself.
 bool stands_for_itself(std::string_view code) {
   const auto unit = read_ucum(code);
-  return unit && unit->kinds.empty() && code != "m" && code != "k" && code != "K" && !is_capital_mega(code);
+  return unit && unit->kinds.empty() && !unit->improbable && code != "m" && code != "k" && code != "K";
 }
 
 /// "min-1", "mm^3": the symbol and the exponent.
@@ -100,25 +101,27 @@ std::pair<std::string_view, std::string> split_exponent(std::string_view token) 
   return {token.substr(0, end), sign + std::string(number)};
 }
 
-/// What one factor may be. `counts`: it stands above a volume, where "K" is a thousand.
-Readings read_factor(std::string_view token, bool counts) {
+/// What a factor stands above: where it counts in a volume, "K" is a thousand, and above a litre "G" is 10*9.
+enum class Above : std::uint8_t { nothing, volume, litre };
+
+Readings read_factor(std::string_view token, Above above) {
   if (token.empty()) return {};
   if (token.front() == '{' && token.back() == '}') return {std::string(token)};
   Readings out;
   if (stands_for_itself(token)) return {std::string(token)};
   const std::string low = lower(token);
-  if (counts) {
-    if (const Word* word = find(kCapitalCounts, token)) add(out, *word);
-    if (const Word* word = find(kCounts, low)) add(out, *word);
-  }
+  if (const Word* molar = find(kMolar, token)) return {std::string(molar->code)};
+  if (const Word* word = find(kCapitalCounts, token); word != nullptr && above == Above::litre) add(out, *word);
+  if (const Word* word = find(kCounts, low); word != nullptr && above != Above::nothing) add(out, *word);
   if (const Word* word = find(kWords, low)) add(out, *word);
   for (const Word& prefix : kPrefixes) {
     if (!std::string_view(low).starts_with(prefix.spelling)) continue;
     if (const Word* base = find(kBases, std::string_view(low).substr(prefix.spelling.size()))) add(out, *base, prefix.code);
   }
+  if (low != token && stands_for_itself(low) && read_ucum(token)) out.push_back(low);
   if (!out.empty()) return out;
   if (const auto [symbol, exponent] = split_exponent(token); !exponent.empty() && !symbol.empty()) {
-    for (const std::string& reading : read_factor(symbol, false)) {
+    for (const std::string& reading : read_factor(symbol, Above::nothing)) {
       if (reading.find_first_of("0123456789{") == std::string::npos) out.push_back(reading + exponent);
     }
   }
@@ -183,26 +186,31 @@ Readings joined(const Readings& so_far, std::string_view sign, const Readings& n
 
 Readings read_product(const Product& product) {
   Readings below{""};
-  bool by_volume = false;
+  Above above_what = Above::nothing;
+  const auto note = [&above_what](const Readings& read) {
+    if (std::ranges::any_of(read, [](const std::string& r) { return r == "L" || r == "l"; })) above_what = Above::litre;
+    else if (std::ranges::any_of(read, is_volume)) above_what = Above::volume;
+  };
   for (const std::string& factor : product.below) {
-    const Readings read = read_factor(factor, false);
-    by_volume = by_volume || std::ranges::any_of(read, is_volume);
+    const Readings read = read_factor(factor, Above::nothing);
+    note(read);
     below = joined(below, "/", read);
   }
-  const auto is_per_volume = [](const std::string& factor) {
+  for (const std::string& factor : product.above) {
     const auto [symbol, exponent] = split_exponent(factor);
-    return exponent == "-1" && std::ranges::any_of(read_factor(symbol, false), is_volume);
-  };
-  by_volume = by_volume || std::ranges::any_of(product.above, is_per_volume);
+    if (exponent == "-1") note(read_factor(symbol, Above::nothing));
+  }
   Readings above{""};
   for (const std::string& factor : product.above) {
     // Millions or thousandths: only what they are in tells.
-    if ((factor == "MU" || factor == "MIU") && product.below.empty()) return {};
-    above = joined(above, ".", read_factor(factor, by_volume && &factor == &product.above.front()));
+    if ((factor == "MU" || factor == "MIU") && above_what == Above::nothing) return {};
+    above = joined(above, ".", read_factor(factor, &factor == &product.above.front() ? above_what : Above::nothing));
   }
   Readings out;
   for (const std::string& left : above) {
-    for (const std::string& right : below) out.push_back(left + right);
+    for (const std::string& right : below) {
+      if (out.size() < kReadingsMax) out.push_back(left + right);
+    }
   }
   return out;
 }
@@ -218,7 +226,7 @@ std::optional<Readings> read_power(std::string_view left) {
   if (!left.starts_with("10")) return std::nullopt;
   left.remove_prefix(2);
   if (left.starts_with("exp")) left.remove_prefix(3);
-  else if (!skip(" ^*eE(x")) return std::nullopt;
+  else if (!skip(" ^*eE(xX")) return std::nullopt;
   const std::size_t digits = std::min(left.find_first_not_of("0123456789"), left.size());
   if (digits == 0 || digits > 2) return std::nullopt;
   const std::string power = "10*" + std::string(left.substr(0, digits));
@@ -229,7 +237,7 @@ std::optional<Readings> read_power(std::string_view left) {
   }
   skip("/ ");
   Readings out;
-  for (const std::string& volume : read_factor(without_spaces(left), false)) {
+  for (const std::string& volume : read_factor(without_spaces(left), Above::nothing)) {
     if (is_volume(volume)) out.push_back(power + "/" + volume);
   }
   return out;
@@ -264,7 +272,7 @@ std::string_view cut_suffix(std::string_view text, std::string& kind) {
 
 /// Codes alone, each once, those of hospitals first.
 Readings codes_of(Readings readings, std::string_view spelling) {
-  std::erase_if(readings, [&](const std::string& code) { return code == spelling || !read_ucum(code); });
+  std::erase_if(readings, [&](const std::string& code) { return code == spelling || !read_ucum(code) || is_improbable(code); });
   Readings out;
   for (std::string& code : readings) {
     if (std::ranges::find(out, code) == out.end()) out.push_back(std::move(code));
@@ -305,18 +313,14 @@ namespace {
 bool is_meant(std::string_view code) {
   const auto unit = read_ucum(code);
   const bool counts = (code.starts_with("K/") || code.starts_with("m/")) && is_volume(code.substr(2));
-  return unit && unit->kinds.empty() && !counts && !is_capital_mega(code) && find(kExact, code) == nullptr;
+  return unit && unit->kinds.empty() && !counts && !unit->improbable && find(kExact, code) == nullptr;
 }
 
 }  // namespace
 
-bool is_capital_mega(std::string_view code) {
-  if (std::ranges::any_of(code, [](unsigned char c) { return std::islower(c) != 0; })) return false;
-  for (std::size_t at = 0; (at = code.find('M', at)) != std::string_view::npos; ++at) {
-    const bool starts = at == 0 || code[at - 1] == '/' || code[at - 1] == '.';
-    if (starts && at + 1 < code.size() && std::isupper(static_cast<unsigned char>(code[at + 1])) != 0) return true;
-  }
-  return false;
+bool is_improbable(std::string_view code) {
+  const auto unit = read_ucum(code);
+  return unit && unit->improbable;
 }
 
 std::vector<std::string> ucum_codes_meant(std::string_view spelling) {

@@ -11,7 +11,7 @@ namespace lacuna {
 /// codes that stand for themselves, and for what is not certain. docs/units.md has the table.
 std::vector<std::string> ucum_codes_meant(std::string_view spelling);
 
-/// "mL" where all is written in capitals is a UCUM code too: of a million litres.
-bool is_capital_mega(std::string_view code);
+/// Whether a code of UCUM says what nobody means (UcumUnit::improbable).
+bool is_improbable(std::string_view code);
 
 }  // namespace lacuna

@@ -15,9 +15,11 @@ struct Word {
 
 // Of a whole unit, as it is written.
 inline constexpr Word kExact[] = {
-    {"C", "Cel"},   {"F", "[degF]"},      {"mM", "mmol/L"}, {"uM", "umol/L"},    {"nM", "nmol/L"}, {"pM", "pmol/L"},
-    {"MOSM/K", ""}, {"EU/mL", "[EU]/mL"}, {"ft", "[ft_i]"}, {"mm/hg", "mm[Hg]"}, {"U3", "um3"},
+    {"C", "Cel"}, {"F", "[degF]"}, {"MOSM/K", ""}, {"ft", "[ft_i]"}, {"mm/hg", "mm[Hg]"}, {"U3", "um3"},
 };
+
+// Of one factor, as it is written.
+inline constexpr Word kMolar[] = {{"mM", "mmol/L"}, {"uM", "umol/L"}, {"nM", "nmol/L"}, {"pM", "pmol/L"}};
 
 // Of a whole unit, in small letters and without spaces.
 inline constexpr Word kWhole[] = {
@@ -156,6 +158,7 @@ inline constexpr Word kWords[] = {
     {"lpf", "[LPF]"},
     {"(lpf)", "[LPF]"},
     {"cfu", "[CFU]"},
+    {"eu", "[EU]"},
     {"copies", "{copies}"},
     {"copy", "{copies}"},
     {"cells", "{cells}"},
@@ -173,7 +176,7 @@ inline constexpr Word kWords[] = {
     {"percent", "%"},
     {"pct", "%"},
     {"kcal", "kcal"},
-    {"cals", "cal"},
+
     {"ohm", "Ohm"},
     {"ohms", "Ohm"},
     {"mu", "mU", "m[iU]"},
@@ -181,10 +184,10 @@ inline constexpr Word kWords[] = {
 
 // How many, where a volume divides: in small letters, or as written.
 inline constexpr Word kCounts[] = {
-    {"k", "10*3"},         {"th", "10*3"},      {"ths", "10*3"},   {"thou", "10*3"},  {"thous", "10*3"}, {"thousand", "10*3"},
-    {"thousands", "10*3"}, {"m", "10*6"},       {"mi", "10*6"},    {"mil", "10*6"},   {"mill", "10*6"},  {"million", "10*6"},
-    {"millions", "10*6"},  {"mio", "10*6"},     {"lakh", "10*5"},  {"lakhs", "10*5"}, {"giga", "10*9"},  {"gpt", "10*9"},
-    {"bil", "10*9"},       {"billion", "10*9"}, {"tera", "10*12"}, {"tpt", "10*12"},
+    {"k", "10*3"},         {"th", "10*3"},    {"ths", "10*3"},   {"thou", "10*3"}, {"thous", "10*3"},   {"thousand", "10*3"},
+    {"thousands", "10*3"}, {"m", "10*6"},     {"mi", "10*6"},    {"mill", "10*6"}, {"million", "10*6"}, {"millions", "10*6"},
+    {"mio", "10*6"},       {"lakh", "10*5"},  {"lakhs", "10*5"}, {"giga", "10*9"}, {"gpt", "10*9"},     {"bil", "10*9"},
+    {"billion", "10*9"},   {"tera", "10*12"}, {"tpt", "10*12"},
 };
 inline constexpr Word kCapitalCounts[] = {{"G", "10*9"}, {"T", "10*12"}};
 
@@ -230,7 +233,7 @@ inline constexpr Word kBases[] = {
     {"w", "W"},
     {"watt", "W"},
     {"watts", "W"},
-    {"cal", "cal"},
+
     {"kat", "kat"},
     {"g%", "g%"},
     {"gm%", "g%"},

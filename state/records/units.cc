@@ -67,28 +67,33 @@ constexpr std::array kSubstances{
 // Glycated haemoglobin is a share of haemoglobin that two reference systems tell differently: IFCC's as a ratio of amounts (mmol/mol),
 // NGSP's in percent. The master equation is NGSP = 0.09148 x IFCC + 2.152 (ngsp.org, "IFCC standardization of HbA1c"); back it is solved,
 // so that a value returns to where it was.
-constexpr std::array<std::string_view, 8> kGlycated{
-    "hba1c", "hb_a1c", "hgba1c", "a1c", "hemoglobin_a1c", "haemoglobin_a1c", "glycated_hemoglobin", "glycated_haemoglobin"};
 constexpr long double kNgspPerIfcc = 0.09148L, kNgspAtZero = 2.152L;
 
+bool is_glycated(std::string_view feature) {
+  return feature.find("a1c") != std::string_view::npos || feature.find("glycated") != std::string_view::npos ||
+         feature.find("glycohemoglobin") != std::string_view::npos || feature.find("glycohaemoglobin") != std::string_view::npos;
+}
+
+/// Whether a part of the name, between underscores, is one of these.
+bool has_word(std::string_view feature, std::span<const std::string_view> words) {
+  while (true) {
+    const std::size_t end = std::min(feature.find('_'), feature.size());
+    if (std::ranges::find(words, feature.substr(0, end)) != words.end()) return true;
+    if (end == feature.size()) return false;
+    feature.remove_prefix(end + 1);
+  }
+}
+
 // Ratios of times, or activities read off a curve: in percent they are another quantity (Quick's), which no factor leads to.
-constexpr std::array<std::string_view, 10> kRatios{
-    "inr",        "pt_inr",    "pt_ratio",      "prothrombin_ratio", "quick", "pt_quick", "prothrombin_activity",
-    "aptt_ratio", "ptt_ratio", "thrombin_ratio"};
+constexpr std::string_view kRatios[] = {"inr", "quick", "pt", "ptt", "aptt", "prothrombin", "thrombin", "thromboplastin"};
 
 // Over creatinine: a mole of it is 113.12 g, so 1 mg/mmol is 8.84 mg/g.
-constexpr std::array<std::string_view, 9> kOverCreatinine{"acr",
-                                                          "uacr",
-                                                          "albumin_creatinine_ratio",
-                                                          "urine_albumin_creatinine_ratio",
-                                                          "pcr_urine",
-                                                          "upcr",
-                                                          "protein_creatinine_ratio",
-                                                          "urine_protein_creatinine_ratio",
-                                                          "albumin_to_creatinine"};
+constexpr std::string_view kOverCreatinine[] = {"acr", "uacr", "upcr"};
+bool is_over_creatinine(std::string_view feature) {
+  return has_word(feature, kOverCreatinine) || feature.find("creatinine_ratio") != std::string_view::npos ||
+         feature.find("to_creatinine") != std::string_view::npos;
+}
 constexpr long double kCreatinineGramsPerMole = 113.12L;
-
-bool is_one_of(std::string_view name, std::span<const std::string_view> list) { return std::ranges::find(list, name) != list.end(); }
 
 // Rewrites mass and equivalents of a known substance as amount, so that its units share one dimension.
 void to_amount(const Substance& substance, UcumUnit& unit) {
@@ -113,6 +118,7 @@ void over_creatinine(UcumUnit& unit) {
   if (unit.dimension != grams_per_mole) return;
   unit.factor /= kCreatinineGramsPerMole;
   unit.dimension = {};
+  unit.has_moles = false;
 }
 
 bool is_ph(std::string_view unit) { return unit == "[pH]" || unit.empty() || unit == "1"; }
@@ -139,7 +145,7 @@ std::optional<UnitConversion> convert(std::string_view feature, std::string_view
   std::optional<UcumUnit> source = read_ucum(from), target = read_ucum(to);
   if (!source || !target || source->kinds != target->kinds) return std::nullopt;
   for (UcumUnit* unit : {&*source, &*target}) {
-    if (is_one_of(feature, kOverCreatinine)) over_creatinine(*unit);
+    if (is_over_creatinine(feature)) over_creatinine(*unit);
   }
   if (source->dimension != target->dimension) {
     for (const Substance& substance : kSubstances) {
@@ -150,8 +156,10 @@ std::optional<UnitConversion> convert(std::string_view feature, std::string_view
   }
   if (source->dimension != target->dimension) return std::nullopt;
   if (source->dimension == UnitDimension{}) {
-    if (is_one_of(feature, kGlycated)) return glycated(*source, *target);
-    if (is_one_of(feature, kRatios) && source->factor != target->factor) return std::nullopt;
+    if (is_glycated(feature)) return glycated(*source, *target);
+    // A share of molecules is not one of mass, of volume or of cells.
+    if (source->has_moles != target->has_moles) return std::nullopt;
+    if (has_word(feature, kRatios) && source->factor != target->factor) return std::nullopt;
   }
   return affine(source->factor / target->factor, (source->offset - target->offset) / target->factor);
 }
@@ -159,8 +167,18 @@ std::optional<UnitConversion> convert(std::string_view feature, std::string_view
 /// The code itself, unless it says what nobody means, and what else it may be.
 std::vector<std::string> readings(std::string_view unit) {
   std::vector<std::string> out = ucum_codes_meant(unit);
-  if (!is_capital_mega(unit)) out.insert(out.begin(), std::string(unit));
+  if (!is_improbable(unit)) out.insert(out.begin(), std::string(unit));
   return out;
+}
+
+/// What stands in braces may be anything.
+std::string without_notes(std::string unit) {
+  for (std::size_t at = 0; (at = unit.find('{', at)) != std::string::npos; ++at) {
+    const std::size_t end = std::min(unit.find('}', at), unit.size());
+    const std::string_view note = std::string_view(unit).substr(at + 1, end - at - 1);
+    if (note != "FEU" && note != "DDU" && note != "1.73_m2" && note != "cells") unit.replace(at + 1, end - at - 1, "...");
+  }
+  return unit;
 }
 
 }  // namespace
@@ -168,7 +186,7 @@ std::vector<std::string> readings(std::string_view unit) {
 std::optional<UnitConversion> unit_conversion(std::string_view feature, std::string_view from, std::string_view to) {
   if (from == to) return UnitConversion{};
   if (from.size() > kNameBytesMax || to.size() > kNameBytesMax) return std::nullopt;
-  if (!is_capital_mega(from) && !is_capital_mega(to)) {
+  if (!is_improbable(from) && !is_improbable(to)) {
     if (const auto exact = convert(feature, from, to)) return exact;
   }
   for (const std::string& target : readings(to)) {
@@ -190,11 +208,14 @@ std::optional<std::string> unit_problem(std::string_view unit) {
 }
 
 std::string unit_refusal(std::string_view from, std::string_view to) {
+  constexpr std::size_t kShownMax = 32;
   const std::string target = to.empty() ? "1" : std::string(to);
   const std::vector<std::string> meant = ucum_codes_meant(from);
-  if (!read_ucum(from) && meant.empty()) return "its unit is no UCUM code, nor a known spelling of one; '" + target + "' is declared";
-  const std::string spelled = meant.empty() ? "" : " (in UCUM '" + meant.front() + "')";
-  return "its unit '" + std::string(from) + "'" + spelled + " cannot be converted to '" + target + "'";
+  const auto code = read_ucum(from);
+  const bool is_unit = from.size() <= kShownMax && ((code && !code->improbable) || !meant.empty());
+  if (!is_unit) return "its unit is no UCUM code, nor a known spelling of one; '" + target + "' is declared";
+  const std::string spelled = meant.empty() ? "" : " (in UCUM '" + without_notes(meant.front()) + "')";
+  return "its unit '" + without_notes(std::string(from)) + "'" + spelled + " cannot be converted to '" + target + "'";
 }
 
 }  // namespace lacuna

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <set>
 #include <tuple>
 
 #include "state/records/hash.h"
@@ -68,6 +67,8 @@ std::string CsvEvents::event_id(const Event& event, const Fact& fact) const {
   add_part(content, fact.result_id);
   if (fact.revision.kind != Revision::Kind::none) add_number(content, fact.revision.value);
   for (const FeatureValue& v : event.values) add_value(content, index_.feature(v.feature), v.value);
+  // Which attributes ride on an event depends on what stands before it, which another export may not have.
+  if (!event.values.empty()) return "csv-" + hex(fact.source) + "-" + hex(hash64(content));
   for (const AttributeValue& a : event.attributes) add_value(content, index_.attribute(a.attribute), a.value);
   return "csv-" + hex(fact.source) + "-" + hex(hash64(content));
 }
@@ -87,7 +88,7 @@ Event CsvEvents::make_event(Time time, ModalityId modality, const Fact& fact) co
 void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size_t end) {
   const auto& features = index_.schema().features();
   std::size_t group = out.size();  // the first event of this modality and fact
-  std::set<double> values;         // of this feature, in the group
+  std::vector<double> values;      // of this feature, in the group
   const Cell* before = nullptr;
   for (std::size_t i = begin; i < end; ++i) {
     const Cell& cell = cells_[i];
@@ -97,10 +98,11 @@ void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size
     if (begins || before->index != cell.index) values.clear();
     before = &cell;
     const std::size_t at = group + values.size();  // a feature's second value is the second event's
-    if (!values.insert(cell.value).second) {
+    if (std::ranges::find(values, cell.value) != values.end()) {
       ++report_.duplicates;
       continue;
     }
+    values.push_back(cell.value);
     if (at > group) note_loss(report_.twice, cell);
     if (at == out.size()) out.push_back({make_event(cell.time, modality, facts_[cell.fact]), cell.fact});
     out[at].event.values.push_back({cell.index, cell.value});
@@ -108,8 +110,9 @@ void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size
   }
 }
 
-/// Of cells of one time, in order: the last of the file counts.
-void CsvEvents::take_attributes(std::size_t begin, std::size_t end) {
+/// Of cells of one time, in order: the last of the file counts. The last that says something new; null: none does.
+const Cell* CsvEvents::take_attributes(std::size_t begin, std::size_t end) {
+  const Cell* told = nullptr;
   for (std::size_t i = begin; i < end; ++i) {
     const Cell& cell = cells_[i];
     const bool again = i + 1 < end && cells_[i + 1].index == cell.index;
@@ -120,8 +123,10 @@ void CsvEvents::take_attributes(std::size_t begin, std::size_t end) {
     } else {
       known_[cell.index] = pending_[cell.index] = cell.value;
       ++report_.values;
+      told = &cell;
     }
   }
+  return told;
 }
 
 std::vector<Event> CsvEvents::take() {
@@ -147,8 +152,7 @@ std::vector<Event> CsvEvents::take() {
     const auto end = static_cast<std::size_t>(to - cells_.begin()), half = static_cast<std::size_t>(middle - cells_.begin());
     const std::size_t first = made.size();
     take_values(made, begin, half);
-    take_attributes(half, end);
-    if (half < end) told = &cells_[end - 1];
+    if (const Cell* const last = take_attributes(half, end)) told = last;
     if (made.size() > first) {
       tell(made[first].event);
       told = nullptr;

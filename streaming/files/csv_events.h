@@ -61,7 +61,7 @@ class CsvEvents {
   Event make_event(Time time, ModalityId modality, const Fact& fact) const;
   std::string event_id(const Event& event, const Fact& fact) const;
   void take_values(std::vector<Made>& out, std::size_t begin, std::size_t end);
-  void take_attributes(std::size_t begin, std::size_t end);
+  const Cell* take_attributes(std::size_t begin, std::size_t end);
 
   const SchemaIndex& index_;
   FileReport& report_;

@@ -117,7 +117,7 @@ Status CsvPatients::find_columns(const std::vector<std::string_view>& header, Co
   std::string there;
   for (std::size_t i = 0; i < std::min<std::size_t>(header.size(), 12); ++i)
     there += (i == 0 ? "'" : ", '") + std::string(trim(header[i])) + "'";
-  return {Code::invalid, place_.text() + ": no column " + missing + "; the header has " + std::to_string(header.size()) + ": " + there};
+  return {Code::invalid, *place_.path + ": no column " + missing + "; the header has " + std::to_string(header.size()) + ": " + there};
 }
 
 Status CsvPatients::read_header(CsvReader& reader, Columns& columns) {
@@ -262,10 +262,10 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
     if (done()) return {};
     LACUNA_RETURN_IF_ERROR(begin_patient(patient));
   }
-  if (columns.site >= 0 && !cell(columns.site).empty()) {
+  if (columns.site >= 0 && !is_missing(cell(columns.site))) {
     const bool usable = is_utf8(cell(columns.site)) && !check_id("site", cell(columns.site), CodecLimits{}.id_bytes_max);
-    if (usable) site_ = cell(columns.site);
-    else lose(report_.unreadable, columns.names[static_cast<std::size_t>(columns.site)], "no usable site");
+    site_ = usable ? cell(columns.site) : std::string_view();
+    if (!usable) lose(report_.unreadable, columns.names[static_cast<std::size_t>(columns.site)], "no usable site");
   }
   const std::optional<Time> time = take_time(columns, cells);
   if (!time) return {};
@@ -289,8 +289,8 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
     return;
   }
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    if (columns.is_one(static_cast<int>(i))) continue;
     const std::string_view text = cell(i);
+    if (columns.routes[i] == nullptr && (columns.is_one(static_cast<int>(i)) || is_missing(text))) continue;
     if (columns.again[i] && columns.routes[i] != nullptr) {
       if (!is_missing(text)) lose(report_.repeated, columns.names[i], "the header has this name twice: only the first column is read");
       continue;
@@ -302,8 +302,12 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
 /// Empty: what it says cannot be taken. A row without a result is a fact of its source.
 std::optional<std::uint32_t> CsvPatients::take_fact(const Columns& columns, const std::vector<std::string_view>& cells) {
   Fact fact{source_, site_, {}, {}};
-  if (columns.result >= 0) fact.result_id = trim(cells[static_cast<std::size_t>(columns.result)]);
-  if (columns.revision >= 0 && !read_revision(trim(cells[static_cast<std::size_t>(columns.revision)]), fact.revision)) return std::nullopt;
+  const auto cell = [&](int column) {
+    const std::string_view text = column < 0 ? std::string_view() : trim(cells[static_cast<std::size_t>(column)]);
+    return is_missing(text) ? std::string_view() : text;
+  };
+  fact.result_id = cell(columns.result);
+  if (!read_revision(cell(columns.revision), fact.revision)) return std::nullopt;
   if (fact.result_id.empty() && fact.revision.kind != Revision::Kind::none) return std::nullopt;
   if (!is_utf8(fact.result_id) || check_id("result.id", fact.result_id, CodecLimits{}.id_bytes_max)) return std::nullopt;
   return events_.note(std::move(fact));

@@ -21,9 +21,8 @@ constexpr std::int64_t kMinuteMillis = 60'000, kDayMillis = 24 * 60 * kMinuteMil
 
 /// Takes exactly `digits` digits off the front.
 bool take_digits(std::string_view& text, std::size_t digits, int& out) {
-  if (text.size() < digits) return false;
-  const auto end = std::from_chars(text.data(), text.data() + digits, out);
-  if (end.ec != std::errc() || end.ptr != text.data() + digits || text.front() == '-') return false;
+  if (text.size() < digits || text.substr(0, digits).find_first_not_of("0123456789") != std::string_view::npos) return false;
+  std::from_chars(text.data(), text.data() + digits, out);
   text.remove_prefix(digits);
   return true;
 }
@@ -76,8 +75,8 @@ std::optional<double> hours_minutes(std::string_view text) {
   unsigned hours = 0, minutes = 0;
   const char* middle = text.data() + colon;
   const char* end = text.data() + text.size();
-  if (std::from_chars(text.data(), middle, hours).ptr != middle || std::from_chars(middle + 1, end, minutes).ptr != end)
-    return std::nullopt;
+  const auto first = std::from_chars(text.data(), middle, hours), second = std::from_chars(middle + 1, end, minutes);
+  if (first.ec != std::errc() || first.ptr != middle || second.ec != std::errc() || second.ptr != end) return std::nullopt;
   if (minutes > 59) return std::nullopt;
   return hours * 60.0 + minutes;
 }
@@ -107,6 +106,19 @@ std::optional<double> time_offset(std::string_view text) {
 
 std::optional<TimeReader::Read> plain(std::int64_t millis) { return TimeReader::Read{Time(Millis(millis)), TimeReader::Clock::one}; }
 
+/// The tables of zones end with 2037, and times that were moved to hide whose they are lie beyond: what the clocks did then is read off the
+/// year before that begins with the same weekday and is as long.
+date::days beyond_tables(date::local_time<Millis> local) {
+  constexpr int kLast = 2037;
+  const date::year_month_day day{date::floor<date::days>(local)};
+  if (int(day.year()) <= kLast) return date::days(0);
+  const auto begin = [](date::year year) { return date::local_days(year / 1 / 1); };
+  for (date::year like{kLast};; --like) {
+    const date::days apart = begin(day.year()) - begin(like);
+    if (apart.count() % 7 == 0 && like.is_leap() == day.year().is_leap()) return apart;
+  }
+}
+
 }  // namespace
 
 Result<TimeReader> TimeReader::make(const FileMapping& mapping) {
@@ -124,7 +136,7 @@ Result<TimeReader> TimeReader::make(const FileMapping& mapping) {
 std::optional<TimeReader::Read> TimeReader::of_zone(std::int64_t local_millis) const {
   if (zone_ == nullptr) return std::nullopt;
   const date::local_time<Millis> local{Millis(local_millis)};
-  const date::local_info info = zone_->get_info(date::floor<std::chrono::seconds>(local));
+  const date::local_info info = zone_->get_info(date::floor<std::chrono::seconds>(local - beyond_tables(local)));
   Read out;
   if (info.result == date::local_info::ambiguous) out.clock = Clock::twice;
   if (info.result == date::local_info::nonexistent) out.clock = Clock::never;

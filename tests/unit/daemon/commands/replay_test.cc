@@ -176,7 +176,7 @@ TEST_F(Replay, tells_of_lines_that_cannot_be_read) {
                                                        event_line("c", "2026-01-01T01:00:00Z", 71) + "\n")};
   ASSERT_TRUE(run().ok());
   EXPECT_EQ(report_.sent, 2u);
-  EXPECT_EQ(report_.files.unreadable, 2u);
+  EXPECT_EQ(total(report_.files.unreadable), 2u);
   const std::string text = format_report(report_, "lacuna.events");
   EXPECT_THAT(text, HasSubstr("2 rows or cells could not be read"));
   EXPECT_THAT(text, HasSubstr("mixed.ndjson:2"));

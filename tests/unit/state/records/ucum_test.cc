@@ -108,6 +108,15 @@ TEST(Ucum, RefusesWhatIsNone) {
   }
 }
 
+TEST(Ucum, WhatNobodyMeansIsMarked) {
+  for (const char* code : {"ML", "MU/L", "Mg/dL", "Pg", "EU", "Mmol/L", "103/uL", "mL/min/1.73", "1.73.m2", "2.a", "Gm"}) {
+    ASSERT_TRUE(read_ucum(code)) << code;
+    EXPECT_TRUE(read_ucum(code)->improbable) << code;
+  }
+  for (const char* code : {"mL", "MHz", "MPa", "GBq", "MJ", "1000/mm3", "100.mL", "mg/(24.h)", "/60.s", "10*3/uL"})
+    EXPECT_FALSE(read_ucum(code)->improbable) << code;
+}
+
 TEST(Ucum, KindsAreToldApart) {
   const auto kinds = [](const char* code) { return read_ucum(code)->kinds; };
   EXPECT_EQ(kinds("ng{FEU}/mL"), std::vector<std::string>{"{FEU}"});

@@ -100,7 +100,6 @@ TEST(UnitSpelling, WhatALaboratoryNetworkSends) {
       {"pao2", "mm(hg)", "mm[Hg]", 1},
       {"pao2", "mm Hg", "kPa", 0.133322},
       {"wbc", "th/uL", "10*3/uL", 1},
-      {"rbc", "MIL/uL", "10*6/uL", 1},
       {"mch", "uug", "pg", 1},
       {"wbc", "x10 3/uL", "10*3/uL", 1},
       {"pt", "SEC", "s", 1},
@@ -110,7 +109,6 @@ TEST(UnitSpelling, WhatALaboratoryNetworkSends) {
       {"temp", "Deg C", "Cel", 1},
       {"rbc", "mill/uL", "10*6/uL", 1},
       {"mcv", "U3", "fL", 1},
-      {"rbc", "MIL/CMM", "10*6/uL", 1},
       {"troponin", "NG/ML", "ng/mL", 1},
       {"wbc", "k/mm cu", "10*3/uL", 1},
       {"rbc", "x10 6/uL", "10*6/uL", 1},
@@ -175,13 +173,50 @@ TEST(UnitSpelling, WhatOnlyTheQuantityTellsFollowsTheSchema) {
 }
 
 TEST(UnitSpelling, WhatIsNotCertainStaysUnread) {
-  for (const char* spelling : {"x10 (3)", "X 10 3", "MOSM/K", "MIU", "MU", "17 umol/L", "lab", "n/a", "---", "mg/", "units/", "10E400/L",
-                               "K/K/K", "g/dL mg", "/", "x", "\xff\xfe", "mmol\x01/L"}) {
+  for (const char* spelling :
+       {"x10 (3)", "X 10 3",   "MOSM/K",     "MIU",     "MU",     "17 umol/L", "lab",         "n/a",        "---",    "mg/",
+        "units/",  "10E400/L", "K/K/K",      "g/dL mg", "/",      "x",         "\xff\xfe",    "mmol\x01/L", "MU/day", "MIU/day",
+        "mil/mm3", "Cal",      "CAL/kg/day", "mM/",     "103/uL", "109/L",     "mL/min/1.73", "12345678"}) {
     EXPECT_TRUE(ucum_codes_meant(spelling).empty()) << spelling << ": " << ucum_codes_meant(spelling).front();
   }
   EXPECT_TRUE(ucum_codes_meant(std::string(200, 'm')).empty());
   EXPECT_FALSE(unit_conversion("sodium", "MM/L", "mmol/L"));
+  // A superscript that was lost, a decimal point, a number: each is a code of UCUM.
+  EXPECT_FALSE(unit_conversion("wbc", "103/uL", "10*3/uL"));
+  EXPECT_FALSE(unit_conversion("platelets", "109/L", "10*9/L"));
+  EXPECT_FALSE(unit_conversion("gfr", "mL/min/1.73", "mL/min"));
+  EXPECT_FALSE(unit_conversion("score", "1234567", "1"));
+  EXPECT_TRUE(unit_conversion("wbc", "/mm3", "/uL") && unit_conversion("wbc", "1000/mm3", "10*3/uL"));
+  EXPECT_FALSE(unit_conversion("infusion", "gtt/min", "mL/h")) << "10, 15, 20 or 60 make a millilitre";
+  EXPECT_FALSE(unit_conversion("energy", "Cal", "kcal"));
+  EXPECT_FALSE(unit_conversion("wbc", "T/cmm", "10*3/uL"));
   EXPECT_FALSE(unit_conversion("volume", "ML", "L") && unit_conversion("volume", "ML", "L")->factor > 1) << "no million litres";
+}
+
+// A capital that was shouted is no million and no billiard.
+TEST(UnitSpelling, CapitalsAreNoMillions) {
+  for (const auto& [written, declared] : {std::pair("Mg/dL", "mg/dL"),
+                                          {"Mg/Dl", "mg/dL"},
+                                          {"Mmol/L", "mmol/L"},
+                                          {"Meq/L", "meq/L"},
+                                          {"Mosm/kg", "mosm/kg"},
+                                          {"Ml", "mL"},
+                                          {"Ml/hr", "mL/h"},
+                                          {"ML/min", "mL/min"},
+                                          {"ML/kg", "mL/kg"},
+                                          {"MU/mL", "mU/mL"},
+                                          {"Pmol/L", "pmol/L"},
+                                          {"Pg/mL", "pg/mL"},
+                                          {"Gm/dL", "g/dL"},
+                                          {"MS", "ms"},
+                                          {"EU/dL", "[EU]/dL"}}) {
+    const auto found = unit_conversion("x", written, declared);
+    ASSERT_TRUE(found) << written;
+    EXPECT_NEAR(found->factor, 1, 1e-12) << written;
+    EXPECT_TRUE(unit_problem(written)) << written;
+  }
+  EXPECT_FALSE(unit_problem("MHz"));
+  EXPECT_FALSE(unit_problem("MBq"));
 }
 
 TEST(UnitSpelling, CodesStandForThemselves) {
@@ -206,8 +241,10 @@ TEST(UnitSpelling, AProblemNamesTheCodeThatIsMeant) {
 TEST(UnitSpelling, ARefusalNamesBothUnitsAndNothingElse) {
   EXPECT_EQ(unit_refusal("mmHg", "Cel"), "its unit 'mmHg' (in UCUM 'mm[Hg]') cannot be converted to 'Cel'");
   EXPECT_EQ(unit_refusal("10*3/uL", "g/L"), "its unit '10*3/uL' cannot be converted to 'g/L'");
+  EXPECT_EQ(unit_refusal("{Jane}/min", "g"), "its unit '{...}/min' cannot be converted to 'g'");
   EXPECT_EQ(unit_refusal("kg", ""), "its unit 'kg' cannot be converted to '1'");
-  for (const std::string& other : {std::string("Mustermann"), std::string("17 mg"), std::string("a\nb"), std::string(5000, 'x')}) {
+  for (const std::string& other : {std::string("Mustermann"), std::string("17 mg"), std::string("12345678"), std::string("12.05.1960"),
+                                   std::string("a\nb"), std::string(5000, 'x')}) {
     EXPECT_EQ(unit_refusal(other, "g"), "its unit is no UCUM code, nor a known spelling of one; 'g' is declared");
   }
 }

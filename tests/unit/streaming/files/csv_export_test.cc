@@ -190,6 +190,10 @@ TEST_F(CsvExport, DecimalCommas) {
   EXPECT_EQ(events[1].values, (std::vector<FeatureValue>{{kTemp, 37.9}}));
   EXPECT_EQ(report_.out_of_range.at("HF").count, 1U) << "1.080 is a thousand and eighty";
   EXPECT_EQ(report_.unreadable.at("HF").count, 1U) << "8.1 is no number of theirs";
+  for (const char* wrong : {"0.123", "0.500", "-0.250", "1e.100", "1.0800", "1..080", ".080", "1.08,", "1,0,8"}) {
+    read("id;t;HF\nm;2026-01-01T00:00:00Z;" + std::string(wrong) + "\n");
+    EXPECT_EQ(total(report_.unreadable), 1U) << wrong;
+  }
 }
 
 TEST_F(CsvExport, FormsOfTime) {
@@ -212,6 +216,11 @@ TEST_F(CsvExport, FormsOfTime) {
   EXPECT_EQ(one(TimeForm::hl7, "202607231400"), "2026-07-23T12:00:00Z");
   EXPECT_EQ(one(TimeForm::hl7, "20260723140000.5-0500"), "2026-07-23T19:00:00.500Z");
   EXPECT_EQ(one(TimeForm::hl7, "20260723"), "2026-07-22T22:00:00Z");
+  EXPECT_EQ(one(TimeForm::hl7, "20260101-1000"), "2026-01-01T10:00:00Z");
+  EXPECT_EQ(one(TimeForm::hl7, "2026010114-1000"), "2026-01-02T00:00:00Z");
+  EXPECT_EQ(one(TimeForm::local, "2180-07-23 14:00:00"), "2180-07-23T12:00:00Z") << "beyond the tables of zones";
+  EXPECT_EQ(one(TimeForm::local, "2180-01-23 14:00:00"), "2180-01-23T13:00:00Z");
+  EXPECT_EQ(one(TimeForm::hours_minutes, "4294967296:05"), "none");
   EXPECT_EQ(one(TimeForm::hl7, "2026"), "none") << "some time of that year";
   EXPECT_EQ(one(TimeForm::epoch_seconds, "1784808000"), "2026-07-23T12:00:00Z");
   EXPECT_EQ(one(TimeForm::epoch_seconds, "1784808000.5"), "2026-07-23T12:00:00.500Z");
@@ -244,6 +253,31 @@ TEST_F(CsvExport, ClocksThatAreSet) {
   EXPECT_EQ(report_.clocks.at("t").count, 2U);
   EXPECT_THAT(report_.clocks.at("t").first, HasSubstr(".csv:3: the clock never shows it"));
   EXPECT_TRUE(report_.lossless());
+}
+
+// Protects: exports that overlap. Which attributes ride on an event depends on where an export begins.
+TEST_F(CsvExport, IdsDoNotDependOnWhereAnExportBegins) {
+  mapping_.source = "monitor";
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  mapping_.columns["Age"] = {"", "age", 1, 0, {}};
+  const auto first = read("id,t,HR,Age\nv,2026-01-01T00:00:00Z,80,60\nv,2026-01-01T01:00:00Z,81,60\n");
+  const auto second = read("id,t,HR,Age\nv,2026-01-01T01:00:00Z,81,60\nv,2026-01-01T02:00:00Z,82,60\n");
+  ASSERT_EQ(first.size() + second.size(), 4U);
+  EXPECT_EQ(first[1].event_id, second[0].event_id);
+}
+
+TEST_F(CsvExport, WhatSaysNothingIsNoResultAndNoSite) {
+  mapping_.missing_texts = {"NA"};
+  mapping_.result_column = "order";
+  mapping_.site_column = "unit";
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  mapping_.columns["unit"] = {"", "sex", 1, 0, {{"ED", "male"}}};
+  const auto events = read("id,t,HR,order,unit,spare\nv,2026-01-01T00:00:00Z,80,NA,ED,\nv,2026-01-01T01:00:00Z,81,NA,NA,\n");
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].result_id + events[1].result_id, "");
+  EXPECT_EQ(events[1].site, "ED");
+  EXPECT_EQ(events[0].attributes, (std::vector<AttributeValue>{{1, 1}})) << "a column may be both";
+  EXPECT_TRUE(report_.unmapped.empty()) << "an empty column loses nothing";
 }
 
 TEST_F(CsvExport, WhatIsTooFarBackIsNoTime) {

@@ -157,7 +157,7 @@ TEST_F(PatientOrder, MixedRowsReadAsSortedOnes) {
   const auto expected = read_ok(scratch_.write("sorted.csv", by_hand));
   const FileReport report = report_;
   ASSERT_GT(expected.size(), 1500U);
-  ASSERT_GT(report.unreadable, 0U);
+  ASSERT_GT(total(report.unreadable), 0U);
   fs::create_directory(scratch_ / "mixed");
   std::uint64_t bytes = 0;
   for (int file = 0; file < 3; ++file) {
