@@ -74,7 +74,8 @@ bool LearnedCounts::load(ByteReader& in) {
 void LearnedCounts::carry(const LearnedCounts& before, const SchemaMapping& mapping, const Standardiser& standardiser) {
   for (FeatureId f = 0; f < features_.size(); ++f) {
     const auto& field = mapping.features()[f];
-    if (field && standardiser.seen(f)) features_[f] = before.features_[field->from];
+    // Classes in another order have no moments to carry, and were learned from all the same.
+    if (field && (standardiser.seen(f) || !field->classes.empty())) features_[f] = before.features_[field->from];
   }
   for (ModalityId m = 0; m < payloads_.size(); ++m) {
     if (const auto& from = mapping.modalities()[m]) payloads_[m] = before.payloads_[*from];

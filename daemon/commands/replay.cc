@@ -279,8 +279,9 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   if (f.duplicates > 0) out += fmt::format("  {} said again what was there\n", counted(f.duplicates, "value", "values"));
   const auto tell = [&out](const streaming::Losses& losses, const char* one, const char* many, const char* what) {
     for (const auto& [name, loss] : losses) {
-      out += fmt::format("  {}{}{}\n", counted(loss.count, one, many), name.empty() ? "" : " of \"" + name + "\"", what);
-      if (!loss.first.empty()) out += fmt::format("      {}{}\n", loss.count == 1 ? "" : "first ", loss.first);
+      out += fmt::format("  {}{}{}", counted(loss.count, one, many), name.empty() ? "" : " of \"" + name + "\"", what);
+      if (!loss.first.empty()) out += fmt::format(" ({}{})", loss.count == 1 ? "" : "first ", loss.first);
+      out += "\n";
     }
   };
   tell(f.twice, "value", "values", " beside another one of the same time: kept, as events of their own");

@@ -305,11 +305,12 @@ TEST_F(Pretty, positions_and_what_is_kept_of_a_person_are_read) {
   state::PartitionPosition position{"lacuna.events", 3, {}};
   position.position.input_next = 42;
   position.position.counts.consumed = 41;
+  position.position.counts.applied = 39;
   position.position.counts.refused = 2;
   Record r = record(state::encode_position(position));
   r.key = "lacuna.events#partition";
   EXPECT_EQ(pretty_record(config_, config_.topics.state, r),
-            "lacuna.events#partition: read up to 42; 41 consumed, 0 applied, 0 duplicate, 0 late, 2 refused, 0 forwarded\n");
+            "lacuna.events#partition: read up to 42; 41 consumed, 39 applied, 0 duplicate, 0 late, 2 refused, 0 forwarded\n");
   const auto json = nlohmann::json::parse(json_record(config_, config_.topics.state, r));
   EXPECT_EQ(json.at("position").at("next"), 42);
   EXPECT_EQ(json.at("position").at("refused"), 2);

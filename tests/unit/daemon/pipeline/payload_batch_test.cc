@@ -181,7 +181,11 @@ TEST_F(PayloadBatch, RandomStreamsMakeTheExamplesAndStatesOfAPlainModel) {
       }
       for (const auto& [f, v] : values) e.arrived.push_back({f, v});
       for (const auto& [m, p] : payloads) e.arrived_payloads.push_back({m, p});
-      if (e.before.event_count > 0) expected.push_back(e);
+      if (e.before.event_count == 0) {  // of the first moment what holds for the stay is known
+        e.before.attributes = plain.attributes;
+        e.before.site = plain.site;
+      }
+      expected.push_back(e);
     }
     ASSERT_EQ(examples_.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {
