@@ -200,6 +200,18 @@ MappingOutcome load_mapping(const std::string& path, const Schema& schema) {
   return outcome;
 }
 
+Status missing_topic(const Config& config, const std::string& topic, const std::string& key, std::int32_t partitions,
+                     const std::string& with) {
+  std::string command = "kafka-topics.sh --create --topic " + topic + " --partitions " + std::to_string(partitions);
+  const std::vector<streaming::TopicSpec> specs = topics_to_make(config);
+  const auto spec = std::find_if(specs.begin(), specs.end(), [&topic](const streaming::TopicSpec& s) { return s.name == topic; });
+  for (const auto& [name, value] : spec->properties) {
+    command += name == "replication.factor" ? " --replication-factor " + value : " --config " + name + "=" + value;
+  }
+  return {Code::not_found, "there is no topic " + topic + " (" + key + "), and log.create_topics is off: make it with " + with + " (" +
+                               command + "), or set log.create_topics to true"};
+}
+
 std::string format_problem(const ConfigProblem& problem) {
   std::string out = problem.file;
   for (const int number : {problem.line, problem.column}) {

@@ -135,6 +135,10 @@ std::vector<std::string> open_ranges(const Schema& schema);
 
 /// The topics that a deployment reads and writes, as they are made where they are missing; patterns are left out.
 std::vector<streaming::TopicSpec> topics_to_make(const Config& config);
+/// `not_found`: that one of these is missing, and what to do about it where log.create_topics is off. `key`: "topics.state"; `with`: its
+/// partitions, in words.
+Status missing_topic(const Config& config, const std::string& topic, const std::string& key, std::int32_t partitions,
+                     const std::string& with);
 
 /// Never throws. `overrides` are "key.path=value" from the command line, applied after the file.
 ConfigOutcome load_config(const std::string& path, const std::vector<std::string>& overrides = {});

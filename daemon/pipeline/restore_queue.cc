@@ -14,15 +14,7 @@ Result<std::int32_t> partitions_of(const Config& config, const std::string& topi
                                    const std::string& input, std::int32_t needed) {
   auto count = reader.partition_count(topic);
   if (count.ok() || count.code() != Code::not_found) return count;
-  std::string command = "kafka-topics.sh --create --topic " + topic + " --partitions " + std::to_string(needed);
-  const std::vector<streaming::TopicSpec> specs = topics_to_make(config);
-  const auto spec = std::ranges::find(specs, topic, &streaming::TopicSpec::name);
-  for (const auto& [name, value] : spec->properties) {
-    command += name == "replication.factor" ? " --replication-factor " + value : " --config " + name + "=" + value;
-  }
-  return Status(Code::not_found, "there is no topic " + topic + " (" + key + "), and log.create_topics is off: make it with " +
-                                     std::to_string(needed) + " partitions, as many as " + input + " has (" + command +
-                                     "), or set log.create_topics to true");
+  return missing_topic(config, topic, key, needed, std::to_string(needed) + " partitions, as many as " + input + " has");
 }
 
 }  // namespace

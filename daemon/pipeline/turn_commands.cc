@@ -71,6 +71,8 @@ Status Turn::follow_decisions() {
     auto control = std::make_unique<ControlReader>(context_.config, std::move(*reader));
     const auto next = control->begin(context_.stream.decisions.next());
     if (next.code() == Code::unavailable) return {};  // batches go on meanwhile
+    if (next.code() == Code::not_found)
+      return missing_topic(context_.config, context_.config.topics.control, "topics.control", 1, "one partition");
     if (!next.ok()) return next.status();
     context_.stream.decisions.read_up_to(*next);
     control_ = std::move(control);

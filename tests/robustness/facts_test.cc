@@ -214,7 +214,7 @@ TEST_P(Facts, ASecondDeliveryOfTheSameValueInAnotherUnitIsOne) {
 
 // A partly refused event, repaired and sent again under its id.
 TEST_P(Facts, ARepairedLetterIsTaken) {
-  send({event("b", 0, "vitals", {{"hr", 80}, {"temp", {{"value", 37.1}, {"unit", "degC"}}}})});
+  send({event("b", 0, "vitals", {{"hr", 80}, {"temp", {{"value", 37.1}, {"unit", "kg"}}}})});
   EXPECT_THAT(reasons(), ElementsAre("unit"));
   EXPECT_EQ(state_of("vitals", "temp").count, 0u);
   send({event("b", 0, "vitals", {{"hr", 80}, {"temp", {{"value", 37.1}, {"unit", "Cel"}}}})});
