@@ -98,6 +98,7 @@ class PipelineImpl final : public Pipeline {
   }
 
   Status loop(bool until_idle, int passes) {
+    if (until_idle) turn_->expect_end();
     int idle = 0;
     while (!context_.retry.stopped()) {
       const Result<bool> worked = turn_->run();

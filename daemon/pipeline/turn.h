@@ -30,6 +30,8 @@ class Turn {
  public:
   /// The context's store must be open. `quarantined`: damaged stores that lie beside it.
   Turn(LoopContext& context, std::size_t quarantined);
+  /// The input has an end, and whoever waits for it wants to have learned from it by then.
+  void expect_end() { ends_ = true; }
 
   /// True when there was work to do. What waiting mends, it waits for; an error is one that waiting cannot mend.
   Result<bool> run();
@@ -87,6 +89,7 @@ class Turn {
   std::shared_ptr<const model::ModelVersion> serving_;  ///< for the next batch; null before the first one
   double learner_wait_seconds_ = 0;
   std::uint64_t learned_before_ = 0;  ///< examples, when the learner was loaded
+  bool ends_ = false;                 ///< expect_end()
   Rehearsal rehearsal_;
   const AlertResponse alert_response_;
   std::unique_ptr<ControlReader> control_;

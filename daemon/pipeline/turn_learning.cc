@@ -52,8 +52,10 @@ Status Turn::choose_version() {
   return {};
 }
 
-/// While a model is young, batches are small beside what it has seen: else a short input would be over before it is learned from.
+/// Of an input that ends, and while a model is young, batches are small beside what it has seen: else a short one would be over before it
+/// is learned from.
 std::size_t Turn::batch_limit() const {
+  if (!ends_) return poison_search_.limit();
   const std::uint64_t seen = learned_before_ + counts_.consumed;
   return std::min<std::size_t>(poison_search_.limit(), std::max<std::uint64_t>(seen / kYoungBatches, kYoungBatch));
 }

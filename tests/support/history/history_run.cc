@@ -52,6 +52,8 @@ Run::Run(House& house, const Options& options, Statistics& statistics)
       config_(config(house, scratch_ / "data", options)),
       model_(schemas_.current(), kLateMax, options.history, config_.topics.transfers),
       check_(model_, config_.topics, kPartitions, options.aloud) {
+  // The loop never waits for the learner: what it reads next would depend on how fast that one is.
+  config_.train.serve_after = 1'000'000;
   config_.observations_min = 0;  // what is missing is told, also by a model that has learned nothing
   config_.schema = std::make_shared<Schema>(schemas_.current());
 }
