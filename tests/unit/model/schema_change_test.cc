@@ -351,7 +351,8 @@ TEST_F(SchemaChange, WhatWasLearnedFromIsCarriedByName) {
     const auto now = make(after, checkpoint_).value()->publish();
     for (FeatureId f = 0; f < after.feature_count(); ++f) {
       const auto& field = mapping.features()[f];
-      const bool anew = now->moments(f) == std::pair(0.0, 1.0);
+      // Classes by name; their numbers have moments anew.
+      const bool anew = field && field->classes.empty() && now->moments(f) == std::pair(0.0, 1.0);
       EXPECT_EQ(now->learned_from(f), field && !anew ? version_->learned_from(field->from) : LearnedFrom()) << after.qualified_name(f);
     }
     for (ModalityId m = 0; m < after.modality_count(); ++m) {
