@@ -91,6 +91,7 @@ Config bench_config(const std::string& folder, std::size_t batch) {
   c.batch.max_events = batch;
   c.batch.max_delay = Millis(20);
   c.train.examples_per_step = 10'000;
+  c.train.young_pace = 1;
   c.train.queue_examples_max = 100'000;
   c.http.enabled = false;
   return c;
