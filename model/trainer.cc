@@ -44,7 +44,7 @@ std::size_t payload_bytes(const Example& example) {
 /// Of one patient's examples that crowd out the others', so many pay for a step what one does else: what it has to say is soon said.
 constexpr std::int64_t kFloodPays = 8;
 /// What has learned from n examples is paid kYoungExamples / n times for each, within 1 and TrainOptions::young_pace.
-constexpr std::int64_t kYoungExamples = 32'768;
+constexpr std::int64_t kYoungExamples = 8192;
 /// But a step has so many fresh examples at least.
 constexpr std::int64_t kYoungStep = 8;
 /// A version is due when there are a kYoungVersions-th more steps than in the one before.

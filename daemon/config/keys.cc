@@ -182,7 +182,7 @@ void add_train_keys(std::vector<Key>& keys) {
               FIELD(train.examples_per_step)));
   add(integer(
       "train.young_pace", 1, 1000,
-      "The first 32768 / young_pace examples that a model ever learns from pay for so many times the steps, later ones for 32768 over "
+      "The first 8192 / young_pace examples that a model ever learns from pay for so many times the steps, later ones for 8192 over "
       "their number times; a step has 8 fresh examples at least. 1: none does.",
       FIELD(train.young_pace)));
   add(integer("train.publish_every_steps", 1, 1'000'000,

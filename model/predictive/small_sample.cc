@@ -17,13 +17,14 @@ constexpr double kPriorWeight = 0.02;
 /// intervals of 4 to 32 normal values hold what they say; two values are told as they are.
 double robustness(double n) { return n < 3 ? 1 : 1 + 3 / (n * n); }
 /// At so many values what the network says and what the population says have the same say in a location.
-constexpr double kHalfWeight = 100;
+constexpr double kHalfWeight = 20;
 
 }  // namespace
 
 double SmallSample::corrected_scale(double of_network) const {
   if (!corrects()) return of_network;
-  return std::sqrt(keep * keep * of_network * of_network + (1 - keep * keep) * spread * spread);
+  // Never surer than the network: of those in whom a feature is not measured it may know that they differ from all who are in the spread.
+  return std::max(of_network, std::sqrt(keep * keep * of_network * of_network + (1 - keep * keep) * spread * spread));
 }
 
 double SmallSample::corrected_probability(double of_network, std::size_t classes) const {

@@ -10,7 +10,7 @@
 namespace lacuna::model {
 
 /// Values of which so many were learned from are told as the network has them.
-inline constexpr double kMatureWeight = 2000;
+inline constexpr double kMatureWeight = 400;
 
 /// How a prediction of a feature is drawn towards what as many values, and no network, would say. Standardised units.
 struct SmallSample {
