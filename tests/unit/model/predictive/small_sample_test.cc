@@ -79,7 +79,7 @@ TEST(SmallSample, NoIntervalIsWiderThanTheDeclaredRange) {
 
 TEST(SmallSample, MoreValuesSayMore) {
   double keep = -1, spread = kNone;
-  for (const double n : {1.0, 2.0, 5.0, 10.0, 20.0, 100.0, 500.0, 1999.0}) {
+  for (const double n : {1.0, 2.0, 5.0, 10.0, 20.0, 100.0, 200.0, 399.0}) {
     const SmallSample few = small_sample(n, 37, 1, 28, 44, kLevel);
     EXPECT_GT(few.keep, keep) << n;
     EXPECT_LE(few.spread, spread) << n;
@@ -96,8 +96,9 @@ TEST(SmallSample, MoreValuesSayMore) {
 // A network that knows ten values by heart is sure of all others: what it is sure of is not believed.
 TEST(SmallSample, ANetworkThatIsSureIsNotBelieved) {
   const SmallSample few = small_sample(10, 37, 1, -kNone, kNone, kLevel);
-  EXPECT_LT(std::abs(few.corrected_location(3)), 0.1);
-  EXPECT_NEAR(few.corrected_scale(0.05), few.spread, 0.01 * few.spread);
+  EXPECT_LT(std::abs(few.corrected_location(3)), 0.25 * 3);
+  EXPECT_NEAR(few.corrected_scale(0.05), few.spread, 0.03 * few.spread);
+  EXPECT_GE(few.corrected_scale(5), 5) << "one that says how little it knows is believed";
 }
 
 TEST(SmallSample, ProbabilitiesStaySuchAndNoneIsNothing) {
