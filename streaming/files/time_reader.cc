@@ -144,6 +144,15 @@ std::optional<TimeReader::Read> TimeReader::of_zone(std::int64_t local_millis) c
   return out;
 }
 
+/// `zone`: what stands behind the time; nothing: the mapping's.
+std::optional<TimeReader::Read> TimeReader::with_zone(std::optional<std::int64_t> local_millis, std::string_view zone) const {
+  if (!local_millis) return std::nullopt;
+  if (zone.empty()) return of_zone(*local_millis);
+  int east = 0;
+  if (!take_zone(zone, east) || !zone.empty()) return std::nullopt;
+  return plain(*local_millis - east * kMinuteMillis);
+}
+
 /// "2180-07-23 14:00:00", "2180-07-23T14:00", "2180-07-23", with fractions, and with a zone of their own.
 std::optional<TimeReader::Read> TimeReader::read_local(std::string_view text) const {
   Civil c;
@@ -157,12 +166,7 @@ std::optional<TimeReader::Read> TimeReader::read_local(std::string_view text) co
     if (take(text, ".,") && !take_fraction(text, c.millis)) return std::nullopt;
     (void)take(text, " ");
   }
-  const auto local = millis_of(c);
-  if (!local) return std::nullopt;
-  if (text.empty()) return of_zone(*local);
-  int east = 0;
-  if (!take_zone(text, east) || !text.empty()) return std::nullopt;
-  return plain(*local - east * kMinuteMillis);
+  return with_zone(millis_of(c), text);
 }
 
 /// "20260101", "202601011430", "20260101143000.25+0100": from the day on.
@@ -173,12 +177,7 @@ std::optional<TimeReader::Read> TimeReader::read_hl7(std::string_view text) cons
     if (take_digits(text, 2, c.minute) && take_digits(text, 2, c.second) && take(text, ".") && !take_fraction(text, c.millis))
       return std::nullopt;
   }
-  const auto local = millis_of(c);
-  if (!local) return std::nullopt;
-  if (text.empty()) return of_zone(*local);
-  int east = 0;
-  if (!take_zone(text, east) || !text.empty()) return std::nullopt;
-  return plain(*local - east * kMinuteMillis);
+  return with_zone(millis_of(c), text);
 }
 
 std::optional<TimeReader::Read> TimeReader::read_pattern(std::string_view text) const {

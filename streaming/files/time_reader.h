@@ -32,6 +32,7 @@ class TimeReader {
  private:
   explicit TimeReader(const FileMapping& mapping) : mapping_(&mapping) {}
   std::optional<Read> of_zone(std::int64_t local_millis) const;
+  std::optional<Read> with_zone(std::optional<std::int64_t> local_millis, std::string_view zone) const;
   std::optional<Read> read_local(std::string_view text) const;
   std::optional<Read> read_hl7(std::string_view text) const;
   std::optional<Read> read_pattern(std::string_view text) const;
