@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "state/records/hash.h"
+#include "streaming/files/cell_text.h"
 #include "streaming/files/row_sort.h"
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_writer.h"
@@ -17,11 +18,6 @@ namespace lacuna::streaming {
 namespace {
 
 using Outcome = CsvRows::Outcome;
-
-std::string_view without_blanks(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
 
 bool is_usable(std::string_view patient) {
   return !patient.empty() && is_utf8(patient) && !check_id("patient", patient, CodecLimits{}.id_bytes_max);
@@ -37,8 +33,7 @@ class PatientRows {
     auto out = std::make_unique<PatientRows>(std::move(*lines), column.separator);
     CsvRow row;
     if (out->rows_.next(row) != Outcome::row || !out->cells_.split(row, out->split_)) return nullptr;
-    const auto found =
-        std::find_if(out->split_.begin(), out->split_.end(), [&](std::string_view c) { return without_blanks(c) == column.name; });
+    const auto found = std::find_if(out->split_.begin(), out->split_.end(), [&](std::string_view c) { return trim(c) == column.name; });
     if (found == out->split_.end()) return nullptr;
     out->position_ = static_cast<std::size_t>(found - out->split_.begin());
     out->columns_ = out->split_.size();
@@ -51,19 +46,19 @@ class PatientRows {
   Outcome next(CsvRow& row) { return rows_.next(row); }
   /// Of a row that came last; empty: it has none. Does not look at the cells behind it where there are no quotes.
   std::string_view patient(const CsvRow& row) {
-    if (row.quoted) return cells_.split(row, split_) && position_ < split_.size() ? without_blanks(split_[position_]) : std::string_view();
+    if (row.quoted) return cells_.split(row, split_) && position_ < split_.size() ? trim(split_[position_]) : std::string_view();
     std::string_view left = row.text;
     for (std::size_t i = 0; i < position_; ++i) {
       const std::size_t end = left.find(separator_);
       if (end == std::string_view::npos) return {};
       left.remove_prefix(end + 1);
     }
-    return without_blanks(left.substr(0, left.find(separator_)));
+    return trim(left.substr(0, left.find(separator_)));
   }
   /// Nothing where the reader will not take the row for one of a patient.
   std::optional<std::string_view> patient_of_whole(const CsvRow& row) {
     if (!cells_.split(row, split_) || split_.size() != columns_) return std::nullopt;
-    const std::string_view patient = without_blanks(split_[position_]);
+    const std::string_view patient = trim(split_[position_]);
     return is_usable(patient) ? std::optional(patient) : std::nullopt;
   }
   CsvRow header() const { return {header_, header_quoted_, 1}; }
