@@ -56,6 +56,20 @@ std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHist
   return out;
 }
 
+std::optional<FeatureHistory> history_behind(const FeatureState& known, Likelihood likelihood, FeatureHistory stored,
+                                             std::span<const HistoryChange> changes) {
+  const auto explains = [&](FeatureHistory& history, std::span<const HistoryChange> since) {
+    for (const HistoryChange& change : since) apply_change(history, change);
+    return fold(likelihood, history) == known;
+  };
+  if (explains(stored, changes)) return stored;
+  for (;; changes = changes.subspan(1)) {
+    FeatureHistory alone;
+    if (explains(alone, changes)) return alone;
+    if (changes.empty()) return std::nullopt;
+  }
+}
+
 FeatureHistory unite(const FeatureHistory& a, const FeatureHistory& b) {
   const bool a_longer = b.base.count == 0 || (a.base.count > 0 && a.base.time >= b.base.time);
   const FeatureHistory &longer = a_longer ? a : b, &other = a_longer ? b : a;

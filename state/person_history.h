@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "state/records/records.h"
@@ -45,6 +46,11 @@ bool apply_change(FeatureHistory& history, const HistoryChange& change);
 FeatureState fold(Likelihood likelihood, const FeatureHistory& history);
 /// The same from what was strictly before `time`; empty where the values before the window do not end before it.
 std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHistory& history, Time time);
+
+/// The history of which `known` tells: `stored` and the changes since, or as many of the last of these as explain it alone. The schema may
+/// have been without the feature for a while, and what was recorded before then does not count any more. Empty where nothing explains it.
+std::optional<FeatureHistory> history_behind(const FeatureState& known, Likelihood likelihood, FeatureHistory stored,
+                                             std::span<const HistoryChange> changes);
 
 /// Of two persons who are one: all values of both. Where both have values folded together, the newer of the two counts on with the number
 /// of both, since which of them came when is not known any more; else it is exact.

@@ -67,8 +67,8 @@ Status ChangelogReview::take_snapshot(const std::string& patient, const streamin
   const Result<Snapshot> read = state::decode_snapshot(store_.schemas(), *record.value);
   Verdict& verdict = patients_[patient][record.key];
   verdict.differs = !stored.ok() || !read.ok() || *read != *stored;
-  // A restore would keep it beside the patient's next states.
-  const bool ahead = verdict.differs && stored.ok() && read.ok() && read->patient_id == patient && !is_behind(*read, *stored);
+  // A restore that has taken it would leave out what the store holds.
+  const bool ahead = verdict.differs && stored.ok() && read.ok() && read->patient_id == patient && is_behind(*stored, *read);
   verdict.misleading = verdict.misleading || ahead;
   return {};
 }

@@ -18,6 +18,9 @@ using streaming::TopicPartition;
 
 /// How long partitions that are here wait for those that are being restored, a turn.
 constexpr Millis kRestoreSlice{100};
+/// A batch keeps a kTransfersShare-th of its room for what other partitions sent: else it would wait until an input that is far behind is
+/// read.
+constexpr std::size_t kTransfersShare = 16;
 /// The loop looks at least this often for what operators ask.
 constexpr Millis kPollMax{1'000};
 
@@ -159,7 +162,9 @@ Status GroupMembership::poll(std::size_t limit, bool busy) {
   const StageTimer timer(context_.stage_seconds, "poll");
   if (!pending_.empty()) return stay_member();
   const bool at_once = busy || (!restores_.empty() && !restores_.waiting());
-  LACUNA_RETURN_IF_ERROR(read(limit, at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax)));
+  const std::size_t kept = homes_.empty() ? 0 : (limit + kTransfersShare - 1) / kTransfersShare;
+  LACUNA_RETURN_IF_ERROR(
+      read(std::max<std::size_t>(limit - kept, 1), at_once ? Millis(0) : std::min(context_.config.batch.max_delay, kPollMax)));
   if (pending_.size() >= limit) return {};
   auto moved = transfers_->read(limit - pending_.size());
   if (!moved.ok()) return moved.status();

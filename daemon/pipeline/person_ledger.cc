@@ -359,22 +359,26 @@ Result<std::vector<PersonLedger::Folded>> PersonLedger::histories(const std::str
     Folded& one = out.emplace_back();
     one.part = asked[i];
     one.feature = *keys_.find_feature(one.part);
-    if (before->histories[i]) one.history = std::move(*before->histories[i]);
-    const auto replay = [&one](const state::PersonJournal& journal) {
+    state::FeatureHistory stored = std::move(before->histories[i]).value_or(state::FeatureHistory{});
+    std::vector<HistoryChange> changes;
+    const auto gather = [&](const state::PersonJournal& journal) {
       for (const state::ValueChange& c : journal.changes) {
-        if (c.part == one.part) state::apply_change(one.history, c.change);
+        if (c.part == one.part) changes.push_back(c.change);
       }
     };
-    for (const state::PersonJournal& journal : before->pending) replay(journal);
+    for (const state::PersonJournal& journal : before->pending) gather(journal);
     if (person.in_flight != nullptr) {
-      replay(person.in_flight->journals.back());
-      for (const auto& [part, stored] : person.in_flight->histories) {
-        if (part == one.part) one.history = stored.history;
+      gather(person.in_flight->journals.back());
+      for (const auto& [part, history] : person.in_flight->histories) {
+        if (part != one.part) continue;
+        stored = history.history;
+        changes.clear();
       }
     }
     const FeatureState& known = person.features[one.feature];
-    one.unaccounted = state::fold(config_.schema->features()[one.feature].likelihood, one.history) != known;
-    if (one.unaccounted) one.history = {known, {}};
+    auto history = state::history_behind(known, config_.schema->features()[one.feature].likelihood, std::move(stored), changes);
+    one.unaccounted = !history;
+    one.history = std::move(history).value_or(state::FeatureHistory{known, {}});
   }
   return out;
 }

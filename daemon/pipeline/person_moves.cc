@@ -78,15 +78,16 @@ std::vector<PartKey> PersonMoves::feature_parts() const {
 
 FeatureHistory PersonMoves::history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked,
                                        const FeatureState& known) const {
-  FeatureHistory history = past.histories[asked].value_or(FeatureHistory{});
+  std::vector<state::HistoryChange> changes;
   for (const state::PersonJournal& journal : past.pending) {
     for (const state::ValueChange& c : journal.changes) {
-      if (c.part == keys_.feature(feature)) state::apply_change(history, c.change);
+      if (c.part == keys_.feature(feature)) changes.push_back(c.change);
     }
   }
+  const Likelihood likelihood = config_.schema->features()[feature].likelihood;
   // Where the records tell another state than the snapshot's, what came before cannot be told apart.
-  if (state::fold(config_.schema->features()[feature].likelihood, history) != known) return {known, {}};
-  return history;
+  return state::history_behind(known, likelihood, past.histories[asked].value_or(FeatureHistory{}), changes)
+      .value_or(FeatureHistory{known, {}});
 }
 
 Status PersonMoves::merge(const state::Store& store, const std::string& into, const SourcePosition& at, Snapshot& source) {

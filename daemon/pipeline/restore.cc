@@ -154,8 +154,13 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
                      state::StateChange& change) {
   // Of each key the newest record is enough.
   std::unordered_map<std::string_view, const streaming::Record*> newest;
+  std::unordered_map<std::string_view, std::int64_t> told_of;
   for (const streaming::Record& record : records) {
-    if (record.position.offset >= end_ || state::person_of(record.key)) continue;
+    if (record.position.offset >= end_) continue;
+    if (const auto patient = state::person_of(record.key)) {
+      told_of[*patient] = record.position.offset;
+      continue;
+    }
     newest[record.key] = &record;
     unreadable_.erase(record.key);
     if (!record.key.ends_with(state::kSchemaKeySuffix)) continue;
@@ -185,10 +190,19 @@ Status Restore::take(const std::vector<streaming::Record>& records, streaming::T
   if (!stored.ok()) return stored.status();
   const std::set<std::string_view> forgotten(change.forgotten.begin(), change.forgotten.end());
   state::StateChange unlearned;
+  // A batch tells of its patients before it gives their snapshots: where these come with the next step, what was known is outdated.
+  std::set<std::string> outdated;
+  for (const auto& [patient, offset] : told_of) {
+    std::string id(patient);
+    const auto snapshot = newest.find(id + std::string(kSnapshotKeySuffix));
+    if (snapshot != newest.end() && snapshot->second->position.offset > offset) continue;
+    if (from_nothing_ || !only_adds_.contains(id)) unlearned.corrections.push_back({id, 0, Time::min(), true, {}});
+    outdated.insert(std::move(id));
+  }
   for (std::size_t i = 0; i < snapshots.size(); ++i) {
     if (!forgotten.contains(ids[i]) && (*stored)[i] && is_behind(snapshots[i], *(*stored)[i])) continue;
     if (from_nothing_ || !only_adds_.contains(ids[i])) unlearned.corrections.push_back({ids[i], 0, Time::min(), true, {}});
-    if (from_nothing_ && snapshots[i].event_count > 0) {
+    if (from_nothing_ && snapshots[i].event_count > 0 && !outdated.contains(ids[i])) {
       Example example{snapshots[i], snapshots[i].last_time, {}};
       example.before.recent_ids.clear();
       change.examples.push_back(std::move(example));

@@ -124,7 +124,9 @@ const std::array<std::uint64_t, kFaultCount>& SimulatedLog::counts() const { ret
 std::uint64_t SimulatedLog::failed_commits() const { return broker_->failed_commits; }
 
 void SimulatedLog::compact(const std::string& topic) {
-  for (Partition& partition : broker_->topics.at(topic).partitions) {
+  const auto found = broker_->topics.find(topic);
+  if (found == broker_->topics.end()) return;
+  for (Partition& partition : found->second.partitions) {
     std::map<std::string, std::int64_t> newest;
     for (const Record& r : partition.visible) newest[r.key] = r.position.offset;
     std::erase_if(partition.visible, [&](const Record& r) { return newest[r.key] != r.position.offset; });

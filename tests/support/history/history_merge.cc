@@ -43,7 +43,7 @@ bool holds(const Person& person, const std::string& modality, const HeldPayload&
   const auto texts = person.texts.find(modality);
   if (texts == person.texts.end()) return false;
   const auto held = texts->second.find(payload.fact);
-  return held != texts->second.end() && held->second == payload.data;
+  return held != texts->second.end() && held->second.time == payload.time && held->second.data == payload.data;
 }
 
 /// The newer one of those that hold.
@@ -153,6 +153,7 @@ void Model::arrive(Moved moved, const SourcePosition& at, Doing& doing) {
     return;
   }
   counts.applied += 1;
+  if (circle) order_matters_.insert(moved.person);
   for (const auto& [fact, parts] : from.facts) {
     const auto known = into.facts.find(fact);
     if (known == into.facts.end()) continue;

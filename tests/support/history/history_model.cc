@@ -126,7 +126,7 @@ Model::Fate Model::take(Person& person, Message& message, Working& working) {
   if (message.payload) {
     const std::string content = *message.payload + "/" + millis(message.time);
     const bool taken = take_part(person, message, message.modality, content, late, fate, verdict);
-    if (taken) person.texts[message.modality][message.fact] = *message.payload;
+    if (taken) person.texts[message.modality][message.fact] = {message.fact, message.time, *message.payload};
     if (taken && verdict != Verdict::fresh) {
       working.payloads.push_back({message.modality, message.fact, HeldPayload{message.fact, message.time, *message.payload}});
     }

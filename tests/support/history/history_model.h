@@ -64,7 +64,7 @@ struct Person {
   /// Of values from before a change of the unit or the categories: nothing of them can be corrected.
   std::map<Part, FeatureState> settled;
   std::map<std::string, HeldPayload> payloads;               ///< by modality: what is known
-  std::map<std::string, std::map<Fact, std::string>> texts;  ///< by modality: all that hold, known or not
+  std::map<std::string, std::map<Fact, HeldPayload>> texts;  ///< by modality: all that hold, known or not
   std::map<std::string, double> numbers;                     ///< attributes
   std::map<std::string, std::string> categories;             ///< attributes
   std::set<Part> beyond;                                     ///< features of which more values held at once than the daemon's history has
@@ -136,8 +136,8 @@ class Model {
   /// Whether the value of the feature at this time is one that holds, and nothing came at that time later.
   bool holds(const Person& person, FeatureId id, Time time, double value) const;
   /// Whom a second delivery in order may change: who had an event withdrawn before all of it came, two withdrawals under one id, or a
-  /// value that the schema did not know; who was forgotten along with another; and into whom
-  /// any of these was merged.
+  /// value that the schema did not know; who was forgotten along with another; who was merged in a circle, whose
+  /// older merge is carried out again; and into whom any of these was merged.
   std::set<std::string> order_matters() const;
   /// What became of each record of the last batch, for a person who looks for a difference.
   const std::vector<std::string>& told() const { return told_; }

@@ -14,6 +14,7 @@ using daemon::Pipeline;
 
 constexpr std::int32_t kPartitions = 2;
 constexpr int kTurnsMax = 20'000;
+constexpr int kTriesMax = 100;  // the simulated log may be out of reach now and then
 constexpr Millis kNever = std::chrono::hours(24 * 365);
 
 Config config(House& house, const std::string& folder, const Options& options) {
@@ -65,7 +66,10 @@ void Run::did(const std::string& deed) {
 
 std::string Run::run() {
   try {
-    const Status made = house_.log().ensure_topics({{config_.topics.events.front(), kPartitions, {}}});
+    Status made;
+    for (int tries = 0; tries == 0 || (made.code() == Code::unavailable && tries < kTriesMax); ++tries) {
+      made = house_.log().ensure_topics({{config_.topics.events.front(), kPartitions, {}}});
+    }
     if (!made.ok()) throw std::runtime_error(made.to_string());
     start();
     disturbed();
@@ -91,7 +95,7 @@ std::string Run::run() {
 // --- what is done ---
 
 void Run::start() {
-  config_.batch.max_events = chance(0.05) ? 3 + below(10) : 40 + below(200);
+  config_.batch.max_events = chance(0.3) ? 3 + below(60) : 40 + below(200);
   if (options_.batch_max > 0) config_.batch.max_events = options_.batch_max;
   config_.checkpoint_every = chance(0.2) ? Millis(0) : kNever;
   dies_at_.clear();

@@ -131,6 +131,32 @@ TEST(PersonHistory, WhatIsOlderThanTheWindowIsSaidToBe) {
   EXPECT_EQ(fold(likelihood, history).last, 73);
 }
 
+// The schema was without the feature for a while: the snapshot knows nothing of what the records still hold.
+TEST(PersonHistory, OfAFeatureThatWasGoneOnlyWhatCameSinceCounts) {
+  const Likelihood likelihood = schema().features()[0].likelihood;
+  FeatureHistory stored;
+  ASSERT_TRUE(apply_change(stored, {HistoryChange::Kind::insert, 1, at_minutes(90), 70}));
+  const std::vector<HistoryChange> changes{{HistoryChange::Kind::insert, 2, at_minutes(80), 71},
+                                           {HistoryChange::Kind::insert, 3, at_minutes(10), 72},
+                                           {HistoryChange::Kind::insert, 4, at_minutes(60), 73}};
+  const auto behind = [&](std::size_t from, bool with_stored) {
+    FeatureHistory history = with_stored ? stored : FeatureHistory{};
+    for (std::size_t i = from; i < changes.size(); ++i) apply_change(history, changes[i]);
+    return history;
+  };
+  for (const bool with_stored : {true, false}) {
+    for (std::size_t from = 0; from <= changes.size(); ++from) {
+      if (with_stored && from > 0) continue;
+      const FeatureHistory expected = behind(from, with_stored);
+      EXPECT_EQ(history_behind(fold(likelihood, expected), likelihood, stored, changes), expected) << with_stored << " " << from;
+    }
+  }
+  EXPECT_EQ(history_behind({}, likelihood, stored, changes), FeatureHistory{});
+  FeatureHistory other;
+  ASSERT_TRUE(apply_change(other, {HistoryChange::Kind::insert, 5, at_minutes(5), 99}));
+  EXPECT_FALSE(history_behind(fold(likelihood, other), likelihood, stored, changes));
+}
+
 TEST(PersonHistory, AllWithdrawnIsAsNeverMeasured) {
   FeatureHistory history;
   ASSERT_TRUE(apply_change(history, {HistoryChange::Kind::insert, 1, at_minutes(0), 70}));
