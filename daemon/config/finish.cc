@@ -225,6 +225,9 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     need(mapping.parameter_column.has_value(), "parameter_column", "long_csv needs it");
     need(mapping.value_column.has_value(), "value_column", "long_csv needs it");
   }
+  if (mapping.row_is_patient && (mapping.patient_column || mapping.format != FileFormat::wide_csv)) {
+    complain("input.row_is_patient", section, "is for wide_csv without patient_column");
+  }
   need(!mapping.revision_column || mapping.result_column.has_value(), "result_column", "a revision is of a result");
   const std::set<std::string> ignored(mapping.ignored.begin(), mapping.ignored.end());
   for (const auto& column : draft.columns) {

@@ -179,6 +179,8 @@ void add_input_column_keys(std::vector<Key>& keys) {
            "Unit of the column's numbers where a row says none; converted to the schema's. Absent: the schema's.", COLUMN(target.unit)));
   add(number(column + "scale", -kInfinity, kInfinity, "value = scale * number + offset, where no unit is said.", COLUMN(target.scale)));
   add(number(column + "offset", -kInfinity, kInfinity, "See scale.", COLUMN(target.offset)));
+  add(texts(column + "missing", "", is_any, "Cells that mean: not measured, in this column; a number by its value.",
+            COLUMN(target.missing_texts)));
   add(text(
       column + "categories.<text>", "a category", is_not_empty, "Which category a cell text means.",
       [](Draft & d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
@@ -206,6 +208,9 @@ void add_input_keys(std::vector<Key>& keys) {
   add(std::move(separator));
   add(column_key("patient_column", "Column with the patient's id; absent: each file is one patient and its name the id.",
                  &streaming::FileMapping::patient_column));
+  add(boolean("input.row_is_patient",
+              "wide_csv, without patient_column: each row is a patient, whose id is the file's name and the number of the line.",
+              MAPPING(row_is_patient)));
   add(column_key("time_column", "Column with the time; needed for CSV, but with time_form none.", &streaming::FileMapping::time_column));
   add(column_key("parameter_column", "long_csv: column with the parameter's name.", &streaming::FileMapping::parameter_column));
   add(column_key("value_column", "long_csv: column with the value.", &streaming::FileMapping::value_column));

@@ -94,6 +94,11 @@ bool CsvPatients::is_missing(std::string_view text) const {
   return text.empty() || std::find(mapping_.missing_texts.begin(), mapping_.missing_texts.end(), text) != mapping_.missing_texts.end();
 }
 
+bool CsvPatients::is_missing(const Route& route, std::string_view text) const {
+  const auto is_mark = [&](const std::string& mark) { return text == mark || is_same_number(text, mark); };
+  return is_missing(text) || std::ranges::any_of(route.column->missing_texts, is_mark);
+}
+
 Status CsvPatients::find_columns(const std::vector<std::string_view>& header, Columns& columns) const {
   std::string missing;
   const auto find = [&](const FileMapping::Column& name, int& position) {
@@ -200,7 +205,7 @@ void CsvPatients::take_cell(std::string_view name, const Route* route, std::stri
     if (!ignored_.contains(name)) lose(report_.unmapped, shown(name), "");
     return;
   }
-  if (is_missing(text)) {
+  if (is_missing(*route, text)) {
     ++report_.missing;
     return;
   }
@@ -252,7 +257,10 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
     return {};
   }
   const auto cell = [&](int column) { return trim(cells[static_cast<std::size_t>(column)]); };
-  const std::string_view patient = columns.patient < 0 ? std::string_view(patient_of_file) : cell(columns.patient);
+  const std::string numbered = mapping_.row_is_patient ? patient_of_file + "-" + std::to_string(place_.line) : "";
+  const std::string_view patient = mapping_.row_is_patient ? std::string_view(numbered)
+                                   : columns.patient < 0   ? std::string_view(patient_of_file)
+                                                           : cell(columns.patient);
   if (!open_ || patient != events_.patient()) {
     if (patient.empty() || !is_utf8(patient) || check_id("patient", patient, CodecLimits{}.id_bytes_max)) {
       lose(report_.unreadable, "", "no usable patient id");

@@ -77,6 +77,7 @@ class CsvPatients {
   const std::optional<UnitConversion>& conversion(const Route& route, std::string_view unit);
   void lose(Losses& losses, std::string_view name, const std::string& why) const;
   bool is_missing(std::string_view text) const;
+  bool is_missing(const Route& route, std::string_view text) const;
 
   const FileMapping& mapping_;
   const SchemaIndex index_;

@@ -29,6 +29,7 @@ struct ColumnTarget {
   double offset = 0;
   std::map<std::string, std::string> categories;  ///< cell text -> category name; absent: as written
   std::string unit{};                             ///< of its numbers, where the row does not say one; empty: the schema's
+  std::vector<std::string> missing_texts{};       ///< beside the mapping's: cells that mean "not measured" here; a number by its value
 };
 
 /// How to read a CSV. Filled from YAML by daemon/config (docs/input-formats.md lists the keys).
@@ -39,14 +40,15 @@ struct FileMapping {
   char decimal = '.';  ///< or a comma
   /// Names of columns; one without a name (a data frame's index) is "", and absent is another thing.
   using Column = std::optional<std::string>;
-  Column patient_column;    ///< absent: the file's name without extension is the patient id
-  Column time_column;       ///< absent with TimeForm::none alone
-  Column parameter_column;  ///< long_csv
-  Column value_column;      ///< long_csv
-  Column unit_column;       ///< long_csv, optional: the unit of the row's value
-  Column site_column;       ///< optional: where the row's values were taken; an empty cell: where the one before was
-  Column result_column;     ///< optional: the id of the result that a row reports
-  Column revision_column;   ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
+  Column patient_column;        ///< absent: the file's name without extension is the patient id
+  bool row_is_patient = false;  ///< without patient_column, wide_csv: each row is one, "<file's name without extension>-<line>"
+  Column time_column;           ///< absent with TimeForm::none alone
+  Column parameter_column;      ///< long_csv
+  Column value_column;          ///< long_csv
+  Column unit_column;           ///< long_csv, optional: the unit of the row's value
+  Column site_column;           ///< optional: where the row's values were taken; an empty cell: where the one before was
+  Column result_column;         ///< optional: the id of the result that a row reports
+  Column revision_column;       ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
   enum class TimeForm : std::uint8_t {
     rfc3339,
     local,          ///< "2180-07-23 14:00:00": SQL and ISO, in time_zone where it says none

@@ -177,6 +177,10 @@ TEST(ConfigProblems, KeysThatDoNotFitEachOther) {
                    "c.yaml:6:30: train.queue_examples_max: queue_examples_max is below examples_per_step: no step could ever be taken",
                    "c.yaml:7:10: topics.alerts: topic x is used for topics.imputations and for topics.alerts",
                    "c.yaml:7:37: topics.events: at least one topic is needed"}));
+  EXPECT_EQ(
+      lines(kMinimal + "input: {format: wide_csv, row_is_patient: true, patient_column: id, time_form: none, start: 2026-01-01T00:00:00Z, "
+                       "columns: {HR: {to: vitals.hr}}}\n"),
+      (Lines{"c.yaml:6:1: input.row_is_patient: is for wide_csv without patient_column"}));
   EXPECT_EQ(lines(kMinimal + "topics: {events: [lacuna.state]}\n").size(), 1u) << "the daemon would read its own output";
 }
 
@@ -235,7 +239,8 @@ TEST(ConfigProblems, AMappingFileIsTheInputSectionAlone) {
   const ConfigOutcome config = parse_config(kMinimal, "c");
   ASSERT_TRUE(config.config);
   const std::string path = testing::TempDir() + "lacuna_mapping_test.yaml";
-  std::ofstream(path) << "format: wide_csv\ntime_column: t\nseparator: \"\\t\"\ncolumns:\n  HR: {to: vitals.hr, scale: 2, offset: -1}\n";
+  std::ofstream(path)
+      << "format: wide_csv\ntime_column: t\nseparator: \"\\t\"\ncolumns:\n  HR: {to: vitals.hr, scale: 2, offset: -1, missing: [\"-9\"]}\n";
   const MappingOutcome good = load_mapping(path, *config.config->schema);
   ASSERT_TRUE(good.mapping) << told(good.problems);
   EXPECT_EQ(good.mapping->format, streaming::FileFormat::wide_csv);
@@ -244,6 +249,7 @@ TEST(ConfigProblems, AMappingFileIsTheInputSectionAlone) {
   EXPECT_EQ(target.modality + "/" + target.feature, "vitals/hr");
   EXPECT_EQ(target.scale, 2);
   EXPECT_EQ(target.offset, -1);
+  EXPECT_EQ(target.missing_texts, std::vector<std::string>{"-9"});
   std::ofstream(path) << "format: wide_csv\ntime_colum: t\n";
   const MappingOutcome bad = load_mapping(path, *config.config->schema);
   EXPECT_FALSE(bad.mapping);

@@ -287,6 +287,33 @@ TEST_F(CsvExport, WhatIsTooFarBackIsNoTime) {
   EXPECT_THAT(report_.unreadable.at("").first, HasSubstr(".csv:2: the time is further back than limits.past_max"));
 }
 
+// -9 is a mark in one column and a measurement in the other.
+TEST_F(CsvExport, AColumnHasItsOwnMarksForMissing) {
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}, "", {"-9", "999"}};
+  mapping_.columns["X"] = {"laboratory", "unbounded", 1, 0, {}};
+  const auto events = read("id,t,HR,X\nf,2026-01-01T00:00:00Z,-9.0,-9\nf,2026-01-01T01:00:00Z,999,999\nf,2026-01-01T02:00:00Z,80,\n");
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_EQ(events[0].values[0].value, -9);
+  EXPECT_EQ(events[2].values[0].value, 80);
+  EXPECT_EQ(report_.missing, 3U);
+  EXPECT_TRUE(report_.lossless());
+}
+
+TEST_F(CsvExport, ARowIsAPatientWhereNoColumnNamesOne) {
+  mapping_.patient_column.reset();
+  mapping_.time_column.reset();
+  mapping_.time_form = TimeForm::none;
+  mapping_.row_is_patient = true;
+  mapping_.stagger = std::chrono::minutes(1);
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  const auto events = read("HR\n80\n80\n\n81\n");
+  ASSERT_EQ(events.size(), 3U);
+  EXPECT_TRUE(events[0].patient_id.ends_with("-2")) << events[0].patient_id;
+  EXPECT_TRUE(events[2].patient_id.ends_with("-5")) << "an empty line counts: it is the file's number";
+  EXPECT_EQ(events[1].time - events[0].time, std::chrono::minutes(1));
+  EXPECT_NE(events[0].event_id, events[1].event_id);
+}
+
 TEST_F(CsvExport, AMissingColumnIsNamedWithThoseThatAreThere) {
   mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
   read("subject;t;HR\nx;y;z\n");
