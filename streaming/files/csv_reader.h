@@ -10,7 +10,7 @@
 #include "streaming/files/byte_source.h"
 
 // Lines and CSV rows of a file, in one pass and bounded memory. RFC 4180: quotes may hold separators, doubled quotes and
-// line ends; both line ends. Private to streaming/.
+// line ends; both line ends. For streaming/ and daemon/guessing.
 
 namespace lacuna::streaming {
 

@@ -1,0 +1,92 @@
+#include "daemon/guessing/column_profile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "state/records/hash.h"
+#include "streaming/files/cell_text.h"
+
+namespace lacuna::daemon {
+
+void DistinctSketch::add(std::uint64_t hash) {
+  if (full_ && hash >= *smallest_.rbegin()) return;
+  if (!smallest_.insert(hash).second || smallest_.size() <= kKept) return;
+  smallest_.erase(std::prev(smallest_.end()));
+  full_ = true;
+}
+
+double DistinctSketch::count() const {
+  if (!full_) return static_cast<double>(smallest_.size());
+  return static_cast<double>(kKept - 1) / to_unit(*smallest_.rbegin());
+}
+
+namespace {
+
+/// Counts `value` if it is, or comes to be, among the outermost.
+template <typename Drop>
+void count_extreme(std::map<double, std::uint64_t>& extremes, double value, bool inside, Drop drop) {
+  if (extremes.size() >= ColumnProfile::kExtremesMax && inside) return;
+  ++extremes[value];
+  if (extremes.size() > ColumnProfile::kExtremesMax) extremes.erase(drop());
+}
+
+}  // namespace
+
+void ColumnProfile::add_number(double value) {
+  value += 0.0;  // there is one zero
+  ++numbers_;
+  whole_ = whole_ && value == std::floor(value);
+  if (values_.size() < kValuesMax) {
+    ++values_[value];
+  } else if (const auto at = values_.find(value); at != values_.end()) {
+    ++at->second;
+  } else {
+    values_cut_ = true;
+  }
+  count_extreme(lowest_, value, !lowest_.empty() && value > lowest_.rbegin()->first, [this] { return std::prev(lowest_.end()); });
+  count_extreme(highest_, value, !highest_.empty() && value < highest_.begin()->first, [this] { return highest_.begin(); });
+  if (sample_.size() < kSampleMax) {
+    sample_.push_back(value);
+  } else if (const std::uint64_t slot = mix64(numbers_) % numbers_; slot < kSampleMax) {
+    sample_[slot] = value;
+  }
+}
+
+void ColumnProfile::add(std::string_view text) {
+  ++cells_;
+  if (text.empty()) {
+    ++empty_;
+    return;
+  }
+  longest_ = std::max(longest_, text.size());
+  sketch_.add(hash64(text));
+  double value = 0;
+  if (streaming::read_number(text, decimal_, value) && std::isfinite(value)) return add_number(value);
+  if (const auto at = words_.find(text); at != words_.end()) {
+    ++at->second;
+  } else if (words_.size() < kValuesMax) {
+    words_.emplace(text, 1);
+  } else {
+    words_cut_ = true;
+  }
+}
+
+std::vector<double> ColumnProfile::sample(const std::set<double>& without) const {
+  std::vector<double> out;
+  std::ranges::copy_if(sample_, std::back_inserter(out), [&](double v) { return !without.contains(v); });
+  std::ranges::sort(out);
+  return out;
+}
+
+double quantile(const std::vector<double>& sorted, double share) {
+  const double at = share * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(at);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+std::string number_text(double value) { return fmt::format("{}", value); }
+
+}  // namespace lacuna::daemon
