@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/commands/commands.h"
+#include "daemon/commands/session.h"
+#include "daemon/guessing/guess_configuration.h"
+#include "daemon/tables/progress_bar.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+constexpr std::size_t kDoubtsShown = 16;  // one screen
+
+struct InitOptions {
+  std::vector<std::string> paths;
+  std::string out;
+  bool force = false;
+};
+
+/// As a shell takes it for one word.
+std::string shell_word(const std::string& text) {
+  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,+:@%") == std::string::npos) return text;
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+void tell(const InitOptions& options, const GuessedConfiguration& guessed) {
+  std::string text = fmt::format("{} rows of {} patient{}: {} values, {} features in {} modalit{}, {} attribute{}\n", guessed.rows,
+                                 guessed.patients, guessed.patients == 1 ? "" : "s", guessed.values, guessed.features, guessed.modalities,
+                                 guessed.modalities == 1 ? "y" : "ies", guessed.attributes, guessed.attributes == 1 ? "" : "s");
+  if (!guessed.doubts.empty()) text += "Not sure of:\n";
+  for (std::size_t i = 0; i < std::min(guessed.doubts.size(), kDoubtsShown); ++i) text += "  " + guessed.doubts[i] + "\n";
+  if (guessed.doubts.size() > kDoubtsShown)
+    text += fmt::format("  and {} more: `missing` and comments in the file\n", guessed.doubts.size() - kDoubtsShown);
+  std::string data;
+  for (const std::string& path : options.paths) data += " " + shell_word(path);
+  if (options.out.empty()) {
+    text += fmt::format("To write it to a file: lacuna init{} -o lacuna.yaml\n", data);
+  } else {
+    const std::string config = shell_word(options.out);
+    text += fmt::format(
+        "Look it over, then:\n  lacuna check --config {}\n  lacuna replay --config {}{}{}\n  lacuna run --config {} --until-idle{}\n",
+        config, config, guessed.shift_to_now ? " --shift-to-now" : "", data, config,
+        guessed.epochs > 1 ? fmt::format(" --epochs {}", guessed.epochs) : "");
+  }
+  std::fputs(text.c_str(), stderr);
+}
+
+int init(const InitOptions& options) {
+  if (!options.out.empty() && !options.force && std::filesystem::exists(options.out)) {
+    std::fprintf(stderr, "lacuna init: %s is there already; --force overwrites it\n", options.out.c_str());
+    return kExitConfiguration;
+  }
+  ProgressBar bar("reading", "bytes");
+  const auto guessed =
+      guess_configuration(options.paths, system_clock()(), [&](std::uint64_t done, std::uint64_t total) { bar.update(done, total); });
+  bar.finish();
+  if (!guessed.ok()) {
+    std::fprintf(stderr, "lacuna init: %s\n", guessed.status().message().c_str());
+    return guessed.code() == Code::invalid || guessed.code() == Code::not_found ? kExitConfiguration : kExitFailed;
+  }
+  if (options.out.empty()) {
+    std::fputs(guessed->yaml.c_str(), stdout);
+  } else {
+    std::ofstream file(options.out, std::ios::binary);
+    file << guessed->yaml;
+    if (!file.flush()) {
+      std::fprintf(stderr, "lacuna init: cannot write %s\n", options.out.c_str());
+      return kExitFailed;
+    }
+  }
+  tell(options, *guessed);
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_init(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<InitOptions>();
+  CLI::App* command = app.add_subcommand("init", "Guess a configuration from a table, or from files of events");
+  command->footer(
+      "Reads CSV with a header (a value a row, or a column a feature; also ; and tabs, decimal commas, UTF-16, gzip, xz, zstd) and NDJSON "
+      "events.\n"
+      "Guesses who, when and what: patient, time, site, types, classes, units, plausible ranges, marks for missing, which columns are "
+      "measured\n"
+      "together and how long a value stays fresh. Writes a configuration with comments, in which every column is accounted for, and says "
+      "on\n"
+      "standard error what it was not sure of. The files are read three times, and nothing is sent anywhere.\n"
+      "The configuration names columns, classes and marks for missing, which are contents of the table; no other value of a patient.\n"
+      "Files of one call have one header, or are events. Exit status 2 where they are no table of patients, with what they are.\n\n"
+      "Examples:\n"
+      "  lacuna init patients.csv -o lacuna.yaml         # one row a patient, or one a visit\n"
+      "  lacuna init set-a -o lacuna.yaml                # a folder of one file a patient\n"
+      "  lacuna check  --config lacuna.yaml\n"
+      "  lacuna replay --config lacuna.yaml patients.csv\n"
+      "  lacuna run    --config lacuna.yaml --until-idle --epochs 5");
+  command->add_option("data", options->paths, "Files, or folders of files")->required()->check(CLI::ExistingPath);
+  command->add_option("-o,--output", options->out, "Write to this file instead of standard output");
+  command->add_flag("--force", options->force, "Overwrite it where it is there");
+  command->callback([options, &exit_code] { exit_code = init(*options); });
+}
+
+}  // namespace lacuna::daemon
