@@ -12,7 +12,7 @@ namespace lacuna::daemon {
 
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // features in the order of the messages
 using streaming::LineReader;
 
 std::string text_member(const json& object, const char* name) {

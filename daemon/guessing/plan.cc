@@ -62,7 +62,11 @@ class Planner {
     std::vector<std::set<std::uint32_t>> hashes;
     for (const Variable& v : survey_.variables) {
       units.push_back(guess_unit(v));
-      marks.push_back(plan_.events ? Marks() : guess_marks(v.profile, units.back().limits));
+      marks.push_back(guess_marks(v.profile, units.back().limits));
+      if (plan_.events) {
+        if (!marks.back().empty()) events_marks_.push_back(fmt::format("{} {}", v.name, marks.back().cells));
+        marks.back() = {};
+      }
       std::set<std::uint32_t>& of = hashes.emplace_back();
       for (const double number : marks.back().numbers) of.insert(value_hash(number));
       for (const std::string& word : marks.back().words) of.insert(value_hash(word));
@@ -242,6 +246,11 @@ class Planner {
     }
     if (!marks.empty())
       plan_.doubts.push_back("cells read as missing, since they cannot be values (`missing` of the column): " + listed(marks));
+    if (!events_marks_.empty()) {
+      plan_.doubts.push_back(
+          "values that look like mistakes or marks for missing, and events have none: a narrower `range` refuses them: " +
+          listed(events_marks_));
+    }
     if (!out.empty()) plan_.doubts.push_back("left out (the file says why): " + listed(out));
     if (!no_unit.empty()) plan_.doubts.push_back("no unit was found for: " + listed(no_unit));
     if (!afterwards.empty())
@@ -270,6 +279,7 @@ class Planner {
   Plan plan_;
   Survey survey_;
   Courses courses_;
+  std::vector<std::string> events_marks_;
   const Time now_;
 };
 

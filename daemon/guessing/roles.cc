@@ -22,7 +22,7 @@ using TimeForm = FileMapping::TimeForm;
 // Keys of names, the surest first.
 constexpr std::string_view kPatientNames =
     "patientid patient subjectid subject usubjid pid patid ptid personid person participantid participant mrn patientnumber patientnr "
-    "patientennummer patientunitstayid stayid icustayid admissionid hadmid encounterid encounter caseid fallnummer fallnr recordid id";
+    "patientennummer patientunitstayid stayid icustayid admissionid hadmid encounterid encounter fallnummer fallnr recordid id caseid";
 constexpr std::string_view kRowNames = "rownames unnamed0 index rowid rownumber row";
 constexpr std::string_view kTimeNames =
     "charttime time datetime timestamp observationtime measurementtime eventtime measuredat recordedat takenat zeitpunkt date chartdate "
@@ -235,6 +235,9 @@ class RoleGuess {
   Status settle() {
     FileMapping& mapping = roles_.mapping;
     const bool is_long = mapping.format == FileFormat::long_csv;
+    if (patient_ == nullptr && table_.files.size() == 1 && (mapping.time_column || is_long)) {
+      doubt("no column names patients: the whole file is read as one, called by its name");
+    }
     if (mapping.time_column) return {};
     if (!is_long && patient_ == nullptr && table_.files.size() == 1) {
       mapping.row_is_patient = true;

@@ -118,7 +118,7 @@ class VariableDecision {
     for (const auto& [word, count] : words_) classes.push_back(word);
     const bool few =
         profile_.has_all_words() && profile_.has_all_values() && classes.size() <= kClassesMax && 5 * classes.size() <= filled_;
-    if (classes.size() == 1) return leave_out("always the same");
+    if (classes.size() == 1) return leave_out("always the same: nothing to impute");
     if (!few) return leave_out(fmt::format("about {:.0f} different texts: free text, names or ids", profile_.distinct()));
     if (std::ranges::any_of(classes, [](const std::string& c) { return c.size() > kNameBytesMax; })) return leave_out("long texts");
     const auto is_truth = [](const std::string& c) { return c == "true" || c == "false" || c == "True" || c == "False"; };
@@ -136,13 +136,7 @@ class VariableDecision {
 
   void take_numbers() {
     const std::vector<double> sample = profile_.sample(out_.marks.numbers);
-    if (values_.size() == 1 && profile_.has_all_values()) {
-      // In a long table that a thing was noted may be all that is said of it.
-      const bool is_noted = (facts_.is_long || facts_.events) && values_.begin()->first == 1;
-      if (!is_noted) return leave_out("always the same");
-      out_.likelihood = Likelihood::bernoulli;
-      return;
-    }
+    if (values_.size() == 1 && profile_.has_all_values()) return leave_out("always the same: nothing to impute");
     if (!profile_.has_all_values() || values_.size() > kClassesMax || sample.size() < 2 || !take_few_numbers()) take_many_numbers(sample);
   }
 
@@ -197,6 +191,7 @@ class VariableDecision {
   void take_many_numbers(const std::vector<double>& sample) {
     out_.unit = unit_.code;
     out_.unit_is_guessed = unit_.guessed && !unit_.code.empty();
+    doubt_unit();
     const Likelihood scale = guess_scale(sample);
     const auto outer = extremes();
     out_.likelihood = scale == Likelihood::log_normal && outer.first < 0 ? Likelihood::student_t : scale;
@@ -206,6 +201,20 @@ class VariableDecision {
       if (out_.likelihood == Likelihood::normal) out_.likelihood = Likelihood::student_t;
     }
     set_range(outer);
+  }
+
+  /// Values that cannot be in the unit may be in another one.
+  void doubt_unit() {
+    constexpr std::size_t kFewMin = 3;
+    if (known_ == nullptr || out_.marks.beyond < kFewMin) return;
+    for (const KnownUnit& other : known_->units) {
+      const auto fits = [&](double v) { return v >= other.typical_low && v <= other.typical_high; };
+      const auto typical = static_cast<std::size_t>(std::ranges::count_if(out_.marks.numbers, fits));
+      if (other.high <= 0 || other.code == unit_.code || 2 * typical <= out_.marks.numbers.size()) continue;
+      out_.doubts.push_back(fmt::format("{} values that cannot be in {} could be in {}: convert them, else they are read as missing",
+                                        out_.marks.beyond, unit_.code.empty() ? "the column's unit" : unit_.code,
+                                        other.code.empty() ? "parts of one" : other.code));
+    }
   }
 
   /// Lowest and highest that are no mark.
@@ -242,7 +251,6 @@ class VariableDecision {
   bool is_attribute() const {
     constexpr double kNearlyAll = 0.95, kConstant = 0.99;
     if (facts_.events) return variable_.attribute;
-    if (values_.size() + words_.size() < 2) return false;
     const bool person = is_among(variable_.name, kSexes) ||
                         is_among(variable_.name, "age alter ageyears race ethnicity ethnic site siteid hospital center centre clinic");
     const double patients = course_.patients, all = facts_.patients;

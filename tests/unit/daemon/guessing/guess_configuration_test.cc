@@ -105,7 +105,7 @@ TEST_F(GuessConfiguration, AFolderOfStays) {
   EXPECT_EQ(config.mapping->columns.at("pH").missing_texts, std::vector<std::string>{"735"});
   EXPECT_EQ(config.mapping->columns.at("Height").missing_texts, std::vector<std::string>{"-1"});
   EXPECT_THAT(config.mapping->ignored, Contains("RecordID"));
-  EXPECT_EQ(feature(config, "mech_vent")->likelihood, Likelihood::bernoulli);
+  EXPECT_THAT(config.mapping->ignored, Contains("MechVent")) << "imputed, it would be 1 for everybody";
   const Schema& schema = *config.schema;
   EXPECT_EQ(feature(config, "hr")->modality, feature(config, "sys_abp")->modality);
   EXPECT_EQ(feature(config, "ph")->modality, feature(config, "paco2")->modality);
@@ -151,12 +151,13 @@ TEST_F(GuessConfiguration, Events) {
             "\",\"modality\":\"" + (i % 2 ? "lab" : "vitals") + "\",\"time\":\"2026-01-01T0" + std::to_string(i % 10) +
             ":00:00Z\",\"values\":{" +
             (i % 2 ? "\"crea\":" + fixed(std::exp(0.5 * bell(1, i)), 2)
-                   : "\"hr\":{\"value\":" + fixed(80 + 9 * bell(2, i), 0) + ",\"unit\":\"bpm\"}") +
+                   : "\"hr\":{\"value\":" + (i == 70 ? "0" : fixed(80 + 9 * bell(2, i), 0)) + ",\"unit\":\"bpm\"}") +
             "},\"attributes\":{\"sex\":\"" + (i / 10 % 2 ? "f" : "m") + "\"}}\n";
   }
   const Config config = guess(files_.write("e.ndjson", text));
   EXPECT_EQ(config.schema->modality_of(*config.schema->find_feature(config.schema->find_modality("lab"), "crea")).name, "lab");
   EXPECT_EQ(feature(config, "hr")->unit, "/min");
+  EXPECT_THAT(guessed_.doubts, Contains(HasSubstr("a narrower `range` refuses them: hr 1")));
   EXPECT_EQ(config.schema->attributes()[0].categories, (std::vector<std::string>{"f", "m"}));
 }
 

@@ -95,9 +95,10 @@ TEST_F(RolesTest, ALaboratorysExportHasUnitsAndMoreThanIsRead) {
 }
 
 TEST_F(RolesTest, SurvivalTimeIsNoTimeOfATableOfPatients) {
-  std::string text = "rownames,id,time,status,age\n";
+  std::string text = "rownames,case.id,id,time,status,age\n";
   for (int i = 0; i < 50; ++i)
-    text += std::to_string(i + 1) + "," + std::to_string(i + 1) + "," + std::to_string(400 + 7 * i) + ",1," + std::to_string(40 + i) + "\n";
+    text += std::to_string(i + 1) + "," + std::to_string(i / 4) + "," + std::to_string(i + 1) + "," + std::to_string(400 + 7 * i) + ",1," +
+            std::to_string(40 + i) + "\n";
   const Roles r = roles_of(text);
   EXPECT_FALSE(r.mapping.time_column);
   EXPECT_EQ(r.mapping.patient_column, "id");
@@ -117,6 +118,14 @@ TEST_F(RolesTest, SitesDatesAndNamesTwice) {
   EXPECT_EQ(r.mapping.site_column, "hospital");
   EXPECT_THAT(names(r.left_out), ElementsAre("hr", "admitted"));
   EXPECT_THAT(r.doubts, Contains(HasSubstr("has no zone")));
+}
+
+TEST_F(RolesTest, AFileWithTimesAndNoPatientsIsOne) {
+  const Roles r = roles_of("time,hr\n2026-01-01T00:00:00Z,70\n2026-01-01T01:00:00Z,71\n");
+  EXPECT_FALSE(r.mapping.patient_column);
+  EXPECT_FALSE(r.mapping.row_is_patient);
+  EXPECT_EQ(r.mapping.time_column, "time");
+  EXPECT_THAT(r.doubts, ElementsAre(HasSubstr("the whole file is read as one")));
 }
 
 TEST_F(RolesTest, SeveralRowsWithoutATimeAreADoubt) {

@@ -86,11 +86,16 @@ TEST(VariableGuessTest, RangesHoldWhatIsThere) {
   EXPECT_GE(fahrenheit.high, 98) << "nothing is lost that is too frequent to be a mistake";
 }
 
+TEST(VariableGuessTest, AFewValuesInAnotherUnitAreDoubted) {
+  const VariableGuess mixed = guess(variable("temp", [](auto i) { return fixed((i % 40 == 7 ? 98.2 : 36.8) + 0.4 * bell(1, i), 1); }));
+  EXPECT_EQ(mixed.unit, "Cel");
+  EXPECT_EQ(mixed.marks.beyond, 10u);
+  EXPECT_THAT(mixed.doubts, ElementsAre(HasSubstr("10 values that cannot be in Cel could be in [degF]")));
+}
+
 TEST(VariableGuessTest, ConstantsAndIdsAreLeftOut) {
-  EXPECT_EQ(guess(variable("x", [](auto) { return std::string("7"); })).why, "always the same");
+  EXPECT_EQ(guess(variable("x", [](auto) { return std::string("7"); })).why, "always the same: nothing to impute");
   EXPECT_EQ(guess(variable("x", [](auto) { return std::string(); })).why, "has no value");
-  const VariableGuess noted = guess(variable("MechVent", [](auto) { return std::string("1"); }), {.is_long = true, .patients = 100});
-  EXPECT_EQ(noted.likelihood, Likelihood::bernoulli) << "that it was noted says something";
   const Course once{.values = 100, .patients = 100};
   EXPECT_EQ(guess(variable("RecordID", [](auto i) { return std::to_string(13000 + 3 * i); }), {.is_long = true, .patients = 100}, once).why,
             "an id");

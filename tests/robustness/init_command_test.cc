@@ -1,0 +1,81 @@
+// `lacuna init` as a newcomer meets it: from a table to something learned, with the commands that it prints and nothing else.
+//
+// Goal: what init writes is taken by check, read by replay without a loss, and learned from by run; an existing file is not overwritten;
+// the answer is one screen. Method: the real binary on made-up tables.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/support/daemon_process.h"
+#include "tests/unit/daemon/guessing/made_up_tables.h"
+
+namespace lacuna::daemon {
+namespace {
+
+using lacuna::testing::DaemonProcess;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr std::chrono::seconds kPatience{120};
+
+class InitCommand : public ::testing::Test {
+ protected:
+  /// The exit status; what it said, standard output before standard error or mixed, is in output_.
+  int lacuna(const std::vector<std::string>& arguments) {
+    DaemonProcess process(arguments, files_.path("output"));
+    const std::optional<int> code = process.wait(kPatience);
+    output_ = process.output();
+    return code.value_or(-1);
+  }
+  void expect_learns(const std::string& data) {
+    const std::string config = files_.path("lacuna.yaml"), in = "data_dir=" + files_.path("data");
+    ASSERT_EQ(lacuna({"init", data, "-o", config}), 0) << output_;
+    EXPECT_THAT(output_, HasSubstr("lacuna run --config " + config + " --until-idle"));
+    EXPECT_LT(std::ranges::count(output_, '\n'), 25) << "one screen: " << output_;
+    EXPECT_EQ(lacuna({"check", "--config", config}), 0) << output_;
+    EXPECT_EQ(lacuna({"replay", "--config", config, "--strict", "--dry-run", data}), 0) << output_;
+    EXPECT_EQ(lacuna({"replay", "--config", config, "--set", in, data}), 0) << output_;
+    EXPECT_EQ(lacuna({"run", "--config", config, "--set", in, "--until-idle", "--epochs", "2"}), 0) << output_;
+    EXPECT_THAT(output_, HasSubstr("dead letters")) << "its last lines";
+    EXPECT_THAT(output_, HasSubstr(" 0 dead letters")) << output_;
+  }
+
+  testing::Files files_;
+  std::string output_;
+};
+
+TEST_F(InitCommand, ATableOfPatientsIsLearned) { expect_learns(files_.write("patients.csv", testing::frame_of_patients())); }
+
+TEST_F(InitCommand, ATableOfVisitsIsLearned) { expect_learns(files_.write("visits.csv", testing::frame_of_visits())); }
+
+TEST_F(InitCommand, AFolderOfStaysIsLearned) {
+  testing::stays(files_, "stays");
+  expect_learns(files_.path("stays"));
+}
+
+TEST_F(InitCommand, WithoutAFileItGoesToStandardOutput) {
+  const std::string data = files_.write("patients.csv", testing::frame_of_patients(50));
+  EXPECT_EQ(lacuna({"init", data}), 0);
+  EXPECT_THAT(output_, HasSubstr("# Guessed by `lacuna init` from patients.csv"));
+  EXPECT_THAT(output_, HasSubstr("To write it to a file: lacuna init " + data + " -o lacuna.yaml"));
+}
+
+TEST_F(InitCommand, AFileThatIsThereStays) {
+  const std::string data = files_.write("patients.csv", testing::frame_of_patients(50)), config = files_.write("mine.yaml", "mine");
+  EXPECT_EQ(lacuna({"init", data, "-o", config}), 2);
+  EXPECT_THAT(output_, HasSubstr("is there already; --force overwrites it"));
+  EXPECT_EQ(DaemonProcess::read(config), "mine");
+  EXPECT_EQ(lacuna({"init", data, "-o", config, "--force"}), 0);
+  EXPECT_THAT(DaemonProcess::read(config), StartsWith("# Guessed"));
+}
+
+TEST_F(InitCommand, WhatIsNoTableIsRefused) {
+  EXPECT_EQ(lacuna({"init", files_.write("a.csv", "PK\x03\x04 and so on")}), 2);
+  EXPECT_THAT(output_, HasSubstr("Excel"));
+  EXPECT_EQ(lacuna({"init", files_.path("absent.csv")}), 2);
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
