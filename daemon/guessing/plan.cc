@@ -224,11 +224,12 @@ class Planner {
   }
 
   void set_training() {
-    constexpr double kExamples = 40'000, kSmall = 20'000, kTiny = 2'000;
+    constexpr double kSteps = 4000, kSmall = 20'000, kTiny = 2'000;
     constexpr int kEpochsMax = 40;
-    plan_.epochs = std::clamp(static_cast<int>(std::ceil(kExamples / std::max(1.0, plan_.moments))), 1, kEpochsMax);
-    if (plan_.moments < kTiny) plan_.train = {64, 16, false};
-    else if (plan_.moments < kSmall) plan_.train = {128, 32, false};
+    if (plan_.moments < kTiny) plan_.train = {64, 16};
+    else if (plan_.moments < kSmall) plan_.train = {128, 32};
+    const double wanted = std::ceil(kSteps * plan_.train.examples_per_step / std::max(1.0, plan_.moments));
+    plan_.epochs = std::clamp(static_cast<int>(wanted), 1, kEpochsMax);
   }
 
   /// What a person should look at, shortly.

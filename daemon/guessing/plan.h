@@ -48,7 +48,6 @@ struct Plan {
   int epochs = 1;  ///< passes that are proposed
   struct Training {
     int batch_size = 256, examples_per_step = 64;
-    bool is_default = true;
   } train;
 };
 

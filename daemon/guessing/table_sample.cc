@@ -1,6 +1,7 @@
 #include "daemon/guessing/table_sample.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string_view>
 
@@ -122,6 +123,9 @@ Result<TableSample> sample_table(const std::vector<std::string>& paths) {
     auto files = streaming::list_files(path);
     if (!files.ok()) return files.status();
     std::ranges::move(*files, std::back_inserter(table.files));
+  }
+  for (const streaming::InputFile& file : table.files) {
+    if (!std::filesystem::is_regular_file(file.path)) return {Code::invalid, file.path + ": is read three times, so it has to be a file"};
   }
   const streaming::InputFile& first = table.files.front();
   const auto lines = first_lines(first.path);

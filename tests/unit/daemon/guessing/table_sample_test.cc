@@ -56,6 +56,7 @@ TEST_F(TableSampleTest, WhatIsNoTableIsNamed) {
   EXPECT_THAT(message("PK\x03\x04 and more"), HasSubstr("Excel"));
   EXPECT_THAT(message("hr\n80\n81\n"), HasSubstr("one column"));
   EXPECT_EQ(sample_table({files_.path("absent.csv")}).code(), Code::not_found);
+  EXPECT_THAT(sample_table({"/dev/null"}).status().message(), HasSubstr("has to be a file"));
 }
 
 TEST_F(TableSampleTest, FilesOfOneCallHaveOneHeader) {
