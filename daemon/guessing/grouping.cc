@@ -100,22 +100,6 @@ std::map<std::string, std::size_t> largest_of(const std::vector<Members>& groups
   return out;
 }
 
-/// A single feature joins those that are usually looked at with it, where there are many groups.
-void join_singles(std::vector<Members>& groups, const std::vector<Groupable>& features) {
-  constexpr std::size_t kFew = 8;
-  if (groups.size() <= kFew) return;
-  const auto largest = largest_of(groups, features);
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    if (groups[g].size() != 1) continue;
-    const std::string usual = usual_of(groups[g], features);
-    const std::size_t to = largest.at(usual);
-    if (usual.empty() || to == g) continue;
-    groups[to].push_back(groups[g].front());
-    groups[g].clear();
-  }
-  std::erase_if(groups, [](const Members& m) { return m.empty(); });
-}
-
 /// The largest group of a kind has its name; others are called by their first feature.
 std::vector<std::string> names_of(const std::vector<Members>& groups, const std::vector<Groupable>& features) {
   const auto largest = largest_of(groups, features);
@@ -152,7 +136,6 @@ std::vector<Group> group_features(const std::vector<Groupable>& features, const 
     std::vector<Members> smaller = part(members, features, std::min(chunk, std::max<std::size_t>(1, (members.size() + 1) / 2)));
     std::ranges::move(smaller, std::back_inserter(parts));
   }
-  join_singles(parts, features);
   for (Members& members : parts) std::ranges::sort(members);
   std::ranges::sort(parts, {}, [](const Members& m) { return m.front(); });
   const std::vector<std::string> names = names_of(parts, features);

@@ -20,8 +20,8 @@ struct Group {
 };
 
 /// Features that are measured together, by their moments (average linkage of moments with both over moments with either, a little nearer
-/// where their names say so). A group that holds most of the table says nothing: it is parted by names, then by the order of columns. A
-/// single feature joins its kind where there are many groups. At least two groups where there are two features.
+/// where their names say so). A group that holds most of the table says nothing: it is parted by names, then by the order of columns. At
+/// most 16 groups but for what is parted; at least two where there are two features.
 std::vector<Group> group_features(const std::vector<Groupable>& features, const Courses& courses);
 
 }  // namespace lacuna::daemon

@@ -8,6 +8,7 @@
 #include "streaming/files/cell_text.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/file_look.h"
+#include "streaming/messages/json_writer.h"
 
 namespace lacuna::daemon {
 
@@ -103,6 +104,14 @@ Status sample_file(TableSample& table, std::uint32_t file, std::size_t rows_max,
   return {};
 }
 
+/// Names and classes of another encoding could not be written down.
+Status check_encoding(const TableSample& table) {
+  bool good = std::ranges::all_of(table.header, streaming::is_utf8);
+  for (const TableSample::Row& row : table.rows) good = good && std::ranges::all_of(row.cells, streaming::is_utf8);
+  if (good) return {};
+  return {Code::invalid, table.files.front().path + ": is not UTF-8; if it is Latin-1: iconv -f latin1 -t utf8 FILE > NEW"};
+}
+
 /// A table whose first line is data would lose it, and have columns called 63 and 145.
 Status check_header(const TableSample& table) {
   const auto is_number = [&](const std::string& name) {
@@ -145,6 +154,7 @@ Result<TableSample> sample_table(const std::vector<std::string>& paths) {
     LACUNA_RETURN_IF_ERROR(sample_file(table, file, std::max<std::size_t>(100, kRowsMax / files), bytes));
   }
   table.decimal = choose_decimal(table);
+  LACUNA_RETURN_IF_ERROR(check_encoding(table));
   LACUNA_RETURN_IF_ERROR(check_header(table));
   if (table.rows.empty()) return {Code::invalid, first.path + ": has a header and no rows"};
   return table;

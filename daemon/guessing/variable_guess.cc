@@ -8,6 +8,7 @@
 
 #include "state/records/unit_spelling.h"
 #include "state/records/units.h"
+#include "streaming/messages/json_writer.h"
 
 namespace lacuna::daemon {
 
@@ -118,6 +119,7 @@ class VariableDecision {
     for (const auto& [word, count] : words_) classes.push_back(word);
     const bool few =
         profile_.has_all_words() && profile_.has_all_values() && classes.size() <= kClassesMax && 5 * classes.size() <= filled_;
+    if (!std::ranges::all_of(classes, streaming::is_utf8)) return leave_out("texts that are not UTF-8");
     if (classes.size() == 1) return leave_out("always the same: nothing to impute");
     if (!few) return leave_out(fmt::format("about {:.0f} different texts: free text, names or ids", profile_.distinct()));
     if (std::ranges::any_of(classes, [](const std::string& c) { return c.size() > kNameBytesMax; })) return leave_out("long texts");
@@ -233,12 +235,16 @@ class VariableDecision {
   void set_range(std::pair<double, double> outer) {
     const bool fits = unit_.limits.known && outer.first >= unit_.limits.low && outer.second <= unit_.limits.high;
     const double margin = std::max((outer.second - outer.first) / 2, 1e-9 + std::abs(outer.second) / 10);
-    out_.has_range = true;
+    constexpr double kHuge = 1e300;  // no number with room beyond it
+    out_.has_range = outer.first > -kHuge && outer.second < kHuge;
+    if (!out_.has_range) return;
     out_.low = fits ? unit_.limits.low : outer.first >= 0 ? 0 : round_out(outer.first - margin, false);
     out_.high = fits                                    ? unit_.limits.high
                 : outer.first >= 0 && outer.second <= 1 ? 1
                 : outer.second <= 0                     ? 0
                                                         : round_out(outer.second + margin, true);
+    const bool positive = out_.likelihood == Likelihood::log_normal || out_.likelihood == Likelihood::negative_binomial;
+    if (positive) out_.low = std::max(out_.low, 0.0);
   }
 
   /// Another number in nearly each patient, called so.

@@ -54,6 +54,9 @@ TEST_F(TableSampleTest, WhatIsNoTableIsNamed) {
   EXPECT_THAT(message("id,hr\n"), HasSubstr("no rows"));
   EXPECT_THAT(message("63,1,145,233\n67,1,160,286\n"), HasSubstr("put a header before it"));
   EXPECT_THAT(message("PK\x03\x04 and more"), HasSubstr("Excel"));
+  EXPECT_THAT(message("id,Gr\xF6\xDF"
+                      "e\na,170\n"),
+              HasSubstr("is not UTF-8"));
   EXPECT_THAT(message("hr\n80\n81\n"), HasSubstr("one column"));
   EXPECT_EQ(sample_table({files_.path("absent.csv")}).code(), Code::not_found);
   EXPECT_THAT(sample_table({"/dev/null"}).status().message(), HasSubstr("has to be a file"));

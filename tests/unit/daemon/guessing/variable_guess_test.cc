@@ -76,6 +76,10 @@ TEST(VariableGuessTest, RangesHoldWhatIsThere) {
   const VariableGuess known = guess(variable("hr", [](auto i) { return fixed(80 + 10 * bell(1, i), 0); }));
   EXPECT_EQ(known.low, 1);
   EXPECT_EQ(known.high, 300);
+  const VariableGuess excess = guess(variable("BE", [](auto i) { return fixed(std::exp(0.7 * bell(1, i)), 2); }));
+  EXPECT_EQ(excess.likelihood, Likelihood::log_normal);
+  EXPECT_EQ(excess.low, 0) << "its scale has no room below";
+  EXPECT_FALSE(guess(variable("x", [](auto i) { return std::string(i % 2 ? "1." : "-1.") + std::to_string(i % 97) + "e307"; })).has_range);
   const VariableGuess unknown = guess(variable("x", [](auto i) { return fixed(50 * even(1, i) - 20, 2); }));
   EXPECT_LT(unknown.low, -20);
   EXPECT_GT(unknown.high, 30);
