@@ -234,7 +234,8 @@ class Planner {
 
   /// What a person should look at, shortly.
   void tell() {
-    std::vector<std::string> out, afterwards, no_unit, marks;
+    constexpr std::uint32_t kFew = 30;
+    std::vector<std::string> out, afterwards, no_unit, marks, seldom;
     for (const LeftOut& l : plan_.left_out) out.push_back(l.name.empty() ? "(no name)" : l.name);
     for (std::size_t i = 0; i < plan_.variables.size(); ++i) {
       const Plan::PlannedVariable& v = plan_.variables[i];
@@ -243,6 +244,9 @@ class Planner {
       for (const std::string& doubt : g.doubts) plan_.doubts.push_back(v.column + ": " + doubt);
       tell_marks(v, survey_.variables[i].profile, marks);
       if (g.afterwards) afterwards.push_back(v.column);
+      if (g.kind == VariableGuess::Kind::feature && courses_.of[i].patients < kFew && courses_.patients >= 2 * kFew) {
+        seldom.push_back(fmt::format("{} {}", v.column, courses_.of[i].patients));
+      }
       if (!g.group.empty() && g.unit.empty() && has_known_unit(v.column) && !is_discrete(g.likelihood)) no_unit.push_back(v.column);
     }
     if (!marks.empty())
@@ -253,6 +257,7 @@ class Planner {
           listed(events_marks_));
     }
     if (!out.empty()) plan_.doubts.push_back("left out (the file says why): " + listed(out));
+    if (!seldom.empty()) plan_.doubts.push_back("measured in so few patients that little can be learned of them: " + listed(seldom));
     if (!no_unit.empty()) plan_.doubts.push_back("no unit was found for: " + listed(no_unit));
     if (!afterwards.empty())
       plan_.doubts.push_back("known only when all is over, by its name; leave it out to impute what was not known yet: " +

@@ -91,6 +91,13 @@ TEST(Plan, UnitsOfRowsAreUsedWhereAllConvert) {
   EXPECT_THAT(not_all->doubts, Contains(HasSubstr("do not convert (hr)")));
 }
 
+TEST(Plan, WhatFewPatientsHaveIsSaid) {
+  Survey survey = ward(80, Time{});
+  std::erase_if(survey.cells, [](const MeasuredCell& c) { return c.variable == 1 && c.patient >= 9; });
+  EXPECT_THAT(make_plan(roles_of(TimeForm::hours), std::move(survey), false, kNow)->doubts,
+              Contains(HasSubstr("little can be learned of them: crea 9")));
+}
+
 TEST(Plan, NothingToLearnFromIsRefused) {
   SurveyBuilder builder('.');
   const auto v = builder.variable("remark");
