@@ -224,17 +224,18 @@ class Planner {
   }
 
   void set_training() {
-    constexpr double kSteps = 4000, kSmall = 20'000, kTiny = 2'000;
+    constexpr double kSteps = 4000, kSeenMax = 120, kSmall = 20'000, kTiny = 2'000;
     constexpr int kEpochsMax = 40;
     if (plan_.moments < kTiny) plan_.train = {64, 16};
     else if (plan_.moments < kSmall) plan_.train = {128, 32};
-    const double wanted = std::ceil(kSteps * plan_.train.examples_per_step / std::max(1.0, plan_.moments));
-    plan_.epochs = std::clamp(static_cast<int>(wanted), 1, kEpochsMax);
+    // Each pass is over the same patients: what they have at one time is much like what they have at the next.
+    const double wanted = kSteps * plan_.train.examples_per_step / std::max(1.0, plan_.moments);
+    const double most = kSeenMax * static_cast<double>(plan_.patients) / std::max(1.0, plan_.moments);
+    plan_.epochs = std::clamp(static_cast<int>(std::min(std::ceil(wanted), most)), 1, kEpochsMax);
   }
 
   /// What a person should look at, shortly.
   void tell() {
-    constexpr std::uint32_t kFew = 30;
     std::vector<std::string> out, afterwards, no_unit, marks, seldom;
     for (const LeftOut& l : plan_.left_out) out.push_back(l.name.empty() ? "(no name)" : l.name);
     for (std::size_t i = 0; i < plan_.variables.size(); ++i) {
@@ -244,7 +245,7 @@ class Planner {
       for (const std::string& doubt : g.doubts) plan_.doubts.push_back(v.column + ": " + doubt);
       tell_marks(v, survey_.variables[i].profile, marks);
       if (g.afterwards) afterwards.push_back(v.column);
-      if (g.kind == VariableGuess::Kind::feature && courses_.of[i].patients < kFew && courses_.patients >= 2 * kFew) {
+      if (g.kind == VariableGuess::Kind::feature && courses_.of[i].patients < kFewPatients && courses_.patients >= 2 * kFewPatients) {
         seldom.push_back(fmt::format("{} {}", v.column, courses_.of[i].patients));
       }
       if (!g.group.empty() && g.unit.empty() && has_known_unit(v.column) && !is_discrete(g.likelihood)) no_unit.push_back(v.column);

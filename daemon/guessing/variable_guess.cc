@@ -97,6 +97,9 @@ class VariableDecision {
     if (known_ != nullptr && known_->units[0].high > 0 && !quantity) out_.group.clear();  // "ca" that is a cancer
     if (out_.kind == VariableGuess::Kind::feature && is_id()) leave_out("an id");
     if (out_.kind == VariableGuess::Kind::feature && is_attribute()) to_attribute();
+    if (out_.kind == VariableGuess::Kind::feature && is_seldom()) {
+      leave_out(fmt::format("in {} of {} patients: too few to learn from", course_.patients, facts_.patients));
+    }
     if (out_.kind == VariableGuess::Kind::left_out) out_.marks = {};
     return std::move(out_);
   }
@@ -252,6 +255,9 @@ class VariableDecision {
     const bool others = profile_.distinct() > 0.9 * facts_.patients && facts_.patients > 20;
     return !facts_.events && others && key_of(variable_.name).ends_with("id") && course_.constant == course_.repeated;
   }
+
+  /// In so few patients, and so small a share, that what is imputed of it for all others would be made up.
+  bool is_seldom() const { return !facts_.events && course_.patients < kFewPatients && 100 * course_.patients < 3 * facts_.patients; }
 
   /// The same in each patient at all times.
   bool is_attribute() const {

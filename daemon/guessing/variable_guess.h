@@ -30,6 +30,9 @@ struct VariableGuess {
   std::vector<std::string> doubts;
 };
 
+/// Of fewer patients little can be learned.
+inline constexpr std::uint32_t kFewPatients = 30;
+
 /// The unit of a variable and what it can be in it.
 struct UnitGuess {
   std::string code;

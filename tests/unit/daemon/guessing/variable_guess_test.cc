@@ -123,6 +123,13 @@ TEST(VariableGuessTest, WhatNeverChangesIsAnAttribute) {
   EXPECT_EQ(guess(variable("weight_at_entry", number), {.one_moment = true, .patients = 400}, one).kind, Kind::feature);
 }
 
+TEST(VariableGuessTest, WhatHardlyAnybodyHasIsLeftOut) {
+  const auto number = [](auto i) { return fixed(bell(1, i), 2); };
+  const Course seldom{.values = 41, .patients = 24, .repeated = 10};
+  EXPECT_EQ(guess(variable("crp", number), {.patients = 1154}, seldom).why, "in 24 of 1154 patients: too few to learn from");
+  EXPECT_EQ(guess(variable("crp", number), {.patients = 100}, seldom).kind, Kind::feature);
+}
+
 TEST(VariableGuessTest, SexCodesKnowTheirMarks) {
   const VariableGuess sex = guess(variable("Gender", [](auto i) { return std::string(i % 50 == 3 ? "-1"
                                                                                      : i % 2     ? "1"
