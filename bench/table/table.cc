@@ -83,7 +83,7 @@ std::map<std::string, std::vector<Event>> read_events(const Schema& schema, cons
         },
         {}, report);
     if (!read.ok()) fail(read.to_string());
-    if (report.unreadable + report.out_of_range > 0) fail(path + ": " + report.first_problem);
+    if (!report.lossless()) fail(path + ": not all of it could be read; lacuna replay --strict says what");
   }
   return out;
 }

@@ -25,7 +25,7 @@ Turn::Turn(LoopContext& context, std::size_t quarantined)
       commit_(context),
       checkpoints_(context.config, *context.store),
       poison_search_(context.config.batch.max_events),
-      rehearsal_(context),
+      rehearsal_(context, checkpoints_),
       alert_response_(context.config.alert_response),
       warming_up_(context.config) {
   recovery_.damaged_stores = quarantined;

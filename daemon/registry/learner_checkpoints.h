@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -19,6 +20,10 @@ namespace lacuna::daemon {
 /// the stream that this instance saw.
 inline constexpr const char* kCalibrationMeta = "calibration";
 
+/// Whether a patient is kept out of the passes after the first over a bounded input: one in eight. What has gone over the others many times
+/// is calibrated by what it says of these.
+bool is_left_out(const Config& config, std::string_view patient);
+
 /// Keeps the learner's checkpoints: often in the store, now and then in topics.model as well, for an instance whose disk is
 /// lost and for new ones. One thread.
 class LearnerCheckpoints {
@@ -31,6 +36,8 @@ class LearnerCheckpoints {
   Result<std::unique_ptr<model::Learner>> start(streaming::TopicReader& reader);
   /// Writes one more, and drops the oldest beyond checkpoint.keep; `alone`: all others.
   Status save(model::Learner& learner, bool alone = false);
+  /// From now on nothing of those who are left out is replayed.
+  void leave_out() { *leaves_out_ = true; }
 
   /// Records for topics.model, to be written in one transaction.
   std::vector<streaming::OutputRecord> publish(model::Learner& learner, std::map<std::string, std::string> meta);
@@ -49,8 +56,9 @@ class LearnerCheckpoints {
 
   const Config& config_;
   state::Store& store_;
-  std::int64_t number_ = 0;     ///< of the newest
-  std::int64_t published_ = 0;  ///< of the newest in the topic
+  const std::shared_ptr<std::atomic<bool>> leaves_out_ = std::make_shared<std::atomic<bool>>(false);  ///< read by the learner's thread
+  std::int64_t number_ = 0;                                                                           ///< of the newest
+  std::int64_t published_ = 0;                                                                        ///< of the newest in the topic
 };
 
 }  // namespace lacuna::daemon
