@@ -43,8 +43,9 @@ std::size_t payload_bytes(const Example& example) {
 
 /// Of one patient's examples that crowd out the others', so many pay for a step what one does else: what it has to say is soon said.
 constexpr std::int64_t kFloodPays = 8;
-/// What has learned from n examples is paid kYoungExamples / n times for each, within 1 and TrainOptions::young_pace.
-constexpr std::int64_t kYoungExamples = 8192;
+/// What has learned from n examples is paid kYoungExamples / n times for each, within 1 and TrainOptions::young_pace. Of these so many
+/// where each is another patient's, and as many fewer as the newest are the same patients' again, which are soon known by heart.
+constexpr std::int64_t kYoungExamples = 65536, kYoungExamplesMin = 8192;
 /// But a step has so many fresh examples at least.
 constexpr std::int64_t kYoungStep = 8;
 /// A version is due when there are a kYoungVersions-th more steps than in the one before.
@@ -139,7 +140,9 @@ class TorchTrainer final : public Trainer {
   /// How many times the usual steps the newest example pays for.
   std::int64_t youth_pace() const {
     const std::int64_t most = std::min<std::int64_t>(train_.young_pace, train_.examples_per_step / kYoungStep);
-    return std::clamp<std::int64_t>(kYoungExamples / stats_.examples, 1, std::max<std::int64_t>(most, 1));
+    const auto patients = static_cast<std::int64_t>(recent_of_.size()), newest = static_cast<std::int64_t>(recent_.size());
+    const std::int64_t young = std::max(kYoungExamples * patients / std::max<std::int64_t>(newest, 1), kYoungExamplesMin);
+    return std::clamp<std::int64_t>(young / stats_.examples, 1, std::max<std::int64_t>(most, 1));
   }
   void learn(const std::vector<Example>& replayed);
   std::uint64_t stream_seed(Purpose purpose) const {
