@@ -1,12 +1,17 @@
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <csignal>
 #include <exception>
+#include <iostream>
 
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/commands.h"
 #include "daemon/commands/session.h"
 
 int main(int argc, char** argv) {
+  using lacuna::Status;
   using namespace lacuna::daemon;
+  // The far end of a socket that is gone must not end the daemon; CheckedOutput ends a command whose reader is.
+  std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{
       "Lacuna: a continual-learning daemon over streaming patient data.\n"
       "Reads patient events, keeps each patient's state, learns a multimodal model as data come, and publishes calibrated\n"
@@ -16,7 +21,13 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(
       "Start with `lacuna demo`. Each command explains itself: lacuna COMMAND --help.\n"
-      "Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments, 3 a promise was not kept, 4 nothing was learned or scored.");
+      "Exit codes:\n"
+      "  0  done\n"
+      "  1  failed: standard error says what and why\n"
+      "  2  wrong configuration or arguments: nothing was started\n"
+      "  3  a promise was not kept (demo)\n"
+      "  4  nothing was learned (run --until-idle) or scored (evaluate)\n"
+      "  128 + N  ended by signal N; 141: whoever read the output has left");
   int exit_code = kExitOk;
   add_demo(app, exit_code);
   add_run(app, exit_code);
@@ -33,11 +44,14 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? kExitOk : kExitConfiguration;
+    exit_code = app.exit(e, standard_output(), std::cerr) == 0 ? kExitOk : kExitConfiguration;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "lacuna: internal: %s\n", e.what());
-    return kExitFailed;
+    exit_code = explain({lacuna::Code::internal, e.what()});
+  }
+  const Status written = standard_output().finish();
+  if (!written.ok()) {
+    const int code = explain(written);
+    if (exit_code == kExitOk) exit_code = code;
   }
   return exit_code;
 }

@@ -1,3 +1,5 @@
+#include "daemon/commands/commands.h"
+
 #include <pwd.h>
 #include <unistd.h>
 
@@ -7,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/tables/alerts_table.h"
@@ -51,7 +53,8 @@ int list(const Arguments& arguments) {
   if (!answer.ok()) return explain_answer(answer.status());
   const auto text = arguments.json ? Result<std::string>(*answer + "\n") : alerts_table(*answer);
   if (!text.ok()) return explain_answer(text.status());
-  return std::fputs(text->c_str(), stdout) >= 0 && std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+  standard_output() << *text;
+  return kExitOk;
 }
 
 int decide(const std::string& verb, const Arguments& arguments) {
@@ -71,7 +74,7 @@ int decide(const std::string& verb, const Arguments& arguments) {
   if (!client) return kExitConfiguration;
   const auto answer = client->post("/v1/drift/" + verb, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (!answer.ok()) return explain_answer(answer.status());
-  std::printf("%s\n", told(verb, arguments.subject, *answer).c_str());
+  standard_output() << told(verb, arguments.subject, *answer) << "\n";
   return kExitOk;
 }
 

@@ -1,3 +1,7 @@
+#include "daemon/commands/commands.h"
+
+#include <fmt/ostream.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -7,10 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
+#include "daemon/tables/screen.h"
 #include "state/store_inspection.h"
 
 namespace lacuna::daemon {
@@ -26,7 +31,7 @@ struct CheckOptions {
 
 void print(const nlohmann::ordered_json& json) {
   // Bytes of a file that are not UTF-8 may end up in a message.
-  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  standard_output() << json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
 }
 
 int show_keys(const CheckOptions& options) {
@@ -40,21 +45,18 @@ int show_keys(const CheckOptions& options) {
     return kExitOk;
   }
   for (const KeyInfo& k : keys) {
-    std::printf("%s\n    %s%s%s%s%s\n    %s\n", k.key.c_str(), k.type.c_str(), k.range.empty() ? "" : ": ", k.range.c_str(),
-                k.default_value.empty() ? "" : "; default ", k.default_value.c_str(), k.doc.c_str());
+    fmt::print(standard_output(), "{}\n    {}{}{}{}{}\n    {}\n", k.key, k.type, k.range.empty() ? "" : ": ", k.range,
+               k.default_value.empty() ? "" : "; default ", k.default_value, k.doc);
   }
   return kExitOk;
 }
 
 std::string describe(const Config& config) {
-  const auto count = [](std::size_t n, const std::string& one, const std::string& many) {
-    return std::to_string(n) + " " + (n == 1 ? one : many);
-  };
   const Schema& schema = *config.schema;
-  return count(schema.modality_count(), "modality", "modalities") + ", " + count(schema.feature_count(), "feature", "features") + ", " +
-         count(schema.attributes().size(), "attribute", "attributes") + ", " +
+  return counted(schema.modality_count(), "modality", "modalities") + ", " + counted(schema.feature_count(), "feature", "features") + ", " +
+         counted(schema.attributes().size(), "attribute", "attributes") + ", " +
          (config.log.kind == LogKind::kafka ? "Kafka at " + config.log.kafka.bootstrap_servers : "embedded log") +
-         (config.mapping ? ", input " + count(config.mapping->columns.size(), "column", "columns") : "");
+         (config.mapping ? ", input " + counted(config.mapping->columns.size(), "column", "columns") : "");
 }
 
 std::string_view word(SchemaChange::Effect effect) {
@@ -78,14 +80,14 @@ bool show_growth(const CheckOptions& options, const Config& config, nlohmann::or
   json["against"] = {{"data_dir", options.against}, {"ok", true}, {"patients", growth->patients}};
   nlohmann::ordered_json& changes = json["against"]["changes"] = nlohmann::ordered_json::array();
   if (text) {
-    std::printf("%s: %llu patients; %s\n", options.against.c_str(), static_cast<unsigned long long>(growth->patients),
-                growth->changes.empty() ? "the schema is the same" : "a start with this schema changes:");
+    fmt::print(standard_output(), "{}: {}; {}\n", options.against, counted(growth->patients, "patient", "patients"),
+               growth->changes.empty() ? "the schema is the same" : "a start with this schema changes:");
   }
   std::size_t width = 0;
   for (const SchemaChange& c : growth->changes) width = std::max(width, c.subject.size());
   for (const SchemaChange& c : growth->changes) {
     changes.push_back({{"effect", word(c.effect)}, {"subject", c.subject}, {"what", c.what}});
-    if (text) std::printf("  %-7s  %-*s  %s\n", word(c.effect).data(), static_cast<int>(width), c.subject.c_str(), c.what.c_str());
+    if (text) fmt::print(standard_output(), "  {:<7}  {:<{}}  {}\n", word(c.effect), c.subject, width, c.what);
   }
   return true;
 }
@@ -118,15 +120,14 @@ int check(const CheckOptions& options) {
     if (outcome.config && !options.against.empty()) carried = show_growth(options, *outcome.config, out);
     print(out);
   } else if (outcome.config) {
-    std::printf("%s: ok (%s)\n", options.config.path.c_str(), describe(*outcome.config).c_str());
+    fmt::print(standard_output(), "{}: ok ({})\n", options.config.path, describe(*outcome.config));
     const std::vector<std::string> open = open_ranges(*outcome.config->schema);
-    if (!open.empty()) std::printf("%s: warning: %s\n", options.config.path.c_str(), range_warning(open).c_str());
+    if (!open.empty()) fmt::print(standard_output(), "{}: warning: {}\n", options.config.path, range_warning(open));
     nlohmann::ordered_json unused;
     if (!options.against.empty()) carried = show_growth(options, *outcome.config, unused);
   } else {
     for (const ConfigProblem& p : outcome.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
-    std::fprintf(stderr, "%s: %zu problem%s\n", options.config.path.c_str(), outcome.problems.size(),
-                 outcome.problems.size() == 1 ? "" : "s");
+    fmt::print(stderr, "{}: {}\n", options.config.path, counted(outcome.problems.size(), "problem", "problems"));
   }
   return outcome.config && carried ? kExitOk : kExitConfiguration;
 }

@@ -1,17 +1,18 @@
-#include <fmt/core.h>
+#include "daemon/commands/commands.h"
+
+#include <fmt/ostream.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/demo_report.h"
 #include "daemon/commands/logging.h"
@@ -20,6 +21,7 @@
 #include "daemon/config/config.h"
 #include "daemon/pipeline/pipeline.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/tables/screen.h"
 #include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
@@ -47,10 +49,10 @@ Status prepare(const fs::path& directory) {
   fs::remove_all(directory, error);
   fs::create_directories(directory, error);
   if (error) return {Code::invalid, directory.string() + ": " + error.message()};
-  std::ofstream(marker) << "Made by `lacuna demo`, emptied by the next one.\n";
-  std::ofstream config(directory / "config.yaml");
-  config << kSimulatedWardYaml << "\n";
-  return config.good() ? Status() : Status(Code::invalid, directory.string() + " cannot be written");
+  LACUNA_RETURN_IF_ERROR(write_file(marker, "Made by `lacuna demo`, emptied by the next one.\n"));
+  // The same file serves `lacuna tail` afterwards: it must name the data by itself.
+  return write_file(directory / "config.yaml",
+                    fmt::format("{}\n\ndata_dir: {}/data\n", kSimulatedWardYaml, fs::absolute(directory, error).string()));
 }
 
 /// The ward with its two faults: the blood gas analyser stops, and a thermometer batch reads too high.
@@ -66,61 +68,68 @@ WardOptions faulty_ward(const DemoOptions& options) {
   return ward;
 }
 
+/// The ward's events, into the log that the daemon reads then.
+Status simulate_into(streaming::LogFactory& log, const Config& config, const WardOptions& ward, DemoReport& report) {
+  const std::string& topic = config.topics.events.front();
+  LACUNA_RETURN_IF_ERROR(log.ensure_topics({{topic, config.log.partitions, {}}}));
+  auto appender = log.appender();
+  if (!appender.ok()) return appender.status();
+  Status appended;
+  simulate_ward(ward, [&](const Event& event, const WardTruth& truth) {
+    report.expect(event, truth);
+    appended = (*appender)->append({topic, std::nullopt, event.patient_id, streaming::encode_event(*config.schema, event), {}});
+    return appended.ok();
+  });
+  return appended.ok() ? (*appender)->flush() : appended;
+}
+
 int demo(const DemoOptions& options) {
   if (Status s = prepare(options.directory); !s.ok()) return explain(s);
   std::vector<std::string> overrides{"data_dir=" + options.directory + "/data", "logging.level=warn", "http.enabled=false"};
   overrides.insert(overrides.end(), options.config.overrides.begin(), options.config.overrides.end());
   const std::string config_path = options.directory + "/config.yaml";
-  // The same file serves `lacuna tail` afterwards: it must name the data by itself.
-  std::ofstream(config_path, std::ios::app) << "\ndata_dir: " << fs::absolute(options.directory).string() << "/data\n";
   const std::optional<Config> config = load_or_explain(config_path, overrides);
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
 
   const WardOptions ward = faulty_ward(options);
-  DemoReport report(*config, ward);
+  CheckedOutput& out = standard_output();
+  DemoReport report(*config, ward, {&out, out.terminal(), screen_columns()});
   auto log = open_event_log(*config, false);
   if (!log.ok()) return explain(log.status());
-  const Schema& schema = *config->schema;
-  fmt::print("Simulating {} beds over {} h into {}/data/log ...\n", ward.beds, options.hours, options.directory);
-  {
-    if (Status s = (*log)->ensure_topics({{config->topics.events.front(), config->log.partitions, {}}}); !s.ok()) return explain(s);
-    auto appender = (*log)->appender();
-    if (!appender.ok()) return explain(appender.status());
-    Status appended;
-    simulate_ward(ward, [&](const Event& event, const WardTruth& truth) {
-      report.expect(event, truth);
-      appended =
-          (*appender)->append({config->topics.events.front(), std::nullopt, event.patient_id, streaming::encode_event(schema, event), {}});
-      return appended.ok();
-    });
-    if (appended.ok()) appended = (*appender)->flush();
-    if (!appended.ok()) return explain(appended);
-  }
-  fmt::print("{}", report.opening());
+  fmt::print(out, "Simulating {} beds over {} h into {}/data/log ...\n", ward.beds, options.hours, options.directory);
+  out.flush();
+  if (const Status s = simulate_into(**log, *config, ward, report); !s.ok()) return explain(s);
+  out << report.opening() << std::flush;
 
   Signals signals;
+  std::unique_ptr<Pipeline> pipeline;
   Pipeline::Hooks hooks;
-  hooks.after_batch = [&report](const Progress& p) { report.show(p); };
+  hooks.after_batch = [&](const Progress& p) {
+    report.show(p);
+    if (!out) pipeline->stop();  // nobody sees it
+  };
   hooks.on_alert = [&report](const Alert& a) { report.note(a); };
   hooks.on_imputations = [&report](const std::vector<Imputation>& i) { report.compare(i); };
   const Time end = ward.start + ward.duration;
-  auto pipeline = Pipeline::make(
+  auto made = Pipeline::make(
       *config, **log, [end] { return end; }, hooks);
-  if (!pipeline.ok()) return explain(pipeline.status());
-  signals.on_stop([&pipeline] { (*pipeline)->stop(); });
-  const Status outcome = (*pipeline)->run(true);
+  if (!made.ok()) return explain(made.status());
+  pipeline = std::move(*made);
+  signals.on_stop([&pipeline] { pipeline->stop(); });
+  const Status outcome = pipeline->run(true);
   if (!outcome.ok()) return explain(outcome);
+  if (!out) return explain(out.finish());
   if (signals.stopped()) {
-    fmt::print("\nStopped before the end; run it again to see the summary.\n");
+    fmt::print(out, "\nStopped before the end; run it again to see the summary.\n");
     return kExitFailed;
   }
-  const bool kept = report.summary((*pipeline)->progress());
-  fmt::print(
-      "\nWhat was published lies in {}/data. Read it with\n"
-      "  lacuna tail --config {} imputations -n 5\n"
-      "  lacuna tail --config {} alerts\n",
-      options.directory, config_path, config_path);
+  const bool kept = report.summary(pipeline->progress());
+  fmt::print(out,
+             "\nWhat was published lies in {}/data. Read it with\n"
+             "  lacuna tail --config {} imputations -n 5\n"
+             "  lacuna tail --config {} alerts\n",
+             options.directory, config_path, config_path);
   return kept ? kExitOk : kExitPromiseBroken;
 }
 

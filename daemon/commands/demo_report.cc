@@ -1,11 +1,10 @@
 #include "daemon/commands/demo_report.h"
 
-#include <fmt/core.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+#include <ostream>
 
 #include "daemon/pipeline/stage_timer.h"
 #include "state/records/scale.h"
@@ -18,6 +17,7 @@ using std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kTerminalEvery{250};
 constexpr std::chrono::milliseconds kPlainEvery{5000};
+constexpr std::size_t kAlertsShown = 8;  ///< the newest, in the table that is redrawn: it has to fit a screen
 
 // What the summary promises.
 constexpr double kErrorAgainstMean = 0.90;  ///< imputed values never measured before: error at most this share of the mean's
@@ -67,27 +67,30 @@ std::size_t false_alerts_max(double false_per_month, double hours) {
 /// Prints one line a promise and remembers whether all that were made held.
 class DemoReport::Verdicts {
  public:
+  explicit Verdicts(const DemoReport& report) : report_(report) {}
   /// `figures` are shown either way, `promised` only where something is.
   void add(const std::optional<std::string>& why_not, bool held, const std::string& figures, const std::string& promised = "") {
     if (why_not) {
-      fmt::print("  not promised: {}\n                {}\n", figures, *why_not);
+      report_.put(fmt::format("  not promised: {}\n", figures), 14);
+      report_.put(fmt::format("                {}\n", *why_not));
       all_made_ = false;
       return;
     }
-    fmt::print("  {}  {}{}\n", held ? "kept  " : "BROKEN", figures, promised);
+    report_.put(fmt::format("  {}  {}{}\n", held ? "kept  " : "BROKEN", figures, promised), 8);
     all_held_ = all_held_ && held;
   }
   bool all_held() const { return all_held_; }
   bool all_made() const { return all_made_; }
 
  private:
+  const DemoReport& report_;
   bool all_held_ = true, all_made_ = true;
 };
 
-DemoReport::DemoReport(const Config& config, const WardOptions& ward)
+DemoReport::DemoReport(const Config& config, const WardOptions& ward, Screen screen)
     : config_(config),
       ward_(ward),
-      terminal_(isatty(STDOUT_FILENO) != 0),
+      screen_(screen),
       sum_(config.schema->feature_count()),
       square_(config.schema->feature_count()),
       seen_(config.schema->feature_count()),
@@ -166,47 +169,50 @@ std::string DemoReport::opening() const {
   for (const Fault& f : faults_) {
     out += fmt::format("  {}  {} until {}\n", format_rfc3339(f.from), f.description, format_rfc3339(f.until));
   }
-  return out + "\n";
+  return wrapped(out, screen_.columns) + "\n";
+}
+
+void DemoReport::put(const std::string& text, std::size_t hang) const { *screen_.out << wrapped(text, screen_.columns, hang); }
+
+/// Over what is there. Each line fits, so that so many lines are so many of the screen.
+void DemoReport::redraw(const std::string& text) {
+  const std::string shown = wrapped(text, screen_.columns, 2);
+  if (lines_ > 0) *screen_.out << fmt::format("\x1b[{}A\x1b[J", lines_);
+  *screen_.out << shown << std::flush;
+  lines_ = static_cast<std::size_t>(std::count(shown.begin(), shown.end(), '\n'));
 }
 
 std::string DemoReport::table(const Progress& p) const {
   const double rate = static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_));
   const auto& r = p.recent;
   std::string out;
-  out += fmt::format("  clinical time    {}   ({:.0f} % of the stream)\n", format_rfc3339(p.event_time),
+  out += fmt::format("  clinical time   {}  ({:.0f} % of the stream)\n", format_rfc3339(p.event_time),
                      100.0 * static_cast<double>(p.counts.consumed) / std::max<double>(1, static_cast<double>(events_)));
-  out += fmt::format("  events           {:>9}   {:>7.0f}/s   lag {:>7}   imputations {}\n", p.counts.consumed, rate, p.lag,
+  out += fmt::format("  events          {:>8}  {:>6.0f}/s  behind {:>6}  imputations {}\n", p.counts.consumed, rate, p.lag,
                      p.counts.imputations);
-  out += fmt::format("  model            {:>16}   steps {:>6}   loss {:>7.3f}   step {:.1f} ms\n", p.model_version, p.learner.steps,
-                     p.learner.loss, p.learner.step_ms);
-  out += fmt::format("  next value       error {:.3f}   last value's {:.3f}   mean's {:.3f}   (standard deviations)\n", r.error_model,
-                     r.error_last, r.error_mean);
-  out += fmt::format("  {:.0f} % intervals   hold {:.1f} %   CRPS {:.3f}\n", 100 * config_.predict.level, 100 * r.coverage, r.crps);
-  out += fmt::format("  alerts           {} open\n", p.open_alerts.size());
-  for (const Alert& a : alerts_) out += fmt::format("    {}  {:<9} {}\n", format_rfc3339(a.told), to_string(a.state), a.summary);
+  out += fmt::format("  model           {}  step {} of {:.1f} ms  loss {:.3f}\n", p.model_version, p.learner.steps, p.learner.step_ms,
+                     p.learner.loss);
+  out += fmt::format("  next value      error {:.3f} sd  last value's {:.3f}  mean's {:.3f}\n", r.error_model, r.error_last, r.error_mean);
+  out += fmt::format("  {:.0f} % intervals  hold {:.1f} %  CRPS {:.3f}\n", 100 * config_.predict.level, 100 * r.coverage, r.crps);
+  out += fmt::format("  alerts          {} open\n", p.open_alerts.size());
+  const std::size_t earlier = alerts_.size() > kAlertsShown ? alerts_.size() - kAlertsShown : 0;
+  if (earlier > 0) out += fmt::format("    ... {} before\n", earlier);
+  for (std::size_t i = earlier; i < alerts_.size(); ++i) {
+    out += fmt::format("    {}  {:<9} {}\n", format_rfc3339(alerts_[i].told), to_string(alerts_[i].state), alerts_[i].summary);
+  }
   return out;
 }
 
 void DemoReport::show(const Progress& p) {
   if (p.counts.consumed == 0) return;
   look(p);
-  if (seconds_since(shown_) * 1000 < static_cast<double>((terminal_ ? kTerminalEvery : kPlainEvery).count())) return;
+  if (seconds_since(shown_) * 1000 < static_cast<double>((screen_.terminal ? kTerminalEvery : kPlainEvery).count())) return;
   shown_ = steady_clock::now();
-  if (!terminal_) {
-    fmt::print(
-        "{} {:>7} events {:>6.0f}/s lag {:>6} model {} steps {} loss {:.3f} error {:.3f} (last {:.3f} mean {:.3f}) coverage {:.1f} % "
-        "alerts open {}\n",
-        format_rfc3339(p.event_time), p.counts.consumed, static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_)),
-        p.lag, p.model_version, p.learner.steps, p.learner.loss, p.recent.error_model, p.recent.error_last, p.recent.error_mean,
-        100 * p.recent.coverage, p.open_alerts.size());
-    std::fflush(stdout);
-    return;
-  }
-  const std::string text = table(p);
-  if (lines_ > 0) fmt::print("\x1b[{}A\x1b[J", lines_);
-  fmt::print("{}", text);
-  std::fflush(stdout);
-  lines_ = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  if (screen_.terminal) return redraw(table(p));
+  put(fmt::format("{}  {:>7} events  {:>6.0f}/s  step {:>5}  error {:.3f}  covered {:.1f} %\n", format_rfc3339(p.event_time).substr(0, 16),
+                  p.counts.consumed, static_cast<double>(p.counts.consumed) / std::max(0.01, seconds_since(start_)), p.learner.steps,
+                  p.recent.error_model, 100 * p.recent.coverage));
+  screen_.out->flush();
 }
 
 void DemoReport::note(const Alert& alert) {
@@ -218,7 +224,9 @@ void DemoReport::note(const Alert& alert) {
     *same = alert;
     same->detected = first;
   }
-  if (!terminal_) fmt::print("{} alert {}: {}\n", format_rfc3339(alert.told), to_string(alert.state), alert.summary);
+  if (!screen_.terminal) {
+    put(fmt::format("{}  alert {}: {}\n", format_rfc3339(alert.told).substr(0, 16), to_string(alert.state), alert.summary), 18);
+  }
 }
 
 void DemoReport::compare(const std::vector<Imputation>& imputations) {
@@ -310,14 +318,14 @@ void DemoReport::judge_comparison(Verdicts& verdicts) const {
                            100 * config_.predict.level, 100 * coverage, 100 * part(static_cast<double>(never_.covered), never_.count),
                            100 * part(static_cast<double>(stale_.covered), stale_.count)));
   if (shifted_.count > 0) {
-    fmt::print("          and in {:.1f} % while the instrument is off, since they are about what it reads ({} values)\n",
-               100 * part(static_cast<double>(shifted_.covered), shifted_.count), shifted_.count);
+    put(fmt::format("          and in {:.1f} % while the instrument is off, since they are about what it reads ({} values)\n",
+                    100 * part(static_cast<double>(shifted_.covered), shifted_.count), shifted_.count));
   }
   const std::uint64_t classes = never_.classes + stale_.classes;
   if (classes > 0) {
-    fmt::print("          classes: {:.1f} % right, {:.1f} % by always saying the commonest ({} values)\n",
-               100 * part(static_cast<double>(never_.classes_right + stale_.classes_right), classes),
-               100 * part(static_cast<double>(never_.classes_right_by_mode + stale_.classes_right_by_mode), classes), classes);
+    put(fmt::format("          classes: {:.1f} % right, {:.1f} % by always saying the commonest ({} values)\n",
+                    100 * part(static_cast<double>(never_.classes_right + stale_.classes_right), classes),
+                    100 * part(static_cast<double>(never_.classes_right_by_mode + stale_.classes_right_by_mode), classes), classes));
   }
 }
 
@@ -338,19 +346,19 @@ void DemoReport::judge_faults(Verdicts& verdicts) const {
   verdicts.add(std::nullopt, false_alerts <= most, fmt::format("false alerts: {} (of {})", false_alerts, alerts_.size()));
 }
 
-bool DemoReport::summary(const Progress& p) const {
-  if (terminal_ && lines_ > 0) fmt::print("\x1b[{}A\x1b[J{}", lines_, table(p));
+bool DemoReport::summary(const Progress& p) {
+  if (screen_.terminal && lines_ > 0) redraw(table(p));
   const EventCounts& c = p.counts;
-  fmt::print("\nSummary: {} events in {:.1f} s, {} imputations with {} values, model {} after {} steps\n", c.consumed,
-             seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps);
-  Verdicts verdicts;
+  put(fmt::format("\nSummary: {} events in {:.1f} s, {} imputations with {} values, model {} after {} steps\n", c.consumed,
+                  seconds_since(start_), c.imputations, c.imputed_values, p.model_version, p.learner.steps));
+  Verdicts verdicts(*this);
   verdicts.add(std::nullopt,
                c.consumed == events_ && c.consumed == c.applied + c.duplicate + c.late + c.refused + c.forwarded && c.dead_letters == 0,
                fmt::format("nothing lost: consumed {} = applied {} + duplicate {} + late {} + refused {} + forwarded {}", c.consumed,
                            c.applied, c.duplicate, c.late, c.refused, c.forwarded));
   judge_comparison(verdicts);
   judge_faults(verdicts);
-  if (!verdicts.all_made()) fmt::print("What is not promised takes a larger ward or more hours: the default size has every promise.\n");
+  if (!verdicts.all_made()) put("What is not promised takes a larger ward or more hours: the default size has every promise.\n");
   return verdicts.all_held();
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <iosfwd>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "daemon/config/config.h"
 #include "daemon/pipeline/pipeline.h"
 #include "daemon/simulator/ward.h"
+#include "daemon/tables/screen.h"
 
 namespace lacuna::daemon {
 
@@ -35,7 +37,13 @@ std::size_t false_alerts_max(double false_per_month, double hours);
 /// What `lacuna demo` shows: a live table while it runs, then a summary against the known truth. One thread.
 class DemoReport {
  public:
-  DemoReport(const Config& config, const WardOptions& ward);
+  /// Where it is shown; given by tests. No line takes more columns.
+  struct Screen {
+    std::ostream* out = nullptr;
+    bool terminal = false;  ///< then the table is redrawn
+    std::size_t columns = kColumns;
+  };
+  DemoReport(const Config& config, const WardOptions& ward, Screen screen);
 
   /// Before the run: what was written, and the truth at that moment.
   void expect(const Event& event, const WardTruth& truth);
@@ -48,7 +56,7 @@ class DemoReport {
 
   /// Prints the summary; true when every promise held that was made. What a promise rests on is measured in the run itself; where it is
   /// not there the figures are shown all the same, with why nothing is promised.
-  bool summary(const Progress& progress) const;
+  bool summary(const Progress& progress);
 
  private:
   struct Tally {  ///< of imputed against true values, in standard deviations of the feature
@@ -67,6 +75,8 @@ class DemoReport {
   void count_touched(const Event& event);
   void look(const Progress& progress);
   std::string table(const Progress& progress) const;
+  void put(const std::string& text, std::size_t hang = 0) const;
+  void redraw(const std::string& text);
   bool reads_wrong(FeatureId feature, Time time) const;
   static double promised_hours(const Fault& fault);  ///< from its begin to its alert
   static bool tells_of(const Alert& alert, const Fault& fault);
@@ -79,7 +89,7 @@ class DemoReport {
   const WardOptions ward_;
   std::vector<Fault> faults_;
   std::int64_t steps_ = 0;  ///< gradient steps taken when comparing with the truth began
-  bool terminal_;
+  const Screen screen_;
   std::uint64_t events_ = 0;
   std::uint64_t values_ = 0;
   std::vector<double> sum_, square_;  ///< of what was measured, on the features' scales
@@ -91,7 +101,7 @@ class DemoReport {
   std::vector<Alert> alerts_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::chrono::steady_clock::time_point shown_{};
-  std::size_t lines_ = 0;  ///< of the table now on the terminal
+  std::size_t lines_ = 0;  ///< of the screen that the table now takes
 };
 
 }  // namespace lacuna::daemon

@@ -1,12 +1,11 @@
 #include "daemon/commands/commands.h"
 
-#include <fmt/format.h>
+#include <fmt/ostream.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
@@ -80,6 +80,7 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
   if (features == 0) return;
   const double n = static_cast<double>(features);
   fmt::print(
+      standard_output(),
       "\nHidden as if never measured: {} values of {} features; means over features: error {:.3f}, coverage {:.1f} %, width {:.3f}\n",
       count, features, error / n, 100 * coverage / n, width / n);
 }
@@ -87,6 +88,12 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
 int nothing_scored(const char* why) {
   std::fprintf(stderr, "lacuna evaluate: nothing was scored: %s\n", why);
   return kExitNothingLearned;
+}
+
+int write_figures(const EvaluateOptions& options, const std::string& json) {
+  if (options.json.empty()) return kExitOk;
+  const Status written = write_file(options.json, json + "\n");
+  return written.ok() ? kExitOk : explain(written);
 }
 
 /// What the daemon scored as the stream went by.
@@ -98,12 +105,12 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   nlohmann::ordered_json json;
   std::vector<CoverageRow> rows;
   std::vector<std::string> constant;
-  fmt::print("{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean", "rmse", "CRPS",
-             "coverage", "unseen");
+  fmt::print(standard_output(), "{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean",
+             "rmse", "CRPS", "coverage", "unseen");
   const auto line = [&](const std::string& name, std::uint64_t count, double error, double last, double mean, double rmse, double crps,
                         double coverage, std::optional<double> unseen) {
-    fmt::print("{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10}\n", name, count, error, last, mean, rmse, crps,
-               100 * coverage, unseen ? fmt::format("{:.3f}", *unseen) : "-");
+    fmt::print(standard_output(), "{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10}\n", name, count, error, last,
+               mean, rmse, crps, 100 * coverage, unseen ? fmt::format("{:.3f}", *unseen) : "-");
     json[name] = {{"count", count}, {"mae", error}, {"mae_last_value", last}, {"mae_mean", mean},
                   {"rmse", rmse},   {"crps", crps}, {"coverage", coverage}};
     if (unseen) json[name]["mae_never_seen_before"] = *unseen;
@@ -134,14 +141,13 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
          any_unseen ? std::optional(s.unseen_error_model) : std::nullopt);
   }
   if (!constant.empty()) {
-    fmt::print("Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", "));
+    fmt::print(standard_output(), "Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", "));
     json["constant_features"] = constant;
   }
   show_hidden(*config.schema, state.scores);
-  fmt::print("\n{}", format_coverage(*config.schema, rows, config.predict.level));
+  fmt::print(standard_output(), "\n{}", format_coverage(*config.schema, rows, config.predict.level));
   json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);
-  if (!options.json.empty()) std::ofstream(options.json) << json.dump(2) << "\n";
-  return kExitOk;
+  return write_figures(options, json.dump(2));
 }
 
 /// What the daemon would not impute is no part of how good its imputations are.
@@ -154,7 +160,8 @@ void leave_out_uninformed(const Config& config, const model::ModelVersion& versi
       return little;
     });
   }
-  if (!names.empty()) fmt::print("Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", "));
+  if (!names.empty())
+    fmt::print(standard_output(), "Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", "));
 }
 
 int evaluate(const EvaluateOptions& options) {
@@ -197,8 +204,8 @@ int evaluate(const EvaluateOptions& options) {
   }
   auto stays = read_stays(config, options, options.data, "test data");
   if (!stays.ok()) return explain(stays.status());
-  fmt::print("model {} ({} steps), {} stays; errors in standard deviations of the {}\n", version->id(), version->steps(), stays->size(),
-             options.train.empty() ? "stream so far" : "training data");
+  fmt::print(standard_output(), "model {} ({} steps), {} stays; errors in standard deviations of the {}\n", version->id(), version->steps(),
+             stays->size(), options.train.empty() ? "stream so far" : "training data");
 
   std::vector<ProtocolResult> results;
   const auto progress = [&stays](const char* title) {
@@ -220,9 +227,9 @@ int evaluate(const EvaluateOptions& options) {
   }
   leave_out_uninformed(config, *version, results);
   for (const ProtocolResult& r : results) {
-    fmt::print("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
+    fmt::print(standard_output(), "\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
   }
-  if (!options.json.empty()) std::ofstream(options.json) << format_json(schema, results) << "\n";
+  if (const int code = write_figures(options, format_json(schema, results)); code != kExitOk) return code;
   const bool scored = std::ranges::any_of(results, [](const ProtocolResult& r) { return !r.features.empty(); });
   return scored ? kExitOk : nothing_scored("these stays have no value that the protocol predicts");
 }

@@ -1,3 +1,5 @@
+#include "daemon/commands/commands.h"
+
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
@@ -30,7 +32,7 @@ namespace {
 struct Arguments {
   ConfigOptions config;
   std::vector<std::string> patients, attributes, hide, features, set;
-  std::string given, later = "0s", format = "ndjson", output;
+  std::string given, later = "0s", format = "ndjson", output = "-";
   std::optional<std::size_t> count;
   std::optional<std::uint64_t> seed;
   bool summary = false;
@@ -146,30 +148,25 @@ class SampleProgress {
 };
 
 Status write(const Config& config, const Arguments& arguments, const model::ModelVersion& version, const std::vector<Order>& orders,
-             std::ostream& out) {
+             CheckedOutput& out) {
   const GenerationFormat format = arguments.format == "csv" ? GenerationFormat::csv : GenerationFormat::ndjson;
   const GenerationRows rows(*config.schema, format, version.id());
   GenerationSummary summary(*config.schema);
   std::uint64_t total = 0;
   for (const Order& order : orders) total += order.count;
   SampleProgress progress(total);
-  const auto check = [&out, &arguments]() -> Status {
-    if (out) return {};
-    return {Code::unavailable, (arguments.output.empty() ? "standard output" : arguments.output) + " cannot be written"};
-  };
   if (!arguments.summary) out << rows.header();
   for (const Order& order : orders) {
     LACUNA_RETURN_IF_ERROR(generate(version, order.what, order.count, [&](const GeneratedPiece& piece) {
       if (arguments.summary) summary.add(order.what, piece);
       else out << rows.rows(order.what, piece);
       progress.add(piece.factual.count());
-      return check();
+      return out ? Status() : out.finish();
     }));
     summary.end_patient();
   }
   if (arguments.summary) out << summary.text(format, version.id(), orders.front().what.two_arms);
-  out.flush();
-  return check();
+  return out.finish();
 }
 
 int fail(const Status& status) {
@@ -189,12 +186,9 @@ int run(const Arguments& arguments) {
   say_what_is_left_out(*config->schema, plan->uninformed);
   auto orders = orders_of(*config, arguments, std::move(*plan));
   if (!orders.ok()) return fail(orders.status());
-  if (arguments.output.empty()) {
-    const Status done = write(*config, arguments, **version, *orders, std::cout);
-    return done.ok() ? kExitOk : fail(done);
-  }
-  std::ofstream file(arguments.output, std::ios::binary | std::ios::trunc);
-  const Status done = write(*config, arguments, **version, *orders, file);
+  std::optional<CheckedOutput> file;
+  if (arguments.output != "-") file.emplace(arguments.output);
+  const Status done = write(*config, arguments, **version, *orders, file ? *file : standard_output());
   return done.ok() ? kExitOk : fail(done);
 }
 
@@ -247,7 +241,7 @@ void add_generate(CLI::App& app, int& exit_code) {
   command->add_flag("--summary", arguments->summary,
                     "Instead of samples, per feature: mean of each arm, and of the difference with its standard error");
   command->add_option("--format", arguments->format, "ndjson | csv")->check(CLI::IsMember({"ndjson", "csv"}))->capture_default_str();
-  command->add_option("-o,--output", arguments->output, "File to write (default: standard output)");
+  command->add_option("-o,--output", arguments->output, "File to write; - is standard output")->capture_default_str();
   command->add_option("--seed", arguments->seed, "The same seed, model and patient give the same samples (default 1)");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }

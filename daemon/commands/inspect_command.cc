@@ -1,10 +1,10 @@
+#include "daemon/commands/commands.h"
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
-#include <fstream>
 #include <memory>
 #include <string>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/tables/alerts_table.h"
@@ -25,7 +25,8 @@ struct Arguments {
 };
 
 int show(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+  standard_output() << text;
+  return kExitOk;
 }
 
 int inspect_drift(const Arguments& arguments) {
@@ -60,10 +61,7 @@ int inspect_missingness(const Arguments& arguments) {
     return (!arguments.site.empty() && row.site != arguments.site) || (!arguments.modality.empty() && row.modality != arguments.modality);
   });
   if (!arguments.svg.empty()) {
-    std::ofstream file(arguments.svg, std::ios::binary | std::ios::trunc);
-    file << missingness_svg(*rows);
-    file.close();
-    if (!file) return explain_answer({Code::unavailable, arguments.svg + " cannot be written"});
+    if (const Status written = write_file(arguments.svg, missingness_svg(*rows)); !written.ok()) return explain(written);
   }
   return show(missingness_table(*rows, arguments.weeks));
 }

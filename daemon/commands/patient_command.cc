@@ -1,3 +1,5 @@
+#include "daemon/commands/commands.h"
+
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -7,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/http/person_json.h"
@@ -29,7 +31,8 @@ int refuse(const std::string& message) {
 }
 
 int show(const std::string& text) {
-  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0 ? kExitOk : kExitFailed;
+  standard_output() << text;
+  return kExitOk;
 }
 
 int show_patient(const Arguments& arguments) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <unordered_set>
 
+#include "daemon/tables/screen.h"
 #include "state/records/hash.h"
 #include "streaming/files/file_lines.h"
 #include "streaming/files/file_list.h"
@@ -243,12 +244,6 @@ Status replay(const Schema& schema, const ReplayOptions& options, streaming::App
   report.seconds = (world.now() - start).count();
   return outcome.ok() ? flushed : outcome;
 }
-
-namespace {
-
-std::string counted(std::uint64_t count, const char* one, const char* many) { return fmt::format("{} {}", count, count == 1 ? one : many); }
-
-}  // namespace
 
 std::string explain_nothing(const ReplayOptions& options, const ReplayReport& report) {
   const streaming::FileReport& f = report.files;

@@ -1,10 +1,12 @@
+#include "daemon/commands/commands.h"
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/replay.h"
@@ -107,7 +109,7 @@ int run(Arguments& arguments) {
   ReplayReport report;
   const Status outcome = replay(*config->schema, options, appender.get(), world, report);
   bar.reset();
-  std::fputs(format_report(report, options.dry_run ? "" : options.topic).c_str(), stdout);
+  standard_output() << format_report(report, options.dry_run ? "" : options.topic);
   const std::string nothing = signals.stopped() ? "" : explain_nothing(options, report);
   if (!nothing.empty()) std::fprintf(stderr, "lacuna replay: %s", nothing.c_str());
   if (!outcome.ok()) return explain(outcome);

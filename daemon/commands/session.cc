@@ -4,11 +4,14 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 
+#include "daemon/tables/screen.h"
 #include "model/device.h"
 
 namespace lacuna::daemon {
@@ -36,19 +39,33 @@ void handle(void (*handler)(int)) {
 
 }  // namespace
 
+namespace {
+
+/// A full disk or a folder that may not be written is no fault of ours, whichever library tells of it.
+bool refused_by_the_system(const std::string& message) {
+  constexpr std::array kReasons{ENOSPC, EDQUOT, EFBIG, EROFS, EIO, EACCES, EPERM, EMFILE, ENFILE, ENOMEM, EAGAIN, ENOENT, ENOTDIR};
+  const auto told = [&message](int reason) { return message.find(std::strerror(reason)) != std::string::npos; };
+  return std::any_of(kReasons.begin(), kReasons.end(), told);
+}
+
+}  // namespace
+
 std::optional<Config> load_or_explain(const std::string& path, const std::vector<std::string>& overrides) {
   ConfigOutcome outcome = load_config(path, overrides);
   for (const ConfigProblem& problem : outcome.problems) std::fprintf(stderr, "%s\n", format_problem(problem).c_str());
-  if (!outcome.problems.empty()) std::fprintf(stderr, "%zu problems; nothing was started\n", outcome.problems.size());
+  if (const std::size_t count = outcome.problems.size(); count > 0) {
+    std::fprintf(stderr, "%s; nothing was started\n", counted(count, "problem", "problems").c_str());
+  }
   return std::move(outcome.config);
 }
 
 int explain(const Status& status) {
-  std::fprintf(stderr, "lacuna: %s\n", status.to_string().c_str());
-  switch (status.code()) {
-    case Code::fenced: std::fprintf(stderr, "Another process runs with the same `instance` name; each needs its own.\n"); break;
-    case Code::unavailable: std::fprintf(stderr, "Is the event log reachable, and is no other process using data_dir?\n"); break;
-    default: break;
+  // Of the codes only a fault of ours is news to the reader; what has another says itself what is wrong.
+  const bool ours = status.code() == Code::internal && !refused_by_the_system(status.message());
+  std::fprintf(stderr, "lacuna: %s%s\n", ours ? "internal: " : "", status.message().c_str());
+  if (status.code() == Code::fenced) std::fprintf(stderr, "Another process runs with the same `instance` name; each needs its own.\n");
+  if (status.code() == Code::unavailable && status.message().starts_with("kafka: ")) {
+    std::fprintf(stderr, "Is the cluster reachable from here? log.kafka.bootstrap_servers says where it is asked for first.\n");
   }
   return status.code() == Code::invalid ? kExitConfiguration : kExitFailed;
 }
@@ -71,7 +88,6 @@ void warn_of_slow_products(const model::ModelOptions& options) {
 
 Signals::Signals() {
   if (pipe2(ends_.data(), O_CLOEXEC) != 0) std::abort();
-  std::signal(SIGPIPE, SIG_IGN);
   signal_pipe = ends_[1];
   handle(on_signal);
   thread_ = std::thread([this] {

@@ -28,7 +28,7 @@ inline constexpr int kExitNothingLearned = 4;
 /// The configuration, or every problem on standard error.
 std::optional<Config> load_or_explain(const std::string& path, const std::vector<std::string>& overrides);
 
-/// Says on standard error what failed and, where known, what to do; returns kExitFailed.
+/// Says on standard error what failed and, where known, what to do; returns kExitConfiguration for what is `invalid`, else kExitFailed.
 int explain(const Status& status);
 
 /// The configured log. `read_only`: for looking beside a running daemon (embedded log; Kafka needs no such thing).

@@ -1,16 +1,16 @@
+#include "daemon/commands/commands.h"
+
 #include <fmt/core.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/simulator/ward.h"
@@ -47,26 +47,16 @@ class Destination {
 class Lines : public Destination {
  public:
   /// "-": standard output.
-  explicit Lines(const std::string& path) : path_(path) {
-    if (path != "-") file_.open(path, std::ios::binary | std::ios::trunc);
-  }
+  explicit Lines(const std::string& path) : out_(path) {}
   Status write(const Event&, std::string message) override {
-    out() << message << '\n';
+    out_ << message << '\n';
     return state();
   }
-  Status finish() override {
-    out().flush();
-    return state();
-  }
-  Status state() {
-    if (out().good() && (path_ == "-" || file_.is_open())) return {};
-    return {Code::unavailable, (path_ == "-" ? "standard output" : path_) + " cannot be written"};
-  }
+  Status finish() override { return out_.finish(); }
+  Status state() { return out_ ? Status() : out_.finish(); }
 
  private:
-  std::ostream& out() { return path_ == "-" ? std::cout : file_; }
-  std::string path_;
-  std::ofstream file_;
+  CheckedOutput out_;
 };
 
 class Log : public Destination {

@@ -148,8 +148,8 @@ class Tail {
           p.next = record.position.offset + 1;
           if (wanted(record)) show(record);
         }
-        if (!records->empty()) out_.flush();
       }
+      out_.flush();  // also where nothing came: somebody may have left
     }
     return {};
   }

@@ -1,11 +1,12 @@
+#include "daemon/commands/commands.h"
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
@@ -63,7 +64,7 @@ int run(Arguments& arguments) {
   const auto reader = (*log)->reader();
   if (!reader.ok()) return explain(reader.status());
   const Status outcome = tail(
-      *config, options, **reader, [&signals] { return signals.stopped(); }, std::cout);
+      *config, options, **reader, [&signals] { return signals.stopped(); }, standard_output());
   return outcome.ok() ? kExitOk : explain(outcome);
 }
 

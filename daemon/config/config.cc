@@ -11,6 +11,7 @@
 #include "daemon/config/finish.h"
 #include "daemon/config/keys.h"
 #include "daemon/config/yaml.h"
+#include "state/records/nearest.h"
 
 namespace lacuna::daemon {
 

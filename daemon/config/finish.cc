@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "state/records/nearest.h"
 #include "state/records/units.h"
 
 namespace lacuna::daemon {

@@ -79,9 +79,4 @@ struct KeyNode {
 const std::vector<Key>& key_table();
 const KeyNode& key_tree();
 
-/// The nearest of `known` within a typing error or two; empty when none is near.
-std::string nearest(std::string_view word, const std::vector<std::string>& known);
-/// "; did you mean X?" or nothing.
-std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
-
 }  // namespace lacuna::daemon

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "daemon/config/keys.h"
+#include "state/records/nearest.h"
 
 // Makers of Key: one per type of value. `at` gives the field in a draft: (Draft&, const Captures&) -> T&.
 

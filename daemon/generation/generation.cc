@@ -9,9 +9,9 @@
 #include <set>
 #include <utility>
 
-#include "daemon/config/keys.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
+#include "state/records/nearest.h"
 #include "state/records/scale.h"
 
 namespace lacuna::daemon {

@@ -347,7 +347,7 @@ Status CsvPatients::read_rows(CsvReader reader, const std::string& path, const s
     const CsvReader::Outcome outcome = reader.next(cells);
     if (reader.bytes_read() != told) progress(told = reader.bytes_read());
     if (outcome == CsvReader::Outcome::end) break;
-    if (outcome == CsvReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + reader.problem()};
+    if (outcome == CsvReader::Outcome::failed) return {Code::unavailable, "cannot read " + path + ": " + reader.problem()};
     place_.line = reader.line_number();
     if (outcome == CsvReader::Outcome::malformed) {
       ++report_.rows;

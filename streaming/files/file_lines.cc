@@ -12,7 +12,7 @@ Status read_lines(const std::string& path, const std::function<Status(std::strin
   for (;;) {
     const LineReader::Outcome outcome = lines->next(line);
     if (outcome == LineReader::Outcome::end) return {};
-    if (outcome == LineReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + lines->problem()};
+    if (outcome == LineReader::Outcome::failed) return {Code::unavailable, "cannot read " + path + ": " + lines->problem()};
     if (outcome == LineReader::Outcome::too_long) {
       return {Code::invalid, path + ":" + std::to_string(lines->line_number()) + ": the line is longer than 1 MiB"};
     }

@@ -81,7 +81,7 @@ class NdjsonFiles {
       const LineReader::Outcome outcome = lines->next(line);
       if (lines->bytes_read() != told) progress(told = lines->bytes_read());
       if (outcome == LineReader::Outcome::end) return {};
-      if (outcome == LineReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + lines->problem()};
+      if (outcome == LineReader::Outcome::failed) return {Code::unavailable, "cannot read " + path + ": " + lines->problem()};
       if (outcome == LineReader::Outcome::too_long) {
         ++report_.rows;
         unreadable(path, lines->line_number(), "the line is too long");

@@ -169,7 +169,7 @@ class Numbering {
       const Outcome outcome = rows.next(row);
       if (outcome == Outcome::end) return {};
       if (outcome == Outcome::failed) {
-        cut_off_ = {Code::internal, "cannot read " + path + ": " + rows.problem()};
+        cut_off_ = {Code::unavailable, "cannot read " + path + ": " + rows.problem()};
         return {};
       }
       const bool malformed = outcome == Outcome::malformed;

@@ -19,8 +19,8 @@ constexpr std::size_t kWriteBytes = std::size_t{1} << 20;
 constexpr std::size_t kBlockBytesMin = 4096;
 
 Status failed(const std::string& what, int error) {
-  return {Code::internal, "the rows of a patient do not stand together, and cannot be sorted: " + what + ": " +
-                              std::generic_category().message(error) + " (TMPDIR names the folder for temporary files)"};
+  return {Code::unavailable, "the rows of a patient do not stand together, and cannot be sorted: " + what + ": " +
+                                 std::generic_category().message(error) + " (TMPDIR names the folder for temporary files)"};
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ class DemoSummary : public ::testing::Test {
     begin(60);
   }
   void begin(int patients) {
-    report_.emplace(config_, ward_);
+    report_.emplace(config_, ward_, DemoReport::Screen{&out_, false, 200});
     for (int i = 0; i < 48 * 30; ++i) {
       Event event;
       event.patient_id = "p" + std::to_string(i % patients);
@@ -93,14 +93,15 @@ class DemoSummary : public ::testing::Test {
     report_->note(alert);
   }
   std::string summary() {
-    ::testing::internal::CaptureStdout();
+    out_.str("");
     kept_ = report_->summary(progress_);
-    return ::testing::internal::GetCapturedStdout();
+    return out_.str();
   }
 
   Config config_ = testing::small_config();
   WardOptions ward_;
   Progress progress_;
+  std::ostringstream out_;
   std::optional<DemoReport> report_;
   bool kept_ = false;
 };

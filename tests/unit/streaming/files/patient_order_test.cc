@@ -220,14 +220,14 @@ TEST_F(PatientOrder, AFullDiskIsSaid) {
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
   ::signal(SIGXFSZ, handler);
   EXPECT_TRUE(events.empty());
-  EXPECT_EQ(status_.code(), Code::internal);
+  EXPECT_EQ(status_.code(), Code::unavailable);
   EXPECT_THAT(status_.message(), HasSubstr(scratch_ / "tmp"));
   EXPECT_THAT(status_.message(), HasSubstr("TMPDIR"));
   EXPECT_EQ(read_ok(path).size(), 20'000U);
 
   const TemporaryFolder none(scratch_ / "nowhere");
   EXPECT_TRUE(read(path).empty());
-  EXPECT_EQ(status_.code(), Code::internal);
+  EXPECT_EQ(status_.code(), Code::unavailable);
   EXPECT_THAT(status_.message(), HasSubstr("TMPDIR"));
 }
 
