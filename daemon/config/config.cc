@@ -1,12 +1,14 @@
 #include "daemon/config/config.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <tuple>
+#include <utility>
 
 #include "daemon/config/finish.h"
 #include "daemon/config/keys.h"
@@ -29,8 +31,46 @@ std::string join(const std::string& path, std::string_view part) {
   return path.empty() ? std::string(part) : path + "." + std::string(part);
 }
 
-/// The nearest key beside it; else the section where a key of this name is.
+/// What others call a key that is here too.
+constexpr std::array<std::pair<std::string_view, const char*>, 28> kOtherNames{{
+    {"max", "range"},
+    {"min", "range"},
+    {"maximum", "range"},
+    {"minimum", "range"},
+    {"low", "range"},
+    {"high", "range"},
+    {"limits", "range"},
+    {"bounds", "range"},
+    {"type", "kind"},
+    {"type", "likelihood"},
+    {"distribution", "likelihood"},
+    {"classes", "categories"},
+    {"levels", "categories"},
+    {"values", "categories"},
+    {"brokers", "bootstrap_servers"},
+    {"servers", "bootstrap_servers"},
+    {"bootstrap", "bootstrap_servers"},
+    {"group_id", "group"},
+    {"lr", "learning_rate"},
+    {"verbosity", "level"},
+    {"host", "address"},
+    {"bind", "address"},
+    {"token", "token_file"},
+    {"replicas", "replication"},
+    {"replication_factor", "replication"},
+    {"sep", "separator"},
+    {"delimiter", "separator"},
+    {"timezone", "time_zone"},
+}};
+
+/// What is meant by another name, or the nearest key beside it; else the section where a key of this name is.
 std::string advice(const KeyNode& section, std::string_view name) {
+  for (const auto& [other, key] : kOtherNames) {
+    const auto meant = section.children.find(key);
+    if (other != name || meant == section.children.end() || meant->second.leaf == nullptr) continue;
+    const std::string& type = meant->second.leaf->type;
+    return std::string("; did you mean ") + key + (type.starts_with('[') ? ": " + type : "") + "?";
+  }
   std::string near = did_you_mean(name, names_of(section));
   if (!near.empty()) return near;
   for (const Key& key : key_table()) {

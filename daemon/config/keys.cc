@@ -5,6 +5,7 @@
 
 #include "daemon/config/schema_keys.h"
 #include "daemon/config/values.h"
+#include "streaming/log/kafka_properties.h"
 
 namespace lacuna::daemon {
 
@@ -73,11 +74,12 @@ void add_log_keys(std::vector<Key>& keys) {
 
   Key property = text(
       "log.kafka.properties.<property>", "a librdkafka property", is_any,
-      "Passed to librdkafka as it is: TLS, SASL, OAuth, tuning. librdkafka checks it at start.",
+      "Passed to librdkafka as it is: TLS, SASL, OAuth, tuning. One that librdkafka does not know is refused.",
       [](Draft & d, const Captures& names) -> auto& { return d.config.log.kafka.properties[names[0].name]; });
   // Passwords are among them: what is wrong is said without quoting.
   property.set = [](Draft& d, const Captures& names, const YamlNode& node, const Complain& complain) {
     if (node.kind != YamlNode::Kind::scalar || !is_text(node.text)) return complain(node.place, "expected a text");
+    if (const auto problem = streaming::kafka_property_problem(names[0].name, node.text)) return complain(names[0].place, *problem);
     d.config.log.kafka.properties[names[0].name] = node.text;
   };
   add(std::move(property));
@@ -327,6 +329,15 @@ const KeyNode& key_tree() {
     return root;
   }();
   return tree;
+}
+
+std::string written(const Config& config, std::string_view path) {
+  Draft draft;
+  draft.config = config;
+  for (const Key& key : key_table()) {
+    if (key.path == path) return key.get(draft, {});
+  }
+  return {};
 }
 
 std::vector<KeyInfo> config_keys() {

@@ -79,4 +79,7 @@ struct KeyNode {
 const std::vector<Key>& key_table();
 const KeyNode& key_tree();
 
+/// The value of a key as it would be written in the file: written(config, "model.fusion") is "mopoe". The path has no <name> in it.
+std::string written(const Config& config, std::string_view path);
+
 }  // namespace lacuna::daemon

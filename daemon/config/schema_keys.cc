@@ -44,7 +44,9 @@ Key plausible_range(std::string path, std::string doc, At at) {
       if (v) ends.push_back(*v);
     }
     if (node.kind != YamlNode::Kind::list || ends.size() != 2 || node.items.size() != 2) {
-      return complain(node.place, "expected [low, high] with two numbers, got " + got(node));
+      std::string zero;
+      for (const YamlNode& item : node.items) zero = zero.empty() ? zero_advice(item) : zero;
+      return complain(node.place, "expected [low, high] with two numbers, got " + got(node) + zero);
     }
     if (!(ends[0] < ends[1])) {
       return complain(node.place,
@@ -64,7 +66,7 @@ Key missing_mark(std::string path) {
   key.doc = "The number that a payload has where nothing was measured: a gap, as NaN is. A payload of nothing else is refused.";
   key.set = [](Draft& draft, const Captures& names, const YamlNode& node, const Complain& complain) {
     const std::optional<double> v = node.kind == YamlNode::Kind::scalar ? parse_number(node.text) : std::nullopt;
-    if (!v || !std::isfinite(*v)) return complain(node.place, "expected a number, got " + got(node));
+    if (!v || !std::isfinite(*v)) return complain(node.place, "expected a number, got " + got(node) + zero_advice(node));
     draft.modality(names).missing = *v;
   };
   return key;

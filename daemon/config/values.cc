@@ -18,6 +18,7 @@ constexpr std::array<SizeUnit, 5> kSizeUnits{
 
 template <typename T>
 std::optional<T> parse_whole(std::string_view text) {
+  if (has_leading_zero(text)) return std::nullopt;
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
@@ -68,6 +69,18 @@ std::string got(const YamlNode& node) {
     case YamlNode::Kind::scalar: break;
   }
   return node.text.size() <= kQuotedMax && is_text(node.text) ? "'" + node.text + "'" : "a long text";
+}
+
+bool has_leading_zero(std::string_view text) {
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() > 1 && text[0] == '0' && digit(text[1]);
+}
+
+std::string zero_advice(const YamlNode& node) {
+  const bool number =
+      node.kind == YamlNode::Kind::scalar && has_leading_zero(node.text) && node.text.find_first_of("/:-", 1) == std::string::npos;
+  return number ? "; a leading zero makes it octal to some readers: write it without" : "";
 }
 
 bool is_text(std::string_view text) {

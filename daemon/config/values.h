@@ -29,6 +29,10 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 /// "got a list" and the like; quotes a scalar, since configurations hold no patient data (secrets go under
 /// log.kafka.properties, whose values are never quoted).
 std::string got(const YamlNode& node);
+/// Where the number has a leading zero: that it must not.
+std::string zero_advice(const YamlNode& node);
+/// Whether a number begins with a zero that says nothing: 010 is eight to some and ten to others.
+bool has_leading_zero(std::string_view text);
 /// Printable, not longer than kTextBytesMax.
 bool is_text(std::string_view text);
 inline constexpr std::size_t kTextBytesMax = 4096;
@@ -52,7 +56,7 @@ Key make_key(std::string path, std::string type, std::string range, std::string 
   key.default_value = default_of(key);
   key.set = [at, parse, expected](Draft& draft, const Captures& names, const YamlNode& node, const Complain& complain) {
     auto value = node.kind == YamlNode::Kind::scalar ? parse(node.text) : std::nullopt;
-    if (!value) return complain(node.place, "expected " + expected + ", got " + got(node));
+    if (!value) return complain(node.place, "expected " + expected + ", got " + got(node) + zero_advice(node));
     at(draft, names) = static_cast<FieldOf<At>>(*std::move(value));
   };
   return key;
@@ -89,7 +93,7 @@ Key duration(std::string path, Millis low, Millis high, std::string doc, At at) 
   return make_key(
       std::move(path), "duration", range, "a duration such as 5m, from " + range, std::move(doc), at,
       [low, high](std::string_view text) {
-        const std::optional<Millis> v = parse_duration(text);
+        const std::optional<Millis> v = has_leading_zero(text) ? std::nullopt : parse_duration(text);
         return v && *v >= low && *v <= high ? v : std::nullopt;
       },
       [](Millis v) { return format_duration(v); });

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <thread>
 
+#include "streaming/log/kafka_properties.h"
 #include "streaming/log/log_sink.h"
 #include "streaming/log/partition.h"
 
@@ -14,11 +15,6 @@ namespace {
 constexpr Millis kBackOffMax{2'000};
 constexpr int kDebug = 7;
 constexpr std::size_t kErrorBytes = 512;
-
-/// Exactly-once and the equal placement of keys rest on these, so the operator cannot set them.
-constexpr std::array<std::string_view, 12> kReserved = {
-    "bootstrap.servers",  "metadata.broker.list",     "group.id",    "transactional.id",     "isolation.level",        "enable.auto.commit",
-    "enable.idempotence", "enable.auto.offset.store", "partitioner", "enable.partition.eof", "transaction.timeout.ms", "acks"};
 
 void on_log(const rd_kafka_t* client, int level, const char* facility, const char* text) {
   // One set of properties serves consumers and producers; that half of them is not for this one is no news.
@@ -50,9 +46,7 @@ Status set(rd_kafka_conf_t* conf, const std::string& name, const std::string& va
 
 Status check_properties(const KafkaOptions& options) {
   for (const auto& [name, value] : options.properties) {
-    if (std::find(kReserved.begin(), kReserved.end(), name) != kReserved.end()) {
-      return {Code::invalid, "property " + name + " is set by the log itself"};
-    }
+    if (const auto problem = kafka_property_problem(name, value)) return {Code::invalid, "property " + name + ": " + *problem};
   }
   return {};
 }

@@ -26,6 +26,41 @@ TEST(ConfigProblems, UnknownKeysSuggestTheNearestOrTheirSection) {
                    "c.yaml:8:1: batch_size: unknown key; it belongs under train", "c.yaml:9:1: zzz: unknown key"}));
 }
 
+TEST(ConfigProblems, WhatOthersCallAKeyIsUnderstood) {
+  EXPECT_EQ(lines(kMinimal + "        x: {unit: /min, max: 3, type: normal}\nlog: {type: kafka, kafka: {brokers: a:1}}\n"),
+            (Lines{"c.yaml:6:25: schema.modalities.vitals.features.x.max: unknown key; did you mean range: [low, high]?",
+                   "c.yaml:6:33: schema.modalities.vitals.features.x.type: unknown key; did you mean likelihood?",
+                   "c.yaml:7:7: log.type: unknown key; did you mean kind?",
+                   "c.yaml:7:28: log.kafka.brokers: unknown key; did you mean bootstrap_servers?"}));
+}
+
+// Protects: 010 is eight to some readers of YAML and ten to others; nobody is to find out which.
+TEST(ConfigProblems, NumbersHaveNoLeadingZeros) {
+  const std::string why = "; a leading zero makes it octal to some readers: write it without";
+  EXPECT_EQ(lines(kMinimal + "log: {partitions: 010}\ntrain: {beta: 00.5}\nbatch: {max_delay: 05s}\nstore: {memory: 064MiB}\n"
+                             "http: {port: 00}\n"),
+            (Lines{"c.yaml:6:19: log.partitions: expected an integer from 1 to 10000, got '010'" + why,
+                   "c.yaml:7:15: train.beta: expected a number from 0 to 100, got '00.5'" + why,
+                   "c.yaml:8:20: batch.max_delay: expected a duration such as 5m, from 1ms to 1m, got '05s'" + why,
+                   "c.yaml:9:17: store.memory: expected a size such as 256MiB, from 16MiB to 1TiB, got '064MiB'" + why,
+                   "c.yaml:10:14: http.port: expected an integer from 0 to 65535, got '00'" + why}));
+  EXPECT_EQ(lines(kMinimal, {"log.partitions=010"}),
+            (Lines{"command line: log.partitions: expected an integer from 1 to 10000, got '010'" + why}));
+  EXPECT_EQ(lines(kMinimal + "        x: {range: [-05, 10]}\n"),
+            (Lines{"c.yaml:6:20: schema.modalities.vitals.features.x.range: expected [low, high] with two numbers, got a list" + why}));
+  EXPECT_EQ(lines(kMinimal + "train: {beta: 0.5, weight_decay: 0, learning_rate: 1e-03}\nhttp: {port: 0}\ninstance: 010\n"), Lines{})
+      << "a zero that says something, and a name";
+}
+
+// Protects: a property that librdkafka does not know ends `check`, not the start of the daemon.
+TEST(ConfigProblems, KafkaPropertiesAreHeldAgainstLibrdkafka) {
+  EXPECT_EQ(
+      lines(kMinimal + "log: {kafka: {properties: {ssl.ca.locaton: /etc/ca.pem, acks: 1, linger.ms: hunter2, compression.type: zstd}}}\n"),
+      (Lines{"c.yaml:6:28: log.kafka.properties.ssl.ca.locaton: librdkafka has no such property; did you mean ssl.ca.location?",
+             "c.yaml:6:57: log.kafka.properties.acks: is set by the log itself",
+             "c.yaml:6:66: log.kafka.properties.linger.ms: librdkafka does not take this value"}));
+}
+
 TEST(ConfigProblems, WrongTypesSayWhatWouldBeRight) {
   EXPECT_EQ(lines(kMinimal + "batch: {max_delay: 5 minutes, max_events: many}\nstore:\n  memory: 256MB\n"
                              "http: {enabled: yes, port: 70000}\nlogging: {level: inf}\ntopics: {events: a}\nlog: 7\n"

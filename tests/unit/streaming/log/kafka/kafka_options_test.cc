@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "streaming/log/event_log.h"
+#include "streaming/log/kafka_properties.h"
 
 namespace lacuna::streaming {
 namespace {
@@ -14,6 +15,20 @@ TEST(KafkaOptions, RefusesWhatLibrdkafkaDoesNotTake) {
   ASSERT_EQ(value.code(), Code::invalid);
   EXPECT_EQ(value.status().message().find("secret"), std::string::npos);
   EXPECT_TRUE(make_kafka_log({.properties = {{"security.protocol", "plaintext"}, {"linger.ms", "20"}}}).ok());
+}
+
+// Protects: what librdkafka knows is what it says itself, and a slip is named.
+TEST(KafkaOptions, KnowsThePropertiesAndNamesTheOneThatWasMeant) {
+  EXPECT_EQ(kafka_property_problem("socket.keepalive.enable", "true"), std::nullopt);
+  EXPECT_EQ(kafka_property_problem("sasl.password", "secret"), std::nullopt);
+  EXPECT_EQ(kafka_property_problem("message.timeout.ms", "1000"), std::nullopt) << "of a topic";
+  EXPECT_EQ(kafka_property_problem("sasl.pasword", "secret"), "librdkafka has no such property; did you mean sasl.password?");
+  EXPECT_EQ(kafka_property_problem("ssl.ca.locaton", "x"), "librdkafka has no such property; did you mean ssl.ca.location?");
+  EXPECT_EQ(kafka_property_problem("message.timout.ms", "1000"), "librdkafka has no such property; did you mean message.timeout.ms?");
+  EXPECT_EQ(kafka_property_problem("nothing.like.it.at.all", "1"), "librdkafka has no such property");
+  EXPECT_EQ(kafka_property_problem("linger.ms", "secret"), "librdkafka does not take this value");
+  EXPECT_EQ(kafka_property_problem("acks", "1"), "is set by the log itself");
+  EXPECT_EQ(kafka_property_problem("plugin.library.paths", "/nonexistent"), std::nullopt) << "nothing is loaded";
 }
 
 // Protects: nobody configures exactly-once away.
