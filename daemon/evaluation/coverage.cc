@@ -84,8 +84,7 @@ nlohmann::ordered_json coverage_json(const Schema& schema, const std::vector<Cov
 
 std::string format_coverage(const Schema& schema, const std::vector<CoverageRow>& rows, double level) {
   const std::string nominal = percent(level), window = std::to_string(model::kCoverageWindow);
-  std::vector<std::vector<std::string>> table{
-      {"feature", "values", "cover" + nominal, "worst " + window, "best " + window, "model's own", "width", "CRPS", ""}};
+  std::vector<std::vector<std::string>> table{{"feature", "values", "cover" + nominal, "worst", "best", "own", "width", "CRPS", ""}};
   std::size_t judged = 0;
   for (const CoverageRow& row : rows) {
     const model::Coverage& c = row.intervals;
@@ -100,7 +99,8 @@ std::string format_coverage(const Schema& schema, const std::vector<CoverageRow>
     const std::vector<std::string> names = names_of(schema, rows, level, wanted);
     return names.empty() && !always ? std::string() : title + ": " + list(names) + "\n";
   };
-  return text_table(std::move(table), "lrrrrrrrl") + "Of " + std::to_string(judged) + " features with " +
+  return text_table(std::move(table), "lrrrrrrrl") + "worst, best: of " + window +
+         " values in a row; own: of the model's own intervals\nOf " + std::to_string(judged) + " features with " +
          std::to_string(kCoverageValuesMin) + " values, outside " + range(kCoverageSlack) + line("", CoverageVerdict::outside, true) +
          line("within, but in some " + window + " values in a row outside " + range(kWindowSlack), CoverageVerdict::outside_once, true) +
          line("above, since classes are in or out as a whole (compare the model's own)", CoverageVerdict::classes, false) +

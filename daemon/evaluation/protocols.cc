@@ -5,9 +5,11 @@
 #include <cstdio>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/tables/text_table.h"
 #include "model/predictive/scores.h"
 #include "state/patient.h"
 #include "state/records/hash.h"
@@ -206,15 +208,18 @@ FeatureResult average(const std::vector<const FeatureResult*>& features) {
   return a;
 }
 
-std::string row(const std::string& name, const FeatureResult& r) {
-  char text[200];
-  if (r.count == 0) {
-    std::snprintf(text, sizeof text, "%-20s %9d  %6s  %6s  %6s   %6s  %6s  %6s  %6s\n", name.c_str(), 0, "-", "-", "-", "-", "-", "-", "-");
-    return text;
-  }
-  std::snprintf(text, sizeof text, "%-20s %9llu  %6.3f  %6.3f  %6.3f   %6.3f  %6.3f  %6.3f  %6.3f\n", name.c_str(),
-                static_cast<unsigned long long>(r.count), r.mae, r.rmse, r.crps, r.coverage, r.width, r.mae_last, r.mae_mean);
+std::string figure(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.3f", value);
   return text;
+}
+
+std::vector<std::string> row(const std::string& name, const FeatureResult& r) {
+  std::vector<std::string> out{name, std::to_string(r.count)};
+  for (const double value : {r.mae, r.rmse, r.crps, r.coverage, r.width, r.mae_last, r.mae_mean}) {
+    out.push_back(r.count == 0 ? "-" : figure(value));
+  }
+  return out;
 }
 
 }  // namespace
@@ -228,20 +233,18 @@ std::vector<CoverageRow> coverage_rows(const ProtocolResult& result) {
 std::string format_table(const Schema& schema, const ProtocolResult& result) {
   std::string text = result.protocol + ": " + std::to_string(result.stays) + " stays, " + std::to_string(result.features.size()) +
                      " features of equal weight, standardised units\n";
-  char head[200];
-  std::snprintf(head, sizeof head, "%-20s %9s  %6s  %6s  %6s  %7s  %6s  %6s  %6s\n", "modality", "values", "MAE", "RMSE", "CRPS", "cover90",
-                "width", "last", "mean");
-  text += head;
+  std::vector<std::vector<std::string>> table{{"modality", "values", "MAE", "RMSE", "CRPS", "cover90", "width", "last", "mean"}};
   std::vector<const FeatureResult*> all;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     std::vector<const FeatureResult*> own;
     for (const FeatureResult& r : result.features) {
       if (schema.features()[r.feature].modality == m) own.push_back(&r);
     }
-    if (!own.empty()) text += row(schema.modalities()[m].name, average(own));
+    if (!own.empty()) table.push_back(row(schema.modalities()[m].name, average(own)));
     all.insert(all.end(), own.begin(), own.end());
   }
-  return text + row("all", average(all));
+  table.push_back(row("all", average(all)));
+  return text + text_table(std::move(table), "lr");
 }
 
 std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {

@@ -45,10 +45,10 @@ std::string decided(const Json& decisions, const std::string& name) {
 std::string table_of(const Json& answer) {
   const Json& alerts = answer.at("alerts");
   const Json& decisions = answer.at("decisions");
-  std::vector<std::vector<std::string>> rows{{"severity", "alert", "since", "state", "size", "reaction", "decided"}};
+  std::vector<std::vector<std::string>> rows{{"alert", "severity", "since", "state", "size", "reaction", "decided"}};
   for (const Json& a : alerts) {
     const std::string action = a.value("action", "");
-    rows.push_back({a.at("severity").get<std::string>(), name_of(a), minute(a, "since"),
+    rows.push_back({name_of(a), a.at("severity").get<std::string>(), minute(a, "since"),
                     a.value("adapted", false) ? "still shifted, the model has adapted" : "open", size_of(a), action.empty() ? "-" : action,
                     decided(decisions, name_of(a))});
   }
@@ -71,11 +71,12 @@ std::string lag_of(const Json& answer) {
                     p.at("restored").get<bool>() ? "" : "being restored"});
   }
   std::string out = rows.size() == 1 ? "no partition is assigned\n" : text_table(std::move(rows), "lrrrl");
-  out += fmt::format("\n{} records behind", answer.at("lag").get<std::int64_t>());
-  if (answer.contains("time")) out += ", at " + minute(answer, "time") + " of clinical time";
-  out += fmt::format("; {} changelog records to restore; {} examples wait for the learner\n",
-                     answer.at("changelog_records_left").get<std::int64_t>(), answer.at("learning_queued").get<std::int64_t>());
-  return out;
+  std::string rest = "\n" + counted(answer.at("lag").get<std::uint64_t>(), "record", "records") + " behind";
+  if (answer.contains("time")) rest += ", at " + minute(answer, "time") + " of clinical time";
+  rest += fmt::format("; {} to restore; {} for the learner\n",
+                      counted(answer.at("changelog_records_left").get<std::uint64_t>(), "changelog record", "changelog records"),
+                      counted(answer.at("learning_queued").get<std::uint64_t>(), "example waits", "examples wait"));
+  return out + wrapped(rest, screen_columns());
 }
 
 template <typename Make>

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/tables/text_table.h"
+#include "state/records/nearest.h"
 
 namespace lacuna::daemon {
 
@@ -48,9 +49,8 @@ std::vector<std::string> row_of(const Json& s) {
   }
   const bool learning = !s.contains("log_threshold");
   std::string evidence = learning ? "-" : fmt::format("{:.1f}/{:.1f}", s.value("log_evidence", 0.0), s.at("log_threshold").get<double>());
-  return {s.at("state"),
-          s.at("kind"),
-          s.at("subject"),
+  return {s.at("kind").get<std::string>() + "/" + s.at("subject").get<std::string>(),
+          s.at("state"),
           std::to_string(s.at("updates").get<std::uint64_t>()),
           number(s, "expected"),
           number(s, "recent"),
@@ -62,9 +62,9 @@ std::vector<std::string> row_of(const Json& s) {
 std::string families_line(const Json& families) {
   std::string out;
   for (const Json& f : families) {
-    out += fmt::format("{}: {} subjects, {} learning, {} armed, {} alarmed, {} muted\n", f.at("kind").get<std::string>(),
-                       f.at("subjects").get<std::size_t>(), f.at("learning").get<std::size_t>(), f.at("armed").get<std::size_t>(),
-                       f.at("alarmed").get<std::size_t>(), f.at("muted").get<std::size_t>());
+    out += fmt::format("{}: {}, {} learning, {} armed, {} alarmed, {} muted\n", f.at("kind").get<std::string>(),
+                       counted(f.at("subjects").get<std::size_t>(), "subject", "subjects"), f.at("learning").get<std::size_t>(),
+                       f.at("armed").get<std::size_t>(), f.at("alarmed").get<std::size_t>(), f.at("muted").get<std::size_t>());
   }
   return out;
 }
@@ -86,10 +86,12 @@ std::string table_of(const Json& drift, const DriftTableOptions& options) {
         static_cast<std::size_t>(std::count_if(wanted.begin(), wanted.end(), [](const Json& s) { return is_alarmed(s) || is_muted(s); }));
     wanted.resize(std::min(found, rings + kNearest));
   }
-  std::vector<std::vector<std::string>> rows{
-      {"state", "kind", "subject", "updates", "expected", "recent", "log evidence/threshold", "since", ""}};
+  std::vector<std::vector<std::string>> rows{{"subject", "state", "updates", "expected", "recent", "evidence", "since", ""}};
   for (const Json& s : wanted) rows.push_back(row_of(s));
-  std::string out = found == 0 ? "no such subject\n" : text_table(std::move(rows), "lllrrrrll");
+  std::vector<std::string> kinds;
+  for (const Json& f : drift.at("families")) kinds.push_back(f.at("kind"));
+  std::string out = found == 0 ? "no such subject" + (options.kind.empty() ? "" : did_you_mean(options.kind, kinds)) + "\n"
+                               : text_table(std::move(rows), "llrrrrll");
   if (wanted.size() < found) out += fmt::format("({} of {}: --all shows every one)\n", wanted.size(), found);
   out += "\n" + families_line(drift.at("families"));
   const int pace = drift.value("learning_pace", 1);

@@ -49,8 +49,10 @@ std::string table_of(const Json& answer, std::string_view state) {
   const bool any = rows.size() > 1;
   std::string out = any ? text_table(std::move(rows), "lllrrlrrrr") : "no such feature\n";
   const auto features = answer.at("features").size();
-  return out + fmt::format("\n{} of {} are warming up: the model has learned from fewer than {} observations of each, and imputes none\n",
-                           warming_up, features, answer.at("observations_min").get<std::uint64_t>());
+  return out +
+         wrapped(fmt::format("\n{} of {} are warming up: the model has learned from fewer than {} observations of each, and imputes none\n",
+                             warming_up, features, answer.at("observations_min").get<std::uint64_t>()),
+                 screen_columns());
 }
 
 }  // namespace

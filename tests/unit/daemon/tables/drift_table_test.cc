@@ -45,16 +45,23 @@ Progress many() {
 }
 
 std::string table(const DriftTableOptions& options, const Progress& progress = many()) {
+  setenv("COLUMNS", "200", 1);  // what fits: text_table_test
   const auto out = drift_table(drift_json(testing::small_config(), progress), options);
   EXPECT_TRUE(out.ok()) << out.status().to_string();
   return out.ok() ? *out : "";
 }
 
+TEST(DriftTable, FitsAScreenOfEightyColumns) {
+  (void)table({});
+  setenv("COLUMNS", "80", 1);
+  const auto narrow = drift_table(drift_json(testing::small_config(), many()), {});
+  for (const std::string& line : lines_of(*narrow)) EXPECT_LE(line.size(), 80u) << line;
+}
+
 TEST(DriftTable, WhatRingsComesFirstThenWhatIsNearest) {
   const auto lines = lines_of(table({}));
-  EXPECT_THAT(lines[0], ::testing::StartsWith("state"));
-  EXPECT_EQ(lines[1],
-            "alarmed  missingness  blood_gas       900      0.21   0.005              574.3/14.6  2026-01-04T11:00Z  missing share 0.98");
+  EXPECT_THAT(lines[0], ::testing::StartsWith("subject"));
+  EXPECT_EQ(lines[1], "missingness/blood_gas  alarmed      900      0.21   0.005  574.3/14.6  2026-01-04T11:00Z  missing share 0.98");
   EXPECT_THAT(lines[2], HasSubstr("muted until 2026-01-06T12:30Z"));
   EXPECT_THAT(lines[3], HasSubstr("vitals.f39"));
   EXPECT_THAT(lines[12], HasSubstr("vitals.f30"));
