@@ -1,10 +1,11 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <exception>
-#include <iostream>
+#include <memory>
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/commands.h"
+#include "daemon/commands/help.h"
 #include "daemon/commands/session.h"
 
 int main(int argc, char** argv) {
@@ -17,10 +18,11 @@ int main(int argc, char** argv) {
       "Reads patient events, keeps each patient's state, learns a multimodal model as data come, and publishes calibrated\n"
       "imputations of what is missing and alerts of drift. Not a medical device; not a source of observations."};
   app.name("lacuna");
+  app.formatter(std::make_shared<HelpFormatter>());
   app.set_version_flag("--version", LACUNA_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Start with `lacuna demo`. Each command explains itself: lacuna COMMAND --help.\n"
+      "Start with `lacuna demo`. Each command explains itself: lacuna COMMAND --help.\n\n"
       "Exit codes:\n"
       "  0  done\n"
       "  1  failed: standard error says what and why\n"
@@ -40,11 +42,12 @@ int main(int argc, char** argv) {
   add_generate(app, exit_code);
   add_inspect(app, exit_code);
   add_alerts(app, exit_code);
+  add_model(app, exit_code);
   add_patient(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    exit_code = app.exit(e, standard_output(), std::cerr) == 0 ? kExitOk : kExitConfiguration;
+    exit_code = explain_arguments(app, e);
   } catch (const std::exception& e) {
     exit_code = explain({lacuna::Code::internal, e.what()});
   }

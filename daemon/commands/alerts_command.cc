@@ -8,11 +8,13 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
 #include "daemon/tables/alerts_table.h"
+#include "state/records/nearest.h"
 #include "state/records/time.h"
 
 namespace lacuna::daemon {
@@ -57,6 +59,19 @@ int list(const Arguments& arguments) {
   return kExitOk;
 }
 
+/// The nearest of the subjects that the daemon watches.
+std::string subject_advice(const DaemonClient& client, const std::string& subject) {
+  const auto answer = client.get("/v1/drift");
+  std::vector<std::string> known;
+  const auto json = nlohmann::json::parse(answer.ok() ? *answer : "", nullptr, false);
+  if (!json.is_object()) return {};
+  for (const auto& s : json.value("subjects", nlohmann::json::array())) {
+    known.push_back(s.value("kind", std::string()) + "/" + s.value("subject", std::string()));
+  }
+  const std::string near = did_you_mean(subject, known);
+  return near.empty() ? "; `lacuna inspect drift --all` lists them" : near;
+}
+
 int decide(const std::string& verb, const Arguments& arguments) {
   const std::size_t slash = arguments.subject.find('/');
   if (slash == 0 || slash == std::string::npos || slash + 1 == arguments.subject.size()) {
@@ -73,6 +88,9 @@ int decide(const std::string& verb, const Arguments& arguments) {
   const auto client = arguments.daemon.client();
   if (!client) return kExitConfiguration;
   const auto answer = client->post("/v1/drift/" + verb, body.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  if (answer.code() == Code::not_found) {
+    return explain_answer({Code::not_found, answer.status().message() + subject_advice(*client, arguments.subject)});
+  }
   if (!answer.ok()) return explain_answer(answer.status());
   standard_output() << told(verb, arguments.subject, *answer) << "\n";
   return kExitOk;

@@ -155,7 +155,8 @@ void add_check(CLI::App& app, int& exit_code) {
   source->add_flag("--keys", options->keys, "List every key with its type, range, default and meaning");
   source->require_option(1);
   command->add_option("--against", options->against, "Data folder of the schema before: say what changes")->type_name("DIR");
-  options->config.add_overrides(*command, "-s,-o,--set");
+  options->config.add_overrides(*command);
+  add_old_name(*command, "-o", "-s", [options](const std::string& text) { options->config.overrides.push_back(text); });
   command->add_option("--format", options->format, "text or json")->capture_default_str()->check(CLI::IsMember({"text", "json"}));
   command->callback([options, &exit_code] { exit_code = check(*options); });
 }

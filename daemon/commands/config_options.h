@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,11 +20,15 @@ struct ConfigOptions {
   std::vector<std::string> overrides;  ///< KEY=VALUE
 
   /// -c,--config, as a file that exists (`help`: what it is for), and the overrides; returns the former.
-  CLI::Option* add_to(CLI::App& command, const char* help = "Configuration file (YAML)", const char* set = "-s,--set");
-  /// The overrides alone. One value each, so that what follows may be a path. `set`: other names, where --set means something else.
-  CLI::Option* add_overrides(CLI::App& command, const char* set = "-s,--set");
+  CLI::Option* add_to(CLI::App& command, const char* help = "Configuration file (YAML)");
+  /// -s,--set alone. One value each, so that what follows may be a path.
+  CLI::Option* add_overrides(CLI::App& command);
   /// The configuration, or every problem on standard error; then the exit code is kExitConfiguration.
   std::optional<Config> load() const;
 };
+
+/// An option under the name that it had until the last release: not in --help, and with a notice on standard error. `now`: its name;
+/// to be added after that one. `take` gets each value.
+void add_old_name(CLI::App& command, const std::string& old, const std::string& now, std::function<void(const std::string&)> take);
 
 }  // namespace lacuna::daemon

@@ -97,8 +97,9 @@ int demo(const DemoOptions& options) {
   DemoReport report(*config, ward, {&out, out.terminal(), screen_columns()});
   auto log = open_event_log(*config, false);
   if (!log.ok()) return explain(log.status());
-  fmt::print(out, "Simulating {} beds over {} h into {}/data/log ...\n", ward.beds, options.hours, options.directory);
-  out.flush();
+  const std::size_t columns = screen_columns();
+  out << wrapped(fmt::format("Simulating {} beds over {} h into {}/data/log ...\n", ward.beds, options.hours, options.directory), columns)
+      << std::flush;
   if (const Status s = simulate_into(**log, *config, ward, report); !s.ok()) return explain(s);
   out << report.opening() << std::flush;
 

@@ -23,6 +23,7 @@
 #include "daemon/pipeline/stream_state.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "daemon/tables/progress_bar.h"
+#include "daemon/tables/text_table.h"
 #include "state/store.h"
 #include "streaming/files/input_files.h"
 
@@ -63,6 +64,8 @@ Result<std::vector<Stay>> read_stays(const Config& config, const EvaluateOptions
   return stays;
 }
 
+void say(const std::string& text) { standard_output() << wrapped(text, screen_columns(), 2); }
+
 /// Cells that were hidden although they had been measured, so that there is feedback for what never is.
 void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
   std::uint64_t count = 0, features = 0;
@@ -79,10 +82,9 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
   }
   if (features == 0) return;
   const double n = static_cast<double>(features);
-  fmt::print(
-      standard_output(),
+  say(fmt::format(
       "\nHidden as if never measured: {} values of {} features; means over features: error {:.3f}, coverage {:.1f} %, width {:.3f}\n",
-      count, features, error / n, 100 * coverage / n, width / n);
+      count, features, error / n, 100 * coverage / n, width / n));
 }
 
 int nothing_scored(const char* why) {
@@ -105,12 +107,14 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   nlohmann::ordered_json json;
   std::vector<CoverageRow> rows;
   std::vector<std::string> constant;
-  fmt::print(standard_output(), "{:<28} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>10}\n", "feature", "scored", "error", "last", "mean",
-             "rmse", "CRPS", "coverage", "unseen");
+  std::vector<std::vector<std::string>> table{{"feature", "scored", "error", "last", "mean", "rmse", "CRPS", "coverage", "unseen"}};
   const auto line = [&](const std::string& name, std::uint64_t count, double error, double last, double mean, double rmse, double crps,
                         double coverage, std::optional<double> unseen) {
-    fmt::print(standard_output(), "{:<28} {:>9} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.3f} {:>8.1f}% {:>10}\n", name, count, error, last,
-               mean, rmse, crps, 100 * coverage, unseen ? fmt::format("{:.3f}", *unseen) : "-");
+    std::vector<std::string> row{name, std::to_string(count)};
+    for (const double figure : {error, last, mean, rmse, crps}) row.push_back(fmt::format("{:.3f}", figure));
+    row.push_back(fmt::format("{:.1f}%", 100 * coverage));
+    row.push_back(unseen ? fmt::format("{:.3f}", *unseen) : "-");
+    table.push_back(std::move(row));
     json[name] = {{"count", count}, {"mae", error}, {"mae_last_value", last}, {"mae_mean", mean},
                   {"rmse", rmse},   {"crps", crps}, {"coverage", coverage}};
     if (unseen) json[name]["mae_never_seen_before"] = *unseen;
@@ -140,12 +144,13 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
     line("all features, equally", s.count, s.error_model, s.error_last, s.error_mean, s.rmse, s.crps, s.coverage,
          any_unseen ? std::optional(s.unseen_error_model) : std::nullopt);
   }
+  standard_output() << text_table(std::move(table), "lr");
   if (!constant.empty()) {
-    fmt::print(standard_output(), "Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", "));
+    say(fmt::format("Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", ")));
     json["constant_features"] = constant;
   }
   show_hidden(*config.schema, state.scores);
-  fmt::print(standard_output(), "\n{}", format_coverage(*config.schema, rows, config.predict.level));
+  say(fmt::format("\n{}", format_coverage(*config.schema, rows, config.predict.level)));
   json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);
   return write_figures(options, json.dump(2));
 }
@@ -160,8 +165,7 @@ void leave_out_uninformed(const Config& config, const model::ModelVersion& versi
       return little;
     });
   }
-  if (!names.empty())
-    fmt::print(standard_output(), "Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", "));
+  if (!names.empty()) say(fmt::format("Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", ")));
 }
 
 int evaluate(const EvaluateOptions& options) {
@@ -204,8 +208,8 @@ int evaluate(const EvaluateOptions& options) {
   }
   auto stays = read_stays(config, options, options.data, "test data");
   if (!stays.ok()) return explain(stays.status());
-  fmt::print(standard_output(), "model {} ({} steps), {} stays; errors in standard deviations of the {}\n", version->id(), version->steps(),
-             stays->size(), options.train.empty() ? "stream so far" : "training data");
+  say(fmt::format("model {} ({} steps), {} stays; errors in standard deviations of the {}\n", version->id(), version->steps(),
+                  stays->size(), options.train.empty() ? "stream so far" : "training data"));
 
   std::vector<ProtocolResult> results;
   const auto progress = [&stays](const char* title) {
@@ -227,7 +231,7 @@ int evaluate(const EvaluateOptions& options) {
   }
   leave_out_uninformed(config, *version, results);
   for (const ProtocolResult& r : results) {
-    fmt::print(standard_output(), "\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level));
+    say(fmt::format("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level)));
   }
   if (const int code = write_figures(options, format_json(schema, results)); code != kExitOk) return code;
   const bool scored = std::ranges::any_of(results, [](const ProtocolResult& r) { return !r.features.empty(); });
@@ -240,14 +244,14 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   auto options = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand("evaluate", "How good are the predictions: test-then-train scores, and fixed protocols");
   command->footer(
-      "stream  what the daemon scored as the stream went by: each value predicted just before it was known\n"
-      "next    the same for a frozen model on stays it has never seen (--data), by the rules of docs/quality.md\n"
-      "cross   each modality hidden in turn at the end of the stay, predicted from the others\n"
-      "all     next and cross\n\n"
+      "  stream  what the daemon scored as the stream went by: each value predicted just before it was known\n"
+      "  next    the same for a frozen model on stays it has never seen (--data), by the rules of docs/quality.md\n"
+      "  cross   each modality hidden in turn at the end of the stay, predicted from the others\n"
+      "  all     next and cross\n\n"
       "What does not exist is shown as -. Ends with 4 when nothing was scored.\n"
-      "The daemon must not be running on the same data_dir. Examples:\n"
+      "The daemon must not be running on the same data_dir.\n\nExamples:\n"
       "  lacuna evaluate --config configs/physionet2012.yaml\n"
-      "  lacuna evaluate --config configs/physionet2012.yaml --protocol all --train set-a --data set-b --json result.json");
+      "  lacuna evaluate -c physionet2012.yaml -p all --train set-a --data set-b");
   options->config.add_to(*command)->required();
   command->add_option("-p,--protocol", options->protocol, "stream | next | cross | all")
       ->capture_default_str()

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -31,7 +32,7 @@ namespace {
 
 struct Arguments {
   ConfigOptions config;
-  std::vector<std::string> patients, attributes, hide, features, set;
+  std::vector<std::string> patients, attributes, hide, features, intervene;
   std::string given, later = "0s", format = "ndjson", output = "-";
   std::optional<std::size_t> count;
   std::optional<std::uint64_t> seed;
@@ -80,7 +81,7 @@ Result<GenerationPlan> plan_of(const Schema& schema, const Arguments& arguments)
     if (result.ok()) out = std::move(*result);
     else wrong += (wrong.empty() ? "" : "; ") + std::string(option) + ": " + result.status().message();
   };
-  take("--set", parse_assignments(schema, arguments.set, false), plan.intervention);
+  take("--intervene", parse_assignments(schema, arguments.intervene, false), plan.intervention);
   take("--attribute", parse_assignments(schema, arguments.attributes, true), plan.attributes);
   take("--hide", parse_modalities(schema, arguments.hide), plan.hidden);
   if (!arguments.features.empty()) take("--features", parse_features(schema, arguments.features), plan.features);
@@ -117,15 +118,26 @@ Result<std::vector<Order>> orders_of(const Config& config, const Arguments& argu
   auto asked = patients(config, arguments);
   if (!asked.ok()) return asked.status();
   std::vector<Order> out;
+  Status nothing_left;
   for (std::size_t i = 0; i < asked->size(); ++i) {
     streaming::ImputeRequest& request = (*asked)[i];
     plan.seed = arguments.seed.value_or(request.samples > 0 ? request.seed : 1);
     auto what = prepare(*config.schema, plan, std::move(request.snapshot), i);
+    if (what.code() == Code::not_found) {
+      nothing_left = what.status();
+      continue;
+    }
     if (!what.ok()) {
       const std::string where = asked->size() > 1 ? "patient number " + std::to_string(i + 1) + ": " : "";
       return Status(what.code(), where + what.status().message());
     }
     out.push_back({std::move(*what), arguments.count.value_or(std::max<std::size_t>(1, request.samples))});
+  }
+  // A wrong question where nobody is left; of a file with many, some are complete.
+  if (out.empty()) return Status(Code::invalid, nothing_left.message());
+  if (const std::size_t complete = asked->size() - out.size(); complete > 0) {
+    std::fprintf(stderr, "lacuna generate: %zu of %zu patients left out, of whom nothing is left to draw (--features, --hide)\n", complete,
+                 asked->size());
   }
   return out;
 }
@@ -174,7 +186,28 @@ int fail(const Status& status) {
   return status.code() == Code::invalid ? kExitConfiguration : kExitFailed;
 }
 
+/// Until the last release --set was the intervention.
+int refuse_set(const Schema& schema, const std::string& text) {
+  const std::string name = text.substr(0, text.find('='));
+  const std::size_t dot = name.find('.');
+  const std::string section = name.substr(0, dot), last = dot == std::string::npos ? "" : name.substr(dot + 1);
+  const ModalityId modality = schema.find_modality(section);
+  // A modality may bear the name of a section.
+  const std::vector<KeyInfo> keys = config_keys();
+  const bool a_section = std::any_of(keys.begin(), keys.end(), [&](const KeyInfo& key) { return key.key.starts_with(section + "."); });
+  const bool feature = modality != kNoModality && (!a_section || schema.find_feature(modality, last));
+  if (!feature && section != "attribute" && section != "attributes") return kExitOk;
+  std::fprintf(stderr, "lacuna generate: --set is for the configuration, and %s is of a patient: --intervene %s asks what would be\n",
+               name.c_str(), text.c_str());
+  return kExitConfiguration;
+}
+
 int run(const Arguments& arguments) {
+  if (const ConfigOutcome file = load_config(arguments.config.path, {}); file.config) {
+    for (const std::string& text : arguments.config.overrides) {
+      if (const int code = refuse_set(*file.config->schema, text); code != kExitOk) return code;
+    }
+  }
   const std::optional<Config> config = arguments.config.load();
   if (!config) return kExitConfiguration;
   if (!set_up_logging(*config)) return kExitConfiguration;
@@ -202,7 +235,8 @@ void add_generate(CLI::App& app, int& exit_code) {
       "Draws jointly from the newest model in data_dir: what depends on each other stays so. Works beside a running daemon and writes\n"
       "nothing into data_dir. Without --given and --patient nothing is known: synthetic patients, which are the more like real ones the\n"
       "more attributes they are given. A given patient's values are kept, and what is not known is drawn, once a sample.\n\n"
-      "--set asks what the others become: each sample is drawn twice under the same noise, with the patient as it is (arm `observed`)\n"
+      "--intervene asks what the others become: each sample is drawn twice under the same noise, with the patient as it is (arm "
+      "`observed`)\n"
       "and with the value set now (arm `set`), so that the arms differ by the intervention alone. It shows what the model has learned\n"
       "goes together; that is not what a treatment would do.\n\n"
       "NDJSON: one object a sample and arm, what was drawn under `values`, what was given under `known`, the\n"
@@ -210,20 +244,22 @@ void add_generate(CLI::App& app, int& exit_code) {
       "images, texts, signals and embeddings. Each row\n"
       "says imputed and generated, and is refused as an event. What is drawn for a patient is patient data.\n\n"
       "Examples:\n"
-      "  lacuna generate --config ward.yaml --count 1000 --later 24h --attribute age=63 --format csv -o synthetic.csv\n"
-      "  lacuna generate --config ward.yaml --count 20 --attribute sex=female --features vitals,blood_gas.ph\n"
-      "  lacuna generate --config ward.yaml --patient 132539 --hide blood_gas --count 100\n"
-      "  lacuna generate --config ward.yaml --given patient.json --set vitals.map=50 --features blood_gas --count 200 --summary\n"
-      "  lacuna generate --config ward.yaml --given - --set 'chemistry.creatinine=300 umol/L' --set attribute.age=80 < patients.ndjson");
-  // --set is the intervention here; the short form stays what it is everywhere.
-  arguments->config.add_to(*command, "Configuration file (YAML)", "-s,--override")->required();
+      "  lacuna generate -c ward.yaml -n 1000 --later 24h --format csv -o synthetic.csv\n"
+      "  lacuna generate -c ward.yaml -n 20 --attribute sex=female --features vitals\n"
+      "  lacuna generate -c ward.yaml --patient 132539 --hide blood_gas -n 100\n"
+      "  lacuna generate -c ward.yaml --given patient.json --intervene vitals.map=50 \\\n"
+      "      --features blood_gas -n 200 --summary\n"
+      "  lacuna generate -c ward.yaml --given - < patients.ndjson \\\n"
+      "      --intervene 'chemistry.creatinine=300 umol/L' --intervene attribute.age=80");
+  arguments->config.add_to(*command)->required();
+  add_old_name(*command, "--override", "--set", [arguments](const std::string& text) { arguments->config.overrides.push_back(text); });
   command->add_option("-n,--count", arguments->count, "Samples a patient (default 1)")->check(CLI::Range(1, 100'000'000));
   CLI::Option* given = command->add_option("--given", arguments->given,
                                            "Patients as POST /v1/impute takes them: one JSON object, or one a line; - for standard input");
   command->add_option("--patient", arguments->patients, "A patient of the store in data_dir, by id (repeatable)")
       ->allow_extra_args(false)
       ->excludes(given);
-  command->add_option("--set", arguments->set, "The intervention: modality.feature=value or attribute.name=value (repeatable)")
+  command->add_option("--intervene", arguments->intervene, "What would be: modality.feature=value or attribute.name=value (repeatable)")
       ->allow_extra_args(false);
   command->add_option("--attribute", arguments->attributes, "An attribute of every patient, in both arms: name=value (repeatable)")
       ->allow_extra_args(false);
@@ -232,7 +268,7 @@ void add_generate(CLI::App& app, int& exit_code) {
       ->allow_extra_args(false);
   command
       ->add_option("--features", arguments->features,
-                   "Draw these only, known or not: features, modalities, all, by commas (default: what is not known); images,\n"
+                   "Draw these only, known or not: features, modalities, all, by commas (default: what is not known); images, "
                    "texts, signals and embeddings only where they are not known")
       ->delimiter(',')
       ->allow_extra_args(false);

@@ -1,8 +1,11 @@
 #include "daemon/commands/commands.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
@@ -11,6 +14,7 @@
 #include "daemon/tables/drift_table.h"
 #include "daemon/tables/features_table.h"
 #include "daemon/tables/missingness_table.h"
+#include "state/records/nearest.h"
 
 namespace lacuna::daemon {
 
@@ -57,6 +61,19 @@ int inspect_missingness(const Arguments& arguments) {
   if (arguments.json) return show(*answer + "\n");
   auto rows = read_missingness(*answer);
   if (!rows.ok()) return explain_answer(rows.status());
+  std::vector<std::string> modalities, sites;
+  for (const auto& row : *rows) {
+    modalities.push_back(row.modality);
+    sites.push_back(row.site);
+  }
+  if (!rows->empty()) {
+    for (const auto& [option, name, known] :
+         {std::tuple("--modality", &arguments.modality, &modalities), {"--site", &arguments.site, &sites}}) {
+      if (name->empty() || std::find(known->begin(), known->end(), *name) != known->end()) continue;
+      return explain_answer(
+          {Code::not_found, std::string("nothing was counted of ") + option + " '" + *name + "'" + did_you_mean(*name, *known)});
+    }
+  }
   std::erase_if(*rows, [&](const auto& row) {
     return (!arguments.site.empty() && row.site != arguments.site) || (!arguments.modality.empty() && row.modality != arguments.modality);
   });
@@ -81,7 +98,7 @@ void add_inspect_drift(CLI::App& inspect, int& exit_code) {
   CLI::App* command = inspect.add_subcommand("drift", "Every subject that is watched, and how near it is to an alarm");
   command->footer(
       "A subject learns what is normal, is then armed, and alarmed while its alert is open. `expected` and `recent` are what is\n"
-      "normal now and what is seen; the evidence alarms where its logarithm passes the threshold's. Without --all: those that are\n"
+      "normal now and what is seen; `evidence` is its logarithm and that at which it alarms. Without --all: those that are\n"
       "alarmed or muted, and the ten nearest to an alarm.\n\n"
       "Examples:\n"
       "  lacuna inspect drift --config ward.yaml\n"
@@ -132,7 +149,7 @@ void add_inspect_features(CLI::App& inspect, int& exit_code) {
       "Examples:\n"
       "  lacuna inspect features --config ward.yaml\n"
       "  lacuna inspect features --config ward.yaml --state warming_up\n"
-      "  lacuna inspect features --config ward.yaml --format json | jq '.features[] | select(.observations == 0)'");
+      "  lacuna inspect features -c ward.yaml --json | jq '.features[].state'");
   arguments->daemon.add_to(*command, false);
   command->add_option("--state", arguments->state, "Only those in this state")->check(CLI::IsMember({"warming_up", "ready", "constant"}));
   command->add_flag("--json", arguments->json, "What /v1/features gives, as it is");

@@ -129,7 +129,7 @@ void add_show(CLI::App& patient, int& exit_code) {
       "Ask the instance that holds the person: others say that they do not. The output is patient data.\n\n"
       "Examples:\n"
       "  lacuna patient show 132539 --config ward.yaml\n"
-      "  lacuna patient show 'north|1001' --url http://10.0.0.7:9464 --format json | jq .kept");
+      "  lacuna patient show 'north|1001' --url http://10.0.0.7:9464 --format json");
   command->add_option("person", arguments->person, "The patient id; of another namespace than the default one 'namespace|id'")->required();
   command->add_option("--format", arguments->format, "table, or json: what /v1/patients gives, as it is")
       ->check(CLI::IsMember({"table", "json"}))
@@ -156,8 +156,8 @@ void add_patient(CLI::App& app, int& exit_code) {
       "id afterwards is a new person. What it does not reach is listed by --dry-run, and again once it is published.\n\n"
       "Examples:\n"
       "  lacuna patient forget 132539 --dry-run --config ward.yaml\n"
-      "  lacuna patient forget 132539 --config ward.yaml                     # asks for the id again\n"
-      "  lacuna patient forget 132539 --confirm 132539 --config ward.yaml    # in a script");
+      "  lacuna patient forget 132539 -c ward.yaml                     # asks again\n"
+      "  lacuna patient forget 132539 --confirm 132539 -c ward.yaml    # in a script");
   CLI::App* merge = add_change(*command, "merge", "Make one person of two who are one", arguments, exit_code);
   merge->add_option("--into", arguments->into, "The person who goes on, of the same namespace")->required();
   merge->footer(

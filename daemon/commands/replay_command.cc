@@ -141,9 +141,8 @@ void add_replay(CLI::App& app, int& exit_code) {
       "Ends with a report of everything read, sent and left out; with 1 where nothing could be read.\n\n"
       "Examples:\n"
       "  lacuna replay --config configs/physionet2012.yaml set-a\n"
-      "  lacuna replay --config ward.yaml --speed-up 60 --shift-to-now events.ndjson   # an hour a minute\n"
-      "  lacuna replay --config ward.yaml --dry-run --strict events.ndjson             # would all of it be "
-      "read?");
+      "  lacuna replay -c ward.yaml --speed-up 60 --shift-to-now e.ndjson\n"
+      "  lacuna replay -c ward.yaml --dry-run --strict e.ndjson    # would all be read?");
   arguments->config.add_to(*command)->required();
   command->add_option("path", replay.paths, "Files, or folders of one file a patient")->required()->check(CLI::ExistingPath);
   command->add_option("--mapping", arguments->mapping, "Column mapping (YAML), instead of the configuration's `input`")

@@ -14,6 +14,7 @@
 #include "daemon/commands/commands.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
+#include "daemon/commands/run_log.h"
 #include "daemon/commands/service_manager.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
@@ -97,7 +98,12 @@ Status run_once(const Config& config, streaming::LogFactory& log, Signals& signa
                 int& code) {
   ServiceManager manager;
   Pipeline::Hooks hooks;
-  hooks.alive = [&manager](const Status& ready) { manager.alive(ready); };
+  RunLog run_log;
+  hooks.alive = [&](const Status& ready) {
+    manager.alive(ready);
+    run_log.alive(ready);
+  };
+  hooks.after_batch = [&run_log](const Progress& progress) { run_log.show(progress); };
   auto pipeline = Pipeline::make(config, log, system_clock(), std::move(hooks));
   if (!pipeline.ok()) return pipeline.status();
   signals.on_stop([&] {
@@ -115,6 +121,7 @@ Status run_once(const Config& config, streaming::LogFactory& log, Signals& signa
   const Status outcome = (*pipeline)->run(options.until_idle, options.epochs);
   signals.on_stop([] {});
   const Progress last = (*pipeline)->progress();
+  run_log.finish(last);
   tell_counts(last);
   if (outcome.ok() && options.until_idle && !signals.stopped()) code = judge(config, last);
   return outcome;
@@ -156,7 +163,7 @@ void add_run(CLI::App& app, int& exit_code) {
       "With --until-idle it ends with 4 when nothing was learned.\n\n"
       "Examples:\n"
       "  lacuna run --config configs/physionet2012.yaml --set http.port=9500\n"
-      "  lacuna run --config table.yaml --until-idle --epochs 20      # a small table: learn from it more than once");
+      "  lacuna run --config table.yaml --until-idle --epochs 20   # a small table");
   options->config.add_to(*command)->required();
   command->add_flag("--until-idle", options->until_idle, "Leave once everything there is has been consumed and learned");
   command

@@ -200,11 +200,12 @@ void add_simulate(CLI::App& app, int& exit_code) {
       "away and a shift changes reported values, and nothing else differs. Times of faults count from the start.\n\n"
       "Examples:\n"
       "  lacuna simulate --beds 40 --duration 48h > events.ndjson\n"
-      "  lacuna simulate --config configs/simulated-ward.yaml --outage blood_gas:36h:48h\n"
-      "  lacuna simulate --shift vitals.temp:+1.2:60h:96h --output events.ndjson --truth truth.ndjson");
-  auto* output = command->add_option("-f,--output", arguments->output, "File for the events; - is standard output")->capture_default_str();
+      "  lacuna simulate -c configs/simulated-ward.yaml --outage blood_gas:36h:48h\n"
+      "  lacuna simulate --shift vitals.temp:+1.2:60h:96h -o e.ndjson --truth t.ndjson");
+  auto* output = command->add_option("-o,--output", arguments->output, "File for the events; - is standard output")->capture_default_str();
   auto* config = arguments->config.add_to(*command, "Append to this configuration's log instead")->excludes(output);
   command->get_option("--set")->needs(config);
+  add_old_name(*command, "-f", "-o", [arguments](const std::string& path) { arguments->output = path; });
   command->add_option("--topic", arguments->topic, "Topic (default: the first of topics.events)")->needs(config);
   command->add_option("--truth", arguments->truth, "File for the true value of every feature at each event, NDJSON");
   command->add_option("--beds", ward.beds, "Patients present at a time")->capture_default_str()->check(CLI::Range(1, 99'999));

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "daemon/commands/checked_output.h"
@@ -11,6 +12,7 @@
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/tail.h"
+#include "state/records/nearest.h"
 
 namespace lacuna::daemon {
 
@@ -22,18 +24,27 @@ struct Arguments {
   TailOptions tail;
 };
 
-/// A short name stands for the configured topic; anything else is a topic itself.
-std::string topic_of(const Config& config, const std::string& name) {
+/// Short names, and the configured topics that they stand for.
+std::vector<std::pair<std::string, std::string>> short_names(const Config& config) {
   const Config::Topics& t = config.topics;
-  if (name == "events") return t.events.front();
-  if (name == "imputations") return t.imputations;
-  if (name == "alerts") return t.alerts;
-  if (name == "dead-letters") return t.dead_letters;
-  if (name == "transfers") return t.transfers;
-  if (name == "control") return t.control;
-  if (name == "state") return t.state;
-  if (name == "model") return t.model;
+  return {{"events", t.events.front()}, {"imputations", t.imputations}, {"alerts", t.alerts}, {"dead-letters", t.dead_letters},
+          {"transfers", t.transfers},   {"control", t.control},         {"state", t.state},   {"model", t.model}};
+}
+
+/// Anything else is a topic itself.
+std::string topic_of(const Config& config, const std::string& name) {
+  for (const auto& [short_name, topic] : short_names(config)) {
+    if (short_name == name) return topic;
+  }
   return name;
+}
+
+/// What may have been meant by a topic that is not there.
+std::string topic_advice(const Config& config, const std::string& name) {
+  std::vector<std::string> known;
+  for (const auto& [short_name, topic] : short_names(config)) known.push_back(short_name);
+  for (const auto& [short_name, topic] : short_names(config)) known.push_back(topic);
+  return did_you_mean(name, known);
 }
 
 int run(Arguments& arguments) {
@@ -65,6 +76,7 @@ int run(Arguments& arguments) {
   if (!reader.ok()) return explain(reader.status());
   const Status outcome = tail(
       *config, options, **reader, [&signals] { return signals.stopped(); }, standard_output());
+  if (outcome.code() == Code::not_found) return explain({Code::not_found, outcome.message() + topic_advice(*config, arguments.topic)});
   return outcome.ok() ? kExitOk : explain(outcome);
 }
 
@@ -83,7 +95,7 @@ void add_tail(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  lacuna tail --config ward.yaml alerts --follow\n"
       "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
-      "  lacuna tail --config ward.yaml dead-letters --from beginning --format json > repaired.ndjson");
+      "  lacuna tail -c ward.yaml dead-letters --from beginning --format json > all");
   arguments->config.add_to(*command)->required();
   command
       ->add_option("topic", arguments->topic,

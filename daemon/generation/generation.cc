@@ -90,7 +90,7 @@ Result<Destination> find_place(const Schema& schema, std::string_view name, bool
       if (schema.features()[f].name == last) hint = "; did you mean " + schema.qualified_name(f) + "?";
     }
     if (hint.empty() && schema.find_attribute(last)) hint = "; did you mean attribute." + last + "?";
-    if (hint.empty()) hint = " (features are named modality.feature; a key of the configuration is overridden with --override)";
+    if (hint.empty()) hint = " (features are named modality.feature; a key of the configuration is set with --set)";
   }
   return Status(Code::invalid, "the schema has no " + std::string(attributes_only ? "attribute '" : "feature '") + quoted + "'" + hint);
 }
@@ -321,7 +321,7 @@ Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Sna
   }
   if (!drawn_any && out.payloads.empty()) {
     return Status(
-        Code::invalid,
+        Code::not_found,
         "nothing is left to draw: name with --features what to draw although it is known, or hide a modality with --hide (what the "
         "model has learned too little of is not drawn)");
   }

@@ -83,7 +83,8 @@ struct Generation {
 /// Samples in pieces of this size: the n-th sample of a patient is the same however many are asked for.
 inline constexpr std::size_t kGenerationPiece = 128;
 
-/// `number`: of the patient, from 0; other patients' samples are others. `invalid` when nothing is left to draw.
+/// `number`: of the patient, from 0; other patients' samples are others. `not_found` when nothing is left to draw; `invalid` when what is
+/// known was asked for.
 Result<Generation> prepare(const Schema& schema, const GenerationPlan& plan, Snapshot patient, std::uint64_t number);
 
 /// Both arms of a piece, sample by sample under the same noise; `intervention` is empty without an intervention.

@@ -3,6 +3,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <utility>
 
 #include "state/checkpoint_files.h"
 
@@ -35,16 +39,35 @@ Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointS
   return newest;
 }
 
-Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config) {
-  const auto files = state::CheckpointFiles::open_read_only(config.store.path + "/checkpoints");
+Result<NewestCheckpoint> read_newest_checkpoint(const Config& config) {
+  const std::string folder = config.store.path + "/checkpoints";
+  const auto files = state::CheckpointFiles::open_read_only(folder);
+  NewestCheckpoint out;
   const auto learner = load_newest_checkpoint(
-      {[&] { return files.names(); }, [&](const std::string& name) { return files.get(name); }}, [&config](std::string_view bytes) {
+      {[&] { return files.names(); }, [&](const std::string& name) { return files.get(name); }},
+      [&config](std::string_view bytes) {
         const auto no_replay = [](std::size_t, std::uint64_t) { return std::vector<Example>{}; };
         return model::Learner::make(*config.schema, config.model, config.train, config.predict, no_replay, bytes);
-      });
+      },
+      &out.name);
   if (learner.code() == Code::not_found) return Status(Code::not_found, config.data_dir + ": " + learner.status().message());
   if (!learner.ok()) return learner.status();
-  return (*learner)->current();
+  // Beside a daemon that drops old ones the file may be gone by now: then it has neither size nor age.
+  std::error_code gone;
+  const std::filesystem::path file = folder + "/" + out.name;
+  if (const auto bytes = std::filesystem::file_size(file, gone); !gone) out.bytes = bytes;
+  if (const auto written = std::filesystem::last_write_time(file, gone); !gone) {
+    out.made = std::chrono::time_point_cast<Millis>(std::chrono::file_clock::to_sys(written));
+  }
+  out.version = (*learner)->current();
+  out.stats = (*learner)->stats();
+  return out;
+}
+
+Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config) {
+  auto found = read_newest_checkpoint(config);
+  if (!found.ok()) return found.status();
+  return std::move(found->version);
 }
 
 }  // namespace lacuna::daemon

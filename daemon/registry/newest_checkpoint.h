@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +11,7 @@
 #include "model/learner.h"
 #include "model/model_version.h"
 #include "state/records/status.h"
+#include "state/records/time.h"
 
 namespace lacuna::daemon {
 
@@ -32,7 +34,17 @@ Result<std::vector<std::string>> learner_checkpoint_names(const CheckpointSource
 Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make,
                                                                std::string* name = nullptr);
 
+/// What there is to know of the newest checkpoint in data_dir.
+struct NewestCheckpoint {
+  std::string name;
+  std::uint64_t bytes = 0;
+  Time made{};
+  std::shared_ptr<const model::ModelVersion> version;
+  model::LearnerStats stats;
+};
 /// The same from data_dir, for asking: works beside a running daemon, and writes nothing.
+Result<NewestCheckpoint> read_newest_checkpoint(const Config& config);
+/// Of it the version alone.
 Result<std::shared_ptr<const model::ModelVersion>> open_newest_checkpoint(const Config& config);
 
 }  // namespace lacuna::daemon

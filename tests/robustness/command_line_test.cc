@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <regex>
 #include <sstream>
 
@@ -19,6 +20,8 @@ namespace lacuna::daemon {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
 
 struct Ran {
   int code = -1;
@@ -138,6 +141,207 @@ TEST_F(CommandLine, ErrorsSayWhatIsWrongAndNoMore) {
   EXPECT_EQ(taken.code, 1) << taken.output;
   EXPECT_THAT(taken.output, HasSubstr("cannot listen on 127.0.0.1"));
   EXPECT_THAT(taken.output, Not(HasSubstr("event log")));
+}
+
+/// Of every command, and those below it, what it says on a wide screen.
+void read_help(const std::string& above, std::map<std::string, std::string>& out) {
+  const std::string& text = out[above] = shell("COLUMNS=200 lacuna " + above + " --help").output;
+  std::istringstream help(text);
+  bool below = false;
+  for (std::string line; std::getline(help, line);) {
+    if (line == "Subcommands:") {
+      below = true;
+    } else if (line.empty()) {
+      below = false;
+    } else if (below && line.size() > 2 && line[2] != ' ') {
+      read_help(above + (above.empty() ? "" : " ") + line.substr(2, line.find(' ', 2) - 2), out);
+    }
+  }
+}
+const std::map<std::string, std::string>& all_help() {
+  static const std::map<std::string, std::string> help = [] {
+    std::map<std::string, std::string> out;
+    read_help("", out);
+    return out;
+  }();
+  return help;
+}
+
+std::vector<std::string> too_wide(const std::string& text, std::size_t columns) {
+  std::vector<std::string> out;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.size() > columns) out.push_back(line);
+  }
+  return out;
+}
+
+TEST_F(CommandLine, HelpFitsTheScreenAndItsExamplesFitAnyOne) {
+  EXPECT_GE(all_help().size(), 20u);
+  for (const auto& [command, wide] : all_help()) {
+    EXPECT_THAT(too_wide(shell("COLUMNS=80 lacuna " + command + " --help").output, 80), IsEmpty()) << command;
+    EXPECT_THAT(too_wide(wide, 100), IsEmpty()) << command;
+    std::istringstream lines(wide);
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("  lacuna ")) {
+        EXPECT_LE(line.size(), 80u) << "an example that would be broken: " << line;
+      }
+    }
+  }
+}
+
+TEST_F(CommandLine, TablesAndTheDemoFitTheScreen) {
+  for (const std::string& command : {"lacuna evaluate" + with(), "lacuna tail control" + with(), "lacuna model show" + with(),
+                                     "lacuna demo --beds 20 --hours 48 --dir " + path("s")}) {
+    const Ran ran = shell("COLUMNS=80 " + command);
+    EXPECT_THAT(too_wide(ran.output, 80), IsEmpty()) << command;
+    EXPECT_NE(ran.code, 2) << command;
+  }
+}
+
+TEST_F(CommandLine, WhatADaemonTellsFitsTheScreen) {
+  const std::string script =
+      "LACUNA run" + with() +
+      " --set http.enabled=true --set http.port=0 2> LOG & daemon=$!; for i in $(seq 300); do grep -q ready: LOG && break; sleep 0.1; "
+      "done; "
+      "url=$(grep -o http://127.0.0.1:[0-9]* LOG); export COLUMNS=80; for what in \"inspect drift --all\" \"inspect features\" \"inspect "
+      "lag\" "
+      "\"inspect missingness\" \"alerts list\" \"model show\"; do lacuna $what --url $url || echo FAILED $what; done; "
+      "lacuna inspect missingness --modality vitasl --url $url 2>&1; lacuna inspect drift --kind missingnes --url $url; "
+      "kill $daemon; wait $daemon; echo ended $?";
+  const Ran ran =
+      shell(std::regex_replace(std::regex_replace(script, std::regex("LOG"), path("log")), std::regex("LACUNA"), LACUNA_BINARY));
+  EXPECT_THAT(too_wide(ran.output, 80), IsEmpty());
+  EXPECT_THAT(ran.output, Not(HasSubstr("FAILED")));
+  EXPECT_THAT(ran.output, HasSubstr("did you mean vitals?"));
+  EXPECT_THAT(ran.output, HasSubstr("did you mean missingness?"));
+  EXPECT_THAT(ran.output, HasSubstr("ended 0")) << file(path("log"));
+}
+
+// Protects: what is gone up over is what was written, since no line takes two of the screen's.
+TEST_F(CommandLine, TheDemoRedrawsItsOwnLinesAlone) {
+  const Ran drawn = shell("COLUMNS=80 script -qec \"" LACUNA_BINARY " demo --beds 20 --hours 72 --dir " + path("drawn") + "\" /dev/null");
+  if (drawn.code == 127) GTEST_SKIP() << "no script(1)";
+  int redrawn = 0, lines = 0;
+  std::istringstream all(drawn.output.substr(std::min(drawn.output.find("  clinical time"), drawn.output.size())));
+  for (std::string line; std::getline(all, line) && line.find("Summary") == std::string::npos; ++lines) {
+    if (line.ends_with('\r')) line.pop_back();
+    std::smatch up;
+    const std::string with_move = line;
+    if (std::regex_search(with_move, up, std::regex("^\x1b\\[(\\d+)A\x1b\\[J"))) {
+      EXPECT_EQ(std::stoi(up[1]), lines) << drawn.output;
+      lines = 0;
+      ++redrawn;
+      line = up.suffix();
+    }
+    EXPECT_LE(line.size(), 80u) << line;
+  }
+  EXPECT_GT(redrawn, 0) << drawn.output;
+}
+
+TEST_F(CommandLine, WhoMistypesIsToldWhatWasMeant) {
+  const std::vector<std::pair<std::string, std::string>> slips = {
+      {"lacuna replya", "did you mean replay?"},
+      {"lacuna frobnicate", "there are demo, run, "},
+      {"lacuna alerts lst", "did you mean list?"},
+      {"lacuna run --confg x", "did you mean --config?"},
+      {"lacuna check --keyz", "did you mean --keys?"},
+      {"lacuna check --config configs/simulated-ward.yaml now", "what is 'now' for?"},
+      {"lacuna check --set trian.beta=1" + with(), "did you mean train?"},
+      {"lacuna check --set schema.modalities.vitals.features.hr.max=1" + with(), "did you mean range: [low, high]?"},
+      {"lacuna check --set log.kafka.properties.sasl.pasword=x" + with(), "did you mean sasl.password?"},
+      {"lacuna check --set log.partitions=010" + with(), "leading zero"},
+      {"lacuna generate --features vitals.hrr" + with(), "did you mean vitals.hr?"},
+      {"lacuna generate --intervene vitals.hrr=1" + with(), "did you mean vitals.hr?"},
+      {"lacuna generate --hide vitlas" + with(), "did you mean vitals?"},
+  };
+  for (const auto& [line, meant] : slips) {
+    const Ran ran = shell("COLUMNS=200 " + line + " 2>&1");
+    EXPECT_EQ(ran.code, 2) << line;
+    EXPECT_THAT(ran.output, HasSubstr(meant)) << line;
+  }
+  const Ran topic = shell("lacuna tail imputation" + with() + " 2>&1");
+  EXPECT_EQ(topic.code, 1);
+  EXPECT_THAT(topic.output, HasSubstr("did you mean imputations?"));
+}
+
+// Protects: -s, --set is the configuration's and -o the output's in every command; what was called otherwise is still taken, or refused
+// with the way out where it would now mean something else.
+TEST_F(CommandLine, ALetterMeansOneThing) {
+  for (const auto& [command, help] : all_help()) {
+    for (const auto& [letter, name] : {std::pair("-s,", "-s,--set"), {"-o,", "-o,--output"}, {"-f,", "-f,--follow"}}) {
+      if (help.find(letter) != std::string::npos) {
+        EXPECT_THAT(help, HasSubstr(name)) << command;
+      }
+    }
+    EXPECT_EQ(help.find("--override"), std::string::npos) << command;
+  }
+  for (const std::string what : {"vitals.map=50", "vitals.hr=50", "attribute.age=80"}) {
+    const Ran refused = shell("lacuna generate --set " + what + with() + " 2>&1");
+    EXPECT_EQ(refused.code, 2);
+    EXPECT_THAT(refused.output, HasSubstr("--intervene " + what)) << what;
+  }
+  const std::string config = " --config configs/simulated-ward.yaml";
+  const Ran old = shell("lacuna generate --override data_dir=" + path("data") + " --seed 3" + config + " 2>" + path("err"));
+  EXPECT_EQ(old.code, 0);
+  EXPECT_EQ(old.output, shell("lacuna generate --set data_dir=" + path("data") + " --seed 3" + config + " 2>/dev/null").output);
+  EXPECT_THAT(file(path("err")), HasSubstr("--override is called --set now"));
+  const std::string simulate = "lacuna simulate --duration 1h 2>/dev/null ";
+  EXPECT_EQ(
+      shell(simulate + "-f " + path("old") + " && " + simulate + "-o " + path("new") + " && cmp " + path("old") + " " + path("new")).code,
+      0);
+  EXPECT_EQ(shell("lacuna check -o seed=3" + config + " 2>" + path("err")).code, 0);
+  EXPECT_THAT(file(path("err")), HasSubstr("-o is called -s now"));
+}
+
+// Protects: one complete patient does not end the work on a file of many, and is not passed over in silence.
+TEST_F(CommandLine, CompletePatientsAreLeftOutWithAWord) {
+  const std::string complete = path("complete.ndjson"), given = path("given.ndjson");
+  const Ran made = shell("lacuna generate --seed 5 2>/dev/null" + with() +
+                         " | python3 -c 'import json,sys; print(json.dumps({\"time\": \"2026-01-02T00:00:00Z\", "
+                         "\"values\": json.loads(sys.stdin.readline())[\"values\"]}))' > " +
+                         complete);
+  ASSERT_EQ(made.code, 0);
+  std::ofstream(given) << file(complete) << R"({"time":"2026-01-02T00:00:00Z","values":{"vitals":{"hr":80}}})"
+                       << "\n";
+  const Ran some = shell("lacuna generate --given " + given + with() + " 2>" + path("err"));
+  EXPECT_EQ(some.code, 0);
+  EXPECT_THAT(some.output, HasSubstr("\"given\":2,"));
+  EXPECT_THAT(some.output, Not(HasSubstr("\"given\":1,")));
+  EXPECT_THAT(file(path("err")), HasSubstr("1 of 2 patients left out"));
+  const Ran nobody = shell("lacuna generate --given " + complete + with() + " 2>&1");
+  EXPECT_EQ(nobody.code, 2);
+  EXPECT_THAT(nobody.output, HasSubstr("nothing is left to draw"));
+}
+
+TEST_F(CommandLine, RunSaysThatItIsReadyAndWhatItRefused) {
+  std::ofstream(path("bad.ndjson")) << "not json\n"
+                                    << R"({"schema_version":1,"event_id":"e","patient_id":"secret-id","modality":"vitals",)"
+                                    << R"("time":"2026-01-01T00:00:00Z","values":{"hr":-12345}})"
+                                    << "\n";
+  const std::string other = " --config configs/simulated-ward.yaml -s http.enabled=false -s data_dir=" + path("refused");
+  const Ran ran = shell("lacuna replay --raw " + path("bad.ndjson") + other + " && lacuna run --until-idle" + other + " 2>&1");
+  EXPECT_THAT(ran.output, HasSubstr("ready: lacuna.events 0-"));
+  EXPECT_THAT(ran.output, HasSubstr("1 malformed, 1 out_of_range"));
+  EXPECT_THAT(ran.output, Not(HasSubstr("secret-id")));
+  EXPECT_THAT(ran.output, Not(HasSubstr("12345")));
+}
+
+TEST_F(CommandLine, ModelShowTellsOfTheNewestCheckpoint) {
+  const Ran table = shell("lacuna model show" + with());
+  EXPECT_EQ(table.code, 0) << table.output;
+  for (const char* part : {"gradient steps", "stratified, fused by mopoe", "learner-", "vitals.hr"}) {
+    EXPECT_THAT(table.output, HasSubstr(part));
+  }
+  const Ran json = shell("lacuna model show --json" + with() +
+                         " | python3 -c 'import json,sys; m = json.load(sys.stdin); "
+                         "print(m[\"steps\"] > 0, m[\"examples\"] > 0, m[\"learned\"][\"vitals.hr\"][\"observations\"] > 0, "
+                         "m[\"checkpoint\"][\"bytes\"] > 0)'");
+  EXPECT_EQ(json.output, "True True True True\n");
+  const Ran none = shell("lacuna model show --config configs/simulated-ward.yaml -s data_dir=" + path("nothing") + " 2>&1");
+  EXPECT_EQ(none.code, 1);
+  EXPECT_THAT(none.output, HasSubstr("no model yet"));
+  EXPECT_EQ(shell("lacuna model show 2>&1").code, 2);
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ TEST(GenerationArguments, WhatIsWrongIsToldWithTheNearestNameAndWithoutTheValue)
   const std::pair<const char*, const char*> cases[] = {{"vitals.hrr=1", "no feature 'vitals.hrr'; did you mean vitals.hr?"},
                                                        {"hr=1", "did you mean vitals.hr?"},
                                                        {"age=1", "did you mean attribute.age?"},
-                                                       {"data_dir=/tmp", "--override"},
+                                                       {"data_dir=/tmp", "--set"},
                                                        {"vitals.hr", "modality.feature=value"},
                                                        {"vitals.hr=301.5", "vitals.hr: outside the plausible range [0, 300]"},
                                                        {"vitals.hr=fast", "a number is expected"},
@@ -245,7 +245,7 @@ TEST_F(Generated, WhatTheModelDoesNotKnowIsNotDrawn) {
   EXPECT_FALSE(has(what.features, kTube));
   EXPECT_TRUE(has(what.known, kHr)) << "kept, though it was asked to be drawn";
   some.features = parse_features(schema_, {"notes.tube"}).value();
-  EXPECT_EQ(prepare(schema_, some, patient_, 0).code(), Code::invalid);
+  EXPECT_EQ(prepare(schema_, some, patient_, 0).code(), Code::not_found);
 }
 
 TEST_F(Generated, SettingAFeatureToWhatItIsChangesNothing) {
@@ -336,7 +336,7 @@ TEST_F(Generated, NothingLeftToDrawIsSaid) {
   Snapshot complete = patient_;
   for (FeatureState& state : complete.features) state = {1, complete.last_time, 1, 1, 1, 0, 1};
   const auto made = prepare(schema_, plan(1), complete, 0);
-  EXPECT_EQ(made.code(), Code::invalid);
+  EXPECT_EQ(made.code(), Code::not_found);
   EXPECT_THAT(error_of(made), ::testing::AllOf(HasSubstr("--features"), HasSubstr("--hide")));
 }
 
