@@ -1,14 +1,15 @@
+#include "daemon/commands/commands.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/session.h"
 #include "daemon/guessing/guess_configuration.h"
 #include "daemon/tables/progress_bar.h"
@@ -68,15 +69,9 @@ int init(const InitOptions& options) {
     std::fprintf(stderr, "lacuna init: %s\n", guessed.status().message().c_str());
     return guessed.code() == Code::invalid || guessed.code() == Code::not_found ? kExitConfiguration : kExitFailed;
   }
-  if (options.out.empty()) {
-    std::fputs(guessed->yaml.c_str(), stdout);
-  } else {
-    std::ofstream file(options.out, std::ios::binary);
-    file << guessed->yaml;
-    if (!file.flush()) {
-      std::fprintf(stderr, "lacuna init: cannot write %s\n", options.out.c_str());
-      return kExitFailed;
-    }
+  if (const Status written = write_file(options.out.empty() ? "-" : options.out, guessed->yaml); !written.ok()) {
+    std::fprintf(stderr, "lacuna init: %s\n", written.message().c_str());
+    return kExitFailed;
   }
   tell(options, *guessed);
   return kExitOk;
