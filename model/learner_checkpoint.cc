@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "state/records/feature_state.h"
 #include "state/records/hash.h"
 #include "state/records/schema_bytes.h"
 
@@ -10,8 +11,13 @@ namespace lacuna::model {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x4d43414c;  // "LACM"
-constexpr std::uint32_t kFormat = 4;
+constexpr std::uint32_t kFormat = 5;
+constexpr std::uint32_t kFormatPlain = 4;            // nothing in it is censored
 constexpr std::uint32_t kFormatWithFingerprint = 3;  // in the place of the schema
+
+// What is censored is told in the highest bits of a feature's index.
+constexpr int kIndexBits = 24;
+constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
 
 void put_time(ByteWriter& out, Time time) { out.put<std::int64_t>(time.time_since_epoch().count()); }
 Time get_time(ByteReader& in) { return Time(Millis(in.get<std::int64_t>())); }
@@ -47,10 +53,10 @@ void fail(ByteReader& in) {
 
 }  // namespace
 
-std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body) {
+std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body, bool censored) {
   ByteWriter out;
   out.put(kMagic);
-  out.put(kFormat);
+  out.put(censored ? kFormat : kFormatPlain);
   out.put_text(encode_schema(schema));
   out.put<std::int32_t>(options.latent_dim);
   out.put<std::int32_t>(options.hidden_dim);
@@ -67,7 +73,7 @@ namespace {
 
 /// `present` where the checkpoint has but a fingerprint.
 Result<Schema> read_schema(ByteReader& in, std::uint32_t format, const Schema& present) {
-  if (format == kFormat) return decode_schema(in.get_text());
+  if (format != kFormatWithFingerprint) return decode_schema(in.get_text());
   if (in.get<std::uint64_t>() == present.fingerprint()) return present;
   return Status(Code::unsupported, "model checkpoint: made for another schema, by a version that did not write down which");
 }
@@ -80,7 +86,7 @@ Result<OpenedCheckpoint> open_learner_checkpoint(const Schema& schema, const Mod
     return {Code::corrupt, "model checkpoint: not one"};
   }
   const auto format = in.get<std::uint32_t>();
-  if (format != kFormat && format != kFormatWithFingerprint) return {Code::unsupported, "model checkpoint: written in another format"};
+  if (format < kFormatWithFingerprint || format > kFormat) return {Code::unsupported, "model checkpoint: written in another format"};
   ByteReader tail(bytes.substr(bytes.size() - sizeof(std::uint64_t)));
   if (tail.get<std::uint64_t>() != hash64(bytes.substr(0, bytes.size() - sizeof(std::uint64_t)))) {
     return {Code::corrupt, "model checkpoint: its hash does not match"};
@@ -111,7 +117,7 @@ void write_example(ByteWriter& out, const Example& example) {
   for (std::uint32_t i = 0; i < s.features.size(); ++i) {
     const FeatureState& f = s.features[i];
     if (f.count == 0) continue;
-    out.put(i);
+    out.put(i | static_cast<std::uint32_t>(censoring_of(f)) << kIndexBits);
     out.put(f.last);
     put_time(out, f.time);
     out.put(f.count);
@@ -136,7 +142,7 @@ void write_example(ByteWriter& out, const Example& example) {
   }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived.size()));
   for (const FeatureValue& v : example.arrived) {
-    out.put(v.feature);
+    out.put(v.feature | static_cast<std::uint32_t>(v.comparator) << kIndexBits);
     out.put(v.value);
   }
   out.put<std::uint32_t>(static_cast<std::uint32_t>(example.arrived_payloads.size()));
@@ -153,9 +159,10 @@ namespace {
 void read_features(ByteReader& in, Snapshot& s) {
   const auto known = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < known && in.ok(); ++i) {
-    const auto index = in.get<std::uint32_t>();
+    const auto stored = in.get<std::uint32_t>(), index = stored & kIndexMask;
     if (index >= s.features.size()) return fail(in);
     FeatureState& f = s.features[index];
+    if (!take_censoring(stored >> kIndexBits, f)) return fail(in);
     f.last = in.get<double>();
     f.time = get_time(in);
     f.count = in.get<std::uint32_t>();
@@ -190,9 +197,10 @@ void read_arrived(ByteReader& in, const Schema& schema, Example& example) {
   const auto arrived = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < arrived && in.ok(); ++i) {
     FeatureValue v;
-    v.feature = in.get<std::uint32_t>();
+    const auto stored = in.get<std::uint32_t>();
+    v.feature = stored & kIndexMask;
     v.value = in.get<double>();
-    if (v.feature >= schema.feature_count()) return fail(in);
+    if (v.feature >= schema.feature_count() || !take_censoring(stored >> kIndexBits, v.comparator)) return fail(in);
     example.arrived.push_back(v);
   }
   const auto payloads = in.get<std::uint32_t>();

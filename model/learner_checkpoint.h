@@ -13,7 +13,7 @@
 namespace lacuna::model {
 
 /// magic, format version, the network's schema, its shape, body, hash of all before.
-std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body);
+std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& options, std::string body, bool censored = false);
 
 struct OpenedCheckpoint {
   Schema schema;  ///< what the body was written under

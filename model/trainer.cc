@@ -21,6 +21,7 @@
 #include "model/training_batch.h"
 #include "model/version_parts.h"
 #include "state/records/counter_random.h"
+#include "state/records/feature_state.h"
 #include "state/records/hash.h"
 
 namespace lacuna::model {
@@ -335,7 +336,8 @@ std::string TorchTrainer::checkpoint() const {
   learned_.save(out);
   for (const Recent& r : recent_) out.put<std::uint8_t>(r.learned ? 1 : 0);
   out.put(published_moves_);
-  return seal_learner_checkpoint(units_->schema(), options_, out.take());
+  const bool censored = std::any_of(recent_.begin(), recent_.end(), [](const Recent& r) { return is_censored(r.example); });
+  return seal_learner_checkpoint(units_->schema(), options_, out.take(), censored);
 }
 
 /// What came later than the format: some versions wrote none of it, or its beginning. False: damaged.

@@ -81,7 +81,10 @@ std::uint64_t fact_key(const Event& event) { return event.result_id.empty() ? ev
 
 bool is_newer(const Revision& a, const Revision& b) { return !kinds_differ(a, b) && compare(a, b) > 0; }
 
-Tag value_tag(double value, Time time) { return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time))); }
+Tag value_tag(double value, Time time, Comparator comparator) {
+  const std::uint64_t side = is_censored(comparator) ? mix64(static_cast<std::uint64_t>(comparator)) : 0;
+  return tag_of(mix64(std::bit_cast<std::uint64_t>(value) ^ time_hash(time) ^ side));
+}
 
 namespace {
 /// Of one of these categories; 0 where it is none of them.
@@ -91,8 +94,8 @@ std::uint64_t category_hash(const std::vector<std::string>& categories, double v
 }
 }  // namespace
 
-Tag value_tag(const Feature& feature, double value, Time time) {
-  if (feature.categories.empty()) return value_tag(value, time);
+Tag value_tag(const Feature& feature, double value, Time time, Comparator comparator) {
+  if (feature.categories.empty()) return value_tag(value, time, comparator);
   return tag_of(mix64(category_hash(feature.categories, value) ^ time_hash(time)));
 }
 

@@ -79,8 +79,8 @@ inline constexpr int kLostIdBits = 8;
 bool is_newer(const Revision& a, const Revision& b);
 
 // Tags outlive a schema that grows: what has a name is told by it, never by its position.
-Tag value_tag(double value, Time time);
-Tag value_tag(const Feature& feature, double value, Time time);
+Tag value_tag(double value, Time time, Comparator comparator = Comparator::equal);
+Tag value_tag(const Feature& feature, double value, Time time, Comparator comparator = Comparator::equal);
 Tag payload_tag(const Payload& payload, Time time);
 /// Of an attribute, which has no time.
 Tag attribute_tag(const Attribute& attribute, double value);

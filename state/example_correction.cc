@@ -19,7 +19,7 @@ bool correct_example(const Schema& schema, const ExampleCorrection& correction, 
   const auto& window = correction.history.window;
   const auto holds = std::find_if(window.rbegin(), window.rend(), [&example](const HistoryEntry& e) { return e.time == example.time; });
   if (holds != window.rend()) {
-    arrived->value = holds->value;
+    arrived->value = holds->value, arrived->comparator = holds->comparator;
     return true;
   }
   example.arrived.erase(arrived);

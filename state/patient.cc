@@ -57,7 +57,7 @@ Applied apply_fresh(const Schema& schema, Snapshot& snapshot, const Event& event
     modality.count += 1;
   }
   for (const FeatureValue& v : event.values) {
-    apply_value(schema.features().at(v.feature).likelihood, snapshot.features.at(v.feature), v.value, event.time);
+    apply_value(schema.features().at(v.feature).likelihood, snapshot.features.at(v.feature), v.value, event.time, v.comparator);
   }
   return Applied::applied;
 }

@@ -38,6 +38,15 @@ void PersonWriter::value(double value) {
   put(value);
 }
 
+void PersonWriter::value(double value, std::uint8_t censoring) {
+  if (censoring != 0) {
+    censored_ = true;
+    number(kCensoredValue);
+    put(censoring);
+  }
+  this->value(value);
+}
+
 void PersonWriter::time(Time time, Time from) {
   const std::int64_t ms = person_ms(time) - person_ms(from);
   if (ms % kMinute == 0) number(zigzag(ms / kMinute) << 1);
@@ -64,8 +73,9 @@ std::uint64_t PersonReader::number() {
 
 std::int64_t PersonReader::difference() { return unzigzag(number()); }
 
-double PersonReader::value() {
-  const std::uint64_t n = number();
+double PersonReader::value() { return value_of(number()); }
+
+double PersonReader::value_of(std::uint64_t n) {
   if (n == kAsFloat) return finite<float>();
   if (n == kAsDouble) return finite<double>();
   const std::uint64_t digits = n & 7;

@@ -11,6 +11,7 @@
 
 #include "state/person_records.h"
 #include "state/records/bytes.h"
+#include "state/records/feature_state.h"
 
 // The numbers that records of persons are made of. Not Protocol Buffers: there are as many of these as events, and each byte of them
 // counts. Private to this folder.
@@ -21,6 +22,8 @@ inline constexpr std::int64_t kPersonTimeMsMax = 100'000'000'000'000;
 inline constexpr std::uint32_t kPartFlag = PartKeys::kEnd;  // more follows: withdrawn, a revision
 inline constexpr std::uint8_t kAsValue = 8;                 // the revision is written as values are, and not as 8 bytes
 inline constexpr std::uint8_t kWideTag = 16;                // the other 48 bits of the tag follow
+
+inline constexpr std::uint64_t kCensoredValue = 23;  // in the place of a value: one that is censored follows
 
 inline std::int64_t person_ms(Time time) { return time.time_since_epoch().count(); }
 inline bool same_bits(double a, double b) { return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b); }
@@ -43,6 +46,9 @@ class PersonWriter {
   }
   /// As it was measured, bit by bit; nearly always a number of few decimal digits.
   void value(double value);
+  /// The same; before a censored one stands `censoring` (state/records/feature_state.h).
+  void value(double value, std::uint8_t censoring);
+  void value(double value, Comparator comparator) { this->value(value, static_cast<std::uint8_t>(comparator)); }
   void time(Time time, Time from = {});
   void part(const DeliveredPart& p) {
     const bool more = p.withdrawn || p.revision.kind != Revision::Kind::none || is_wide(p.tag);
@@ -64,9 +70,16 @@ class PersonWriter {
     put(static_cast<std::uint32_t>(tag >> 32));
   }
   std::string take() { return bytes_.take(); }
+  /// The same, with `version` as the first byte where anything is censored.
+  std::string take(std::uint8_t version) {
+    std::string out = take();
+    if (censored_) out[0] = static_cast<char>(version);
+    return out;
+  }
 
  private:
   ByteWriter bytes_;
+  bool censored_ = false;
 };
 
 /// Takes arbitrary bytes: what it cannot read is 0, and good() is false from then on.
@@ -93,6 +106,15 @@ class PersonReader {
     return value;
   }
   double value();
+  /// `censored`: what its censoring is told to.
+  template <typename Censored>
+  double value(Censored& censored) {
+    const std::uint64_t n = number();
+    if (n != kCensoredValue) return value_of(n);
+    const auto censoring = get<std::uint8_t>();
+    require(censoring > 0 && take_censoring(censoring, censored));
+    return good() ? value_of(number()) : 0;
+  }
   Time time(Time from = {});
   Time time_in_ms(Time from = {});  ///< as version 1 has it
   /// How many items follow, each of at least `bytes`.
@@ -117,6 +139,7 @@ class PersonReader {
 
  private:
   Time within(Time from, std::int64_t ms);
+  double value_of(std::uint64_t number);
 
   ByteReader bytes_;
   std::size_t left_;

@@ -11,7 +11,8 @@ namespace lacuna::state {
 
 namespace {
 
-constexpr std::uint8_t kVersion = 3;  // 1: each value and each row in full; 2: no wide tags
+constexpr std::uint8_t kVersion = 4;       // 1: each value and each row in full; 2: no wide tags; 3: nothing censored
+constexpr std::uint8_t kPlainVersion = 3;  // written where nothing is, so that an earlier build reads it
 constexpr Millis kHour = std::chrono::hours(1);
 constexpr std::size_t kLookBack = 16;  // rows and runs among which an equal one is looked for
 constexpr int kToldByRun = 2;          // an event's id and its result's: so nothing decodes to much more than its bytes
@@ -59,7 +60,7 @@ bool told_by(const Run& run, const Delivery& delivery) {
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const ValueChange& c = run.begin[i];
     if (parts[i].part != c.part || parts[i].withdrawn != parts[0].withdrawn || !(parts[i].revision == parts[0].revision)) return false;
-    if (parts[i].tag != value_tag(c.change.value, c.change.time)) return false;
+    if (parts[i].tag != value_tag(c.change.value, c.change.time, c.change.comparator)) return false;
   }
   return true;
 }
@@ -180,7 +181,7 @@ class RowReader {
     if (!in_.good()) return;
     parts.reserve(run.size());
     for (const ValueChange* c = run.begin; c != run.end; ++c) {
-      parts.push_back({c->part, value_tag(c->change.value, c->change.time), as.withdrawn, as.revision});
+      parts.push_back({c->part, value_tag(c->change.value, c->change.time, c->change.comparator), as.withdrawn, as.revision});
     }
   }
 
@@ -208,7 +209,7 @@ void write_changes(PersonWriter& out, const std::vector<Run>& runs, Time from) {
     if (back == 0) out.number(runs[i].size());
     for (const ValueChange* c = runs[i].begin; c != runs[i].end; ++c) {
       if (back == 0) out.three(c->part);
-      if (!withdraws) out.value(c->change.value);
+      if (!withdraws) out.value(c->change.value, c->change.comparator);
     }
   }
 }
@@ -231,7 +232,8 @@ std::vector<ValueChange> read_changes(PersonReader& in, Time from) {
     in.require(n > 0);
     for (std::size_t i = 0; i < n && in.good(); ++i) {
       const PartKey part = back > 0 ? out[like.first + i].part : in.part_key();
-      if (!withdraws) change.value = in.value();
+      change.comparator = Comparator::equal;
+      if (!withdraws) change.value = in.value(change.comparator);
       out.push_back({part, change});
     }
     runs.emplace_back(begin, out.size());
@@ -271,7 +273,7 @@ PersonState read_state(PersonReader& in) {
 void write_feature(PersonWriter& out, const FeatureState& f) {
   out.number(f.count);
   if (f.count == 0) return;
-  out.value(f.last);
+  out.value(f.last, censoring_of(f));
   out.time(f.time);
   out.put(f.mean_short);
   out.put(f.mean_long);
@@ -285,7 +287,7 @@ FeatureState read_feature(PersonReader& in, std::uint8_t version) {
   in.require(values <= 0xffffffffU);
   f.count = static_cast<std::uint32_t>(values);
   if (f.count == 0) return f;
-  f.last = version == 1 ? in.finite<double>() : in.value();
+  f.last = version == 1 ? in.finite<double>() : in.value(f);
   f.time = version == 1 ? in.time_in_ms() : in.time();
   f.mean_short = in.finite<float>();
   f.mean_long = in.finite<float>();
@@ -347,13 +349,13 @@ PersonJournal read_journal_v1(PersonReader& in) {
 
 std::string encode_journal(const PersonJournal& journal) {
   PersonWriter out;
-  out.put(kVersion);
+  out.put(kPlainVersion);
   write_state(out, journal.state);
-  if (journal.rows.empty() && journal.changes.empty()) return out.take();
+  if (journal.rows.empty() && journal.changes.empty()) return out.take(kVersion);
   const std::vector<Run> runs = runs_of(journal.changes);
   write_changes(out, runs, at_hour(journal.state.since_hour));
   RowWriter(out, runs, journal.state.since_hour).write(journal.rows);
-  return out.take();
+  return out.take(kVersion);
 }
 
 Result<PersonJournal> decode_journal(std::string_view bytes) {
@@ -375,11 +377,11 @@ std::uint32_t DeliveryChunk::newest_hour() const {
 
 std::string encode_chunk(const DeliveryChunk& chunk) {
   PersonWriter out;
-  out.put(kVersion);
+  out.put(kPlainVersion);
   out.number(chunk.begun);
   out.number(chunk.sequence);
   RowWriter(out, {}, 0).write(chunk.rows);
-  return out.take();
+  return out.take(kVersion);
 }
 
 Result<DeliveryChunk> decode_chunk(std::string_view bytes) {
@@ -394,7 +396,7 @@ Result<DeliveryChunk> decode_chunk(std::string_view bytes) {
 
 std::string encode_history(const StoredHistory& stored) {
   PersonWriter out;
-  out.put(kVersion);
+  out.put(kPlainVersion);
   out.number(stored.begun);
   out.number(stored.sequence);
   write_feature(out, stored.history.base);
@@ -403,10 +405,10 @@ std::string encode_history(const StoredHistory& stored) {
   for (const HistoryEntry& e : stored.history.window) {
     out.time(e.time, before);
     before = e.time;
-    out.value(e.value);
+    out.value(e.value, e.comparator);
     out.put(e.fact);
   }
-  return out.take();
+  return out.take(kVersion);
 }
 
 Result<StoredHistory> decode_history(std::string_view bytes) {
@@ -422,7 +424,7 @@ Result<StoredHistory> decode_history(std::string_view bytes) {
     const Time earliest = &e == out.history.window.data() ? out.history.base.time : before;
     e.time = before = version == 1 ? in.time_in_ms(before) : in.time(before);
     in.require(e.time >= earliest || (&e == out.history.window.data() && out.history.base.count == 0));
-    e.value = version == 1 ? in.finite<double>() : in.value();
+    e.value = version == 1 ? in.finite<double>() : in.value(e.comparator);
     e.fact = in.get<std::uint64_t>();
   }
   return checked(in, std::move(out));

@@ -21,7 +21,7 @@ void insert(FeatureHistory& history, const HistoryEntry& entry) {
 bool apply_change(FeatureHistory& history, const HistoryChange& change) {
   const bool before = is_before_window(history, change.time);
   if (change.kind == HistoryChange::Kind::insert) {
-    if (!before) insert(history, {change.time, change.value, change.fact});
+    if (!before) insert(history, {change.time, change.value, change.fact, change.comparator});
     else if (history.base.count < std::numeric_limits<std::uint32_t>::max()) ++history.base.count;
     return !before;
   }
@@ -32,17 +32,17 @@ bool apply_change(FeatureHistory& history, const HistoryChange& change) {
     return true;
   }
   if (at->time == change.time) {
-    at->value = change.value;  // in its place: what came at the same time after it still holds
+    at->value = change.value, at->comparator = change.comparator;  // in its place: what came at the same time after it still holds
     return true;
   }
   history.window.erase(at);
   // Moved to before the window it counts, as a late value does.
-  return apply_change(history, {HistoryChange::Kind::insert, change.fact, change.time, change.value});
+  return apply_change(history, {HistoryChange::Kind::insert, change.fact, change.time, change.value, change.comparator});
 }
 
 FeatureState fold(Likelihood likelihood, const FeatureHistory& history) {
   FeatureState out = history.base;
-  for (const HistoryEntry& e : history.window) apply_value(likelihood, out, e.value, e.time);
+  for (const HistoryEntry& e : history.window) apply_value(likelihood, out, e.value, e.time, e.comparator);
   return out;
 }
 
@@ -51,7 +51,7 @@ std::optional<FeatureState> fold_before(Likelihood likelihood, const FeatureHist
   FeatureState out = history.base;
   for (const HistoryEntry& e : history.window) {
     if (e.time >= time) break;
-    apply_value(likelihood, out, e.value, e.time);
+    apply_value(likelihood, out, e.value, e.time, e.comparator);
   }
   return out;
 }
@@ -76,7 +76,7 @@ FeatureHistory unite(const FeatureHistory& a, const FeatureHistory& b) {
   FeatureHistory out{longer.base, {}};
   out.base.count += std::min(other.base.count, std::numeric_limits<std::uint32_t>::max() - out.base.count);
   const auto add = [&out](const FeatureHistory& history) {
-    for (const HistoryEntry& e : history.window) apply_change(out, {HistoryChange::Kind::insert, e.fact, e.time, e.value});
+    for (const HistoryEntry& e : history.window) apply_change(out, {HistoryChange::Kind::insert, e.fact, e.time, e.value, e.comparator});
   };
   add(a);  // of equal times those of `a` come first
   add(b);
@@ -86,7 +86,7 @@ FeatureHistory unite(const FeatureHistory& a, const FeatureHistory& b) {
 void trim(Likelihood likelihood, FeatureHistory& history, std::size_t entries_max) {
   if (history.window.size() <= entries_max) return;
   const auto end = history.window.end() - static_cast<std::ptrdiff_t>(entries_max);
-  for (auto at = history.window.begin(); at != end; ++at) apply_value(likelihood, history.base, at->value, at->time);
+  for (auto at = history.window.begin(); at != end; ++at) apply_value(likelihood, history.base, at->value, at->time, at->comparator);
   history.window.erase(history.window.begin(), end);
 }
 

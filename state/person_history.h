@@ -18,6 +18,7 @@ struct HistoryEntry {
   Time time{};
   double value = 0;        ///< natural scale
   std::uint64_t fact = 0;  ///< event_key() or result_key() of what it reports
+  Comparator comparator{};
   friend bool operator==(const HistoryEntry&, const HistoryEntry&) = default;
 };
 
@@ -35,6 +36,7 @@ struct HistoryChange {
   std::uint64_t fact = 0;
   Time time{};       ///< of a withdrawal: of what was withdrawn, as far as is known
   double value = 0;  ///< no meaning for a withdrawal
+  Comparator comparator{};
   friend bool operator==(const HistoryChange&, const HistoryChange&) = default;
 };
 

@@ -1,8 +1,10 @@
 #include "state/snapshot_records.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "state/records/feature_state.h"
 #include "state/schema_book.h"
 #include "state/stored_messages.h"
 #include "state/stored_records.pb.h"
@@ -69,6 +71,12 @@ void fill_features(const Snapshot& snapshot, format::Snapshot& out) {
     out.add_slope(f.slope);
     out.add_previous(f.previous);
   }
+  const auto censored = [](const FeatureState& f) { return f.count > 0 && is_censored(f.comparator); };
+  if (std::none_of(snapshot.features.begin(), snapshot.features.end(), censored)) return;
+  out.set_format_version(kFormatVersion);
+  for (const FeatureState& f : snapshot.features) {
+    if (f.count > 0) out.add_censoring(censoring_of(f));
+  }
 }
 
 void fill(ModalityId modality, const Payload& payload, format::Payload& out) {
@@ -80,7 +88,7 @@ void fill(ModalityId modality, const Payload& payload, format::Payload& out) {
 }
 
 void fill(const Schema& schema, const Snapshot& snapshot, format::Snapshot& out) {
-  out.set_format_version(kFormatVersion);
+  out.set_format_version(kPlainFormatVersion);
   out.set_schema_fingerprint(schema.fingerprint());
   out.set_patient_id(snapshot.patient_id);
   out.set_site(snapshot.site);
@@ -109,6 +117,7 @@ Status take_features(const format::Snapshot& in, const char* what, Snapshot& out
       in.slope_size() != n || in.previous_size() != n) {
     return corrupt(what, "the feature arrays differ in length");
   }
+  if (in.censoring_size() != 0 && in.censoring_size() != n) return corrupt(what, "the feature arrays differ in length");
   if (!is_ascending(in.feature(), out.features.size())) return corrupt(what, "a feature is not in the schema, or not in order");
   if (!all_times(in.time_ms())) return corrupt(what, "a feature's time is out of range");
   if (!all_positive(in.count())) return corrupt(what, "a stored feature has no values");
@@ -125,6 +134,7 @@ Status take_features(const format::Snapshot& in, const char* what, Snapshot& out
     f.mean_long = in.mean_long(i);
     f.slope = in.slope(i);
     f.previous = in.previous(i);
+    if (in.censoring_size() > 0 && !take_censoring(in.censoring(i), f)) return corrupt(what, "a value is censored in no known way");
   }
   return {};
 }
@@ -217,7 +227,7 @@ std::string encode_snapshot(const Schema& schema, const Snapshot& snapshot) {
   out.set_source_offset(snapshot.source.offset);
   out.set_merged_into(snapshot.merged_into);
   for (const std::string& person : snapshot.merged_from) out.add_merged_from(person);
-  return to_bytes(out);
+  return to_bytes(out, out.censoring_size() > 0);
 }
 
 Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view bytes) {
@@ -245,8 +255,12 @@ std::string encode_example(const Schema& schema, const Example& example) {
     out.add_feature(v.feature);
     out.add_value(v.value);
   }
+  const bool censored = is_censored(example);
+  for (const FeatureValue& v : example.arrived) {
+    if (censored) out.add_comparator(static_cast<std::uint32_t>(v.comparator));
+  }
   for (const PayloadValue& v : example.arrived_payloads) fill(v.modality, *v.payload, *out.add_payload());
-  return to_bytes(out);
+  return to_bytes(out, censored);
 }
 
 namespace {
@@ -255,7 +269,10 @@ Result<Example> take(const Schema& schema, const format::Example& in, const char
   Result<Snapshot> before = take(schema, in.before(), what);
   if (!before.ok()) return before.status();
   if (!is_time(in.time_ms())) return corrupt(what, "the time is out of range");
-  if (in.value_size() != in.feature_size()) return corrupt(what, "the value arrays differ in length");
+  const bool censored = in.comparator_size() > 0;
+  if (in.value_size() != in.feature_size() || (censored && in.comparator_size() != in.feature_size())) {
+    return corrupt(what, "the value arrays differ in length");
+  }
   if (!all_finite(in.value())) return corrupt(what, "a value is not finite");
   std::vector<bool> seen(schema.feature_count());
   for (std::uint32_t f : in.feature()) {
@@ -266,7 +283,10 @@ Result<Example> take(const Schema& schema, const format::Example& in, const char
   out.before = std::move(before).value();
   out.time = from_ms(in.time_ms());
   out.arrived.reserve(static_cast<std::size_t>(in.feature_size()));
-  for (int i = 0; i < in.feature_size(); ++i) out.arrived.push_back({in.feature(i), in.value(i)});
+  for (int i = 0; i < in.feature_size(); ++i) {
+    FeatureValue& v = out.arrived.emplace_back(FeatureValue{in.feature(i), in.value(i)});
+    if (censored && !take_censoring(in.comparator(i), v.comparator)) return corrupt(what, "a value is censored in no known way");
+  }
   std::vector<bool> seen_payload(schema.modality_count());
   for (const format::Payload& stored : in.payload()) {
     Result<PayloadRef> payload = take_payload(schema, stored, what);

@@ -21,8 +21,8 @@ inline Time from_ms(std::int64_t ms) { return Time(Millis(ms)); }
 inline bool is_time(std::int64_t ms) { return ms >= -kTimeMsMax && ms <= kTimeMsMax; }
 
 template <typename Message>
-std::string to_bytes(Message& message) {
-  message.set_format_version(kFormatVersion);
+std::string to_bytes(Message& message, bool censored = false) {
+  message.set_format_version(censored ? kFormatVersion : kPlainFormatVersion);
   return message.SerializeAsString();
 }
 

@@ -113,7 +113,7 @@ std::uint32_t crc32_of(std::string_view bytes, std::uint32_t crc) {
 
 std::string encode_checkpoint_file(const std::string& name, const std::string& content) {
   format::Checkpoint out;
-  out.set_crc32(checkpoint_crc(kFormatVersion, name, content));
+  out.set_crc32(checkpoint_crc(kPlainFormatVersion, name, content));
   out.set_name(name);
   out.set_content(content);
   return to_bytes(out);
@@ -155,7 +155,7 @@ std::string encode_published_model(const PublishedModel& checkpoint) {
   out.set_schema(checkpoint.schema);
   for (const auto& [name, content] : checkpoint.meta) {
     format::NamedBlob& named = *out.add_state();
-    named.set_format_version(kFormatVersion);
+    named.set_format_version(kPlainFormatVersion);
     named.set_name(name);
     named.set_content(content);
   }

@@ -14,8 +14,11 @@
 
 namespace lacuna::state {
 
-/// Raised when a reader of the version before would misread what is written. 2: snapshots and examples name their schema.
-inline constexpr std::uint32_t kFormatVersion = 2;
+/// Raised when a reader of the version before would misread what is written. 2: snapshots and examples name their schema. 3: values of
+/// theirs are censored.
+inline constexpr std::uint32_t kFormatVersion = 3;
+/// Written where nothing is censored, so that an earlier build reads it.
+inline constexpr std::uint32_t kPlainFormatVersion = 2;
 
 std::string encode_stratum(const ReplayStratum& stratum);
 Result<ReplayStratum> decode_stratum(std::string_view bytes);

@@ -232,7 +232,7 @@ void Batch::advance(drift::Monitor& monitor) {
         auto same =
             std::find_if(moment.values.begin(), moment.values.end(), [&v](const FeatureValue& w) { return w.feature == v.feature; });
         if (same == moment.values.end()) moment.values.push_back(v);
-        else same->value = v.value;
+        else *same = v;
       }
       if (arrived.event.payload) moment.take({arrived.event.modality, std::move(arrived.event.payload)});
     }

@@ -134,8 +134,8 @@ Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim
   return verdict;
 }
 
-void PersonLedger::change(Person& person, const Event& event, PartKey part, HistoryChange::Kind kind, double value) {
-  person.changes.push_back({part, {kind, state::fact_key(event), event.time, value}});
+void PersonLedger::change(Person& person, const Event& event, PartKey part, HistoryChange::Kind kind, const FeatureValue& v) {
+  person.changes.push_back({part, {kind, state::fact_key(event), event.time, v.value, v.comparator}});
 }
 
 void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Judged& out) {
@@ -143,23 +143,24 @@ void PersonLedger::judge_values(Person& person, Event& event, bool& in_time, Jud
   for (const FeatureValue& v : event.values) {
     const PartKey part = keys_.feature(v.feature);
     bool on_time = true;
-    switch (judge_part(person, event,
-                       {part, state::value_tag(config_.schema->features()[v.feature], v.value, event.time), event.revision, false}, on_time,
-                       out)) {
+    switch (judge_part(
+        person, event,
+        {part, state::value_tag(config_.schema->features()[v.feature], v.value, event.time, v.comparator), event.revision, false}, on_time,
+        out)) {
       case Verdict::fresh:
         in_time = in_time && on_time;
         if (!on_time) continue;
         fresh.push_back(v);
-        change(person, event, part, HistoryChange::Kind::insert, v.value);
+        change(person, event, part, HistoryChange::Kind::insert, v);
         // It belongs before what is known: its place in the means is found in the history.
         if (person.features[v.feature].count > 0 && event.time < person.features[v.feature].time) person.touched.insert(part);
         continue;
       case Verdict::restored:
-        change(person, event, part, HistoryChange::Kind::insert, v.value);
+        change(person, event, part, HistoryChange::Kind::insert, v);
         person.touched.insert(part);
         continue;
       case Verdict::correction:
-        change(person, event, part, HistoryChange::Kind::replace, v.value);
+        change(person, event, part, HistoryChange::Kind::replace, v);
         person.touched.insert(part);
         continue;
       default: continue;
@@ -306,7 +307,7 @@ void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
     if (!held) continue;
     out.changes = out.changes || part != PartKeys::kAll;
     if (keys_.find_feature(part)) {
-      change(person, event, part, HistoryChange::Kind::withdraw, 0);
+      change(person, event, part, HistoryChange::Kind::withdraw, {});
       person.touched.insert(part);
     } else if (const auto modality = keys_.find_payload(part)) {
       person.payloads.push_back({*modality, tag, event.time, {}});

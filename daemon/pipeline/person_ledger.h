@@ -121,7 +121,7 @@ class PersonLedger {
   void withdraw(Person& person, const Event& event, Judged& out);
   std::vector<state::PartKey> parts_to_withdraw(const Event& event, const state::Delivery* fact) const;
   void add_modality(ModalityId id, std::vector<state::PartKey>& parts) const;
-  void change(Person& person, const Event& event, state::PartKey part, state::HistoryChange::Kind kind, double value);
+  void change(Person& person, const Event& event, state::PartKey part, state::HistoryChange::Kind kind, const FeatureValue& v);
 
   Status settle_person(const std::string& patient, Person& person, const state::Store& store, Snapshot& snapshot, EventCounts& counts);
   Result<std::vector<Folded>> histories(const std::string& patient, const Person& person, const state::Store& store,

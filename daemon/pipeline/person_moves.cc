@@ -29,7 +29,8 @@ Time keep_what_holds(const Facts& facts, const Feature& feature, PartKey part, F
   std::erase_if(history.window, [&](const state::HistoryEntry& entry) {
     const auto fact = facts.find(kept(entry.fact));
     const state::DeliveredPart* const said = fact == facts.end() ? nullptr : fact->second.find(part);
-    const bool outdated = said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time));
+    const bool outdated =
+        said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time, entry.comparator));
     if (outdated) first = std::min(first, entry.time);
     return outdated;
   });

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "state/records/comparator.h"
 #include "state/records/schema.h"
 #include "state/records/time.h"
 
@@ -17,10 +18,11 @@
 namespace lacuna {
 
 /// One measured value on its natural scale and in the schema's unit; for categorical features the class index, for
-/// bernoulli 0 or 1.
+/// bernoulli 0 or 1. A number may be censored: then it is the limit.
 struct FeatureValue {
   FeatureId feature = 0;
   double value = 0;
+  Comparator comparator{};
   friend bool operator==(const FeatureValue&, const FeatureValue&) = default;
 };
 
@@ -87,6 +89,8 @@ struct FeatureState {
   float mean_long = 0;      ///< the same with 24 h
   float slope = 0;          ///< change per hour, exponentially weighted (time constant 6 h), on the same scale
   float previous = 0;       ///< the value before `last`, on the same scale; equal to last's when count is 1
+  Comparator comparator{};  ///< of `last`: unless equal, that is a limit
+  bool unmeasured = false;  ///< every value was a limit: the means, the slope and `previous` say nothing, and are last's
   friend bool operator==(const FeatureState&, const FeatureState&) = default;
 };
 

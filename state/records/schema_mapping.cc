@@ -269,7 +269,7 @@ Example SchemaMapping::carry(const Schema& to, const Example& there, std::uint64
   for (const FeatureValue& v : there.arrived) {
     const auto here = feature_to(v.feature);
     const auto value = here ? features_[*here]->value(v.value) : std::nullopt;
-    if (value) out.arrived.push_back({*here, *value});
+    if (value) out.arrived.push_back({*here, *value, v.comparator});
     else gone += 1;
   }
   for (const PayloadValue& p : there.arrived_payloads) {

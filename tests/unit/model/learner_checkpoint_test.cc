@@ -54,8 +54,10 @@ Example random_example(const Schema& schema, std::mt19937& random) {
   s.modalities.resize(schema.modality_count());
   s.attributes.resize(1);
   if (random() % 2 == 0) s.attributes[0] = 54.0F;
-  if (random() % 2 == 0) s.features[1] = {1.5, time(), 3, 1, 2, 3, 4};
-  if (random() % 2 == 0) e.arrived.push_back({1, 2.5});
+  const auto comparator = [&random] { return static_cast<Comparator>(random() % 5); };
+  if (random() % 2 == 0) s.features[1] = {1.5, time(), 3, 1, 2, 3, 4, comparator()};
+  s.features[1].unmeasured = is_censored(s.features[1].comparator) && random() % 2 == 0;
+  if (random() % 2 == 0) e.arrived.push_back({1, 2.5, comparator()});
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
     const bool tabular = modality.kind == ModalityKind::tabular;

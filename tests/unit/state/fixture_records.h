@@ -105,17 +105,49 @@ inline StoredHistory documented_history() {
   return out;
 }
 
+/// A result below what can be measured after one that was, and one above of which there is no other.
+inline Snapshot censored_snapshot(const Schema& schema) {
+  Snapshot s = documented_snapshot(schema);
+  s.features[0] = {5, at_minutes(7), 2, 73.5F, 73.25F, -1, 74, Comparator::less};
+  s.features[4] = {1000, at_minutes(7), 1, 6.9F, 6.9F, 0, 6.9F, Comparator::at_least, true};
+  s.modalities[1] = {at_minutes(7), 1};
+  return s;
+}
+
+inline Example censored_example(const Schema& schema) {
+  Example e{censored_snapshot(schema), at_minutes(9), {{7, 12.5, Comparator::greater}, {2, 0}}};
+  e.before.recent_ids.clear();
+  e.before.source = {};
+  return e;
+}
+
+inline PersonJournal censored_journal() {
+  PersonJournal out = documented_journal();
+  out.changes.front().change.comparator = Comparator::less;
+  out.rows.front().delivery.parts.front().tag = value_tag(36.8, at_minutes(5), Comparator::less);
+  return out;
+}
+
+inline StoredHistory censored_history() {
+  StoredHistory out = documented_history();
+  out.history.base.comparator = Comparator::at_most;
+  out.history.base.unmeasured = true;
+  out.history.window.back().comparator = Comparator::greater;
+  return out;
+}
+
 struct Fixture {
   int since = 1;  ///< version that began to write it
+  int until = 1;  ///< version that writes it still: what is not censored is as the version before has it
   std::string file;
   std::string bytes;                                         ///< as this version writes it
   std::function<Result<bool>(std::string_view bytes)> same;  ///< decodes, and compares with the record
 };
 
 template <typename Record, typename Encode, typename Decode>
-Fixture fixture(std::string file, Record record, const Encode& encode, Decode decode, int since = 1) {
+Fixture fixture(std::string file, Record record, const Encode& encode, Decode decode, int since = 1, int until = 0) {
   std::string bytes = encode(record);
-  return {since, std::move(file), std::move(bytes), [record, decode](std::string_view b) -> Result<bool> {
+  return {since, until, std::move(file), std::move(bytes), [record, decode](std::string_view b) -> Result<bool> {
             const Result<Record> decoded = decode(b);
             if (!decoded.ok()) return decoded.status();
             return *decoded == record;
@@ -124,7 +156,7 @@ Fixture fixture(std::string file, Record record, const Encode& encode, Decode de
 
 inline std::vector<Fixture> fixtures(const Schema& schema) {
   static const Schema every_kind = payload_schema();
-  return {
+  std::vector<Fixture> out{
       fixture(
           "snapshot_payloads.bin", payload_snapshot(every_kind), [](const Snapshot& s) { return encode_snapshot(every_kind, s); },
           [](std::string_view b) { return decode_snapshot(every_kind, b); }),
@@ -154,11 +186,19 @@ inline std::vector<Fixture> fixtures(const Schema& schema) {
       fixture("model_checkpoint_grown.bin", PublishedModel{"weights", {{"scores", "s"}}, encode_schema(schema)}, encode_published_model,
               decode_published_model, 2),
   };
+  for (Fixture& plain : out) plain.until = kPlainFormatVersion;
+  out.push_back(fixture(
+      "snapshot_censored.bin", censored_snapshot(schema), [&](const Snapshot& s) { return encode_snapshot(schema, s); },
+      [&](std::string_view b) { return decode_snapshot(schema, b); }, 3, 3));
+  out.push_back(fixture(
+      "example_censored.bin", censored_example(schema), [&](const Example& e) { return encode_example(schema, e); },
+      [&](std::string_view b) { return decode_example(schema, b); }, 3, 3));
+  return out;
 }
 
 /// Records of persons, which have a version of their own: tests/fixtures/persons-vN.
 inline std::vector<Fixture> person_fixtures() {
-  return {
+  std::vector<Fixture> out{
       fixture("journal.bin", documented_journal(), encode_journal, decode_journal),
       fixture("ids.bin", DeliveryChunk{88'000, 88'003, documented_journal().rows}, encode_chunk, decode_chunk),
       fixture("history.bin", documented_history(), encode_history, decode_history),
@@ -168,6 +208,10 @@ inline std::vector<Fixture> person_fixtures() {
           "payload.bin", Delivery{490'000, {{0x012345, 0x1122334455667788, false, {}}}}, encode_delivery,
           [](std::string_view b) { return decode_delivery(b, 490'000); }, 3),
   };
+  for (Fixture& plain : out) plain.until = 3;
+  out.push_back(fixture("journal_censored.bin", censored_journal(), encode_journal, decode_journal, 4, 4));
+  out.push_back(fixture("history_censored.bin", censored_history(), encode_history, decode_history, 4, 4));
+  return out;
 }
 
 }  // namespace lacuna::state::testing

@@ -29,12 +29,12 @@ class Plain {
     const auto same = [&](const HistoryEntry& e) { return e.fact == change.fact; };
     const auto at = std::find_if(values_.begin(), values_.end(), same);
     switch (change.kind) {
-      case HistoryChange::Kind::insert: values_.push_back({change.time, change.value, change.fact}); return;
+      case HistoryChange::Kind::insert: values_.push_back({change.time, change.value, change.fact, change.comparator}); return;
       case HistoryChange::Kind::withdraw: values_.erase(at); return;
       case HistoryChange::Kind::replace: break;
     }
     const bool moved = at->time != change.time;
-    *at = {change.time, change.value, change.fact};
+    *at = {change.time, change.value, change.fact, change.comparator};
     if (moved) std::rotate(at, at + 1, values_.end());
   }
   FeatureState state(FeatureId feature, std::optional<Time> before = {}) const {
@@ -43,7 +43,8 @@ class Plain {
     Snapshot snapshot = new_snapshot(schema(), "p");
     for (const HistoryEntry& e : sorted) {
       if (before && e.time >= *before) break;
-      apply_fresh(schema(), snapshot, {std::to_string(e.fact), "p", "", 0, e.time, {{feature, e.value}}, {}}, {}, Millis::max());
+      apply_fresh(schema(), snapshot, {std::to_string(e.fact), "p", "", 0, e.time, {{feature, e.value, e.comparator}}, {}}, {},
+                  Millis::max());
     }
     return snapshot.features[feature];
   }
@@ -56,11 +57,12 @@ class Plain {
 HistoryChange random_change(Random& random, const Plain& plain, std::size_t reach, std::uint64_t fact, std::int64_t minute) {
   const auto& values = plain.values();
   const double value = random.real(0, 200);
+  const Comparator comparator = testing::random_comparator(random);
   const Time now = at_minutes(minute);
-  if (values.empty() || random.chance(0.5)) return {HistoryChange::Kind::insert, fact, now, value};
+  if (values.empty() || random.chance(0.5)) return {HistoryChange::Kind::insert, fact, now, value, comparator};
   const HistoryEntry& chosen = values[values.size() - 1 - random.below(std::min(reach, values.size()))];
   if (random.chance(0.4)) return {HistoryChange::Kind::withdraw, chosen.fact, chosen.time, 0};
-  return {HistoryChange::Kind::replace, chosen.fact, random.chance(0.7) ? chosen.time : now, value};
+  return {HistoryChange::Kind::replace, chosen.fact, random.chance(0.7) ? chosen.time : now, value, comparator};
 }
 
 TEST(PersonHistory, AnyOrderGivesWhatTheValuesThatHoldGive) {

@@ -16,6 +16,7 @@ namespace {
 
 using testing::at_minutes;
 using testing::Random;
+using testing::random_comparator;
 
 Delivery random_delivery(Random& random) {
   Delivery out;
@@ -52,7 +53,8 @@ PersonJournal random_journal(Random& random) {
     change.fact = !out.rows.empty() && random.chance(0.7) ? out.rows[random.below(out.rows.size())].id : random.below(~0ULL);
     change.time = at_minutes(static_cast<std::int64_t>(random.below(100'000)));
     for (std::uint64_t k = random.below(4) + 1; k > 0; --k) {
-      if (change.kind != HistoryChange::Kind::withdraw) change.value = random.real(-1e6, 1e6);
+      if (change.kind != HistoryChange::Kind::withdraw)
+        change.value = random.real(-1e6, 1e6), change.comparator = random_comparator(random);
       out.changes.push_back({static_cast<PartKey>(random.below(PartKeys::kEnd)), change});
     }
   }
@@ -63,7 +65,8 @@ FeatureHistory random_history(Random& random) {
   FeatureHistory out;
   const Likelihood likelihood = Likelihood::normal;
   for (std::uint64_t i = 0; i < random.below(30); ++i) {
-    apply_change(out, {HistoryChange::Kind::insert, random.below(~0ULL), at_minutes(static_cast<std::int64_t>(i)), random.real(0, 99)});
+    apply_change(out, {HistoryChange::Kind::insert, random.below(~0ULL), at_minutes(static_cast<std::int64_t>(i)), random.real(0, 99),
+                       random_comparator(random)});
   }
   trim(likelihood, out, random.below(20));
   return out;
@@ -86,7 +89,7 @@ void check(const Record& record, std::string (*encode)(const Record&), Result<Re
   ASSERT_EQ(decode("").code(), Code::corrupt);
   if (!with_version) return;
   std::string newer = bytes;
-  newer[0] = 4;
+  newer[0] = 5;
   ASSERT_EQ(decode(newer).code(), Code::unsupported);
   newer[0] = 0;
   ASSERT_EQ(decode(newer).code(), Code::corrupt);

@@ -4,9 +4,9 @@
 
 #include "tests/unit/state/fixture_records.h"
 
-// Writes one file of each stored form as this version has it: state_fixtures tests/fixtures/formats-v2, and of persons' records
-// state_fixtures tests/fixtures/persons-v2 persons. To be run once for a format version; what an earlier version wrote is never written
-// again.
+// Writes one file of each stored form as this version has it: state_fixtures tests/fixtures/formats-v3, and of persons' records
+// state_fixtures tests/fixtures/persons-v4 persons. What is as the version before wrote it (Fixture::until) is taken out by hand. To be run
+// once for a format version; what an earlier version wrote is never written again.
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc > 3 || !std::filesystem::create_directory(argv[1])) {

@@ -150,7 +150,7 @@ TEST(Formats, NewerVersionsAreUnsupportedAndNoneIsCorrupt) {
   const Schema schema = testing::test_schema();
   Random random(1);
   // In every record field 1 is the version; of a field that comes twice the later one counts.
-  const std::string newer("\x08\x03", 2), none("\x08\x00", 2);
+  const std::string newer("\x08\x04", 2), none("\x08\x00", 2);
   const std::string snapshot = encode_snapshot(schema, testing::random_snapshot(schema, random, 10));
   const std::string example = encode_example(schema, random_example(schema, random));
   EXPECT_EQ(decode_snapshot(schema, snapshot + newer).code(), Code::unsupported);

@@ -79,6 +79,11 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+/// Of one value in ten.
+inline Comparator random_comparator(Random& random) {
+  return random.chance(0.1) ? static_cast<Comparator>(1 + random.below(4)) : Comparator::equal;
+}
+
 inline PayloadRef random_payload(const Modality& modality, Random& random) {
   Payload payload;
   if (modality.kind == ModalityKind::text) {
@@ -114,7 +119,7 @@ inline Event random_event(const Schema& schema, Random& random, std::string pati
   const Modality& modality = schema.modalities()[event.modality];
   if (modality.kind != ModalityKind::tabular) event.payload = random_payload(modality, random);
   for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-    if (random.chance(0.6)) event.values.push_back({f, random.real(0, 200)});
+    if (random.chance(0.6)) event.values.push_back({f, random.real(0, 200), random_comparator(random)});
   }
   return event;
 }
