@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "model/predictive/truncated_normal.h"
 #include "state/records/hash.h"
 #include "state/records/scale.h"
 
@@ -57,8 +58,16 @@ void Standardiser::observe(const Example& example, std::uint64_t patient) {
   const Snapshot& before = example.before;
   for (const FeatureValue& v : example.arrived) {
     const FeatureState known = v.feature < before.features.size() ? before.features[v.feature] : FeatureState();
-    features_[v.feature].add(to_scale(likelihoods_[v.feature], v.value), 0, patient_weight(known.count, example.time - known.time),
-                             patient);
+    RobustMoments& moments = features_[v.feature];
+    double value = to_scale(likelihoods_[v.feature], v.value), within = 0;
+    if (is_censored(v.comparator) && moments.seen()) {
+      // As expectation maximisation has it: the mean and the variance of what lies there, by the moments so far.
+      const double sd = moments.sd();
+      const TruncatedNormal there = truncated_normal((value - moments.mean()) / sd, v.comparator);
+      value = moments.mean() + sd * there.mean;
+      within = sd * sd * there.variance;
+    }
+    moments.add(value, within, patient_weight(known.count, example.time - known.time), patient);
   }
   for (const PayloadValue& v : example.arrived_payloads) {
     const ModalityState known = v.modality < before.modalities.size() ? before.modalities[v.modality] : ModalityState();
@@ -176,13 +185,23 @@ float RowEncoder::input(const Standardiser& standardiser, FeatureId feature, dou
   return static_cast<float>(clamp_input((scale_value - mean) / standardiser.sd(feature)));
 }
 
-float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, double value) const {
+float RowEncoder::censored_input(const Standardiser& standardiser, FeatureId feature, double scale_value, Comparator comparator) const {
+  if (layout_.likelihoods[feature] == Likelihood::negative_binomial) {
+    return input(standardiser, feature, is_below(comparator) ? scale_value / 2 : scale_value);
+  }
+  const double z = (scale_value - standardiser.mean(feature)) / standardiser.sd(feature);
+  return static_cast<float>(clamp_input(truncated_normal(clamp_input(z), comparator).mean));
+}
+
+float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, double value, Comparator comparator) const {
   const Likelihood likelihood = layout_.likelihoods[feature];
   if (likelihood == Likelihood::normal || likelihood == Likelihood::log_normal || likelihood == Likelihood::student_t) {
     const double z = (to_scale(likelihood, value) - standardiser.mean(feature)) / standardiser.sd(feature);
     return static_cast<float>(std::clamp(z, -kTargetClamp, kTargetClamp));
   }
   if (likelihood == Likelihood::negative_binomial) {
+    if (comparator == Comparator::less) value = std::max(value - 1, 0.0);
+    if (comparator == Comparator::greater) value += 1;
     return static_cast<float>(std::min(value, (std::max(standardiser.mean(feature), 0.0) + 0.5) * std::exp(kCountClamp)));
   }
   return static_cast<float>(value);
@@ -191,15 +210,19 @@ float RowEncoder::target(const Standardiser& standardiser, FeatureId feature, do
 /// `state` with a count of at least 1, before `time` or after it.
 void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId f, Time time, float* side) const {
   const Likelihood likelihood = layout_.likelihoods[f];
-  const float last = input(standardiser, f, to_scale(likelihood, state.last));
+  const double scale_last = to_scale(likelihood, state.last);
+  const float last =
+      is_censored(state.comparator) ? censored_input(standardiser, f, scale_last, state.comparator) : input(standardiser, f, scale_last);
   const double age = std::clamp(std::abs(hours_between(state.time, time)), 0.0, kAgeHoursMax);
   side[kMask] = 1.0F;
   side[kLast] = last;
   side[kAge] = static_cast<float>(std::log1p(age) * 0.5);
   side[kFreshness] = static_cast<float>(std::exp(-age));
-  side[kMeanShort] = beside_last(input(standardiser, f, state.mean_short), last);
-  side[kMeanLong] = beside_last(input(standardiser, f, state.mean_long), last);
-  side[kPrevious] = beside_last(input(standardiser, f, state.previous), last);
+  if (!state.unmeasured) {
+    side[kMeanShort] = beside_last(input(standardiser, f, state.mean_short), last);
+    side[kMeanLong] = beside_last(input(standardiser, f, state.mean_long), last);
+    side[kPrevious] = beside_last(input(standardiser, f, state.previous), last);
+  }
   const double slope = state.slope / standardiser.sd(f);
   side[kSlope] = std::abs(slope) < kInputClamp ? static_cast<float>(slope) : 0.0F;
   side[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
@@ -209,15 +232,19 @@ void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureStat
   }
 }
 
-void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
+bool RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time,
                         const RowSpans& row) const {
+  bool censored = false;
   std::fill(row.past.begin(), row.past.end(), 0.0F);
   std::fill(row.context.begin(), row.context.end(), 0.0F);
   const bool two_sided = layout_.past > layout_.side && after != nullptr;
   for (FeatureId f = 0; f < static_cast<FeatureId>(layout_.features); ++f) {
     const bool known = f < snapshot.features.size() && snapshot.features[f].count > 0;
     row.observed[f] = known ? 1.0F : 0.0F;
-    row.last[f] = known ? target(standardiser, f, snapshot.features[f].last) : 0.0F;
+    const Comparator comparator = known ? snapshot.features[f].comparator : Comparator::equal;
+    row.last[f] = known ? target(standardiser, f, snapshot.features[f].last, comparator) : 0.0F;
+    if (!row.side.empty()) row.side[f] = static_cast<float>(side_of(comparator));
+    censored = censored || is_censored(comparator);
     float* past = row.past.data() + static_cast<std::int64_t>(f) * layout_.past;
     if (known) encode_side(standardiser, snapshot.features[f], f, time, past);
     if (two_sided && f < after->features.size() && after->features[f].count > 0) {
@@ -246,6 +273,7 @@ void RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
       at += 2;
     }
   }
+  return censored;
 }
 
 }  // namespace lacuna::model

@@ -108,6 +108,7 @@ struct RowSpans {
   std::span<float> observed;  ///< features: 1 when measured, else 0
   std::span<float> last;      ///< features: target() of the last value, 0 when there is none
   std::span<float> context;
+  std::span<float> side{};  ///< features: side_of() the last value's comparator, 0 when there is none; empty: not wanted
 };
 
 class RowEncoder {
@@ -115,14 +116,17 @@ class RowEncoder {
   explicit RowEncoder(const Schema& schema, bool two_sided = false);
   const InputLayout& layout() const { return layout_; }
   /// The patient as known in `snapshot`, seen from `time`; of two sides, also what came `after` (null: nothing). Writes every
-  /// element of `row`.
-  void encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time, const RowSpans& row) const;
+  /// element of `row`. True: a last value is a limit.
+  bool encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time, const RowSpans& row) const;
   /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
-  /// the count itself; each as far out as it may be.
-  float target(const Standardiser& standardiser, FeatureId feature, double value) const;
+  /// the count itself; each as far out as it may be. Of a limit: the outermost value on its side, as one more and one less are of counts.
+  float target(const Standardiser& standardiser, FeatureId feature, double value, Comparator comparator = Comparator::equal) const;
 
  private:
   float input(const Standardiser& standardiser, FeatureId feature, double scale_value) const;
+  /// What a limit is read as: the mean of what the population has beyond it, taken for normal. Of counts half of an upper limit, and a
+  /// lower one itself.
+  float censored_input(const Standardiser& standardiser, FeatureId feature, double scale_value, Comparator comparator) const;
   void encode_side(const Standardiser& standardiser, const FeatureState& state, FeatureId feature, Time time, float* side) const;
 
   InputLayout layout_;

@@ -33,7 +33,7 @@ DecodedOutputs infer(const Network& network, const InputLayout& layout, const Ro
   if (layout.features > 0) {
     const Tensor hidden = network.expand(out.state);
     const Outputs blind = network.decode(hidden, {});
-    explained = (network.log_likelihood(blind, in.last, in.count_mean) * in.visible.unsqueeze(1)).sum(-1);
+    explained = (network.log_likelihood(blind, in.last, in.count_mean, in.side) * in.visible.unsqueeze(1)).sum(-1);
     out.unknown = PosteriorReadings(blind);
     if (known) out.known = PosteriorReadings(network.decode(hidden, in.past));
   }
@@ -51,7 +51,9 @@ DevicePredictor::DevicePredictor(const InputLayout& layout, const ModelOptions& 
 DecodedOutputs DevicePredictor::infer(const Tensor& weights, RowInputs inputs, bool explain) {
   const std::int64_t rows = inputs.past.size(0), all = padded(rows + (inputs.payloads.empty() ? 0 : 1));
   if (all > rows) {
-    for (Tensor* t : {&inputs.past, &inputs.visible, &inputs.last, &inputs.context, &inputs.subset, &inputs.noise}) *t = with_rows(*t, all);
+    for (Tensor* t : {&inputs.past, &inputs.visible, &inputs.last, &inputs.context, &inputs.subset, &inputs.noise, &inputs.side}) {
+      if (t->defined()) *t = with_rows(*t, all);
+    }
   }
   for (PayloadRows& p : inputs.payloads) p = p.padded(all - 1);
 

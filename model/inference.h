@@ -22,11 +22,12 @@ struct RowInputs {
   torch::Tensor subset;               ///< [R, S, M]: S is 1, or M for a mixture of experts, which asks each modality in turn
   torch::Tensor noise;                ///< [R, K, L] standard normal; undefined: no draws are wanted
   torch::Tensor count_mean;           ///< [F]: population means
+  torch::Tensor side;                 ///< [R, F]: of `last`, as TrainingBatch::last_side
   std::vector<PayloadRows> payloads;  ///< by slot
 
   template <typename F>
   void each(F&& f) {
-    for (torch::Tensor* t : {&past, &visible, &last, &context, &subset, &noise, &count_mean}) f(*t);
+    for (torch::Tensor* t : {&past, &visible, &last, &context, &subset, &noise, &count_mean, &side}) f(*t);
     for (PayloadRows& p : payloads) p.each(f);
   }
 };

@@ -23,11 +23,12 @@ LearnedCounts LearnedCounts::of_standardiser(const Schema& schema, const Standar
 
 void LearnedCounts::add(const Example& example) {
   for (const FeatureValue& v : example.arrived) {
+    if (is_censored(v.comparator)) continue;
     const auto& known = example.before.features;
     const FeatureState state = v.feature < known.size() ? known[v.feature] : FeatureState();
     Feature& feature = features_[v.feature];
     feature.from.observations += 1;
-    feature.from.patients += state.count == 0 ? 1 : 0;
+    feature.from.patients += state.count == 0 || state.unmeasured ? 1 : 0;
     feature.weight += patient_weight(state.count, example.time - state.time);
   }
   add_payloads(example);

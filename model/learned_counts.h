@@ -21,7 +21,8 @@ class LearnedCounts {
   /// remembers. How many patients they were of, and payloads, is not known of it.
   static LearnedCounts of_standardiser(const Schema& schema, const Standardiser& standardiser);
 
-  /// All that arrived in an example that was in a step for the first time.
+  /// All that was measured in an example that was in a step for the first time; limits do not count: they say how often a value lies
+  /// beyond them, and not where.
   void add(const Example& example);
   void add_payloads(const Example& example);
   const LearnedFrom& of(FeatureId feature) const { return features_[feature].from; }

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/censored.h"
 #include "state/records/counter_random.h"
 
 namespace lacuna::model {
@@ -301,7 +302,31 @@ Outputs Network::decode(const Tensor& hidden, const Tensor& past, const Tensor& 
   return out;
 }
 
-Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, const Tensor& count_mean) const {
+Tensor Network::log_likelihood(const Outputs& outputs, const Tensor& target, const Tensor& count_mean, const Tensor& side) const {
+  const Tensor density = log_density(outputs, target, count_mean);
+  return side.defined() ? torch::where(side.unsqueeze(1) == 0, density, log_tail(outputs, target, count_mean, side)) : density;
+}
+
+/// Where `side` is 0 it is finite, and of no meaning.
+Tensor Network::log_tail(const Outputs& outputs, const Tensor& target, const Tensor& count_mean, const Tensor& side) const {
+  const Tensor value = target.unsqueeze(1), towards = -side.unsqueeze(1);
+  const auto normal = [&](int i) { return normal_log_tail(towards * (value - outputs.location[i]) / outputs.scale[i]); };
+  Tensor result =
+      torch::logaddexp(torch::log_sigmoid(outputs.first_logit) + normal(0), torch::log_sigmoid(-outputs.first_logit) + normal(1));
+  if (heavy_.defined()) {
+    const auto of = [&](const Tensor& t) { return t.index_select(-1, heavy_); };
+    const Tensor z = of(towards) * (of(value) - of(outputs.location[0])) / of(outputs.scale[0]);
+    result = result.index_copy(-1, heavy_, student_t_log_tail(z, of(outputs.freedom)));
+  }
+  if (counts_.defined()) {
+    const auto of = [&](const Tensor& t) { return t.index_select(-1, counts_); };
+    const Tensor mean = (count_mean.index_select(0, counts_) + 0.5) * of(outputs.log_ratio).exp(), r = of(outputs.dispersion);
+    result = result.index_copy(-1, counts_, count_log_tail(mean, r, of(value).expand_as(mean), of(side.unsqueeze(1)).expand_as(mean)));
+  }
+  return result;
+}
+
+Tensor Network::log_density(const Outputs& outputs, const Tensor& target, const Tensor& count_mean) const {
   const Tensor value = target.unsqueeze(1);
   const auto normal = [&](int i) {
     return -tail_cost((value - outputs.location[i]) / outputs.scale[i]) - outputs.scale[i].log() - 0.5 * std::log(2 * std::numbers::pi);

@@ -79,8 +79,10 @@ class Network {
   /// `past` is undefined. `visible` [B, K, F] of 0 and 1: of which features the past may be used; undefined: of all.
   Outputs decode(const torch::Tensor& hidden, const torch::Tensor& past, const torch::Tensor& visible = {}) const;
   /// Log density or probability of `target` [B, F] (RowEncoder::target): [B, K, F]. `count_mean` [F]:
-  /// population means.
-  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean) const;
+  /// population means. `side` [B, F] or undefined: where -1 the log probability of what is at most the target, where 1 of what is at least
+  /// (Tobin 1958); of classes there is no such.
+  torch::Tensor log_likelihood(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean,
+                               const torch::Tensor& side = {}) const;
 
   /// Whether a continuous feature is measured is a probit of its own standardised value x, P(measured | x) = Phi(base + slope x)
   /// (self-masking, as in not-MIWAE: Ipsen, Mattei and Frellsen 2021; the probit, so that x can be integrated out: Heckman 1979).
@@ -102,6 +104,9 @@ class Network {
   /// Log probabilities [C, B, K, N] of the ordinal features' classes, whose locations are [B, K, N]: differences of logistic
   /// distribution functions at the feature's cut points (proportional odds, McCullagh 1980).
   torch::Tensor ordinal_log_probabilities(const torch::Tensor& location) const;
+  torch::Tensor log_density(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean) const;
+  torch::Tensor log_tail(const Outputs& outputs, const torch::Tensor& target, const torch::Tensor& count_mean,
+                         const torch::Tensor& side) const;
   Encoded attend(const torch::Tensor& codes, const torch::Tensor& context, const torch::Tensor& subset, bool explain) const;
 
   InputLayout layout_;

@@ -36,15 +36,17 @@ Loss objective(const Network& network, const InputLayout& layout, const ModelOpt
   if (layout.features > 0) {
     const Tensor hidden = network.expand(state);
     const Outputs blind = network.decode(hidden, {});
-    const Tensor now = network.log_likelihood(blind, b.last, b.count_mean) * pass;
-    const Tensor next = network.log_likelihood(network.decode(hidden, b.past, b.visible), b.arrived, b.count_mean) * pass;
+    const Tensor now = network.log_likelihood(blind, b.last, b.count_mean, b.last_side) * pass;
+    const Tensor next = network.log_likelihood(network.decode(hidden, b.past, b.visible), b.arrived, b.count_mean, b.arrived_side) * pass;
     const Tensor observed = b.observed.unsqueeze(1);
     const Tensor arrived = (next * b.arrived_mask.unsqueeze(1)).sum();
     likelihood = (now * (observed - (1.0 - kVisibleWeight) * b.visible * observed)).sum() + arrived;
     plain = (now * observed).sum() + arrived;
     values = ((b.observed + b.arrived_mask) * b.pass_weight.sum(1, true)).sum();
     if (model.mnar) {
-      likelihood = likelihood + (network.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * b.masked * pass).sum();
+      // Of a limit it is not known from which value it was measured: it says neither.
+      const Tensor told = b.last_side.defined() ? b.masked * (b.last_side.unsqueeze(1) == 0) : b.masked;
+      likelihood = likelihood + (network.measured_log_likelihood(blind, observed, b.last.unsqueeze(1)) * told * pass).sum();
     }
   }
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {

@@ -147,9 +147,12 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
       const Likelihood likelihood = p_.encoder->layout().likelihoods[f];
       const double learned = p_.units->to_learned(f, value);
       const auto scaled = static_cast<float>(to_scale(likelihood, learned));
-      state.previous = state.count == 0 ? scaled : static_cast<float>(to_scale(likelihood, state.last));
-      if (state.count == 0) state.mean_short = state.mean_long = scaled;
+      const bool first = state.count == 0 || state.unmeasured;
+      if (first) state.mean_short = state.mean_long = state.previous = scaled;
+      else if (!is_censored(state.comparator)) state.previous = static_cast<float>(to_scale(likelihood, state.last));
       state.last = learned;
+      state.comparator = Comparator::equal;
+      state.unmeasured = false;
       state.time = sample.time;
       ++state.count;
     }

@@ -59,6 +59,8 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
   r.past = torch::empty({rows, f, layout.past});
   r.visible = torch::empty({rows, f});
   r.last = torch::empty({rows, f});
+  r.side = torch::empty({rows, f});
+  bool censored = false;
   r.context = torch::empty({rows, layout.context});
   r.subset = torch::zeros({rows, subsets, layout.modalities});
   r.count_mean = count_mean_;
@@ -82,7 +84,8 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
   for (std::int64_t i = 0; i < rows; ++i) {
     const Query& query = queries[static_cast<std::size_t>(i)];
     const auto past = row_of(r.past, i), visible = row_of(r.visible, i);
-    p_.encoder->encode(p_.standardiser, *query.snapshot, query.after, query.time, {past, visible, row_of(r.last, i), row_of(r.context, i)});
+    const RowSpans spans{past, visible, row_of(r.last, i), row_of(r.context, i), row_of(r.side, i)};
+    censored |= p_.encoder->encode(p_.standardiser, *query.snapshot, query.after, query.time, spans);
     for (std::int64_t j = 0; j < f; ++j) {
       if (!is_hidden(query, layout.modality_of[static_cast<std::size_t>(j)])) continue;
       visible[static_cast<std::size_t>(j)] = 0.0F;
@@ -105,6 +108,7 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
     }
     for (FeatureId wanted : query.wanted) out.any_known_wanted |= visible[wanted] > 0;
   }
+  if (!censored) r.side = Tensor();
   return out;
 }
 

@@ -158,10 +158,12 @@ class BatchMaker {
     b_.last = torch::empty({rows_, layout_.features});
     b_.arrived = torch::zeros({rows_, layout_.features});
     b_.arrived_mask = torch::zeros({rows_, layout_.features});
+    b_.last_side = torch::empty({rows_, layout_.features});
     for (std::int64_t i = 0; i < rows_; ++i) {
       CounterRandom random(hide_seed + static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL);
       draw_example(i, random);
     }
+    if (!last_censored_) b_.last_side = Tensor();
     fill_passes();
     b_.noise = torch::empty({rows_, b_.subset.size(1), options_.latent_dim});
     CounterRandom(noise_seed).normals({b_.noise.data_ptr<float>(), static_cast<std::size_t>(b_.noise.numel())});
@@ -191,7 +193,7 @@ class BatchMaker {
     for (std::size_t k = 0; k < drawn.shown.size(); ++k) {
       const FeatureValue& v = example.arrived[k];
       if (!(drawn.shown[k] = random.unit() < share)) continue;
-      apply_value(layout_.likelihoods[v.feature], known.features.at(v.feature), v.value, example.time);
+      apply_value(layout_.likelihoods[v.feature], known.features.at(v.feature), v.value, example.time, v.comparator);
     }
     for (std::size_t k = 0; k < drawn.came.size(); ++k) {
       if (!(drawn.came[k] = random.unit() < share)) continue;
@@ -208,8 +210,8 @@ class BatchMaker {
     const Example& example = example_at(i);
     draw_arrivals(i, random);
     const auto past = row_of(b_.past, i);
-    encoder_.encode(standardiser_, known_at(i), example.after.get(), example.time,
-                    {past, row_of(b_.observed, i), row_of(b_.last, i), row_of(b_.context, i)});
+    const RowSpans spans{past, row_of(b_.observed, i), row_of(b_.last, i), row_of(b_.context, i), row_of(b_.last_side, i)};
+    last_censored_ |= encoder_.encode(standardiser_, known_at(i), example.after.get(), example.time, spans);
     const double kept_as_is = random.unit();
     const bool whole = kept_as_is < kWholeShare && options_.fusion != Fusion::moe;
     const bool blank = kept_as_is >= 1 - kBlankShare;
@@ -243,8 +245,11 @@ class BatchMaker {
     for (std::size_t k = 0; k < example.arrived.size(); ++k) {
       const FeatureValue& v = example.arrived[k];
       if (drawn.shown[k]) continue;
-      arrived[v.feature] = encoder_.target(standardiser_, v.feature, v.value);
+      arrived[v.feature] = encoder_.target(standardiser_, v.feature, v.value, v.comparator);
       mask[v.feature] = 1.0F;
+      if (!is_censored(v.comparator)) continue;
+      if (!b_.arrived_side.defined()) b_.arrived_side = torch::zeros({rows_, layout_.features});
+      row_of(b_.arrived_side, i)[v.feature] = static_cast<float>(side_of(v.comparator));
     }
   }
 
@@ -315,6 +320,7 @@ class BatchMaker {
   Tensor unmasked_, masked_;  ///< [rows, F]: known and left in; masked, known or not
   std::vector<float> row_weight_;
   std::vector<Drawn> drawn_;
+  bool last_censored_ = false;
   TrainingBatch b_;
 };
 
@@ -331,8 +337,8 @@ TrainingBatch TrainingBatch::padded() const {
   if (known.empty()) return out;
   const std::int64_t rows = past.size(0);
   for (Tensor* t : {&out.past, &out.context, &out.observed, &out.last, &out.arrived, &out.arrived_mask, &out.subset, &out.visible,
-                    &out.masked, &out.pass_weight, &out.noise, &out.shown_share}) {
-    *t = with_rows(*t, rows + 1);
+                    &out.masked, &out.pass_weight, &out.noise, &out.shown_share, &out.last_side, &out.arrived_side}) {
+    if (t->defined()) *t = with_rows(*t, rows + 1);
   }
   for (auto* payloads : {&out.known, &out.came, &out.shown}) {
     for (PayloadRows& p : *payloads) p = p.padded(rows);

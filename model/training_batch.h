@@ -13,11 +13,12 @@
 namespace lacuna::model {
 
 struct TrainingBatch {
-  torch::Tensor past, context;          ///< [B, F, P] (0 where a value is masked), [B, C]
-  torch::Tensor observed, last;         ///< [B, F]: what is known before, hidden or not, and its target()
-  torch::Tensor arrived, arrived_mask;  ///< [B, F]: what came
-  torch::Tensor subset;                 ///< [B, S, M]: what each pass of an example sees
-  torch::Tensor visible;                ///< [B, S, F]: the same by feature, masked values left out
+  torch::Tensor past, context;            ///< [B, F, P] (0 where a value is masked), [B, C]
+  torch::Tensor observed, last;           ///< [B, F]: what is known before, hidden or not, and its target()
+  torch::Tensor arrived, arrived_mask;    ///< [B, F]: what came
+  torch::Tensor last_side, arrived_side;  ///< [B, F]: -1 where the true value is at most that, 1 where at least; undefined: nowhere
+  torch::Tensor subset;                   ///< [B, S, M]: what each pass of an example sees
+  torch::Tensor visible;                  ///< [B, S, F]: the same by feature, masked values left out
   /// [B, S, F]: features that a draw masked, whether or not there was a value to hide: of these, what is measured and what is missing
   /// stand to each other as in the data.
   torch::Tensor masked;
@@ -37,7 +38,7 @@ struct TrainingBatch {
   template <typename F>
   void each(F&& f) {
     for (torch::Tensor* t : {&past, &context, &observed, &last, &arrived, &arrived_mask, &subset, &visible, &masked, &pass_weight, &noise,
-                             &shown_share, &count_mean, &kl_weight, &rates}) {
+                             &shown_share, &count_mean, &kl_weight, &rates, &last_side, &arrived_side}) {
       f(*t);
     }
     for (auto* payloads : {&known, &came, &shown}) {

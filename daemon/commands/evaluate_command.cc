@@ -77,7 +77,7 @@ void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
     count += r.hidden_count;
     features += 1;
     error += r.hidden_error_model / n;
-    coverage += static_cast<double>(r.hidden_covered) / n;
+    coverage += r.hidden_coverage();
     width += r.hidden_width / n;
   }
   if (features == 0) return;
@@ -127,16 +127,17 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
     if (r.intervals.count > 0) rows.push_back({f, r.intervals, r.width / n, r.crps / n});
     if (r.count == 0) continue;
     line(config.schema->qualified_name(f), r.count, r.error_model / n, r.error_last / n, r.error_mean / n, std::sqrt(r.squared_model / n),
-         r.crps / n, static_cast<double>(r.covered) / n,
+         r.crps / n, r.coverage(),
          r.unseen_count > 0 ? std::optional(r.unseen_error_model / static_cast<double>(r.unseen_count)) : std::nullopt);
     any_unseen |= r.unseen_count > 0;
     nlohmann::ordered_json& feature = json[config.schema->qualified_name(f)];
     add_coverage(feature, r.intervals);
+    if (r.censored > 0) feature["censored"] = r.censored;
     if (r.hidden_count == 0) continue;
     const double hidden = static_cast<double>(r.hidden_count);
     feature["hidden"] = {{"count", r.hidden_count},
                          {"mae", r.hidden_error_model / hidden},
-                         {"coverage", static_cast<double>(r.hidden_covered) / hidden},
+                         {"coverage", r.hidden_coverage()},
                          {"width", r.hidden_width / hidden}};
   }
   const auto s = state.scores.summary();

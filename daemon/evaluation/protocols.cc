@@ -93,7 +93,7 @@ class ProtocolRunner {
     const StandardScale scale{feature.likelihood, moments_.mean[f], moments_.sd[f]};
     const double u = to_unit(mix64(question.seed ^ f));
     model::Score s = model::score_arrival(calibrator_, scale, recency, predictive,
-                                          {f, truth.value, known ? std::optional(state.last) : std::nullopt, u});
+                                          {f, truth.value, known ? std::optional(state.last) : std::nullopt, u, truth.comparator});
     s.constant = false;  // the reference rows of docs/quality.md are means over every feature
     all.add(s);
     if (unseen != nullptr && !known) unseen->add(s);
@@ -125,15 +125,15 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     Snapshot snapshot = state::new_snapshot(schema, stay.front().patient_id);
     for (std::size_t from = 0, to = 0; from < stay.size(); from = to) {
       const Time time = stay[from].time;
-      std::map<FeatureId, double> arrived;  // what is measured twice in a moment counts once, as the store keeps it
+      std::map<FeatureId, FeatureValue> arrived;  // what is measured twice in a moment counts once, as the store keeps it
       for (to = from; to < stay.size() && stay[to].time == time; ++to) {
-        for (const FeatureValue& v : stay[to].values) arrived[v.feature] = v.value;
+        for (const FeatureValue& v : stay[to].values) arrived[v.feature] = v;
       }
       const auto minute = static_cast<std::uint64_t>((time - stay.front().time) / std::chrono::minutes(1));
       const bool scored = every <= 1 || (minute * 7919 + i) % static_cast<std::uint64_t>(every) == 0;
       if (time > stay.front().time && scored && !arrived.empty()) {
         Question question{snapshot, time, {}, {}, mix64(i * 1'000'003 + minute)};
-        for (const auto& [feature, value] : arrived) question.truth.push_back({feature, value});
+        for (const auto& [feature, value] : arrived) question.truth.push_back(value);
         LACUNA_RETURN_IF_ERROR(runner.ask(std::move(question), all, &unseen));
       }
       for (std::size_t e = from; e < to; ++e) advance(schema, snapshot, stay[e]);
@@ -158,7 +158,8 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
       const Modality& modality = schema.modalities()[m];
       Question question{snapshot, snapshot.last_time, {}, {m}, mix64(i * 1'000'003 + m)};
       for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
-        if (snapshot.features[f].count > 0) question.truth.push_back({f, snapshot.features[f].last});
+        const FeatureState& known = snapshot.features[f];
+        if (known.count > 0) question.truth.push_back({f, known.last, known.comparator});
       }
       if (question.truth.empty()) continue;
       LACUNA_RETURN_IF_ERROR(runner.ask(std::move(question), all, nullptr));
@@ -174,6 +175,7 @@ Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
   for (const Stay& stay : stays) {
     for (const Event& event : stay) {
       for (const FeatureValue& v : event.values) {
+        if (is_censored(v.comparator)) continue;
         const double x = to_scale(schema.features()[v.feature].likelihood, v.value);
         const double before = x - mean[v.feature];
         mean[v.feature] += before / ++count[v.feature];

@@ -268,7 +268,9 @@ void assign(const Schema& schema, const Assignments& assignments, Time time, Sna
       continue;
     }
     state.last = v.value;
-    if (state.count > 1) continue;
+    state.comparator = Comparator::equal;
+    if (state.count > 1 && !std::exchange(state.unmeasured, false)) continue;
+    state.unmeasured = false;
     state.mean_short = state.mean_long = state.previous = static_cast<float>(to_scale(feature.likelihood, v.value));
     state.slope = 0;
   }

@@ -23,7 +23,8 @@ double rounded(double value) { return std::stod(fmt::format("{:.6g}", value)); }
 bool is_known(const std::vector<FeatureId>& known, FeatureId feature) { return std::binary_search(known.begin(), known.end(), feature); }
 
 /// A given value as it is, a drawn one rounded.
-Json feature_json(const Feature& feature, double value, bool drawn) {
+Json feature_json(const Feature& feature, double value, bool drawn, Comparator comparator) {
+  if (!drawn && is_censored(comparator)) return {{"value", value}, {"comparator", to_string(comparator)}};
   switch (feature.likelihood) {
     case Likelihood::categorical:
     case Likelihood::ordinal: return feature.categories.at(static_cast<std::size_t>(value));
@@ -33,8 +34,9 @@ Json feature_json(const Feature& feature, double value, bool drawn) {
   }
 }
 
-std::string feature_text(const Feature& feature, double value, bool drawn) {
-  const Json json = feature_json(feature, value, drawn);
+std::string feature_text(const Feature& feature, double value, bool drawn, Comparator comparator) {
+  if (!drawn && is_censored(comparator)) return fmt::format("{}{}", to_string(comparator), value);
+  const Json json = feature_json(feature, value, drawn, comparator);
   if (json.is_number_float()) return fmt::format("{}", json.get<double>());
   return json.is_string() ? csv_field(json.get<std::string>()) : dump(json);
 }
@@ -108,7 +110,7 @@ void GenerationRows::json(const Generation& what, Arm arm, std::size_t number, c
     const FeatureId f = what.features[j];
     const bool given = is_known(known_of(what, arm), f);
     (given ? known : drawn)[schema_.modality_of(f).name][schema_.features()[f].name] =
-        feature_json(schema_.features()[f], values[j], !given);
+        feature_json(schema_.features()[f], values[j], !given, snapshot.features[f].comparator);
   }
   if (!attributes.empty()) row["attributes"] = std::move(attributes);
   if (!known.empty()) row["known"] = std::move(known);
@@ -140,7 +142,7 @@ void GenerationRows::csv(const Generation& what, Arm arm, std::size_t number, co
   for (FeatureId f = 0; f < schema_.feature_count(); ++f) {
     out += ',';
     if (j == what.features.size() || what.features[j] != f) continue;
-    out += feature_text(schema_.features()[f], values[j++], !is_known(known, f));
+    out += feature_text(schema_.features()[f], values[j++], !is_known(known, f), snapshot.features[f].comparator);
   }
   out += '\n';
 }

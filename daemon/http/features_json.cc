@@ -34,7 +34,8 @@ Json feature_json(const Config& config, const Progress& progress, FeatureId f) {
   out["scored"] = row.count;
   out["error"] = row.error_model / n;
   out["error_of_mean"] = row.error_mean / n;
-  out["coverage"] = static_cast<double>(row.covered) / n;
+  out["coverage"] = row.coverage();
+  if (row.censored > 0) out["censored"] = row.censored;
   return out;
 }
 

@@ -240,7 +240,7 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
       },
       true);
   out.gauge("feature_coverage_ratio", "Share of recent values inside their interval, by feature");
-  each([&](const Row& r, Labels l) { out.add(r.recent_covered / r.recent_weight, std::move(l)); }, true);
+  each([&](const Row& r, Labels l) { out.add(r.recent_coverage(), std::move(l)); }, true);
   out.gauge("feature_crps", "Continuous ranked probability score over the recent window, by feature");
   each([&](const Row& r, Labels l) { out.add(r.recent_crps / r.recent_weight, std::move(l)); }, true);
 }

@@ -25,8 +25,8 @@ StandardScale scale_of(const Schema& schema, const model::ModelVersion& version,
 std::optional<double> last_of(const FeatureState& known) { return known.count > 0 ? std::optional(known.last) : std::nullopt; }
 
 /// Of a feature that is among them.
-double value_of(const std::vector<FeatureValue>& values, FeatureId feature) {
-  return std::find_if(values.begin(), values.end(), [feature](const FeatureValue& v) { return v.feature == feature; })->value;
+const FeatureValue& value_of(const std::vector<FeatureValue>& values, FeatureId feature) {
+  return *std::find_if(values.begin(), values.end(), [feature](const FeatureValue& v) { return v.feature == feature; });
 }
 
 /// Apart from every other use of a position's seed.
@@ -80,18 +80,18 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     }
     for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
       const FeatureId feature = queries[i].wanted[k];
-      const double value = value_of(m.values, feature);
+      const FeatureValue& v = value_of(m.values, feature);
       const FeatureState& known = m.before.features[feature];
       const double u = to_unit(mix64(queries[i].seed + feature));
       const model::Score s =
           model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
-                               predictions[i]->predictive[k], {feature, value, last_of(known), u});
+                               predictions[i]->predictive[k], {feature, v.value, last_of(known), u, v.comparator});
       state.scores.add(s);
       if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
-        state.monitor.observe(
-            drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes, value});
+        state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes,
+                                            s.censored ? std::nullopt : std::optional(v.value)});
       }
     }
   }
@@ -138,9 +138,10 @@ void Batch::score_hidden(const model::ModelVersion& version, std::span<const Mom
     if (!predictions[i]) continue;
     for (std::size_t k = 0; k < queries[i].wanted.size(); ++k) {
       const FeatureId feature = queries[i].wanted[k];
+      const FeatureValue& v = value_of(hidden[i]->values, feature);
       const double u = to_unit(mix64(queries[i].seed + feature));
       state.scores.add_hidden(model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::Recency::never_measured,
-                                                   predictions[i]->predictive[k], {feature, value_of(hidden[i]->values, feature), {}, u}));
+                                                   predictions[i]->predictive[k], {feature, v.value, {}, u, v.comparator}));
     }
   }
 }

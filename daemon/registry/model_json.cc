@@ -59,7 +59,7 @@ std::string model_json(const Config& config, const model::ModelVersion& version,
                                                          {"mae_last_value", row.error_last / n},
                                                          {"mae_mean", row.error_mean / n},
                                                          {"crps", row.crps / n},
-                                                         {"coverage", static_cast<double>(row.covered) / n},
+                                                         {"coverage", row.coverage()},
                                                          {"mean", mean},
                                                          {"sd", sd}};
   }

@@ -208,7 +208,7 @@ void Monitor::observe(const Arrival& arrival) {
     for (const FeatureValue& v : arrival.values) {
       if (test_bit(p->seen, v.feature)) continue;
       put_bit(p->seen, v.feature, true);
-      if (!p->joined) impl.first_value(v, arrival, p->site);
+      if (!p->joined && !is_censored(v.comparator)) impl.first_value(v, arrival, p->site);
     }
     const std::int64_t place = hour - p->open_hour;
     if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {

@@ -32,7 +32,8 @@ struct Arrival {
   const Snapshot* before = nullptr;
 };
 
-/// One predicted value, and how the model's own (not the calibrated) predictive distribution did.
+/// One predicted value, and how the model's own (not the calibrated) predictive distribution did. Of a limit, of a value drawn from what
+/// that distribution expects beyond it (model::Score::censored), which has no `value`.
 struct Scored {
   std::string_view patient_id;
   FeatureId feature = 0;

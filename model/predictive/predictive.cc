@@ -259,6 +259,22 @@ double Predictive::normal_score(double value, double u) const {
   return tails<false>(*this, to_mixture(*this, value)).score();
 }
 
+double Predictive::beyond(double limit, Comparator comparator, double u) const {
+  const bool below = is_below(comparator);
+  const auto side = [&](double value) { return below ? std::min(value, limit) : std::max(value, limit); };
+  if (likelihood == Likelihood::negative_binomial) {
+    constexpr double kFar = 1e-12;
+    const bool itself = comparator == Comparator::at_most || comparator == Comparator::greater;
+    const double until = negative_binomial::mixture_distribution(*this, itself ? limit : limit - 1);
+    const double p = below ? u * until : until + u * (1 - until);
+    const double first = comparator == Comparator::greater ? limit + 1 : limit, last = comparator == Comparator::less ? limit - 1 : limit;
+    const double count = negative_binomial::mixture_quantile(*this, std::clamp(p, kFar, 1 - kFar));
+    return below ? std::max(std::min(count, last), 0.0) : std::max(count, first);
+  }
+  const double z = normal_score(limit, 0);
+  return side(quantile_at(below ? normal_quantile(u * normal_cdf(z)) : -normal_quantile((1 - u) * normal_cdf(-z))));
+}
+
 double Predictive::log_density(double value) const {
   if (is_discrete(likelihood)) {
     return std::log(std::max(class_mass(class_probabilities, value).second, kProbabilityMin));

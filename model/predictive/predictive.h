@@ -47,6 +47,9 @@ struct Predictive {
   /// Probability integral transform: cdf for continuous features; for counts and classes randomised by u in [0, 1):
   /// P(X < value) + u * P(X = value) (Czado, Gneiting, Held 2009, eq. 2).
   double pit(double value, double u) const;
+  /// Of what lies on a limit's side, the value that a share u in [0, 1) of it is below: uniform u give draws of the distribution given
+  /// that.
+  double beyond(double limit, Comparator comparator, double u) const;
   double log_density(double value) const;  ///< on the feature's scale; log probability for discrete
   /// Continuous ranked probability score on the feature's scale (x or log(1+x)): closed form for normal mixtures (Grimit et al. 2006,
   /// eq. 5), model/predictive/student_t.h for Student t mixtures; negative binomial by summation; discrete: the ranked probability score

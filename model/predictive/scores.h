@@ -24,6 +24,9 @@ struct Score {
   FeatureId feature = 0;
   bool seen_before = false;  ///< in this patient
   bool constant = false;     ///< all values so far are the same: there is no scale to tell an error in
+  /// What arrived is a limit: `error_model`, `covered`, `central` and `z` are those of a value drawn from what the model expects beyond it,
+  /// as they are randomised for counts and classes; the other figures say nothing.
+  bool censored = false;
   double error_model = 0;    ///< |median - value|
   double error_last = 0;     ///< |last value, else mean - value|
   double error_mean = 0;     ///< |population mean - value|
@@ -42,6 +45,7 @@ struct Arrival {
   double value = 0;            ///< natural units
   std::optional<double> last;  ///< the patient's last value before, natural units; empty: never measured, or hidden
   double u = 0;                ///< in [0, 1): randomises the integral transform of counts and classes (Predictive::pit)
+  Comparator comparator{};     ///< unless equal, `value` is a limit
 };
 
 /// The one rule by which a prediction is judged: by the daemon as the stream goes by, by the protocols on stays held back. Feeds the
@@ -61,9 +65,17 @@ class ScoreBoard {
     Coverage intervals;      ///< of the same values, since it has been followed
     std::uint64_t hidden_count = 0, hidden_covered = 0;
     double hidden_error_model = 0, hidden_width = 0;  ///< sums
+    /// Limits: of these it is told whether the interval held (Score::censored), and nothing else. Not among those above.
+    std::uint64_t censored = 0, censored_covered = 0, hidden_censored = 0, hidden_censored_covered = 0;
+    double recent_censored = 0, recent_censored_covered = 0;  ///< forgotten as recent_weight is
+
+    /// How often intervals held; 0 without any value.
+    double coverage() const;
+    double recent_coverage() const;
+    double hidden_coverage() const;
 
     /// Most of its values came while all of them were the same: of these `intervals` alone are told.
-    bool constant() const { return intervals.count > 2 * count; }
+    bool constant() const { return intervals.count > 2 * (count + censored); }
   };
   /// `window`: scores after which one has lost 63 % of its weight in the recent columns.
   ScoreBoard(std::size_t feature_count, double window);

@@ -6,6 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+
+#include "state/records/counter_random.h"
+#include "state/records/scale.h"
 
 namespace lacuna::model {
 namespace {
@@ -81,6 +85,82 @@ TEST(Encoding, WhatWasDrawnTooFarSaysNothing) {
   snapshot.features[0].mean_long = 14;
   encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context});
   EXPECT_FLOAT_EQ(past[kMeanLong], 0.5F);
+}
+
+Schema assay(Likelihood likelihood) {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "chemistry";
+  specs[0].features.resize(1);
+  specs[0].features[0].name = "assay";
+  specs[0].features[0].likelihood = likelihood;
+  return Schema::make(std::move(specs), {}).value();
+}
+
+// A fifth lies below the limit: mean and spread are those of all values, where to leave the limits out would move the mean by 0.35 sd and
+// to take them for values by 0.11.
+TEST(Encoding, LimitsDoNotMoveTheMoments) {
+  for (const Likelihood likelihood : {Likelihood::normal, Likelihood::log_normal, Likelihood::student_t}) {
+    for (const Comparator comparator : {Comparator::less, Comparator::greater}) {
+      Standardiser standardiser(assay(likelihood));
+      CounterRandom random(5);
+      const double limit = 3 + (comparator == Comparator::less ? -0.5 : 0.5) * 0.8416;
+      for (int i = 0; i < 20'000; ++i) {
+        float z = 0;
+        random.normals({&z, 1});
+        const double y = 3 + 0.5 * static_cast<double>(z);
+        const bool beyond = comparator == Comparator::less ? y < limit : y > limit;
+        Example example;
+        example.arrived = {{0, from_scale(likelihood, beyond ? limit : y), beyond ? comparator : Comparator::equal}};
+        standardiser.observe(example);
+      }
+      EXPECT_NEAR(standardiser.mean(0), 3, 0.0175) << to_string(likelihood);
+      EXPECT_NEAR(standardiser.sd(0), 0.5, 0.015) << to_string(likelihood);
+    }
+  }
+}
+
+// The network reads what the population has beyond a limit, never the limit as a value.
+TEST(Encoding, ALimitIsReadAsWhatLiesBeyondIt) {
+  const Schema declared = assay(Likelihood::normal);
+  const RowEncoder encoder(declared);
+  Standardiser standardiser(declared);
+  Example example;
+  for (const double value : {-6.0, 14.0}) {  // mean 4, sd 10
+    example.arrived = {{0, value}};
+    standardiser.observe(example);
+  }
+  const InputLayout& layout = encoder.layout();
+  Snapshot snapshot;
+  snapshot.features = {{4, Time{}, 1, 4, 4, 0, 4, Comparator::less, true}};
+  std::vector<float> past(static_cast<std::size_t>(layout.past)), observed(1), last(1), context(static_cast<std::size_t>(layout.context)),
+      side(1);
+  EXPECT_TRUE(encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context, side}));
+  EXPECT_FLOAT_EQ(past[kMask], 1);
+  EXPECT_NEAR(past[kLast], -std::sqrt(2 / M_PI), 1e-6);
+  for (const PastColumn c : {kMeanShort, kMeanLong, kSlope, kPrevious}) EXPECT_EQ(past[c], 0) << c;
+  EXPECT_FLOAT_EQ(last[0], 0) << "the target is the limit";
+  EXPECT_FLOAT_EQ(side[0], -1);
+  snapshot.features[0] = {4, Time{}, 3, 14, 14, 0, 14, Comparator::greater};
+  EXPECT_TRUE(encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context, side}));
+  EXPECT_NEAR(past[kLast], std::sqrt(2 / M_PI), 1e-6);
+  EXPECT_NEAR(past[kMeanLong], 1 - std::sqrt(2 / M_PI), 1e-6) << "of what was measured";
+  EXPECT_FLOAT_EQ(side[0], 1);
+  snapshot.features[0].comparator = Comparator::equal;
+  EXPECT_FALSE(encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, context, side}));
+  EXPECT_FLOAT_EQ(side[0], 0);
+}
+
+TEST(Encoding, TargetsOfCountsAreTheOutermostOnes) {
+  const Schema declared = assay(Likelihood::negative_binomial);
+  const RowEncoder encoder(declared);
+  Standardiser standardiser(declared);
+  Example example;
+  example.arrived = {{0, 5}};
+  standardiser.observe(example);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 5, Comparator::less), 4);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 5, Comparator::at_most), 5);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 5, Comparator::at_least), 5);
+  EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 5, Comparator::greater), 6);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "state/records/bytes.h"
+#include "state/records/counter_random.h"
 
 namespace lacuna::model {
 namespace {
@@ -83,7 +84,7 @@ TEST(ScoreBoard, TellsAnotherVersionFromDamage) {
   ScoreBoard board(1, 50);
   board.add(score(0, 1, 2));
   const std::string held = board.save();
-  for (const std::uint32_t version : {1u, 2u, 3u, 5u}) {
+  for (const std::uint32_t version : {1u, 2u, 3u, 6u}) {
     ByteWriter other;
     other.put(version);
     EXPECT_EQ(board.load(other.take() + held.substr(sizeof version)).code(), Code::unsupported) << version;
@@ -91,6 +92,40 @@ TEST(ScoreBoard, TellsAnotherVersionFromDamage) {
   EXPECT_EQ(board.load(std::string(sizeof(std::uint32_t), '\0') + held.substr(sizeof(std::uint32_t))).code(), Code::corrupt);
   for (std::size_t cut = 0; cut < held.size(); ++cut) EXPECT_EQ(board.load(held.substr(0, cut)).code(), Code::corrupt) << cut;
   EXPECT_EQ(board.save(), held);
+}
+
+// What the version before wrote, without what is told of limits, is read.
+TEST(ScoreBoard, ReadsTheSumsOfBeforeLimitsWereCounted) {
+  ScoreBoard board(1, 50), read(1, 50);
+  board.add(score(0, 1, 2));
+  const std::string held = board.save();
+  ByteWriter before;
+  before.put<std::uint32_t>(4);
+  constexpr std::size_t kOfLimits = 6 * 8;  // at the end of the one row
+  ASSERT_TRUE(read.load(before.take() + held.substr(sizeof(std::uint32_t), held.size() - sizeof(std::uint32_t) - kOfLimits)).ok());
+  EXPECT_EQ(read.save(), held);
+}
+
+// Of a limit it is told whether the interval held; no error is, since none is known.
+TEST(ScoreBoard, LimitsCountForCoverageAlone) {
+  ScoreBoard board(1, 50);
+  for (int i = 0; i < 4; ++i) board.add(score(0, 1, 2));
+  Score limit = score(0, 9, 9, true, false);
+  limit.censored = true;
+  board.add(limit);
+  board.add_hidden(limit);
+  const ScoreBoard::Row& row = board.row(0);
+  EXPECT_EQ(row.count, 4u);
+  EXPECT_EQ(row.censored, 1u);
+  EXPECT_DOUBLE_EQ(row.coverage(), 0.8);
+  EXPECT_LT(row.recent_coverage(), 0.8) << "the newest counts most";
+  EXPECT_DOUBLE_EQ(row.hidden_coverage(), 0);
+  EXPECT_EQ(row.hidden_count, 0u);
+  EXPECT_DOUBLE_EQ(board.summary().error_model, 1);
+  EXPECT_DOUBLE_EQ(board.recent().error_model, 1);
+  EXPECT_DOUBLE_EQ(board.summary().coverage, 0.8);
+  EXPECT_EQ(row.intervals.count, 5u);
+  EXPECT_FALSE(row.constant());
 }
 
 // A cell that was hidden on purpose is not one that arrived: it must not move what is said of those.
@@ -102,6 +137,41 @@ TEST(ScoreBoard, HiddenCellsAreCountedApart) {
   EXPECT_DOUBLE_EQ(board.summary().error_model, 1);
   EXPECT_EQ(board.row(0).hidden_count, 1u);
   EXPECT_DOUBLE_EQ(board.row(0).hidden_error_model, 9);
+}
+
+// Limits are feedback for the intervals by what is known of them. A model that is right stays as it is; of one that is too sure the upper
+// end, which the values tell, comes to hold, though a fifth of them lies below the limit.
+TEST(ScoreArrival, LimitsDoNotMoveTheIntervals) {
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "laboratory";
+  specs[0].features.resize(1);
+  specs[0].features[0].name = "assay";
+  const Schema schema = Schema::make(specs, {}).value();
+  const double limit = normal_quantile(0.2);
+  for (const float sd : {1.0F, 0.6F}) {
+    Calibrator calibrator(schema, 0.9);
+    Predictive p;
+    p.weights = {1}, p.location = {0}, p.scale = {sd};
+    CounterRandom random(7);
+    constexpr int kValues = 20'000;
+    int central = 0, above = 0, counted = 0;
+    for (int i = 0; i < kValues; ++i) {
+      const double value = normal_quantile(std::max(random.unit(), 1e-12)), u = random.unit();
+      const Interval interval = calibrator.interval(0, Recency::fresh, p);
+      const Arrival arrival = value < limit ? Arrival{0, limit, {}, u, Comparator::less} : Arrival{0, value, {}, u};
+      const Score s = score_arrival(calibrator, {Likelihood::normal, 0, 1}, Recency::fresh, p, arrival);
+      EXPECT_EQ(s.censored, value < limit);
+      central += s.central ? 1 : 0;
+      if (i < kValues / 4) continue;
+      counted += 1;
+      above += value > interval.high ? 1 : 0;
+    }
+    EXPECT_NEAR(static_cast<double>(above) / counted, 0.05, 0.008) << sd;
+    if (sd == 1) {
+      EXPECT_NEAR(static_cast<double>(central) / kValues, 0.9, 0.007);
+      EXPECT_NEAR(calibrator.radius(0, Recency::fresh), 1.645, 0.25);
+    }
+  }
 }
 
 // The one rule by which predictions are judged, by hand.
