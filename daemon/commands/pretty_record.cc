@@ -71,7 +71,8 @@ std::string pretty_event(const Json& event) {
     if (!event.contains(part)) continue;
     for (const auto& [name, value] : event.at(part).items()) {
       const bool unit = value.is_object() && value.contains("value");
-      out += separator + name + " " + number(unit ? value.at("value") : value);
+      const std::string comparator = unit && value.contains("comparator") ? text(value, "comparator") : std::string();
+      out += separator + name + " " + comparator + number(unit ? value.at("value") : value);
       if (unit && value.contains("unit")) out += " " + text(value, "unit");
       separator = ", ";
     }

@@ -271,6 +271,7 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   out += "\n";
   if (f.rows > 0) out += fmt::format("  {} with {} read\n", counted(f.rows, "row", "rows"), counted(f.values, "value", "values"));
   if (f.missing > 0) out += fmt::format("  {} said \"not measured\"\n", counted(f.missing, "cell", "cells"));
+  if (f.censored > 0) out += fmt::format("  {} told as a limit (\"<5\"), and taken as one\n", counted(f.censored, "value", "values"));
   if (f.duplicates > 0) out += fmt::format("  {} said again what was there\n", counted(f.duplicates, "value", "values"));
   const auto tell = [&out](const streaming::Losses& losses, const char* one, const char* many, const char* what) {
     for (const auto& [name, loss] : losses) {

@@ -219,6 +219,8 @@ void add_input_keys(std::vector<Key>& keys) {
   add(column_key("unit_column",
                  "long_csv: column with the value's unit, which is converted to the schema's (docs/units.md); an empty cell: the column's.",
                  &streaming::FileMapping::unit_column));
+  add(column_key("comparator_column", "long_csv: column that says <, <=, >= or > where the value is a limit; cells may say it too (<5).",
+                 &streaming::FileMapping::comparator_column));
   add(column_key("site_column", "Column with the site where the row's values were taken; may be absent.",
                  &streaming::FileMapping::site_column));
   add(column_key("result_column", "Column with the id of the result that a row reports; may be absent.",

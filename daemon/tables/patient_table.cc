@@ -22,6 +22,7 @@ std::string cell(const Json& from, const char* name) {
 
 std::vector<std::string> row_of(const std::string& name, const Json& known) {
   std::string value = cell(known, "value");
+  if (known.contains("comparator")) value.insert(0, cell(known, "comparator"));
   if (known.contains("kind")) value = "(" + cell(known, "kind") + ")";
   return {name,
           std::move(value),

@@ -66,7 +66,10 @@ std::string CsvEvents::event_id(const Event& event, const Fact& fact) const {
   add_part(content, std::to_string((event.time - start_).count()));
   add_part(content, fact.result_id);
   if (fact.revision.kind != Revision::Kind::none) add_number(content, fact.revision.value);
-  for (const FeatureValue& v : event.values) add_value(content, index_.feature(v.feature), v.value);
+  for (const FeatureValue& v : event.values) {
+    add_value(content, index_.feature(v.feature), v.value);
+    if (is_censored(v.comparator)) add_part(content, to_string(v.comparator));
+  }
   // Which attributes ride on an event depends on what stands before it, which another export may not have.
   if (!event.values.empty()) return "csv-" + hex(fact.source) + "-" + hex(hash64(content));
   for (const AttributeValue& a : event.attributes) add_value(content, index_.attribute(a.attribute), a.value);
@@ -87,8 +90,8 @@ Event CsvEvents::make_event(Time time, ModalityId modality, const Fact& fact) co
 /// Of cells of one time, in order.
 void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size_t end) {
   const auto& features = index_.schema().features();
-  std::size_t group = out.size();  // the first event of this modality and fact
-  std::vector<double> values;      // of this feature, in the group
+  std::size_t group = out.size();    // the first event of this modality and fact
+  std::vector<FeatureValue> values;  // of this feature, in the group
   const Cell* before = nullptr;
   for (std::size_t i = begin; i < end; ++i) {
     const Cell& cell = cells_[i];
@@ -98,15 +101,17 @@ void CsvEvents::take_values(std::vector<Made>& out, std::size_t begin, std::size
     if (begins || before->index != cell.index) values.clear();
     before = &cell;
     const std::size_t at = group + values.size();  // a feature's second value is the second event's
-    if (std::ranges::find(values, cell.value) != values.end()) {
+    const FeatureValue value{cell.index, cell.value, cell.comparator};
+    if (std::ranges::find(values, value) != values.end()) {
       ++report_.duplicates;
       continue;
     }
-    values.push_back(cell.value);
+    values.push_back(value);
     if (at > group) note_loss(report_.twice, cell);
     if (at == out.size()) out.push_back({make_event(cell.time, modality, facts_[cell.fact]), cell.fact});
-    out[at].event.values.push_back({cell.index, cell.value});
+    out[at].event.values.push_back(value);
     ++report_.values;
+    report_.censored += is_censored(cell.comparator) ? 1 : 0;
   }
 }
 

@@ -35,6 +35,7 @@ struct Cell {
   bool is_attribute = false;
   std::uint32_t index = 0;  ///< of the feature or attribute
   double value = 0;
+  Comparator comparator = Comparator::equal;
   std::string_view column;
   Place place{};
 };

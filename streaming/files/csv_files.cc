@@ -5,6 +5,7 @@
 
 #include "state/records/hash.h"
 #include "streaming/files/cell_text.h"
+#include "streaming/messages/censored_text.h"
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_writer.h"
 
@@ -33,7 +34,7 @@ std::string shown(std::string_view name) { return name.empty() ? "(empty)" : std
 }  // namespace
 
 bool CsvPatients::Columns::is_one(int column) const {
-  const int all[] = {patient, time, parameter, value, unit, site, result, revision};
+  const int all[] = {patient, time, parameter, value, unit, comparator, site, result, revision};
   return std::ranges::find(all, column) != std::end(all);
 }
 
@@ -117,6 +118,7 @@ Status CsvPatients::find_columns(const std::vector<std::string_view>& header, Co
     find(mapping_.parameter_column, columns.parameter);
     find(mapping_.value_column, columns.value);
     find(mapping_.unit_column, columns.unit);
+    find(mapping_.comparator_column, columns.comparator);
   }
   if (missing.empty()) return {};
   std::string there;
@@ -173,45 +175,93 @@ const std::optional<UnitConversion>& CsvPatients::conversion(const Route& route,
       .first->second;
 }
 
-CsvPatients::Value CsvPatients::read_value(const Route& route, std::string_view text, std::string_view unit) {
+CsvPatients::Value CsvPatients::read_value(const Route& route, Told told) {
   const SchemaField& target = *route.target;
-  if (has_categories(target.likelihood)) return read_class(route, text);
-  if (const auto mapped = route.column->categories.find(std::string(text)); mapped != route.column->categories.end()) text = mapped->second;
-  Value out;
-  std::optional<ValueProblem> problem;
-  double number = 0;
-  if (target.likelihood == Likelihood::bernoulli && (text == "true" || text == "false" || text == "True" || text == "False")) {
-    problem = target.from_truth(text == "true" || text == "True", out.number);
-  } else if (!read_number(text, mapping_.decimal, number)) {
-    const bool comma = mapping_.decimal == '.' && text.find(',') != std::string_view::npos;
-    return {0, Value::Outcome::unreadable, target.path + " is not a number" + (comma ? " (with a decimal comma: `decimal: \",\"`)" : "")};
-  } else {
-    UnitConversion scale{route.column->scale, route.column->offset};
-    if (unit.empty()) unit = route.column->unit;
-    if (!unit.empty()) {
-      const std::optional<UnitConversion>& found = conversion(route, unit);
-      if (!found) return {0, Value::Outcome::unit, unit_refusal(unit, target.unit)};
-      scale = *found;
-    }
-    problem = target.from_number(number * scale.factor + scale.offset, out.number);
+  if (has_categories(target.likelihood)) return read_class(route, told.text);
+  const auto& categories = route.column->categories;
+  if (const auto mapped = categories.find(std::string(told.text)); mapped != categories.end()) told.text = mapped->second;
+  const std::string_view text = told.text;
+  if (target.likelihood != Likelihood::bernoulli || (text != "true" && text != "false" && text != "True" && text != "False")) {
+    return read_number_of(route, told);
   }
-  if (problem) out = {0, Value::Outcome::out_of_range, problem->message};
+  Value out;
+  if (const auto problem = target.from_truth(text == "true" || text == "True", out.number)) {
+    out = {0, Value::Outcome::out_of_range, problem->message};
+  }
   return out;
 }
 
-void CsvPatients::take_cell(std::string_view name, const Route* route, std::string_view text, std::string_view unit, Time time,
-                            std::uint32_t fact) {
+namespace {
+
+/// A number with its unit behind it, "150 mg/L", in two. False: it does not begin with a number.
+bool split_number(std::string_view text, char decimal, double& number, std::string_view& unit) {
+  if (read_number(text, decimal, number)) return true;
+  const std::size_t end = text.find_first_not_of("0123456789.,+-");
+  if (end == std::string_view::npos || !read_number(text.substr(0, end), decimal, number)) return false;
+  unit = trim(text.substr(end));
+  return !unit.empty();
+}
+
+/// What a cell and the comparator's column say together. False: they contradict each other, or the column says something else.
+bool join_comparators(std::string_view& text, std::string_view column, Comparator& out) {
+  const std::optional<Comparator> of_cell = take_comparator(text);
+  if (column.empty() || column == "=") {
+    out = of_cell.value_or(Comparator::equal);
+    return true;
+  }
+  const std::optional<Comparator> told = take_comparator(column);
+  if (!told || !column.empty() || (of_cell && of_cell != told)) return false;
+  out = *told;
+  return true;
+}
+
+}  // namespace
+
+CsvPatients::Value CsvPatients::read_number_of(const Route& route, const Told& told) {
+  const SchemaField& target = *route.target;
+  std::string_view text = told.text, unit = told.unit, inside;
+  Value out;
+  double number = 0;
+  if (!join_comparators(text, told.comparator, out.comparator)) {
+    return {0, Value::Outcome::unreadable, target.path + ": the comparator is none, or another one than the cell's"};
+  }
+  const bool split = split_number(text, mapping_.decimal, number, inside);
+  if (!split || (!inside.empty() && !conversion(route, inside))) {
+    const bool comma = mapping_.decimal == '.' && text.find(',') != std::string_view::npos;
+    return {0, Value::Outcome::unreadable, target.path + " is not a number" + (comma ? " (with a decimal comma: `decimal: \",\"`)" : "")};
+  }
+  if (!inside.empty() && !unit.empty() && unit != inside) return {0, Value::Outcome::unit, "the cell names another unit than its row"};
+  if (is_censored(out.comparator) && route.is_attribute) {
+    return {0, Value::Outcome::unreadable, target.path + " is an attribute, of which no limit can be kept (`categories` may map the cell)"};
+  }
+  if (unit.empty()) unit = inside.empty() ? std::string_view(route.column->unit) : inside;
+  UnitConversion scale{route.column->scale, route.column->offset};
+  if (!unit.empty()) {
+    const std::optional<UnitConversion>& found = conversion(route, unit);
+    if (!found) return {0, Value::Outcome::unit, unit_refusal(unit, target.unit)};
+    scale = *found;
+  }
+  if (scale.factor < 0) out.comparator = turned(out.comparator);
+  if (const auto problem = target.from_limit(number * scale.factor + scale.offset, out.comparator, out.number)) {
+    const bool classes = problem->reason == Refusal::malformed;
+    return {0, classes ? Value::Outcome::unreadable : Value::Outcome::out_of_range, problem->message};
+  }
+  return out;
+}
+
+void CsvPatients::take_cell(std::string_view name, const Route* route, Told told, Time time, std::uint32_t fact) {
   if (route == nullptr) {
     if (!ignored_.contains(name)) lose(report_.unmapped, shown(name), "");
     return;
   }
-  if (is_missing(*route, text)) {
+  if (is_missing(*route, told.text)) {
     ++report_.missing;
     return;
   }
-  const Value value = read_value(*route, text, unit);
+  const Value value = read_value(*route, told);
   switch (value.outcome) {
-    case Value::Outcome::taken: return events_.add({time, fact, route->is_attribute, route->index, value.number, route->name, place_});
+    case Value::Outcome::taken:
+      return events_.add({time, fact, route->is_attribute, route->index, value.number, value.comparator, route->name, place_});
     case Value::Outcome::unreadable: return lose(report_.unreadable, name, value.why);
     case Value::Outcome::out_of_range: return lose(report_.out_of_range, name, value.why);
     case Value::Outcome::unit: return lose(report_.units, name, value.why);
@@ -288,9 +338,12 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
   if (columns.parameter >= 0) {
     const std::string_view name = cell(static_cast<std::size_t>(columns.parameter));
     const auto route = routes_.find(name);
-    const std::string_view unit = columns.unit < 0 ? std::string_view() : cell(static_cast<std::size_t>(columns.unit));
-    take_cell(name, route == routes_.end() ? nullptr : &route->second, cell(static_cast<std::size_t>(columns.value)),
-              is_missing(unit) ? "" : unit, time, fact);
+    const auto of = [&](int column) {
+      const std::string_view text = column < 0 ? std::string_view() : cell(static_cast<std::size_t>(column));
+      return is_missing(text) ? std::string_view() : text;
+    };
+    take_cell(name, route == routes_.end() ? nullptr : &route->second,
+              {cell(static_cast<std::size_t>(columns.value)), of(columns.unit), of(columns.comparator)}, time, fact);
     for (const std::size_t unused : columns.unused) {
       if (!is_missing(cell(unused))) lose(report_.unmapped, shown(columns.names[unused]), "a column");
     }
@@ -303,7 +356,7 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
       if (!is_missing(text)) lose(report_.repeated, columns.names[i], "the header has this name twice: only the first column is read");
       continue;
     }
-    take_cell(columns.names[i], columns.routes[i], text, "", time, fact);
+    take_cell(columns.names[i], columns.routes[i], {text}, time, fact);
   }
 }
 

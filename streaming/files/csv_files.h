@@ -49,7 +49,7 @@ class CsvPatients {
     std::uint32_t index = 0;  // of the feature or attribute
   };
   struct Columns {  // positions in the header; -1: the file has none
-    int patient = -1, time = -1, parameter = -1, value = -1, unit = -1, site = -1, result = -1, revision = -1;
+    int patient = -1, time = -1, parameter = -1, value = -1, unit = -1, comparator = -1, site = -1, result = -1, revision = -1;
     bool is_one(int column) const;
     std::vector<const Route*> routes;  // wide_csv: of each column; null where nothing is taken
     std::vector<std::string> names;
@@ -61,6 +61,7 @@ class CsvPatients {
     double number = 0;
     enum class Outcome : std::uint8_t { taken, unreadable, out_of_range, unit } outcome = Outcome::taken;
     std::string why{};
+    Comparator comparator{};
   };
 
   Status read_header(CsvReader& reader, Columns& columns);
@@ -71,8 +72,13 @@ class CsvPatients {
   Status begin_patient(std::string_view patient);
   Status end_patient();
   std::optional<std::uint32_t> take_fact(const Columns& columns, const std::vector<std::string_view>& cells);
-  void take_cell(std::string_view name, const Route* route, std::string_view text, std::string_view unit, Time time, std::uint32_t fact);
-  Value read_value(const Route& route, std::string_view text, std::string_view unit);
+  /// A value as a row tells it.
+  struct Told {
+    std::string_view text, unit{}, comparator{};
+  };
+  void take_cell(std::string_view name, const Route* route, Told told, Time time, std::uint32_t fact);
+  Value read_value(const Route& route, Told told);
+  Value read_number_of(const Route& route, const Told& told);
   Value read_class(const Route& route, std::string_view text) const;
   const std::optional<UnitConversion>& conversion(const Route& route, std::string_view unit);
   void lose(Losses& losses, std::string_view name, const std::string& why) const;

@@ -128,6 +128,7 @@ class NdjsonFiles {
       }
     }
     for (const RefusedPart& part : outcome.decoded->refused) count(path, number, part.reason, part.what, part.message);
+    for (const FeatureValue& v : event.values) report_.censored += is_censored(v.comparator) ? 1 : 0;
     report_.values += event.values.size() + event.attributes.size() + (event.payload ? 1 : 0);
     return order_.add(std::move(event));
   }
@@ -192,6 +193,7 @@ void FileReport::add(const FileReport& part) {
   values += part.values;
   missing += part.missing;
   duplicates += part.duplicates;
+  censored += part.censored;
   for (Losses FileReport::*const kind : {&FileReport::twice, &FileReport::clocks, &FileReport::out_of_range, &FileReport::units,
                                          &FileReport::unreadable, &FileReport::unmapped, &FileReport::repeated}) {
     for (const auto& [name, loss] : part.*kind) {

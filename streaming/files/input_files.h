@@ -46,6 +46,7 @@ struct FileMapping {
   Column parameter_column;      ///< long_csv
   Column value_column;          ///< long_csv
   Column unit_column;           ///< long_csv, optional: the unit of the row's value
+  Column comparator_column;     ///< long_csv, optional: "<", "<=", ">=" or ">" where the row's value is a limit
   Column site_column;           ///< optional: where the row's values were taken; an empty cell: where the one before was
   Column result_column;         ///< optional: the id of the result that a row reports
   Column revision_column;       ///< optional, with the one before: a number or an RFC 3339 time; the highest holds
@@ -91,6 +92,7 @@ struct FileReport {
   std::uint64_t values = 0;
   std::uint64_t missing = 0;     ///< cells that mean "not measured"
   std::uint64_t duplicates = 0;  ///< the same value again for a patient, time and feature; an attribute that says what is known
+  std::uint64_t censored = 0;    ///< of the values: those told as a limit ("<5")
   // Not lost, but worth a look.
   Losses twice{};   ///< another value of a feature at the same time: an event of its own
   Losses clocks{};  ///< by column: times that a clock shows twice, or never

@@ -23,7 +23,11 @@ void write_finite(JsonWriter& json, std::string_view key, double value) {
   if (std::isfinite(value)) json.key(key).rounded(value);
 }
 
-void write_feature_value(JsonWriter& json, const Feature& feature, double value) {
+void write_feature_value(JsonWriter& json, const Feature& feature, double value, Comparator comparator = Comparator::equal) {
+  if (is_censored(comparator)) {
+    json.begin('{').key("value").number(value).key("comparator").text(to_string(comparator)).end('}');
+    return;
+  }
   switch (feature.likelihood) {
     case Likelihood::bernoulli: json.truth(value != 0); return;
     case Likelihood::categorical:
@@ -126,7 +130,7 @@ std::string encode_event(const Schema& schema, const Event& event) {
       const Feature& feature = schema.features()[value.feature];
       json.key(feature.name);
       if (withdraws(event.status)) json.null();
-      else write_feature_value(json, feature, value.value);
+      else write_feature_value(json, feature, value.value, value.comparator);
     }
     json.end('}');
   }

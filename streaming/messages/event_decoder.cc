@@ -77,7 +77,7 @@ struct EventDecoder::Impl {
   std::optional<ValueProblem> fill_identity(const Members& members, Time now, Event& event) const;
   std::optional<ValueProblem> find_modality(const Members& members, Event& event) const;
   std::optional<ValueProblem> check_content(const Members& members, const Event& event) const;
-  std::optional<ValueProblem> resolve_value(const Event& event, FeatureId id, const RawValue& raw, double& out);
+  std::optional<ValueProblem> resolve_value(const Event& event, FeatureId id, const RawValue& raw, FeatureValue& out);
   void fill_values(DecodedEvent& decoded);
   void fill_payload(const Members& members, DecodedEvent& decoded) const;
   void fill_attributes(DecodedEvent& decoded);
@@ -226,7 +226,7 @@ std::optional<ValueProblem> EventDecoder::Impl::check_content(const Members& mem
 }
 
 // A withdrawal names values; what they were, or whether they are repeated at all, is nothing to it.
-std::optional<ValueProblem> EventDecoder::Impl::resolve_value(const Event& event, FeatureId id, const RawValue& raw, double& out) {
+std::optional<ValueProblem> EventDecoder::Impl::resolve_value(const Event& event, FeatureId id, const RawValue& raw, FeatureValue& out) {
   if (!withdraws(event.status)) return resolver.feature(id, raw, out);
   const bool unreadable = raw.kind == RawValue::Kind::bad && !raw.is_null && raw.reason != Refusal::out_of_range;
   return unreadable ? std::optional(ValueProblem{raw.reason, raw.problem}) : std::nullopt;
@@ -304,13 +304,13 @@ void EventDecoder::Impl::fill(const std::vector<RawValue>& raws, std::vector<Slo
       slot.state = Slot::State::refused;
       continue;
     }
-    double value = 0;
-    std::optional<ValueProblem> problem = resolve(*index, raw, value);
+    Item item{static_cast<std::uint32_t>(*index), 0};
+    std::optional<ValueProblem> problem = resolve(*index, raw, item);
     slot = {event_number, problem ? Slot::State::refused : Slot::State::taken, items.size()};
     if (problem) {
       refused.push_back({problem->reason, path(*index), std::move(problem->message)});
     } else {
-      items.push_back({static_cast<std::uint32_t>(*index), value});
+      items.push_back(item);
     }
   }
   if (removed) std::erase_if(items, [](const Item& item) { return std::isnan(item.value); });
@@ -322,7 +322,7 @@ void EventDecoder::Impl::fill_values(DecodedEvent& decoded) {
   fill(
       values, feature_slots, decoded.event.values, decoded.refused, schema_index.schema().modalities()[modality].name,
       [&](std::string_view name) { return schema_index.find_feature(modality, name); },
-      [&](FeatureId id, const RawValue& raw, double& out) { return resolve_value(decoded.event, id, raw, out); },
+      [&](FeatureId id, const RawValue& raw, FeatureValue& out) { return resolve_value(decoded.event, id, raw, out); },
       [&](FeatureId id) { return schema_index.feature(id).path; });
 }
 
@@ -343,7 +343,7 @@ void EventDecoder::Impl::fill_attributes(DecodedEvent& decoded) {
   fill(
       attributes, attribute_slots, decoded.event.attributes, decoded.refused, "attributes",
       [&](std::string_view name) { return schema_index.find_attribute(name); },
-      [&](std::size_t index, const RawValue& raw, double& out) { return resolver.attribute(index, raw, out); },
+      [&](std::size_t index, const RawValue& raw, AttributeValue& out) { return resolver.attribute(index, raw, out.value); },
       [&](std::size_t i) { return schema_index.attribute(i).path; });
 }
 

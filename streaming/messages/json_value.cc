@@ -1,7 +1,10 @@
+#include "streaming/messages/json_value.h"
+
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 
-#include "streaming/messages/json_value.h"
+#include "streaming/messages/censored_text.h"
 
 namespace lacuna::streaming {
 
@@ -88,13 +91,22 @@ bool read_value_member(std::string_view key, ondemand::value value, bool with_ti
     if (!out.unit) problem = "the unit must be text";
     return true;
   }
+  if (key == "comparator") {
+    first_time(8);
+    std::optional<std::string_view> text;
+    if (!read_text(value, text)) return false;
+    const auto comparator = text ? parse_comparator(*text) : std::nullopt;
+    if (!comparator) problem = "the comparator must be <, <=, >= or >";
+    out.comparator = comparator.value_or(Comparator::equal);
+    return true;
+  }
   if (key == "time" && with_time) {
     first_time(4);
     if (!read_text(value, out.time)) return false;
     if (!out.time) problem = "the time must be text";
     return true;
   }
-  problem = "a value has the members value and unit only";
+  problem = "a value has the members value, unit and comparator only";
   if (key == "imputed") {
     RawValue flag;
     if (!read_scalar(value, flag, "")) return false;
@@ -233,7 +245,28 @@ std::optional<UnitConversion> ValueResolver::conversion(const SchemaField& targe
   return found;
 }
 
-std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, double& out) {
+std::optional<ValueProblem> ValueResolver::attribute(std::size_t index, const RawValue& raw, double& out) {
+  FeatureValue value;
+  auto problem = resolve(index_.attribute(index), attribute_units_[index], raw, value);
+  if (!problem && is_censored(value.comparator)) problem = ValueProblem{Refusal::malformed, "an attribute takes no comparator"};
+  out = value.value;
+  return problem;
+}
+
+namespace {
+
+// "<5": what a number cannot say. False: it is not such a text.
+bool read_censored(std::string_view text, Comparator& comparator, double& number) {
+  const auto found = take_comparator(text);
+  if (!found) return false;
+  comparator = *found;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), number);
+  return end.ec == std::errc() && end.ptr == text.data() + text.size();
+}
+
+}  // namespace
+
+std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, FeatureValue& out) {
   if (raw.kind == RawValue::Kind::bad) return ValueProblem{raw.reason, raw.problem};
   UnitConversion scale;
   if (raw.unit && *raw.unit != target.unit) {
@@ -241,10 +274,18 @@ std::optional<ValueProblem> ValueResolver::resolve(const SchemaField& target, Kn
     if (!found) return ValueProblem{Refusal::unit, unit_refusal(*raw.unit, target.unit)};
     scale = *found;
   }
+  out.comparator = raw.comparator;
+  const auto from_limit = [&](double number) { return target.from_limit(number * scale.factor + scale.offset, out.comparator, out.value); };
+  const bool discrete = is_discrete(target.likelihood);
+  if (discrete && is_censored(raw.comparator)) return from_limit(0);
+  double limit = 0;
   switch (raw.kind) {
-    case RawValue::Kind::number: return target.from_number(raw.number * scale.factor + scale.offset, out);
-    case RawValue::Kind::text: return target.from_text(raw.text, out);
-    case RawValue::Kind::truth: return target.from_truth(raw.truth, out);
+    case RawValue::Kind::number: return from_limit(raw.number);
+    case RawValue::Kind::text:
+      if (discrete || !read_censored(raw.text, out.comparator, limit)) return target.from_text(raw.text, out.value);
+      if (is_censored(raw.comparator)) return ValueProblem{Refusal::malformed, "the comparator is told twice"};
+      return from_limit(limit);
+    case RawValue::Kind::truth: return target.from_truth(raw.truth, out.value);
     case RawValue::Kind::bad: break;
   }
   return ValueProblem{Refusal::malformed, raw.problem};

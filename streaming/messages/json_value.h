@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "state/records/records.h"
 #include "state/records/units.h"
 #include "streaming/messages/schema_index.h"
 
@@ -37,6 +38,7 @@ struct RawValue {
   bool truth = false;
   std::string_view text;
   std::optional<std::string_view> unit;
+  Comparator comparator = Comparator::equal;
   std::optional<std::string_view> time;  ///< only where a value may carry its own time
 };
 
@@ -67,7 +69,7 @@ bool each_member_if_object(ondemand::value value, bool& is_object, Visit visit) 
   return value.get_object().get(object) == simdjson::SUCCESS && each_member(object, visit);
 }
 
-/// 73, "female", true, {"value":73,"unit":"/min"}; with `with_time` also {"value":73,"time":"..."}.
+/// 73, "female", true, {"value":73,"unit":"/min","comparator":"<"}; with `with_time` also {"value":73,"time":"..."}.
 bool read_value(ondemand::value value, bool with_time, RawValue& out);
 
 /// The members of an object as raw values, appended to `out`, at most `values_max` in all (`too_many` is set then).
@@ -94,12 +96,10 @@ class PaddedText {
 class ValueResolver {
  public:
   explicit ValueResolver(const SchemaIndex& index);
-  std::optional<ValueProblem> feature(FeatureId id, const RawValue& raw, double& out) {
+  std::optional<ValueProblem> feature(FeatureId id, const RawValue& raw, FeatureValue& out) {
     return resolve(index_.feature(id), feature_units_[id], raw, out);
   }
-  std::optional<ValueProblem> attribute(std::size_t index, const RawValue& raw, double& out) {
-    return resolve(index_.attribute(index), attribute_units_[index], raw, out);
-  }
+  std::optional<ValueProblem> attribute(std::size_t index, const RawValue& raw, double& out);
 
  private:
   struct KnownUnit {
@@ -110,7 +110,7 @@ class ValueResolver {
   static constexpr std::size_t kKnownUnitsMax = 8;
   using KnownUnits = std::vector<KnownUnit>;
 
-  std::optional<ValueProblem> resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, double& out);
+  std::optional<ValueProblem> resolve(const SchemaField& target, KnownUnits& known, const RawValue& raw, FeatureValue& out);
   std::optional<UnitConversion> conversion(const SchemaField& target, KnownUnits& known, std::string_view unit);
 
   const SchemaIndex& index_;

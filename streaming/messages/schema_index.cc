@@ -49,6 +49,15 @@ std::optional<ValueProblem> SchemaField::from_number(double number, double& out)
   return std::nullopt;
 }
 
+std::optional<ValueProblem> SchemaField::from_limit(double number, Comparator comparator, double& out) const {
+  if (!is_censored(comparator)) return from_number(number, out);
+  if (is_discrete(likelihood)) return ValueProblem{Refusal::malformed, "a comparator goes with a number, and this is one of its classes"};
+  if (auto problem = from_number(number, out)) return problem;
+  const bool from_zero = likelihood == Likelihood::log_normal || likelihood == Likelihood::negative_binomial;
+  if (from_zero && comparator == Comparator::less && out <= 0) return ValueProblem{Refusal::out_of_range, "nothing is below 0"};
+  return std::nullopt;
+}
+
 std::optional<ValueProblem> SchemaField::from_text(std::string_view text, double& out) const {
   if (!has_categories(likelihood)) return wrong_type(*this);
   const auto it = std::find(categories.begin(), categories.end(), text);

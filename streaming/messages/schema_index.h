@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "state/records/comparator.h"
 #include "state/records/schema.h"
 #include "streaming/messages/refusal.h"
 
@@ -33,6 +34,8 @@ struct SchemaField {
 
   /// The value as it goes into a record, or why not.
   std::optional<ValueProblem> from_number(double number, double& out) const;
+  /// The same of one that is censored: the limit is held against the range as a number is.
+  std::optional<ValueProblem> from_limit(double number, Comparator comparator, double& out) const;
   std::optional<ValueProblem> from_text(std::string_view text, double& out) const;
   std::optional<ValueProblem> from_truth(bool truth, double& out) const;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/feature_state.h"
 #include "state/records/person_key.h"
 #include "state/records/scale.h"
 #include "streaming/messages/event_decoder.h"
@@ -250,15 +251,14 @@ std::optional<Time> SnapshotReader::time_of(const std::string& path, const std::
 void SnapshotReader::fill_feature(FeatureId id, const RawValue& raw) {
   const SchemaField& target = index_.feature(id);
   FeatureState& state = snapshot_.features[id];
-  double value = 0;
+  FeatureValue value;
   if (const auto wrong = resolver_.feature(id, raw, value)) return problem(target.path, wrong->message);
   if (state.count > 0) return problem(target.path, "given twice");
   const std::optional<Time> known = time_of(target.path, raw.time);
   if (!known) return;
   const Time time = *known;
   // One value is all that is known: every mean is that value, and nothing has moved.
-  const auto scaled = static_cast<float>(to_scale(target.likelihood, value));
-  state = {value, time, 1, scaled, scaled, 0, scaled};
+  apply_value(target.likelihood, state, value.value, time, value.comparator);
   ModalityState& modality = snapshot_.modalities[index_.schema().features()[id].modality];
   modality.last_time = modality.count == 0 ? time : std::max(modality.last_time, time);
   modality.count = 1;
@@ -325,9 +325,12 @@ void write_state(JsonWriter& json, const Feature& feature, const FeatureState& s
     json.text(feature.categories.at(static_cast<std::size_t>(state.last)));
   } else {
     json.number(state.last);
+    if (is_censored(state.comparator)) json.key("comparator").text(to_string(state.comparator));
     if (!feature.unit.empty()) json.key("unit").text(feature.unit);
-    json.key("mean_2h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_short)));
-    json.key("mean_24h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_long)));
+    if (!state.unmeasured) {
+      json.key("mean_2h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_short)));
+      json.key("mean_24h").rounded(from_scale(feature.likelihood, static_cast<double>(state.mean_long)));
+    }
   }
   json.key("time").time(state.time).key("age_hours").rounded(hours_between(state.time, now));
   json.key("stale").truth(stale).key("count").integer(state.count);

@@ -401,5 +401,45 @@ TEST_P(Facts, WhatIsOlderThanTheHistoryIsCountedLate) {
   EXPECT_EQ(state_of("vitals", "hr").count, before.count);
 }
 
+Json limit(const char* comparator, double value) { return {{"value", value}, {"unit", "mg/dL"}, {"comparator", comparator}}; }
+
+// Case 09: what a laboratory tells as a limit is one on its whole way, in either form; a number as a text is none.
+TEST_P(Facts, ALimitIsKeptAsOne) {
+  send({event("a", 0, "chemistry", {{"glucose", "<20"}}), event("b", 60, "chemistry", {{"glucose", limit("<", 18)}}),
+        event("c", 120, "chemistry", {{"glucose", "14"}}), event("a", 0, "chemistry", {{"glucose", limit("<", 20)}}),
+        event("a", 0, "chemistry", {{"glucose", 20}})});
+  const FeatureState glucose = of_values("chemistry", "glucose", {{0, 20}, {60, 18}});
+  EXPECT_EQ(glucose.comparator, Comparator::less);
+  EXPECT_TRUE(glucose.unmeasured);
+  EXPECT_EQ(counts().duplicate, 1u);
+  EXPECT_THAT(reasons(), ElementsAre("malformed", "id_conflict")) << "20 is not what < 20 says";
+  send({event("d", 180, "chemistry", {{"glucose", 90}}), event("e", 240, "chemistry", {{"glucose", limit(">=", 600)}})});
+  const FeatureState later = state_of("chemistry", "glucose");
+  EXPECT_EQ(later.comparator, Comparator::at_least);
+  EXPECT_FALSE(later.unmeasured);
+  EXPECT_NEAR(later.previous, std::log1p(90), 1e-4);
+}
+
+TEST_P(Facts, ALimitIsCorrectedAndCorrects) {
+  send({event("m", -60, "chemistry", {{"glucose", 80}}), event("a", 0, "chemistry", {{"glucose", limit("<", 20)}}, revision("r", 1))});
+  const FeatureState before = state_of("chemistry", "glucose");
+  EXPECT_EQ(before.comparator, Comparator::less);
+  send({event("b", 0, "chemistry", {{"glucose", 20}}, revision("r", 2))});
+  EXPECT_EQ(of_values("chemistry", "glucose", {{-60, 80}, {0, 20}}).comparator, Comparator::equal);
+  send({event("c", 0, "chemistry", {{"glucose", limit("<", 20)}}, revision("r", 3))});
+  EXPECT_EQ(state_of("chemistry", "glucose"), before) << "as if nothing had been between";
+  send({withdrawal("w", 0, "chemistry", {{"glucose", nullptr}}, revision("r", 4))});
+  EXPECT_EQ(of_values("chemistry", "glucose", {{-60, 80}}).comparator, Comparator::equal);
+}
+
+// A value that comes late takes its place before the limit, and begins what is known beside it.
+TEST_P(Facts, ALateValueTakesItsPlaceBeforeALimit) {
+  send({event("a", 60, "chemistry", {{"glucose", limit(">", 600)}}), event("b", 0, "chemistry", {{"glucose", 90}})});
+  const FeatureState glucose = of_values("chemistry", "glucose", {{0, 90}, {60, 600}});
+  EXPECT_EQ(glucose.comparator, Comparator::greater);
+  EXPECT_FALSE(glucose.unmeasured);
+  EXPECT_NEAR(glucose.previous, std::log1p(90), 1e-4);
+}
+
 }  // namespace
 }  // namespace lacuna::daemon

@@ -250,6 +250,9 @@ TEST_F(Pretty, events_and_alerts) {
   e.values = {{0, 73}, {1, 19}};
   EXPECT_EQ(pretty_record(config_, "lacuna.events", record(streaming::encode_event(schema_, e))),
             "132539 2026-01-01T00:07:00Z vitals: hr 73, resp_rate 19\n");
+  e.values = {{0, 300, Comparator::at_least}, {1, 19}};
+  EXPECT_THAT(pretty_record(config_, "lacuna.events", record(streaming::encode_event(schema_, e))),
+              HasSubstr("vitals: hr >=300, resp_rate 19"));
   Alert a;
   a.alert_id = "missingness/liver@2026-01-03T05:00:00Z";
   a.summary = "liver: arrivals fell";

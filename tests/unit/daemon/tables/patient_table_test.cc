@@ -47,6 +47,13 @@ TEST(PatientTable, shows_each_value_with_unit_time_count_and_means) {
   EXPECT_THAT(table, Not(HasSubstr("merged")));
 }
 
+TEST(PatientTable, a_limit_is_shown_as_one) {
+  Snapshot s = known();
+  s.features[2] = {12, s.last_time, 1, std::log1p(12.0F), std::log1p(12.0F), 0, std::log1p(12.0F), Comparator::less, true};
+  const std::string table = patient_table(told(s)).value();
+  EXPECT_THAT(table, HasSubstr("liver.alt      <12  U/L"));
+}
+
 TEST(PatientTable, says_how_much_is_kept_and_with_whom_a_person_was_merged) {
   Snapshot s = known();
   s.merged_from = {"north|7", "north|8"};
