@@ -188,6 +188,33 @@ void add_input_column_keys(std::vector<Key>& keys) {
       [](Draft & d, const Captures& names) -> auto& { return d.column(names).target.categories[names[1].name]; }));
 }
 
+void add_input_time_keys(std::vector<Key>& keys) {
+  const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
+  add(choice(
+      "input.time_form",
+      {{"rfc3339", TimeForm::rfc3339},
+       {"local", TimeForm::local},
+       {"hl7", TimeForm::hl7},
+       {"epoch_seconds", TimeForm::epoch_seconds},
+       {"epoch_millis", TimeForm::epoch_millis},
+       {"pattern", TimeForm::pattern},
+       {"hours_minutes", TimeForm::hours_minutes},
+       {"offset", TimeForm::offset},
+       {"minutes", TimeForm::minutes},
+       {"hours", TimeForm::hours},
+       {"days", TimeForm::days},
+       {"none", TimeForm::none}},
+      "How times are written. Absolute: rfc3339, local (2180-07-23 14:00:00), hl7 (202607231400), epoch_seconds, epoch_millis, pattern "
+      "(time_pattern). Since the start of the stay: hours_minutes (37:05), offset (1 days 03:00:00), minutes, hours, days. none: one "
+      "moment a "
+      "patient.",
+      MAPPING(time_form)));
+  add(text("input.time_zone", "a name such as Europe/Berlin", is_any, "Zone of times that say none (local, hl7, pattern).",
+           MAPPING(time_zone)));
+  add(text("input.time_pattern", "a pattern of strptime", is_any,
+           "With time_form pattern: such as %d.%m.%Y %H:%M; with %z it tells the zone.", MAPPING(time_pattern)));
+}
+
 void add_input_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
   add(choice("input.format", {{"ndjson", FileFormat::ndjson}, {"long_csv", FileFormat::long_csv}, {"wide_csv", FileFormat::wide_csv}},
@@ -227,29 +254,7 @@ void add_input_keys(std::vector<Key>& keys) {
                  &streaming::FileMapping::result_column));
   add(column_key("revision_column", "Column with the result's revision, a number or an RFC 3339 time: the highest holds.",
                  &streaming::FileMapping::revision_column));
-  add(choice(
-      "input.time_form",
-      {{"rfc3339", TimeForm::rfc3339},
-       {"local", TimeForm::local},
-       {"hl7", TimeForm::hl7},
-       {"epoch_seconds", TimeForm::epoch_seconds},
-       {"epoch_millis", TimeForm::epoch_millis},
-       {"pattern", TimeForm::pattern},
-       {"hours_minutes", TimeForm::hours_minutes},
-       {"offset", TimeForm::offset},
-       {"minutes", TimeForm::minutes},
-       {"hours", TimeForm::hours},
-       {"days", TimeForm::days},
-       {"none", TimeForm::none}},
-      "How times are written. Absolute: rfc3339, local (2180-07-23 14:00:00), hl7 (202607231400), epoch_seconds, epoch_millis, pattern "
-      "(time_pattern). Since the start of the stay: hours_minutes (37:05), offset (1 days 03:00:00), minutes, hours, days. none: one "
-      "moment a "
-      "patient.",
-      MAPPING(time_form)));
-  add(text("input.time_zone", "a name such as Europe/Berlin", is_any, "Zone of times that say none (local, hl7, pattern).",
-           MAPPING(time_zone)));
-  add(text("input.time_pattern", "a pattern of strptime", is_any,
-           "With time_form pattern: such as %d.%m.%Y %H:%M; with %z it tells the zone.", MAPPING(time_pattern)));
+  add_input_time_keys(keys);
   add(choice("input.decimal", {{".", '.'}, {",", ','}}, "What parts a number's fraction; with a comma, points may group thousands.",
              MAPPING(decimal)));
   add(texts("input.missing", "", is_any, "Cells that mean: not measured.", MAPPING(missing_texts)));

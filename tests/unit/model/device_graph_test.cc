@@ -264,6 +264,7 @@ class RecordedWork : public ::testing::TestWithParam<Case> {
             b.subset.narrow(1, 0, 1).expand({rows, passes, -1}).contiguous(),
             torch::randn({rows, 8, options_.latent_dim}),
             b.count_mean,
+            b.last_side,
             b.known};
   }
 
