@@ -16,6 +16,7 @@
 
 #include "daemon/pipeline/batch.h"
 #include "daemon/pipeline/pipeline.h"
+#include "state/stored_records.h"
 #include "tests/robustness/pipeline_fixture.h"
 
 namespace lacuna::daemon {
@@ -232,7 +233,7 @@ TEST_F(Upgrade, TheReferenceAndItsDetectorBeginTogether) {
   ASSERT_TRUE(state.load(config_, *store).ok());
   EXPECT_EQ(gathered(state), kReferencePatients);
   std::string newer = store->meta("latent_reference/0")->content;
-  newer[1] = 3;  // format_version
+  newer[1] = static_cast<char>(state::kFormatVersion + 1);
   put(*store, "latent_reference/0", newer);
   ASSERT_TRUE(state.load(config_, *store).ok());
   EXPECT_THAT(state.begun_afresh, ElementsAre("latent_reference", "scores"));
