@@ -46,7 +46,7 @@ class CheckedOutput::Buffer : public std::streambuf {
   Status finish() {
     write_held();
     close_file();
-    if (good()) return {};
+    if (good() || std::exchange(told_, true)) return {};
     return {Code::unavailable, "cannot write " + (path_ == "-" ? "standard output" : path_) + ": " + std::strerror(reason_)};
   }
 
@@ -91,6 +91,7 @@ class CheckedOutput::Buffer : public std::streambuf {
   int fd_ = -1;
   bool terminal_ = false;
   int reason_ = 0;  ///< errno of the first failure
+  bool told_ = false;
   std::array<char, kHeldBack> held_;
 };
 

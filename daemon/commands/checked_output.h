@@ -23,7 +23,7 @@ class CheckedOutput : public std::ostream {
 
   bool terminal() const;
   /// Writes what is held back and closes a file. `unavailable`: "cannot write FILE: No space left on device", or whatever the reason was,
-  /// also of an earlier write.
+  /// also of an earlier write. Told once.
   Status finish();
 
  private:

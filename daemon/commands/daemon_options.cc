@@ -32,6 +32,10 @@ std::optional<DaemonClient> DaemonOptions::client() const {
       where = *found;
     }
   }
+  if (!where.starts_with("http://") && !where.starts_with("https://")) {
+    std::fprintf(stderr, "lacuna: --url: expected http://host:port, got '%s'\n", where.c_str());
+    return {};
+  }
   while (where.ends_with('/')) where.pop_back();
   return std::optional<DaemonClient>(std::in_place, where, token);
 }

@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "daemon/commands/checked_output.h"
@@ -169,6 +171,12 @@ void leave_out_uninformed(const Config& config, const model::ModelVersion& versi
   if (!names.empty()) say(fmt::format("Left out, since the model has learned too little of them: {}\n", fmt::join(names, ", ")));
 }
 
+/// Asked first, since to open a store is to make it.
+bool no_store(const Config& config) {
+  std::error_code error;
+  return !std::filesystem::exists(config.store.path, error);
+}
+
 int evaluate(const EvaluateOptions& options) {
   const std::optional<Config> loaded = options.config.load();
   if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
@@ -180,6 +188,7 @@ int evaluate(const EvaluateOptions& options) {
     if (!mapping.mapping) return kExitConfiguration;
     config.mapping = mapping.mapping;
   }
+  if (no_store(config)) return nothing_scored("data_dir has no store yet: `lacuna run` makes it");
   auto store = state::Store::open(schema, config.store);
   if (!store.ok()) return explain(store.status());
   StreamState state(config);

@@ -60,6 +60,12 @@ std::vector<std::string> commands_of(const CLI::App& app) {
   return out;
 }
 
+std::string list_of(const std::vector<std::string>& commands) {
+  std::string out = "; there are ";
+  for (const std::string& command : commands) out += (&command == &commands.front() ? "" : ", ") + command;
+  return out;
+}
+
 /// What is wrong with the first word that `app` does not know; nothing: it knows them all.
 std::string unknown_word(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
@@ -68,12 +74,8 @@ std::string unknown_word(const CLI::App& app) {
   if (word.starts_with('-')) return "there is no option " + word + did_you_mean(word, options_of(app));
   const std::vector<std::string> commands = commands_of(app);
   if (commands.empty()) return "what is '" + word + "' for? It takes no further word";
-  std::string near = did_you_mean(word, commands);
-  if (near.empty()) {
-    near = "; there are ";
-    for (const std::string& command : commands) near += (&command == &commands.front() ? "" : ", ") + command;
-  }
-  return "there is no command '" + word + "'" + near;
+  const std::string near = did_you_mean(word, commands);
+  return "there is no command '" + word + "'" + (near.empty() ? list_of(commands) : near);
 }
 
 }  // namespace
@@ -107,7 +109,8 @@ int explain_arguments(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* asked = &app;
   while (!asked->get_subcommands().empty()) asked = asked->get_subcommands().front();
   std::string what = unknown_word(*asked);
-  if (what.empty()) what = error.what();
+  const std::vector<std::string> commands = commands_of(*asked);
+  if (what.empty()) what = commands.empty() ? error.what() : "which command?" + list_of(commands).substr(1);
   std::cerr << wrapped(path_of(*asked) + ": " + what + "\n" + "`" + path_of(*asked) + " --help` says what it takes.\n", screen_columns(),
                        2);
   return kExitConfiguration;

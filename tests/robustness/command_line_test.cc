@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "tests/support/scratch_folder.h"
+#include "tests/support/small_disk.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -92,7 +93,9 @@ TEST_F(CommandLine, AFullDiskIsNoticedByEveryWriter) {
   for (const std::string& writer : writers) {
     const Ran ran = shell("{ " + writer + " > /dev/full; } 2>&1");
     EXPECT_EQ(ran.code, 1) << writer;
-    EXPECT_THAT(ran.output, HasSubstr("cannot write standard output: No space left on device")) << writer;
+    const std::size_t told = ran.output.find("cannot write standard output: No space left on device");
+    EXPECT_NE(told, std::string::npos) << writer << ran.output;
+    EXPECT_EQ(ran.output.find("cannot write", told + 1), std::string::npos) << writer << ": told twice";
     EXPECT_THAT(ran.output, Not(HasSubstr("internal"))) << writer;
   }
   for (const std::string where : {"/dev/full", "/nonexistent/x"}) {
@@ -244,6 +247,9 @@ TEST_F(CommandLine, WhoMistypesIsToldWhatWasMeant) {
       {"lacuna replya", "did you mean replay?"},
       {"lacuna frobnicate", "there are demo, run, "},
       {"lacuna alerts lst", "did you mean list?"},
+      {"lacuna", "which command? there are demo, run, "},
+      {"lacuna alerts", "which command? there are list, accept, "},
+      {"lacuna inspect lag --url hppt:x", "expected http://host:port"},
       {"lacuna run --confg x", "did you mean --config?"},
       {"lacuna check --keyz", "did you mean --keys?"},
       {"lacuna check --config configs/simulated-ward.yaml now", "what is 'now' for?"},
@@ -342,6 +348,15 @@ TEST_F(CommandLine, ModelShowTellsOfTheNewestCheckpoint) {
   EXPECT_EQ(none.code, 1);
   EXPECT_THAT(none.output, HasSubstr("no model yet"));
   EXPECT_EQ(shell("lacuna model show 2>&1").code, 2);
+}
+
+// Protects: the embedded log on a full disk is an error like any other, and not the end of the process.
+TEST_F(CommandLine, AFullDiskUnderTheEmbeddedLogIsTold) {
+  if (const std::string why = lacuna::testing::mount_small_disk(path("small"), 3u << 20); !why.empty()) GTEST_SKIP() << why;
+  const Ran ran = shell("lacuna simulate --duration 96h --config configs/simulated-ward.yaml -s data_dir=" + path("small/data") + " 2>&1");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.output, HasSubstr("No space left on device"));
+  EXPECT_THAT(ran.output, Not(HasSubstr("internal")));
 }
 
 }  // namespace
