@@ -120,7 +120,7 @@ class ConfigurationText {
   }
 
   void write_modality(const Plan::PlannedModality& modality) {
-    line("    {}:", modality.name);
+    line("    {}:", yaml_scalar(modality.name));
     if (!modality.stale_is_guessed) comment("nothing of it is measured twice in a patient", "      ");
     line("      stale_after: {}", format_duration(modality.stale_after));
     line("      features:");
@@ -133,7 +133,7 @@ class ConfigurationText {
       if (!g.categories.empty()) flow.add("categories", list_of(g.categories));
       if (g.has_range) flow.add("range", fmt::format("[{}, {}]", number_text(g.low), number_text(g.high)));
       if (feature.stale_after > Millis(0)) flow.add("stale_after", format_duration(feature.stale_after));
-      line("        {}: {}  # {}{}{}", g.name, flow.text(), percent(v.share), g.unit_is_guessed ? ", unit ?" : "",
+      line("        {}: {}  # {}{}{}", yaml_scalar(g.name), flow.text(), percent(v.share), g.unit_is_guessed ? ", unit ?" : "",
            g.afterwards ? ", known only afterwards by its name" : "");
     }
   }
@@ -153,7 +153,7 @@ class ConfigurationText {
       flow.add("length", size(1));
     }
     if (seen.bytes) flow.add("range", "[0, 255]");
-    line("    {}: {}", name, flow.text());
+    line("    {}: {}", yaml_scalar(name), flow.text());
   }
 
   void write_attribute(const Plan::PlannedVariable& v) {
@@ -164,7 +164,7 @@ class ConfigurationText {
     if (g.has_range) flow.add("range", fmt::format("[{}, {}]", number_text(g.low), number_text(g.high)));
     if (g.subgroup) flow.add("subgroup", "true");
     const std::string note = std::string(g.unit_is_guessed ? "unit ?" : "") + (g.afterwards ? "known only afterwards by its name" : "");
-    line("    {}: {}{}{}", g.name, flow.text(), note.empty() ? "" : "  # ", note);
+    line("    {}: {}{}{}", yaml_scalar(g.name), flow.text(), note.empty() ? "" : "  # ", note);
   }
 
   void write_input() {
@@ -212,7 +212,7 @@ class ConfigurationText {
     for (const Plan::PlannedVariable& v : plan_.variables) {
       if (v.to.empty()) continue;
       Flow flow;
-      flow.add("to", v.to);
+      flow.add("to", yaml_scalar(v.to));
       if (!v.guess.marks.empty()) flow.add("missing", list_of(v.guess.marks.texts()));
       line("    {}: {}", yaml_scalar(v.column), flow.text());
     }
