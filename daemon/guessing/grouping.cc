@@ -14,7 +14,7 @@ constexpr std::size_t kGroupsMax = 16;
 constexpr std::size_t kLinkedMax = 600;  // features that are linked by all pairs; a wider table goes by names alone
 constexpr std::size_t kLargeMin = 8;     // more features say that a group is large
 constexpr std::size_t kChunk = 6;        // neighbours among the columns
-constexpr double kTogether = 0.5, kSameName = 0.2, kOtherName = -0.15;
+constexpr double kTogether = 0.5, kSameName = 0.1, kOtherName = -0.15;
 
 using Members = std::vector<std::size_t>;
 

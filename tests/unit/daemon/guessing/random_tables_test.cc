@@ -90,7 +90,7 @@ class RandomTable {
 TEST(RandomTables, AreRefusedWithAWordOrWhollyAccountedFor) {
   Files files;
   std::size_t taken = 0;
-  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     RandomTable table(seed);
     const auto guessed = guess_configuration({files.write("t.csv", table.make())}, kNow, {});
@@ -111,7 +111,7 @@ TEST(RandomTables, AreRefusedWithAWordOrWhollyAccountedFor) {
     }
     for (const std::string& name : table.header()) EXPECT_TRUE(known.contains(name)) << "'" << name << "' in\n" << guessed->yaml;
   }
-  EXPECT_GT(taken, 150u);
+  EXPECT_GT(taken, 75u);
 }
 
 }  // namespace
