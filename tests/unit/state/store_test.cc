@@ -189,7 +189,7 @@ TEST(Store, ANewerFormatIsRefused) {
   {
     auto handles = open_rocksdb(scratch.path() + "/rocksdb", 16u << 20);
     ASSERT_TRUE(handles.ok());
-    const std::string newer = encode_header({schema.fingerprint(), 0}) + std::string("\x08\x03", 2);
+    const std::string newer = encode_header({schema.fingerprint(), 0}) + std::string{'\x08', static_cast<char>(kFormatVersion + 1)};
     ASSERT_TRUE((*handles)->db->Put(rocksdb::WriteOptions(), (*handles)->meta, "h", newer).ok());
   }
   EXPECT_EQ(Store::open(schema, store_options(scratch.path())).code(), Code::unsupported);

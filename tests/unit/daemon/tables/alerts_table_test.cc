@@ -57,6 +57,7 @@ TEST(AlertsTable, TellsStateReactionAndWhoDecided) {
 }
 
 TEST(LagTable, TellsEachPartitionAndWhatElseWaits) {
+  setenv("COLUMNS", "250", 1);
   Progress p;
   p.lag = 12;
   p.lags = {{{"lacuna.events", 0}, 5}, {{"lacuna.events", 1}, 7}};

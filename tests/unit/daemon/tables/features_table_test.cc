@@ -37,6 +37,7 @@ Progress some() {
 }
 
 std::string table(const std::string& state = {}, const Progress& progress = some()) {
+  setenv("COLUMNS", "250", 1);  // what fits: text_table_test
   const auto out = features_table(features_json(testing::small_config(), progress), state);
   EXPECT_TRUE(out.ok()) << out.status().to_string();
   return out.ok() ? *out : "";
