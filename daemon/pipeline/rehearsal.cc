@@ -20,6 +20,8 @@ namespace lacuna::daemon {
 namespace {
 
 constexpr std::size_t kExamplesPerRead = 256;
+/// Of fewer nobody is left out: too few would be to calibrate by, and each is needed to learn from.
+constexpr std::uint64_t kPatientsMin = 64;
 constexpr std::chrono::seconds kTellEvery{10};
 constexpr Millis kFull{50};
 
@@ -30,11 +32,12 @@ Result<bool> Rehearsal::go_on(int passes) {
   while (true) {
     if (given_ == order_.size()) {
       if (pass_ >= passes || context_.store->replay_size() == 0) {
-        if (pass_ > 1) LACUNA_RETURN_IF_ERROR(calibrate());
+        if (leaves_out_) LACUNA_RETURN_IF_ERROR(calibrate());
         return false;
       }
       ++pass_;
-      checkpoints_.leave_out();
+      leaves_out_ = context_.store->patient_count_estimate() >= kPatientsMin;
+      if (leaves_out_) checkpoints_.leave_out();
       given_ = 0;
       order_.resize(context_.store->replay_size());
       std::iota(order_.begin(), order_.end(), std::size_t{0});
@@ -55,7 +58,7 @@ Status Rehearsal::give(std::size_t count) {
   auto examples = context_.store->replayed(std::span(order_).subspan(given_, count));
   if (!examples.ok()) return examples.status();
   given_ += count;
-  std::erase_if(*examples, [this](const Example& e) { return is_left_out(context_.config, e.before.patient_id); });
+  std::erase_if(*examples, [this](const Example& e) { return leaves_out_ && is_left_out(context_.config, e.before.patient_id); });
   context_.learner->submit_again(std::move(*examples));
   return {};
 }

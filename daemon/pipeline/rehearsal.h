@@ -32,6 +32,7 @@ class Rehearsal {
   LoopContext& context_;
   LearnerCheckpoints& checkpoints_;
   int pass_ = 1;
+  bool leaves_out_ = false;
   std::vector<std::size_t> order_;  ///< of the pass: places in the replay buffer
   std::size_t given_ = 0;           ///< of these
   std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
