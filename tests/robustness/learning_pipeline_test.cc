@@ -11,7 +11,9 @@
 #include <map>
 
 #include "daemon/pipeline/pipeline.h"
+#include "daemon/pipeline/stream_state.h"
 #include "daemon/simulator/ward.h"
+#include "state/store.h"
 #include "streaming/messages/encoders.h"
 #include "tests/robustness/pipeline_fixture.h"
 
@@ -31,7 +33,20 @@ WardOptions small_ward() {
 struct Outcome {
   Progress progress;
   std::map<std::string, std::vector<std::string>> published;  ///< by topic: keys and values
+  std::uint64_t calibrated = 0;                               ///< values that intervals are calibrated by
 };
+
+std::uint64_t calibrated_by(const Config& config) {
+  StreamState state(config);
+  const auto store = state::Store::open(*config.schema, config.store);
+  EXPECT_TRUE(store.ok()) << store.status().to_string();
+  EXPECT_TRUE(state.load(config, **store).ok());
+  std::uint64_t out = 0;
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
+    for (std::size_t r = 0; r < model::kRecencyCount; ++r) out += state.calibrator.updates(f, static_cast<model::Recency>(r));
+  }
+  return out;
+}
 
 class Learning : public ::testing::Test {
  protected:
@@ -48,7 +63,7 @@ class Learning : public ::testing::Test {
     EXPECT_TRUE(made.ok());
     const auto appender = std::move(*made);
     std::map<std::string, Time> begun;
-    simulate_ward(small_ward(), [&](const Event& event, const WardTruth&) {
+    simulate_ward(ward_, [&](const Event& event, const WardTruth&) {
       if (one_moment && event.values.empty()) return true;  // an admission
       const Time first = begun.try_emplace(event.patient_id, event.time).first->second;
       if (one_moment && event.time != first) return true;
@@ -62,11 +77,12 @@ class Learning : public ::testing::Test {
     patients_ = begun.size();
     Outcome out;
     {
-      auto pipeline = Pipeline::make(config, *log, after(small_ward()), {});
+      auto pipeline = Pipeline::make(config, *log, after(ward_), {});
       EXPECT_TRUE(pipeline.ok()) << pipeline.status().to_string();
       EXPECT_TRUE((*pipeline)->run(true, passes).ok());
       out.progress = (*pipeline)->progress();
     }
+    out.calibrated = calibrated_by(config);
     for (const std::string& topic : {config.topics.imputations, config.topics.alerts, config.topics.dead_letters, config.topics.state}) {
       for (const streaming::Record& r : read_all(*log, topic)) out.published[topic].push_back(r.key + " " + r.value.value_or(""));
     }
@@ -74,6 +90,7 @@ class Learning : public ::testing::Test {
     return out;
   }
 
+  WardOptions ward_ = small_ward();
   std::size_t patients_ = 0;
 
  private:
@@ -116,6 +133,22 @@ TEST_F(Learning, LaterPassesOnlyLearn) {
   EXPECT_NEAR(static_cast<double>(three.progress.learner.steps),
               static_cast<double>(one.progress.learner.steps) + 2 * static_cast<double>(one.progress.replay_size) / 20, 3);
   EXPECT_NE(one.progress.model_version, three.progress.model_version);
+  EXPECT_EQ(one.calibrated, three.calibrated) << "so few patients are all learned from";
+}
+
+TEST_F(Learning, OfManyPatientsSomeAreLeftOutOfLaterPassesAndCalibrate) {
+  ward_.beds = 100;
+  ward_.duration = std::chrono::hours(6);
+  const Outcome one = run(1), three = run(3);
+  ASSERT_GE(patients_, 64U);
+  EXPECT_EQ(one.published, three.published);
+  const auto examples = static_cast<double>(one.progress.replay_size);
+  const auto again = 20 * static_cast<double>(three.progress.learner.steps - one.progress.learner.steps) / 2;
+  EXPECT_GT(again, 0.75 * examples);
+  EXPECT_LT(again, 0.95 * examples) << "one patient in eight is left out";
+  const double more = static_cast<double>(three.calibrated) - static_cast<double>(one.calibrated);
+  EXPECT_GT(more, 0.05 * static_cast<double>(one.calibrated));
+  EXPECT_LT(more, static_cast<double>(one.calibrated)) << "once, not in each pass";
 }
 
 }  // namespace
