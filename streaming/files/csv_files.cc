@@ -38,12 +38,14 @@ bool CsvPatients::Columns::is_one(int column) const {
   return std::ranges::find(all, column) != std::end(all);
 }
 
-CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report)
+CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report,
+                         const RowSink& rows)
     : mapping_(mapping),
       index_(schema),
       limit_(limit_patients),
       sink_(sink),
       report_(report),
+      rows_(rows),
       ignored_(mapping.ignored.begin(), mapping.ignored.end()),
       events_(index_, report) {
   for (const auto& [name, column] : mapping.columns) {
@@ -327,6 +329,7 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
   }
   const std::optional<Time> time = take_time(columns, cells);
   if (!time) return {};
+  if (rows_) rows_({*place_.path, place_.line, events_.patient(), *time, columns.time < 0 ? std::string_view() : cell(columns.time)});
   const std::optional<std::uint32_t> fact = take_fact(columns, cells);
   if (fact) take_cells(columns, cells, *time, *fact);
   else lose(report_.unreadable, "", "the result's id or its revision cannot be read");

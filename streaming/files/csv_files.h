@@ -24,7 +24,8 @@ namespace lacuna::streaming {
 class CsvPatients {
  public:
   using Sink = std::function<Status(std::vector<Event>)>;
-  CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report);
+  CsvPatients(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report,
+              const RowSink& rows = {});
 
   /// What of the mapping cannot be used with this schema; `invalid` names all of it.
   Status check() const;
@@ -90,6 +91,7 @@ class CsvPatients {
   const std::size_t limit_;
   const Sink& sink_;
   FileReport& report_;
+  const RowSink rows_;
   std::unordered_map<std::string_view, Route> routes_;  // keys live in mapping_
   std::set<std::string_view> ignored_;
   std::optional<TimeReader> times_;

@@ -10,7 +10,7 @@
 #include "streaming/files/byte_source.h"
 
 // Lines and CSV rows of a file, in one pass and bounded memory. RFC 4180: quotes may hold separators, doubled quotes and
-// line ends; both line ends. For streaming/ and daemon/guessing.
+// line ends; both line ends. For streaming/, daemon/guessing and daemon/table_imputation.
 
 namespace lacuna::streaming {
 

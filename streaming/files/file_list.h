@@ -6,7 +6,7 @@
 
 #include "state/records/status.h"
 
-// Which files are read, and what their names say. For streaming/ and daemon/guessing, but for without_packing.
+// Which files are read, and what their names say. For streaming/, daemon/guessing and daemon/table_imputation, but for without_packing.
 
 namespace lacuna::streaming {
 

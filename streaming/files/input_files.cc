@@ -142,7 +142,7 @@ class NdjsonFiles {
 
 template <typename Order>
 Status read_files(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients, const Sink& sink,
-                  const Progress& progress, FileReport& report) {
+                  const Progress& progress, FileReport& report, const RowSink& rows = {}) {
   auto files = list_files(path);
   if (!files.ok()) return files.status();
   std::uint64_t total = 0;
@@ -159,7 +159,7 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
     }
     return reader.finish();
   }
-  CsvPatients reader(schema, mapping, limit_patients, sink, report);
+  CsvPatients reader(schema, mapping, limit_patients, sink, report, rows);
   LACUNA_RETURN_IF_ERROR(reader.check());
   if (mapping.patient_column) {
     const PatientColumn patients{*files, *mapping.patient_column, mapping.separator};
@@ -206,8 +206,8 @@ void FileReport::add(const FileReport& part) {
 
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,
-                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report) {
-  return read_files<ByPatient>(schema, mapping, path, limit_patients, sink, progress, report);
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report, const RowSink& rows) {
+  return read_files<ByPatient>(schema, mapping, path, limit_patients, sink, progress, report, rows);
 }
 
 Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,

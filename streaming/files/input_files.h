@@ -107,15 +107,27 @@ struct FileReport {
   void add(const FileReport& part);
 };
 
+/// Where a row of a CSV lies and what it is about. All borrowed for the call.
+struct FileRow {
+  const std::string& path;
+  std::uint64_t line = 0;  ///< where it begins, 1-based
+  std::string_view patient;
+  Time time{};
+  std::string_view time_text;  ///< the cell; empty without a time column
+};
+using RowSink = std::function<void(const FileRow&)>;
+
 /// Reads `path` (a file, or a folder whose files are read by name) and gives one patient a call, in every format: all of the
 /// patient's events, sorted by time. `limit_patients` 0: all, else the first so many to appear, each with all that the files hold of
 /// it. `progress` gets bytes done and bytes in all.
 /// CSV: one patient in memory at a time; values of the same modality, time, site and result in one event, a feature's second one in
 /// another; event ids are hashes of the source and the content. ndjson: a patient's lines may stand anywhere, so that all that is taken is
 /// in memory until the last line was read; events of one time keep the files' order; relative options of the mapping do not apply.
+/// `rows`, when given, is told of each row of a CSV whose patient and time can be read, with values or without, in the order in which they
+/// are taken: before the patient is handed over.
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,
-                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report);
+                     const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report, const RowSink& rows = {});
 
 /// The same events in little memory, for what does not need patients whole: CSV as above; ndjson in the order of its lines, which
 /// mixes patients and need not be that of time, up to 1,000 events a call.

@@ -289,6 +289,19 @@ TEST_F(InputFiles, EveryRowIsAccountedFor) {
             report_.missing + total(report_.out_of_range) + report_.values + report_.duplicates + 3U + total(report_.unreadable) + 1U);
 }
 
+TEST_F(InputFiles, RowsSayWhereTheyLie) {
+  const std::string path = write("a.csv", "patient,time,what,value\n7,00:00,HR,70\n8,00:10,HR,\n7,noon,HR,70\n7,00:05,HR,71\n");
+  std::vector<std::string> seen;
+  const Status done = read_patients(
+      schema_, mapping_, path, 0, [](std::vector<Event>) { return Status(); }, {}, report_,
+      [&](const FileRow& row) {
+        EXPECT_EQ(row.path, path);
+        seen.push_back(std::string(row.patient) + "@" + std::string(row.time_text) + ":" + std::to_string(row.line));
+      });
+  ASSERT_TRUE(done.ok()) << done.to_string();
+  EXPECT_THAT(seen, ::testing::UnorderedElementsAre("7@00:00:2", "8@00:10:3", "7@00:05:5")) << "with a value or without; with a time";
+}
+
 TEST_F(InputFiles, OneWardInThreeForms) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
