@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "model/predictive/carried.h"
 #include "state/records/bytes.h"
@@ -112,18 +113,70 @@ Interval Calibrator::interval(FeatureId feature, Recency recency, const Predicti
   return {std::clamp(low, lows_[feature], highs_[feature]), std::clamp(high, lows_[feature], highs_[feature])};
 }
 
+namespace {
+
+/// Of one value, at each end; empty: a broken prediction.
+struct Ends {
+  double low = 0, high = 0;
+};
+std::optional<Ends> ends_of(Likelihood likelihood, const Predictive& predictive, double value, double u) {
+  const bool classes = is_discrete(likelihood);
+  const double up = predictive.normal_score(value, classes ? 0 : u);
+  const double down = classes ? predictive.normal_score(value, 1) : up;
+  if (!std::isfinite(up) || !std::isfinite(down)) return std::nullopt;
+  return Ends{std::clamp(-down, -kRadiusMax, kRadiusMax), std::clamp(up, -kRadiusMax, kRadiusMax)};
+}
+
+/// The smallest score that a further one, exchangeable with these, exceeds in `share` of the cases at most. There are enough.
+double conformal_quantile(std::vector<double> scores, double share) {
+  const auto rank = static_cast<std::size_t>(std::ceil((1 - share) * static_cast<double>(scores.size() + 1)));
+  const auto at = scores.begin() + static_cast<std::ptrdiff_t>(std::min(rank, scores.size()) - 1);
+  std::nth_element(scores.begin(), at, scores.end());
+  return *at;
+}
+
+}  // namespace
+
+void Calibrator::fit(const std::vector<HeldOut>& values) {
+  struct Group {
+    std::vector<double> low, high;
+  };
+  std::vector<Group> own(cells_.size()), of_feature(likelihoods_.size()), of_kind(2);
+  for (const HeldOut& v : values) {
+    const std::optional<Ends> ends = ends_of(likelihoods_[v.feature], *v.predictive, v.value, v.u);
+    if (!ends) continue;
+    const std::size_t kind = is_discrete(likelihoods_[v.feature]) ? 1 : 0;
+    for (Group* group : {&own[v.feature * kRecencyCount + static_cast<std::size_t>(v.recency)], &of_feature[v.feature], &of_kind[kind]}) {
+      group->low.push_back(ends->low);
+      group->high.push_back(ends->high);
+    }
+  }
+  const double share = (1 - level_) / 2;
+  for (std::size_t c = 0; c < cells_.size(); ++c) {
+    const FeatureId feature = static_cast<FeatureId>(c / kRecencyCount);
+    const Likelihood likelihood = likelihoods_[feature];
+    cells_[c] = fresh_cell();
+    cells_[c].updates = own[c].low.size();
+    for (const Group* group : {&own[c], &of_feature[feature], &of_kind[is_discrete(likelihood) ? 1 : 0]}) {
+      if (group->low.size() < kFitMin) continue;
+      const double least = least_radius(likelihood);
+      cells_[c].low.radius.fill(std::max(conformal_quantile(group->low, share), least));
+      cells_[c].high.radius.fill(std::max(conformal_quantile(group->high, share), least));
+      break;
+    }
+  }
+}
+
 bool Calibrator::update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u) {
   const Interval now = interval(feature, recency, predictive);
   const bool covered = value >= now.low && value <= now.high;
   Cell& cell = cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)];
   cell.updates += 1;
-  const bool classes = is_discrete(likelihoods_[feature]);
-  const double up = predictive.normal_score(value, classes ? 0 : u);
-  const double down = classes ? predictive.normal_score(value, 1) : up;
-  if (!std::isfinite(up) || !std::isfinite(down)) return covered;  // a broken prediction teaches nothing, and must not spoil the radius
+  const std::optional<Ends> ends = ends_of(likelihoods_[feature], predictive, value, u);
+  if (!ends) return covered;  // a broken prediction teaches nothing, and must not spoil the radius
   const double share = (1 - level_) / 2, least = least_radius(likelihoods_[feature]);
-  cell.high.update(std::clamp(up, -kRadiusMax, kRadiusMax), share, least);
-  cell.low.update(std::clamp(-down, -kRadiusMax, kRadiusMax), share, least);
+  cell.high.update(ends->high, share, least);
+  cell.low.update(ends->low, share, least);
   return covered;
 }
 

@@ -34,6 +34,21 @@ class Calibrator {
   /// The interval that would be published now for this predictive distribution, natural scale, within the feature's
   /// plausible range. Of classes: from one to another, the median among them.
   Interval interval(FeatureId feature, Recency recency, const Predictive& predictive) const;
+  /// A value that was held out of learning, and what was predicted for it; `u` as in update().
+  struct HeldOut {
+    FeatureId feature = 0;
+    Recency recency = Recency::never_measured;
+    const Predictive* predictive = nullptr;  ///< borrowed for the call
+    double value = 0;
+    double u = 0;
+  };
+  /// Begins anew from values that are all there, in place of following a stream: each end of an interval becomes the quantile of their
+  /// scores that covers a further value as often as the level says (split conformal prediction, Vovk et al. 2005, section 4.2). Where a
+  /// feature's recency has fewer than kFitMin of them, all of the feature decide; where these are too few, all of the features of its kind
+  /// (classes apart from numbers), and where these are, its radii are the model's own. update() goes on from there.
+  void fit(const std::vector<HeldOut>& values);
+  static constexpr std::size_t kFitMin = 60;
+
   /// Feedback: the value that arrived for a prediction made before it. Returns whether interval() covered it.
   bool update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u);
 

@@ -248,6 +248,49 @@ TEST(Calibrator, HeavyTailsThatArePredictedCostNoWidth) {
   EXPECT_NEAR(width / kSteps, 2 * 2 * 2.353, 0.8);
 }
 
+std::vector<Calibrator::HeldOut> held_out(FeatureId feature, Recency recency, std::size_t count, double sd, double middle = 0) {
+  std::mt19937_64 random(11);
+  std::normal_distribution<double> normal;
+  std::vector<Calibrator::HeldOut> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back({feature, recency, &kStandard, middle + sd * normal(random), 0.5});
+  return out;
+}
+
+TEST(Calibrator, AFitHoldsWhateverTheModelSays) {
+  const Schema schema = schema_of({feature_of("x", Likelihood::normal, -100, 100)});
+  for (const auto& [sd, middle] : {std::pair(0.3, 0.0), {1.0, 0.0}, {4.0, 0.0}, {1.0, 2.0}}) {
+    Calibrator calibrator(schema, 0.9);
+    calibrator.fit(held_out(0, Recency::stale, 400, sd, middle));
+    const Interval interval = calibrator.interval(0, Recency::stale, kStandard);
+    std::mt19937_64 random(12);
+    std::normal_distribution<double> normal;
+    int inside = 0;
+    for (int i = 0; i < 4000; ++i) {
+      const double value = middle + sd * normal(random);
+      inside += value >= interval.low && value <= interval.high ? 1 : 0;
+    }
+    EXPECT_NEAR(inside / 4000.0, 0.9, 0.035) << sd << " " << middle;
+    EXPECT_NEAR(interval.high - interval.low, 2 * 1.645 * sd, 0.4 * sd) << "no wider than it must be";
+    EXPECT_EQ(calibrator.updates(0, Recency::stale), 400u);
+  }
+}
+
+TEST(Calibrator, AFitOfFewValuesAsksTheFeatureAndThenTheOthers) {
+  const Schema schema = schema_of({feature_of("x", Likelihood::normal, -100, 100), feature_of("y", Likelihood::normal, -100, 100),
+                                   feature_of("z", Likelihood::bernoulli, 0, 1)});
+  std::vector<Calibrator::HeldOut> values = held_out(0, Recency::fresh, 1000, 3);
+  const auto few = held_out(0, Recency::stale, Calibrator::kFitMin - 1, 1), fewer = held_out(1, Recency::fresh, 20, 1);
+  values.insert(values.end(), few.begin(), few.end());
+  values.insert(values.end(), fewer.begin(), fewer.end());
+  Calibrator calibrator(schema, 0.9);
+  calibrator.fit(values);
+  EXPECT_NEAR(calibrator.radius(0, Recency::stale), 3 * 1.645, 0.5) << "of the whole feature";
+  EXPECT_NEAR(calibrator.radius(1, Recency::never_measured), 3 * 1.645, 0.5) << "of all numbers";
+  EXPECT_NEAR(calibrator.radius(2, Recency::fresh), 1.645, 1e-3) << "of classes there is nothing";
+  calibrator.fit({});
+  EXPECT_NEAR(calibrator.radius(0, Recency::fresh), 1.645, 1e-3) << "begins anew";
+}
+
 TEST(Calibrator, ABrokenPredictionTeachesNothing) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
   const Predictive broken{Likelihood::normal, {1}, {NAN}, {1}, {}};
