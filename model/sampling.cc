@@ -136,7 +136,7 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
       SamplingState& sample = *active[i];
       const FeatureId f = sample.order[step];
       const std::span w(decoded.weights.data_ptr<float>() + i * kProposals, kProposals);
-      const bool measured = rows.inputs.visible.data_ptr<float>()[i * features + f] > 0;
+      const bool measured = rows.own[i * features + f];
       const std::int64_t at = static_cast<std::int64_t>(i) * kProposals + choose(w, random[i].unit());
       const double value = p_.units->to_present(f, reader_.draw(measured ? decoded.known : decoded.unknown, at, f, random[i]));
       for (std::size_t j = 0; j < sample.features->size(); ++j) {

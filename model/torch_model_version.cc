@@ -55,6 +55,7 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
   // A mixture of experts asks each observed modality in turn; the product asks all of them at once.
   const std::int64_t subsets = p_.options.fusion == Fusion::moe ? layout.modalities : 1;
   Rows out;
+  out.own.resize(static_cast<std::size_t>(rows * f));
   RowInputs& r = out.inputs;
   r.past = torch::empty({rows, f, layout.past});
   r.visible = torch::empty({rows, f});
@@ -93,7 +94,9 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
     }
     std::vector<bool>& any = payload_seen[static_cast<std::size_t>(i)];
     for (std::size_t j = 0; j < static_cast<std::size_t>(f); ++j) {
-      if (layout.known(past, j)) any[layout.modality_of[j]] = true;
+      if (!layout.known(past, j)) continue;
+      any[layout.modality_of[j]] = true;
+      out.own[static_cast<std::size_t>(i * f) + j] = true;
     }
     std::vector<ModalityId> seen;
     for (ModalityId m = 0; m < any.size(); ++m) {
@@ -106,7 +109,7 @@ TorchModelVersion::Rows TorchModelVersion::encode(std::span<const Query> queries
     for (std::size_t s = 0; subsets > 1 && !seen.empty() && s < static_cast<std::size_t>(subsets); ++s) {
       subset[s * static_cast<std::size_t>(layout.modalities) + seen[s % seen.size()]] = 1.0F;
     }
-    for (FeatureId wanted : query.wanted) out.any_known_wanted |= visible[wanted] > 0;
+    for (FeatureId wanted : query.wanted) out.any_known_wanted |= out.own[static_cast<std::size_t>(i * f) + wanted];
   }
   if (!censored) r.side = Tensor();
   return out;
@@ -150,7 +153,6 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
   const bool explain = std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.explain; });
   DecodedOutputs decoded = infer(rows, antithetic_noise(queries), explain);
   decoded.unknown.missing = p_.options.mnar;
-  const float* visible = rows.inputs.visible.data_ptr<float>();
   for (std::size_t i = 0; i < queries.size(); ++i) {
     const float* w = decoded.weights.data_ptr<float>() + static_cast<std::int64_t>(i) * k;
     double squares = 0;
@@ -161,7 +163,7 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
     out[i].features = queries[i].wanted;
     out[i].predictive.reserve(queries[i].wanted.size());
     for (FeatureId f : queries[i].wanted) {
-      const bool measured = visible[i * static_cast<std::size_t>(p_.encoder->layout().features) + f] > 0;
+      const bool measured = rows.own[i * static_cast<std::size_t>(p_.encoder->layout().features) + f];
       out[i].predictive.push_back(reader_.predictive(measured ? decoded.known : decoded.unknown, static_cast<std::int64_t>(i),
                                                      {w, static_cast<std::size_t>(k)}, f));
       p_.units->to_present(f, out[i].predictive.back());

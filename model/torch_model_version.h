@@ -61,6 +61,9 @@ class TorchModelVersion final : public ModelVersion {
  private:
   struct Rows {
     RowInputs inputs;  ///< on the host
+    /// [rows, features]: something of it is known, from before or from after: its own past is read, as in learning. `inputs.visible` is of
+    /// before alone, whose last values say how well a draw explains them.
+    std::vector<bool> own;
     bool any_known_wanted = false;
   };
 
