@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   add_demo(app, exit_code);
   add_run(app, exit_code);
   add_init(app, exit_code);
+  add_impute(app, exit_code);
   add_check(app, exit_code);
   add_replay(app, exit_code);
   add_simulate(app, exit_code);

@@ -15,6 +15,7 @@ namespace lacuna::daemon {
 void add_run(CLI::App& app, int& exit_code);
 void add_demo(CLI::App& app, int& exit_code);
 void add_init(CLI::App& app, int& exit_code);
+void add_impute(CLI::App& app, int& exit_code);
 void add_check(CLI::App& app, int& exit_code);
 void add_replay(CLI::App& app, int& exit_code);
 void add_simulate(CLI::App& app, int& exit_code);

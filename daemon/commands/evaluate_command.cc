@@ -17,6 +17,7 @@
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/evaluate_mask.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
@@ -40,6 +41,8 @@ struct EvaluateOptions {
   std::string train;
   std::string mapping;
   std::string json;
+  std::string mask;
+  int epochs = 0;
   std::size_t limit = 0;
   int every = 10;
 };
@@ -177,6 +180,12 @@ bool no_store(const Config& config) {
   return !std::filesystem::exists(config.store.path, error);
 }
 
+int masked(const Config& config, const EvaluateOptions& options) {
+  if (!options.data.empty()) return evaluate_mask(config, {options.data}, options.mask, options.epochs);
+  std::fprintf(stderr, "lacuna evaluate: --mask needs --data: the table\n");
+  return kExitConfiguration;
+}
+
 int evaluate(const EvaluateOptions& options) {
   const std::optional<Config> loaded = options.config.load();
   if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
@@ -188,6 +197,7 @@ int evaluate(const EvaluateOptions& options) {
     if (!mapping.mapping) return kExitConfiguration;
     config.mapping = mapping.mapping;
   }
+  if (!options.mask.empty()) return masked(config, options);
   if (no_store(config)) return nothing_scored("data_dir has no store yet: `lacuna run` makes it");
   auto store = state::Store::open(schema, config.store);
   if (!store.ok()) return explain(store.status());
@@ -258,10 +268,15 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "  next    the same for a frozen model on stays it has never seen (--data), by the rules of docs/quality.md\n"
       "  cross   each modality hidden in turn at the end of the stay, predicted from the others\n"
       "  all     next and cross\n\n"
+      "--mask FILE --data TABLE learns from the table without the cells that the mask names, as lacuna impute does, and prints the errors "
+      "of these cells beside the column's mean, the last value and linear chained equations; nothing else is read or written. The mask is "
+      "a "
+      "CSV of the table's header and rows, true or 1 where a cell is hidden, or of a cell a row: patient, time and feature.\n\n"
       "What does not exist is shown as -. Ends with 4 when nothing was scored.\n"
       "The daemon must not be running on the same data_dir.\n\nExamples:\n"
       "  lacuna evaluate --config configs/physionet2012.yaml\n"
-      "  lacuna evaluate -c physionet2012.yaml -p all --train set-a --data set-b");
+      "  lacuna evaluate -c physionet2012.yaml -p all --train set-a --data set-b\n"
+      "  lacuna evaluate -c lacuna.yaml --data visits.csv --mask mask.csv");
   options->config.add_to(*command)->required();
   command->add_option("-p,--protocol", options->protocol, "stream | next | cross | all")
       ->capture_default_str()
@@ -272,6 +287,9 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--mapping", options->mapping, "How to read them (default: the configuration's `input`)")->check(CLI::ExistingFile);
   command->add_option("--every", options->every, "next: score one moment in so many")->capture_default_str()->check(CLI::Range(1, 1000));
   command->add_option("--limit-patients", options->limit, "Only the first so many (0: all)")->capture_default_str();
+  command->add_option("--mask", options->mask, "Cells of --data to hide and compare")->check(CLI::ExistingFile);
+  command->add_option("--epochs", options->epochs, "With --mask: passes over the table at most (default: as lacuna impute)")
+      ->check(CLI::Range(1, 100'000));
   command->add_option("--json", options->json, "Write every figure to this file");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });
 }

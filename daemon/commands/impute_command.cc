@@ -1,0 +1,266 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/commands/commands.h"
+#include "daemon/commands/config_options.h"
+#include "daemon/commands/logging.h"
+#include "daemon/commands/session.h"
+#include "daemon/pipeline/stream_state.h"
+#include "daemon/registry/newest_checkpoint.h"
+#include "daemon/table_imputation/patient_table.h"
+#include "daemon/table_imputation/table_imputer.h"
+#include "daemon/table_imputation/table_learning.h"
+#include "daemon/table_imputation/table_output.h"
+#include "daemon/tables/progress_bar.h"
+#include "daemon/tables/text_table.h"
+#include "state/store.h"
+#include "streaming/files/file_list.h"
+
+namespace lacuna::daemon {
+
+namespace {
+
+struct ImputeOptions {
+  ConfigOptions config;
+  std::vector<std::string> paths;
+  std::string output, model;
+  int epochs = 0;
+  std::size_t draws = 0;
+  bool causal = false, both_sides = false, long_form = false;
+};
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "lacuna impute: %s\n", why.c_str());
+  return kExitConfiguration;
+}
+
+int fail(const Status& status) {
+  std::fprintf(stderr, "lacuna impute: %s\n", status.message().c_str());
+  if (status.code() == Code::not_found) return kExitNothingLearned;
+  return status.code() == Code::invalid ? kExitConfiguration : kExitFailed;
+}
+
+/// What says of the table's cells.
+struct Model {
+  std::shared_ptr<const model::ModelVersion> version;
+  model::Calibrator calibrator;
+};
+
+/// The form that the output has; wide where the input is.
+TableForm form_of(const ImputeOptions& options, const streaming::FileMapping& mapping) {
+  const std::string extension = std::filesystem::path(options.output).extension();
+  if (extension == ".ndjson" || extension == ".jsonl") return TableForm::ndjson;
+  const bool wide = std::ranges::all_of(
+      options.paths, [&](const std::string& path) { return mapping_of(mapping, path).format == streaming::FileFormat::wide_csv; });
+  return wide && !options.long_form ? TableForm::wide : TableForm::long_csv;
+}
+
+/// A file that is read is not written over, and one that is read twice is no pipe.
+std::optional<std::string> problem_of(const ImputeOptions& options) {
+  for (const std::string& path : options.paths) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(path, ignored) && !std::filesystem::is_directory(path, ignored))
+      return path + " can be read once only: save it to a file";
+    const auto files = streaming::list_files(path);
+    if (!files.ok()) return files.status().message();
+    for (const streaming::InputFile& file : *files) {
+      if (!options.output.empty() && std::filesystem::equivalent(file.path, options.output, ignored))
+        return options.output + " is one of the files that are read";
+    }
+  }
+  if (!options.model.empty() && options.epochs > 0) return "--epochs is for learning, which --model does not";
+  if (!options.model.empty() && options.both_sides)
+    return "--both-sides needs a model that learned with what came later; one of --model looks back only: leave one of them out";
+  if (options.draws > 0 && options.both_sides)
+    return "--draws looks back only, and would not use what came later: leave --both-sides out, or impute without draws";
+  return std::nullopt;
+}
+
+/// The folder that holds a `checkpoints` folder: data_dir, its `state`, or the checkpoints themselves.
+std::string store_of(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  if (std::filesystem::is_directory(path + "/state/checkpoints")) return path + "/state";
+  if (std::filesystem::path(path).filename() == "checkpoints") return std::filesystem::path(path).parent_path().string();
+  return path;
+}
+
+Result<Model> open_model(Config config, const std::string& path) {
+  config.data_dir = path;
+  config.store.path = store_of(path);
+  const auto version = open_newest_checkpoint(config);
+  if (!version.ok()) return version.status();
+  if ((*version)->steps() == 0) return Status(Code::not_found, "the model has learned from nothing yet");
+  Model out{*version, model::Calibrator(*config.schema, config.predict.level)};
+  if (!std::filesystem::exists(config.store.path + "/CURRENT")) {
+    std::fprintf(stderr, "lacuna impute: no calibration beside the checkpoints: intervals are the model's own\n");
+    return out;
+  }
+  const auto store = state::Store::open(*config.schema, config.store);
+  if (!store.ok()) return store.status();
+  StreamState state(config);
+  LACUNA_RETURN_IF_ERROR(state.load(config, **store));
+  out.calibrator = std::move(state.calibrator);
+  return out;
+}
+
+void tell_read(const PatientTable& table) {
+  const streaming::FileReport& r = table.report;
+  std::size_t moments = 0;
+  for (const TablePatient& patient : table.patients) moments += patient.moments.size();
+  fmt::print(stderr, "{} patients, {} moments, {} values\n", table.patients.size(), moments, r.values);
+  const std::uint64_t lost = total(r.out_of_range) + total(r.units) + total(r.unreadable) + total(r.unmapped) + total(r.repeated);
+  if (lost > 0) fmt::print(stderr, "{} cells or rows cannot be taken: `lacuna replay --strict --dry-run` says which\n", lost);
+}
+
+void tell_learned(const LearnedTable& learned) {
+  const FeatureScore mean = average(learned.scores);
+  fmt::print(stderr, "learned from {} moments in {} passes, {} steps; the {} is used\n", learned.examples, learned.passes, learned.steps,
+             learned.best_pass == learned.passes ? "last" : fmt::format("{}. pass", learned.best_pass));
+  if (learned.scores.empty()) return;
+  fmt::print(stderr,
+             "{} cells were not learned from; they say: error {:.3f} ({:.1f} % below the mean's {:.3f}; last value {:.3f}), {:.1f} % "
+             "inside their intervals\n",
+             learned.held_out, mean.error, 100 * (1 - mean.error / mean.error_mean), mean.error_mean, mean.error_last, 100 * mean.covered);
+}
+
+/// By feature: how many gaps, and how far to trust what is in them.
+void tell_features(const Schema& schema, const OutputCounts& counts, const std::vector<FeatureScore>& scores) {
+  std::vector<std::vector<std::string>> rows{{"feature", "gaps", "imputed", "checked", "error", "mean's", "last's", "inside"}};
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    if (counts.gaps[f] == 0) continue;
+    std::vector<std::string> row{schema.qualified_name(f), std::to_string(counts.gaps[f]), std::to_string(counts.imputed[f])};
+    const auto of = std::ranges::find(scores, f, &FeatureScore::feature);
+    if (of == scores.end()) {
+      row.insert(row.end(), 5, "-");
+    } else {
+      row.insert(row.end(), {std::to_string(of->count), fmt::format("{:.3f}", of->error), fmt::format("{:.3f}", of->error_mean),
+                             fmt::format("{:.3f}", of->error_last), fmt::format("{:.1f} %", 100 * of->covered)});
+    }
+    rows.push_back(std::move(row));
+  }
+  std::fputs(text_table(std::move(rows), "lrrrrrrr").c_str(), stderr);
+}
+
+void tell_written(const ImputeOptions& options, const Schema& schema, const OutputCounts& counts) {
+  std::uint64_t gaps = 0, imputed = 0;
+  std::string warming_up;
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    gaps += counts.gaps[f];
+    imputed += counts.imputed[f];
+    if (counts.imputed[f] < counts.gaps[f]) warming_up += (warming_up.empty() ? "" : ", ") + schema.qualified_name(f);
+  }
+  fmt::print(stderr, "{} rows, {} gaps, {} imputed{}{}\n", counts.rows, gaps, imputed,
+             options.draws > 0 ? fmt::format(" in {} copies", options.draws) : "", options.output.empty() ? "" : ": " + options.output);
+  if (!warming_up.empty()) fmt::print(stderr, "left empty, since too little was learned of them: {}\n", warming_up);
+  if (counts.unplaced > 0) fmt::print(stderr, "{} rows have no patient or time that can be read: they are as they were\n", counts.unplaced);
+  if (counts.broken > 0) fmt::print(stderr, "{} rows do not fit the header: they are left out\n", counts.broken);
+}
+
+Status write(const ImputeOptions& options, const TableOutput& what, OutputCounts& counts) {
+  ProgressBar bar("imputing", what.form == TableForm::wide ? "rows" : "moments");
+  const auto progress = [&bar](std::uint64_t done, std::uint64_t all) { bar.update(done, all); };
+  if (options.output.empty()) return write_table(what, std::cout, progress, counts);
+  std::ofstream file(options.output, std::ios::binary | std::ios::trunc);
+  if (!file) return {Code::unavailable, options.output + " cannot be written"};
+  Status done = write_table(what, file, progress, counts);
+  if (done.ok() && !file.flush()) done = {Code::unavailable, "cannot be written"};
+  if (!done.ok()) std::filesystem::remove(options.output);
+  return done.code() == Code::unavailable ? Status(Code::unavailable, options.output + " " + done.message()) : done;
+}
+
+int impute(const ImputeOptions& options) {
+  const std::optional<Config> config = options.config.load();
+  if (!config || !set_up_logging(*config)) return kExitConfiguration;
+  if (const auto problem = problem_of(options)) return refuse(*problem);
+  streaming::FileMapping mapping = config->mapping.value_or(streaming::FileMapping());
+  mapping.earliest = std::chrono::floor<Millis>(std::chrono::system_clock::now()) - config->limits.past_max;
+  warn_of_slow_products(config->model);
+
+  ProgressBar reading("reading", "bytes");
+  const auto table =
+      read_table(*config->schema, mapping, options.paths, [&](std::uint64_t done, std::uint64_t all) { reading.update(done, all); });
+  reading.finish();
+  if (!table.ok()) return fail(table.status());
+  tell_read(*table);
+
+  std::optional<Model> model;
+  std::vector<FeatureScore> scores;
+  if (options.model.empty()) {
+    ProgressBar learning("learning", "examples");
+    const auto learned = learn_table(*config, *table, {options.epochs, options.both_sides},
+                                     [&](std::uint64_t done, std::uint64_t all) { learning.update(done, all); });
+    learning.finish();
+    if (!learned.ok()) return fail(learned.status());
+    tell_learned(*learned);
+    model.emplace(Model{learned->version, learned->calibrator});
+    scores = learned->scores;
+  } else {
+    auto opened = open_model(*config, options.model);
+    if (!opened.ok()) return fail(opened.status());
+    model.emplace(std::move(*opened));
+  }
+  const TableForm form = form_of(options, mapping);
+  const TableImputer imputer(*config, *table, *model->version, model->calibrator,
+                             {options.draws, options.both_sides, form == TableForm::wide});
+  OutputCounts counts;
+  const Status done = write(
+      options, {*config->schema, mapping, options.paths, *table, imputer, form, options.draws, config->predict.level, model->version->id()},
+      counts);
+  if (!done.ok()) return fail(done);
+  tell_features(*config->schema, counts, scores);
+  tell_written(options, *config->schema, counts);
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_impute(CLI::App& app, int& exit_code) {
+  auto options = std::make_shared<ImputeOptions>();
+  CLI::App* command = app.add_subcommand("impute", "Learn from a table and impute it, in one go and without a log");
+  command->footer(
+      "Reads the files as the configuration's `input` says (lacuna init writes one), learns from them, and writes them again with what is\n"
+      "imputed beside what is there. A tenth of the cells is not learned from: they say when to stop, calibrate the intervals, and show "
+      "on\n"
+      "standard error how far to trust each column. Each row is imputed from what was known of its patient by then, its own cells among\n"
+      "it; with --both-sides from what came later, too. Nothing is kept, and data_dir is not touched.\n\n"
+      "A table of a column a feature keeps its rows, columns and cells. Beside each feature's column x:\n"
+      "  x_median x_mean x_low x_high   of a cell that is empty; low to high holds predict.level of such cells (90 %). Ordered classes "
+      "have no\n"
+      "                                 mean; other classes have x_likeliest and x_probability\n"
+      "  x_reason                       observed, never_measured, stale, measured_before (by then, in this patient), or warming_up: too\n"
+      "                                 little was learned of x to say anything\n"
+      "and at the end based_on, the modalities of which something was known. Other files, and --long, give a cell a row; -o x.ndjson a\n"
+      "moment a line. There, what is not stale is taken as known.\n"
+      "--draws N writes N completed copies instead, for multiple imputation: the gaps of a row are drawn together. Docs: docs/impute.md.\n"
+      "What it writes is patient data. Ends with 4 when nothing was learned.\n\n"
+      "Examples:\n"
+      "  lacuna init visits.csv -o lacuna.yaml\n"
+      "  lacuna impute visits.csv --config lacuna.yaml -o imputed.csv\n"
+      "  lacuna impute visits.csv --config lacuna.yaml --draws 20 -o copies.csv\n"
+      "  lacuna impute new.csv --config lacuna.yaml --model lacuna-data -o imputed.ndjson");
+  options->config.add_to(*command)->required();
+  command->add_option("table", options->paths, "Files, or folders of files")->required()->check(CLI::ExistingPath);
+  command->add_option("-o,--output", options->output, "File to write: CSV, or NDJSON as *.ndjson (default: CSV on standard output)");
+  command->add_option("--epochs", options->epochs, "Passes over the table at most (default: as many as make 4,000 steps, 60 at most)")
+      ->check(CLI::Range(1, 100'000));
+  command->add_option("--draws", options->draws, "Completed copies in place of medians and intervals")->check(CLI::Range(1, 1000));
+  CLI::Option* causal = command->add_flag("--causal", options->causal, "Each row from what was known by then (the default)");
+  command->add_flag("--both-sides", options->both_sides, "Each row from the patient's whole record")->excludes(causal);
+  command->add_flag("--long", options->long_form, "A cell a row, whatever the table is like");
+  command->add_option("--model", options->model, "Use what a daemon has learned: its data_dir, or a folder of checkpoints")
+      ->check(CLI::ExistingDirectory);
+  command->callback([options, &exit_code] { exit_code = impute(*options); });
+}
+
+}  // namespace lacuna::daemon

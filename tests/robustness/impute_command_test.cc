@@ -1,0 +1,142 @@
+// `lacuna impute` as a data scientist meets it: from a table to a table, with the two commands that the manual prints.
+//
+// Goal: what init writes is learned from and imputed unedited; every row comes back with its cells; the model is better than the mean and
+// its intervals hold; the forms of output, a trained model, a mask of one's own; what cannot be done is refused. Method: the real binary on
+// made-up tables.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/support/daemon_process.h"
+#include "tests/unit/daemon/guessing/made_up_tables.h"
+#include "tests/unit/daemon/table_imputation/made_up_ward.h"
+
+namespace lacuna::daemon {
+namespace {
+
+using lacuna::testing::DaemonProcess;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr std::chrono::seconds kPatience{240};
+
+class ImputeCommand : public ::testing::Test {
+ protected:
+  int lacuna(const std::vector<std::string>& arguments) {
+    DaemonProcess process(arguments, files_.path("output"));
+    const std::optional<int> code = process.wait(kPatience);
+    output_ = process.output();
+    return code.value_or(-1);
+  }
+  std::vector<std::string> lines(const std::string& name) const {
+    std::istringstream text(DaemonProcess::read(files_.path(name)));
+    std::vector<std::string> out;
+    for (std::string line; std::getline(text, line);) out.push_back(line);
+    return out;
+  }
+  std::string visits_config() {
+    return files_.write("visits.yaml", "data_dir: " + files_.path("data") +
+                                           "\nlog: {kind: embedded, partitions: 1}\nhttp: {enabled: false}\n" +
+                                           std::string(testing::kVisits));
+  }
+
+  testing::Files files_;
+  std::string output_;
+};
+
+TEST_F(ImputeCommand, AfterInitATableComesBackImputed) {
+  const std::string table = files_.write("visits.csv", testing::frame_of_visits()), config = files_.path("lacuna.yaml");
+  ASSERT_EQ(lacuna({"init", table, "-o", config}), 0) << output_;
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "3", "-o", files_.path("out.csv")}), 0) << output_;
+  EXPECT_THAT(output_, HasSubstr("below the mean's"));
+  EXPECT_THAT(output_, HasSubstr("inside their intervals"));
+  const auto before = lines("visits.csv"), after = lines("out.csv");
+  ASSERT_EQ(before.size(), after.size());
+  EXPECT_THAT(after[0], HasSubstr("chol,chol_median,chol_mean,chol_low,chol_high,chol_reason"));
+  for (std::size_t i = 1; i < before.size(); ++i) {
+    EXPECT_THAT(after[i], StartsWith(before[i].substr(0, before[i].find(',', 5)))) << "row " << i << " is where it was";
+    EXPECT_EQ(before[i].find("NA") != std::string::npos, after[i].find("NA") != std::string::npos) << "and its gaps are gaps";
+  }
+  EXPECT_FALSE(std::filesystem::exists("lacuna-data")) << "nothing is kept";
+}
+
+TEST_F(ImputeCommand, WhatIsMissingIsFoundWithinItsInterval) {
+  const auto cells = testing::made_up_visits(500, 0.15);
+  const std::string table = files_.write("t.csv", testing::to_csv(cells));
+  ASSERT_EQ(lacuna({"impute", table, "--config", visits_config(), "--epochs", "12", "--long", "-o", files_.path("out.csv")}), 0) << output_;
+  double error = 0, of_mean = 0;
+  std::size_t inside = 0, count = 0;
+  for (const std::string& line : lines("out.csv")) {  // patient,time,feature,unit,value,median,mean,low,high,likeliest,probability,reason
+    std::vector<std::string> c;
+    std::istringstream in(line);
+    for (std::string cell; std::getline(in, cell, ',');) c.push_back(cell);
+    if (c.size() != 12 || c[2] != "second.y" || c[11] != "never_measured") continue;
+    const auto truth =
+        std::ranges::find_if(cells, [&](const testing::MadeUpCell& m) { return m.patient == c[0] && std::to_string(m.day) == c[1]; });
+    ASSERT_NE(truth, cells.end());
+    if (!truth->has_x) continue;
+    count += 1;
+    error += std::abs(std::stod(c[5]) - truth->y);
+    of_mean += std::abs(truth->y);
+    inside += truth->y >= std::stod(c[7]) && truth->y <= std::stod(c[8]) ? 1 : 0;
+  }
+  ASSERT_GT(count, 60u);
+  EXPECT_LT(error, 0.5 * of_mean);
+  EXPECT_GT(static_cast<double>(inside) / static_cast<double>(count), 0.8);
+}
+
+TEST_F(ImputeCommand, EveryForm) {
+  const std::string table = files_.write("t.csv", testing::to_csv(testing::made_up_visits(60, 0.2))), config = visits_config();
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "1", "--draws", "3", "-o", files_.path("copies.csv")}), 0) << output_;
+  const auto copies = lines("copies.csv");
+  EXPECT_EQ(copies[0], "draw,row,id,day,x,y,z,group,drawn");
+  EXPECT_EQ(copies.size(), 1 + 3 * 180u);
+  EXPECT_TRUE(std::ranges::none_of(copies, [](const std::string& line) { return line.find("NA") != std::string::npos; }));
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "1", "--both-sides", "-o", files_.path("out.ndjson")}), 0) << output_;
+  for (const std::string& line : lines("out.ndjson")) EXPECT_TRUE(nlohmann::json::parse(line).at("imputed"));
+  // As an event it is refused.
+  EXPECT_EQ(lacuna({"replay", "--config", config, "--dry-run", files_.path("out.ndjson")}), 1) << output_;
+}
+
+TEST_F(ImputeCommand, UsesWhatADaemonHasLearned) {
+  const std::string table = files_.write("t.csv", testing::to_csv(testing::made_up_visits(150, 0.2))), config = visits_config();
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("")}), 4) << output_;
+  ASSERT_EQ(lacuna({"replay", "--config", config, table}), 0) << output_;
+  ASSERT_EQ(lacuna({"run", "--config", config, "--until-idle", "--epochs", "3"}), 0) << output_;
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("data"), "-o", files_.path("out.csv")}), 0) << output_;
+  EXPECT_EQ(lines("out.csv").size(), 451u);
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("data"), "--both-sides"}), 2);
+  EXPECT_THAT(output_, HasSubstr("looks back only"));
+}
+
+TEST_F(ImputeCommand, AMaskOfOnesOwnIsComparedWithPlainMethods) {
+  const std::string table = files_.write("t.csv", testing::to_csv(testing::made_up_visits(300, 0)));
+  std::string mask = "id,day,feature\n";
+  for (int p = 0; p < 300; p += 4) mask += "p" + std::to_string(p) + ",180,y\n";
+  ASSERT_EQ(lacuna({"evaluate", "--config", visits_config(), "--data", table, "--mask", files_.write("mask.csv", mask), "--epochs", "8"}),
+            0)
+      << output_;
+  EXPECT_THAT(output_, HasSubstr("75 cells are masked"));
+  EXPECT_THAT(output_, HasSubstr("chained equations"));
+  EXPECT_THAT(output_, HasSubstr("second.y"));
+  EXPECT_EQ(lacuna({"evaluate", "--config", visits_config(), "--mask", files_.path("mask.csv")}), 2);
+}
+
+TEST_F(ImputeCommand, WhatCannotBeDoneIsRefused) {
+  const std::string table = files_.write("t.csv", testing::to_csv(testing::made_up_visits(20, 0.2))), config = visits_config();
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "-o", table}), 2);
+  EXPECT_THAT(output_, HasSubstr("is one of the files that are read"));
+  EXPECT_EQ(DaemonProcess::read(table), testing::to_csv(testing::made_up_visits(20, 0.2))) << "untouched";
+  EXPECT_EQ(lacuna({"impute", files_.write("empty.csv", "row,id,day,x,y,z,group\n0,a,0,,,,\n"), "--config", config}), 4);
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--causal", "--both-sides"}), 2);
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--draws", "2", "--both-sides"}), 2);
+  EXPECT_THAT(output_, HasSubstr("--draws looks back only"));
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "-o", files_.path("no/such/folder.csv"), "--epochs", "1"}), 1) << output_;
+}
+
+}  // namespace
+}  // namespace lacuna::daemon
