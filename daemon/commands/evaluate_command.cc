@@ -186,17 +186,20 @@ int masked(const Config& config, const EvaluateOptions& options) {
   return kExitConfiguration;
 }
 
+bool take_mapping(const EvaluateOptions& options, Config& config) {
+  if (options.mapping.empty()) return true;
+  MappingOutcome mapping = load_mapping(options.mapping, *config.schema);
+  for (const ConfigProblem& p : mapping.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
+  config.mapping = mapping.mapping;
+  return mapping.mapping.has_value();
+}
+
 int evaluate(const EvaluateOptions& options) {
   const std::optional<Config> loaded = options.config.load();
   if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
   Config config = *loaded;
   const Schema& schema = *config.schema;
-  if (!options.mapping.empty()) {
-    MappingOutcome mapping = load_mapping(options.mapping, schema);
-    for (const ConfigProblem& p : mapping.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
-    if (!mapping.mapping) return kExitConfiguration;
-    config.mapping = mapping.mapping;
-  }
+  if (!take_mapping(options, config)) return kExitConfiguration;
   if (!options.mask.empty()) return masked(config, options);
   if (no_store(config)) return nothing_scored("data_dir has no store yet: `lacuna run` makes it");
   auto store = state::Store::open(schema, config.store);

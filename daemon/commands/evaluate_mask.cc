@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/session.h"
 #include "daemon/table_imputation/baselines.h"
 #include "daemon/table_imputation/mask.h"
@@ -49,9 +50,11 @@ int evaluate_mask(const Config& config, const std::vector<std::string>& paths, c
   const auto compared =
       compare(schema, rest, scales, *answers, chained_equations(schema, rest, masked->cells, scales), learned->calibrator);
   if (compared.empty()) return fail({Code::not_found, "too little was learned of the features that the mask names"});
-  fmt::print("{}", format_comparison(schema, compared, config.predict.level));
-  fmt::print("Errors in standard deviations of the cells that are not masked, MAE/RMSE; of classes the share that is wrong.\n");
-  if (answers->size() < cells) fmt::print("Left out, since too little was learned of their features: {} cells\n", cells - answers->size());
+  standard_output() << format_comparison(schema, compared, config.predict.level)
+                    << "Errors in standard deviations of the cells that are not masked, MAE/RMSE; of classes the share that is wrong.\n";
+  if (answers->size() < cells)
+    standard_output() << fmt::format("Left out, since too little was learned of their features, or they are limits: {} cells\n",
+                                     cells - answers->size());
   return kExitOk;
 }
 

@@ -1,18 +1,19 @@
+#include "daemon/commands/commands.h"
+
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "daemon/commands/commands.h"
+#include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
@@ -170,13 +171,12 @@ void tell_written(const ImputeOptions& options, const Schema& schema, const Outp
 Status write(const ImputeOptions& options, const TableOutput& what, OutputCounts& counts) {
   ProgressBar bar("imputing", what.form == TableForm::wide ? "rows" : "moments");
   const auto progress = [&bar](std::uint64_t done, std::uint64_t all) { bar.update(done, all); };
-  if (options.output.empty()) return write_table(what, std::cout, progress, counts);
-  std::ofstream file(options.output, std::ios::binary | std::ios::trunc);
-  if (!file) return {Code::unavailable, options.output + " cannot be written"};
+  CheckedOutput file(options.output.empty() ? "-" : options.output);
   Status done = write_table(what, file, progress, counts);
-  if (done.ok() && !file.flush()) done = {Code::unavailable, "cannot be written"};
-  if (!done.ok()) std::filesystem::remove(options.output);
-  return done.code() == Code::unavailable ? Status(Code::unavailable, options.output + " " + done.message()) : done;
+  if (const Status finished = file.finish(); !finished.ok()) done = finished;
+  std::error_code ignored;
+  if (!done.ok() && std::filesystem::is_regular_file(options.output, ignored)) std::filesystem::remove(options.output, ignored);
+  return done;
 }
 
 int impute(const ImputeOptions& options) {

@@ -60,6 +60,7 @@ Matrix matrix_of(const Schema& schema, const PatientTable& table, const HeldOutC
       out.measured.resize(out.measured.size() + features);
       double* row = out.values.data() + at;
       for (const FeatureValue& v : moment.measured) {
+        if (is_censored(v.comparator)) continue;
         row[v.feature] = standard(v.feature, v.value);
         out.measured[out.measured.size() - features + v.feature] = true;
       }

@@ -96,10 +96,10 @@ Result<std::vector<HeldOutAnswer>> ask_held_out(const Schema& schema, const Pati
     for (std::size_t i = 0; i < questions.size(); ++i) {
       const Question& q = questions[i];
       for (std::size_t k = 0; k < q.truth.size(); ++k) {
-        const auto [feature, value] = q.truth[k];
+        const FeatureId feature = q.truth[k].feature;
         const FeatureState& known = q.now.features[feature];
-        out.push_back({q.numbers[k], feature, model::recency_of(schema, feature, known, q.time), std::move((*said)[i].predictive[k]), value,
-                       known.count > 0 ? std::optional(known.last) : std::nullopt, to_unit(mix64(q.seed + feature))});
+        out.push_back({q.numbers[k], feature, model::recency_of(schema, feature, known, q.time), std::move((*said)[i].predictive[k]),
+                       q.truth[k].value, known.count > 0 ? std::optional(known.last) : std::nullopt, to_unit(mix64(q.seed + feature))});
       }
     }
     questions.clear();
@@ -107,16 +107,18 @@ Result<std::vector<HeldOutAnswer>> ask_held_out(const Schema& schema, const Pati
   };
   for (std::size_t p = 0; p < table.patients.size(); ++p) {
     if (cells[p].empty()) continue;
-    std::map<CellPlace, double> values;
+    std::map<CellPlace, FeatureValue> values;
     follow_course(schema, table.patients[p], {}, false, [&](const CourseMoment& moment) {
-      for (const FeatureValue& v : moment.measured) values[{moment.number, v.feature}] = v.value;
+      for (const FeatureValue& v : moment.measured) values[{moment.number, v.feature}] = v;
     });
     follow_course(schema, table.patients[p], cells[p], both_sides, [&](const CourseMoment& moment) {
       Question question{moment.now, moment.after, moment.time, mix64(mix64(p) + moment.number), {}, {}};
       auto at = std::ranges::lower_bound(cells[p], CellPlace{moment.number, 0});
       for (; at != cells[p].end() && at->moment == moment.number; ++at, ++number) {
         if (version.learned_from(at->feature).observations < observations_min) continue;
-        question.truth.push_back({at->feature, values.at(*at)});
+        const FeatureValue& truth = values.at(*at);
+        if (is_censored(truth.comparator)) continue;  // how far off an answer is a limit does not tell
+        question.truth.push_back(truth);
         question.numbers.push_back(number);
       }
       if (!question.truth.empty()) questions.push_back(std::move(question));
@@ -133,6 +135,7 @@ std::vector<StandardScale> scales_of(const Schema& schema, const PatientTable& t
   for (std::size_t p = 0; p < table.patients.size(); ++p) {
     follow_course(schema, table.patients[p], left_out[p], false, [&](const CourseMoment& moment) {
       for (const FeatureValue& v : moment.measured) {
+        if (is_censored(v.comparator)) continue;
         const double x = to_scale(schema.features()[v.feature].likelihood, v.value), before = x - mean[v.feature];
         mean[v.feature] += before / ++count[v.feature];
         squares[v.feature] += before * (x - mean[v.feature]);

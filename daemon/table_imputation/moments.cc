@@ -59,7 +59,7 @@ void gather(const std::vector<Event>& events, std::vector<FeatureValue>& values,
     for (const FeatureValue& v : event.values) {
       const auto same = std::ranges::find(values, v.feature, &FeatureValue::feature);
       if (same == values.end()) values.push_back(v);
-      else same->value = v.value;
+      else *same = v;
     }
     if (!event.payload) continue;
     const auto same = std::ranges::find(payloads, event.modality, &PayloadValue::modality);

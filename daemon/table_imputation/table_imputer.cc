@@ -53,7 +53,8 @@ ImputedMoment TableImputer::look(std::size_t patient, const CourseMoment& moment
     ImputedCell cell;
     cell.feature = f;
     if (measured != moment.measured.end() && measured->feature == f) {
-      cell.value = measured++->value;
+      cell.value = measured->value;
+      cell.comparator = measured++->comparator;
     } else if (recency == model::Recency::fresh && !options_.fresh_too) {
       continue;
     } else if (version_.learned_from(f).observations < config_.observations_min) {

@@ -28,7 +28,8 @@ std::string_view to_string(CellReason reason);
 struct ImputedCell {
   FeatureId feature = 0;
   CellReason reason = CellReason::observed;
-  double value = 0;  ///< CellReason::observed
+  double value = 0;         ///< CellReason::observed
+  Comparator comparator{};  ///< the same: the value is a limit
   // What follows is of a gap of which something is said. Natural scale, within the feature's plausible range.
   double mean = 0, median = 0;
   double low = 0, high = 0;          ///< calibrated, at predict.level

@@ -27,6 +27,13 @@ Json value_json(const Feature& feature, double value) {
   return rounded(value);
 }
 
+/// As in events: a limit is told with its comparator.
+Json observed_json(const Feature& feature, const ImputedCell& cell) {
+  Json value = value_json(feature, cell.value);
+  if (!is_censored(cell.comparator)) return value;
+  return {{"value", std::move(value)}, {"comparator", to_string(cell.comparator)}};
+}
+
 Json imputed_json(const Feature& feature, const ImputedCell& cell, double level) {
   Json out = Json::object();
   if (cell.imputed()) {
@@ -90,11 +97,15 @@ class Moments {
     return what_.schema.qualified_name(cell.feature) + ',' + csv_cell(what_.schema.features()[cell.feature].unit, ',') + ',';
   }
 
+  std::string observed(const ImputedCell& cell) const {
+    return std::string(to_string(cell.comparator)) + formats_[cell.feature].value(cell.value);
+  }
+
   std::string row(const ImputedCell& cell) const {
     const CellFormat& format = formats_[cell.feature];
     const Likelihood likelihood = format.feature().likelihood;
     const std::string reason(to_string(cell.reason));
-    if (cell.reason == CellReason::observed) return named(cell) + format.value(cell.value) + ",,,,,,," + reason;
+    if (cell.reason == CellReason::observed) return named(cell) + observed(cell) + ",,,,,,," + reason;
     if (!cell.imputed()) return named(cell) + ",,,,,,," + reason;
     std::string likeliest, probability, middle = ",,,,";
     if (has_categories(likelihood)) {
@@ -111,9 +122,7 @@ class Moments {
 
   std::string row(const ImputedCell& cell, std::size_t draw) const {
     const CellFormat& format = formats_[cell.feature];
-    const std::string value = cell.reason == CellReason::observed ? format.value(cell.value)
-                              : cell.imputed()                    ? format.value(cell.draws[draw])
-                                                                  : "";
+    const std::string value = cell.reason == CellReason::observed ? observed(cell) : cell.imputed() ? format.value(cell.draws[draw]) : "";
     return named(cell) + value + ',' + std::string(to_string(cell.reason));
   }
 
@@ -132,7 +141,7 @@ class Moments {
     for (const ImputedCell& cell : moment.cells) {
       const Feature& feature = what_.schema.features()[cell.feature];
       const std::string& modality = what_.schema.modality_of(cell.feature).name;
-      if (cell.reason == CellReason::observed) observed[modality][feature.name] = value_json(feature, cell.value);
+      if (cell.reason == CellReason::observed) observed[modality][feature.name] = observed_json(feature, cell);
       else if (!draw) values[modality][feature.name] = imputed_json(feature, cell, what_.level);
       else if (cell.imputed()) values[modality][feature.name] = value_json(feature, cell.draws[*draw]);
     }
