@@ -71,7 +71,7 @@ std::string unknown_word(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   if (words.empty()) return {};
   const std::string word = words.front().substr(0, words.front().find('='));
-  if (word.starts_with('-')) return "there is no option " + word + did_you_mean(word, options_of(app));
+  if (word.starts_with('-')) return "there is no option " + word + (word.size() > 2 ? did_you_mean(word, options_of(app)) : "");
   const std::vector<std::string> commands = commands_of(app);
   if (commands.empty()) return "what is '" + word + "' for? It takes no further word";
   const std::string near = did_you_mean(word, commands);

@@ -234,21 +234,21 @@ void add_impute(CLI::App& app, int& exit_code) {
       "on\n"
       "standard error how far to trust each column. Each row is imputed from what was known of its patient by then, its own cells among\n"
       "it; with --both-sides from what came later, too. Nothing is kept, and data_dir is not touched.\n\n"
-      "A table of a column a feature keeps its rows, columns and cells. Beside each feature's column x:\n"
-      "  x_median x_mean x_low x_high   of a cell that is empty; low to high holds predict.level of such cells (90 %). Ordered classes "
-      "have no\n"
-      "                                 mean; other classes have x_likeliest and x_probability\n"
-      "  x_reason                       observed, never_measured, stale, measured_before (by then, in this patient), or warming_up: too\n"
-      "                                 little was learned of x to say anything\n"
-      "and at the end based_on, the modalities of which something was known. Other files, and --long, give a cell a row; -o x.ndjson a\n"
-      "moment a line. There, what is not stale is taken as known.\n"
+      "A table of a column a feature keeps its rows, columns and cells. Beside each feature's column x stand, of a cell that is empty,\n"
+      "x_median, x_mean, x_low and x_high: low to high holds predict.level of such cells (90 %). Ordered classes have no mean; other\n"
+      "classes have x_likeliest and x_probability.\n\n"
+      "x_reason is observed, never_measured, stale, measured_before (by then, in this patient), or warming_up: too little was learned of "
+      "x\n"
+      "to say anything. The last column, based_on, names the modalities of which something was known. Other files, and --long, give a "
+      "cell\n"
+      "a row; -o x.ndjson a moment a line. There, what is not stale is taken as known.\n\n"
       "--draws N writes N completed copies instead, for multiple imputation: the gaps of a row are drawn together. Docs: docs/impute.md.\n"
       "What it writes is patient data. Ends with 4 when nothing was learned.\n\n"
       "Examples:\n"
       "  lacuna init visits.csv -o lacuna.yaml\n"
       "  lacuna impute visits.csv --config lacuna.yaml -o imputed.csv\n"
       "  lacuna impute visits.csv --config lacuna.yaml --draws 20 -o copies.csv\n"
-      "  lacuna impute new.csv --config lacuna.yaml --model lacuna-data -o imputed.ndjson");
+      "  lacuna impute new.csv -c lacuna.yaml --model lacuna-data -o new.ndjson");
   options->config.add_to(*command)->required();
   command->add_option("table", options->paths, "Files, or folders of files")->required()->check(CLI::ExistingPath);
   command->add_option("-o,--output", options->output, "File to write: CSV, or NDJSON as *.ndjson (default: CSV on standard output)");

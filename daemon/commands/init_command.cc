@@ -6,7 +6,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "daemon/commands/checked_output.h"
@@ -56,9 +58,23 @@ void tell(const InitOptions& options, const GuessedConfiguration& guessed) {
   std::fputs(text.c_str(), stderr);
 }
 
+/// What is read is not written over, nor is a folder that is read written into.
+std::optional<std::string> problem_of(const InitOptions& options) {
+  namespace fs = std::filesystem;
+  if (options.out.empty()) return std::nullopt;
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(options.out, ignored).parent_path();
+  for (const std::string& path : options.paths) {
+    if (fs::equivalent(path, options.out, ignored)) return options.out + " is the table itself";
+    if (fs::is_directory(path, ignored) && fs::equivalent(path, folder, ignored)) return options.out + " lies in the folder that is read";
+  }
+  if (!options.force && fs::exists(options.out, ignored)) return options.out + " is there already; --force overwrites it";
+  return std::nullopt;
+}
+
 int init(const InitOptions& options) {
-  if (!options.out.empty() && !options.force && std::filesystem::exists(options.out)) {
-    std::fprintf(stderr, "lacuna init: %s is there already; --force overwrites it\n", options.out.c_str());
+  if (const auto problem = problem_of(options)) {
+    std::fprintf(stderr, "lacuna init: %s\n", problem->c_str());
     return kExitConfiguration;
   }
   ProgressBar bar("reading", "bytes");
@@ -93,8 +109,8 @@ void add_init(CLI::App& app, int& exit_code) {
       "The configuration names columns, classes and marks for missing, which are contents of the table; no other value of a patient.\n"
       "Files of one call have one header, or are events. Exit status 2 where they are no table of patients, with what they are.\n\n"
       "Examples:\n"
-      "  lacuna init patients.csv -o lacuna.yaml         # one row a patient, or one a visit\n"
-      "  lacuna init set-a -o lacuna.yaml                # a folder of one file a patient\n"
+      "  lacuna init patients.csv -o lacuna.yaml   # a row a patient, or a visit\n"
+      "  lacuna init set-a -o lacuna.yaml          # a folder, a file a patient\n"
       "  lacuna check  --config lacuna.yaml\n"
       "  lacuna replay --config lacuna.yaml patients.csv\n"
       "  lacuna run    --config lacuna.yaml --until-idle --epochs 5");

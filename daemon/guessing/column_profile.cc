@@ -7,6 +7,7 @@
 
 #include "state/records/hash.h"
 #include "streaming/files/cell_text.h"
+#include "streaming/messages/censored_text.h"
 
 namespace lacuna::daemon {
 
@@ -63,7 +64,7 @@ void ColumnProfile::add(std::string_view text) {
   longest_ = std::max(longest_, text.size());
   sketch_.add(hash64(text));
   double value = 0;
-  if (streaming::read_number(text, decimal_, value) && std::isfinite(value)) return add_number(value);
+  if (read_number_or_limit(text, decimal_, value) && std::isfinite(value)) return add_number(value);
   if (const auto at = words_.find(text); at != words_.end()) {
     ++at->second;
   } else if (words_.size() < kValuesMax) {
@@ -85,6 +86,11 @@ double quantile(const std::vector<double>& sorted, double share) {
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
   return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+bool read_number_or_limit(std::string_view text, char decimal, double& out) {
+  (void)streaming::take_comparator(text);
+  return streaming::read_number(text, decimal, out);
 }
 
 std::string number_text(double value) { return fmt::format("{}", value); }

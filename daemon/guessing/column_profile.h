@@ -77,4 +77,7 @@ double quantile(const std::vector<double>& sorted, double share);
 /// The shortest text that reads as this number.
 std::string number_text(double value);
 
+/// A number, or one that is told as a limit ("<5"), which replay reads as such.
+bool read_number_or_limit(std::string_view text, char decimal, double& out);
+
 }  // namespace lacuna::daemon

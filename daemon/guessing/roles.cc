@@ -7,6 +7,7 @@
 #include <set>
 #include <string_view>
 
+#include "daemon/guessing/column_profile.h"
 #include "daemon/guessing/known_names.h"
 #include "daemon/guessing/time_guess.h"
 #include "streaming/files/cell_text.h"
@@ -85,7 +86,7 @@ class RoleGuess {
         if (cell.empty()) continue;
         column.cells.push_back(cell);
         column.distinct.insert(cell);
-        column.numbers += streaming::read_number(cell, table_.decimal, value) ? 1 : 0;
+        column.numbers += read_number_or_limit(cell, table_.decimal, value) ? 1 : 0;
       }
     }
   }
@@ -137,7 +138,9 @@ class RoleGuess {
     FileMapping& mapping = roles_.mapping;
     const auto filled = [this](const Column& c) { return is_filled(c); };
     const auto unique = [&](const Column& c) { return is_filled(c) && c.distinct.size() == table_.rows.size(); };
-    const Column* patient = find(kPatientNames, filled);
+    // "patient: yes" or "inpatient" calls nobody.
+    const bool many_rows = table_.rows.size() > 20;
+    const Column* patient = find(kPatientNames, [&](const Column& c) { return filled(c) && (!many_rows || c.distinct.size() > 2); });
     const bool many_files = table_.files.size() > 1;
     if (patient == nullptr && !many_files) {
       for (const Column& column : columns_) {

@@ -62,7 +62,7 @@ void SurveyBuilder::add(std::uint32_t variable, std::uint32_t patient, std::int6
   if (survey_.cells.size() >= Survey::kCellsMax) followed_ = std::min(followed_, static_cast<std::uint32_t>(patients_.size()));
   if (patient >= followed_ || survey_.cells.size() >= Survey::kCellsMax + Survey::kCellsMax / 3) return;
   double number = 0;
-  const bool is_number = streaming::read_number(text, decimal_, number) && std::isfinite(number);
+  const bool is_number = read_number_or_limit(text, decimal_, number) && std::isfinite(number);
   survey_.cells.push_back({patient, variable, time, is_number ? value_hash(number) : value_hash(text)});
 }
 

@@ -66,14 +66,17 @@ std::optional<TimeGuess> guess_number(std::string_view name, const std::vector<s
 
 /// Day before month, unless a cell says that it cannot be.
 std::optional<TimeGuess> guess_pattern(const std::vector<std::string>& cells) {
-  constexpr std::string_view kDates[] = {"%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d-%b-%Y", "%d %b %Y"};
+  // Years of two digits first: one of four is left over by them, and the other way round "20" would be a year.
+  constexpr std::string_view kDates[] = {"%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%d-%b-%y", "%d.%m.%Y",
+                                         "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d-%b-%Y", "%d %b %Y"};
   constexpr std::string_view kClocks[] = {"", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"};
   for (const std::string_view day : kDates) {
     for (const std::string_view clock : kClocks) {
       TimeGuess guess{TimeForm::pattern, "UTC", std::string(day) + std::string(clock), "has no zone: read as UTC"};
       if (!all_read(guess, cells)) continue;
       TimeGuess swapped = guess;
-      if (day == "%d/%m/%Y" || day == "%d-%m-%Y") swapped.pattern = (day == "%d/%m/%Y" ? "%m/%d/%Y" : "%m-%d-%Y") + std::string(clock);
+      if (day.starts_with("%d/%m") || day.starts_with("%d-%m"))
+        swapped.pattern = "%m" + std::string(1, day[2]) + "%d" + std::string(day.substr(5)) + std::string(clock);
       if (swapped.pattern != guess.pattern && all_read(swapped, cells))
         guess.doubt = "could be month/day as well as day/month, and has no zone: read as " + guess.pattern + ", UTC";
       return guess;

@@ -11,9 +11,11 @@
 
 #include "daemon/pipeline/imputation.h"
 #include "model/predictive/recency.h"
+#include "model/predictive/scores.h"
 #include "state/records/counter_random.h"
 #include "state/records/feature_state.h"
 #include "state/records/hash.h"
+#include "state/records/scale.h"
 
 namespace lacuna::daemon {
 
@@ -36,7 +38,7 @@ Result<bool> Rehearsal::go_on(int passes) {
         return false;
       }
       ++pass_;
-      leaves_out_ = context_.store->patient_count_estimate() >= kPatientsMin;
+      if (pass_ == 2) leaves_out_ = context_.store->patient_count_estimate() >= kPatientsMin;
       if (leaves_out_) checkpoints_.leave_out();
       given_ = 0;
       order_.resize(context_.store->replay_size());
@@ -94,7 +96,8 @@ Status Rehearsal::calibrate_by(const model::ModelVersion& version, const std::ve
     ++partly.event_count;
     model::Query query{&partly, example.time, {}, {}, random.bits()};
     for (const FeatureValue& v : example.arrived) {
-      if (random.unit() < 0.5) apply_value(schema.features()[v.feature].likelihood, partly.features[v.feature], v.value, example.time);
+      if (random.unit() < 0.5)
+        apply_value(schema.features()[v.feature].likelihood, partly.features[v.feature], v.value, example.time, v.comparator);
       else if (informed(context_.config, version.learned_from(v.feature))) query.wanted.push_back(v.feature);
     }
     if (query.wanted.empty()) continue;
@@ -115,7 +118,9 @@ Status Rehearsal::calibrate_by(const model::ModelVersion& version, const std::ve
       const auto value =
           std::find_if(asked[i]->arrived.begin(), asked[i]->arrived.end(), [f](const FeatureValue& v) { return v.feature == f; });
       const model::Recency recency = model::recency_of(schema, f, queries[i].snapshot->features[f], queries[i].time);
-      (void)context_.stream.calibrator.update(f, recency, (*predictions)[i].predictive[k], value->value, random.unit());
+      const auto [mean, sd] = version.moments(f);
+      (void)model::score_arrival(context_.stream.calibrator, {schema.features()[f].likelihood, mean, sd}, recency,
+                                 (*predictions)[i].predictive[k], {f, value->value, std::nullopt, random.unit(), value->comparator});
     }
   }
   return {};

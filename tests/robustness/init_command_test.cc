@@ -71,6 +71,29 @@ TEST_F(InitCommand, AFileThatIsThereStays) {
   EXPECT_THAT(DaemonProcess::read(config), StartsWith("# Guessed"));
 }
 
+TEST_F(InitCommand, WhatIsReadIsNotWrittenOver) {
+  const std::string table = testing::frame_of_patients(50), data = files_.write("patients.csv", table);
+  EXPECT_EQ(lacuna({"init", data, "-o", data, "--force"}), 2);
+  EXPECT_THAT(output_, HasSubstr("is the table itself"));
+  EXPECT_EQ(DaemonProcess::read(data), table);
+  testing::stays(files_, "stays");
+  EXPECT_EQ(lacuna({"init", files_.path("stays"), "-o", files_.path("stays") + "/lacuna.yaml"}), 2);
+  EXPECT_THAT(output_, HasSubstr("lies in the folder that is read"));
+}
+
+TEST_F(InitCommand, LimitsAreNumbers) {
+  std::string table = "id,crp,hr\n";
+  for (int i = 0; i < 200; ++i) {
+    table +=
+        std::to_string(i) + "," + (i % 8 == 0 ? "<5" : std::to_string(5 + i * 37 % 211)) + "," + std::to_string(60 + i * 13 % 47) + "\n";
+  }
+  const std::string data = files_.write("labs.csv", table), config = files_.path("lacuna.yaml");
+  ASSERT_EQ(lacuna({"init", data, "-o", config}), 0) << output_;
+  EXPECT_THAT(DaemonProcess::read(config), ::testing::Not(HasSubstr("<5"))) << "neither missing nor a class";
+  EXPECT_EQ(lacuna({"replay", "--config", config, "--strict", "--dry-run", data}), 0) << output_;
+  EXPECT_THAT(output_, HasSubstr("25 values told as a limit"));
+}
+
 TEST_F(InitCommand, WhatIsNoTableIsRefused) {
   EXPECT_EQ(lacuna({"init", files_.write("a.csv", "PK\x03\x04 and so on")}), 2);
   EXPECT_THAT(output_, HasSubstr("Excel"));

@@ -22,6 +22,7 @@ TEST(ColumnProfile, NumbersAndWordsAreCountedApart) {
   EXPECT_THAT(p.values(), ElementsAre(Pair(0, 2u), Pair(1, 2u), Pair(2.5, 1u)));
   EXPECT_THAT(p.words(), ElementsAre(Pair("NA", 1u), Pair("NaN", 1u), Pair("inf", 1u), Pair("x", 1u)));
   EXPECT_EQ(profile_of({"1,5", "1.080,5", "7"}, ',').numbers(), 3u);
+  EXPECT_EQ(profile_of({"<5", "7", "≥ 200", "<x", "<"}).numbers(), 3u) << "limits are numbers, as replay reads them";
 }
 
 TEST(ColumnProfile, ExtremesAreExactInALongColumn) {

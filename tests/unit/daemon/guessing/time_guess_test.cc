@@ -34,6 +34,8 @@ TEST(TimeGuess, TheNameTellsWhatNumbersCount) {
 }
 
 TEST(TimeGuess, PatternsAndTheirDoubts) {
+  EXPECT_EQ(guess_time("date", {"5/3/20", "25/12/21"}, '.')->pattern, "%d/%m/%y");
+  EXPECT_EQ(guess_time("date", {"5/3/2020", "25/12/2021"}, '.')->pattern, "%d/%m/%Y");
   EXPECT_EQ(guess_time("datum", {"23.07.2026 14:00", "01.02.2026 09:30"}, '.')->pattern, "%d.%m.%Y %H:%M");
   EXPECT_EQ(guess_time("date", {"07/23/2026", "01/02/2026"}, '.')->pattern, "%m/%d/%Y") << "there is no month 23";
   const auto either = guess_time("date", {"07/03/2026", "01/02/2026"}, '.');
