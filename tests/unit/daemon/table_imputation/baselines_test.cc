@@ -72,6 +72,7 @@ TEST_F(Baselines, EachErrorIsOfWhatItIsCalled) {
   EXPECT_DOUBLE_EQ(classes.ours.mae, 0);
   EXPECT_DOUBLE_EQ(classes.last.mae, 1);
   EXPECT_DOUBLE_EQ(classes.chained.mae, 1);
+  setenv("COLUMNS", "200", 1);  // what fits: text_table_test
   const std::string text = format_comparison(*config_.schema, compared, 0.9);
   EXPECT_THAT(text, ::testing::HasSubstr("all numbers, equally"));
   EXPECT_THAT(text, ::testing::HasSubstr("0.500/0.707"));

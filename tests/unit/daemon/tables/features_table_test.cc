@@ -76,6 +76,7 @@ TEST(FeaturesTable, BoundsAndPayloadsAsTheyAreDeclared) {
   Progress p;
   p.learned.features = {{100, 1}, {100, 1}};
   p.learned.payloads = {{}, {4, 4}};
+  setenv("COLUMNS", "250", 1);
   const auto text = features_table(features_json(config, p), "");
   ASSERT_TRUE(text.ok());
   const auto lines = lines_of(*text);
