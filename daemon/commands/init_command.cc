@@ -51,8 +51,9 @@ void tell(const InitOptions& options, const GuessedConfiguration& guessed) {
   } else {
     const std::string config = shell_word(options.out);
     text += fmt::format(
-        "Look it over, then:\n  lacuna check --config {}\n  lacuna replay --config {}{}{}\n  lacuna run --config {} --until-idle{}\n",
-        config, config, guessed.shift_to_now ? " --shift-to-now" : "", data, config,
+        "Look it over, then:\n  lacuna check --config {}\n  lacuna impute{} --config {} -o imputed.csv\nor, to follow it as a stream:\n  "
+        "lacuna replay --config {}{}{}\n  lacuna run --config {} --until-idle{}\n",
+        config, data, config, config, guessed.shift_to_now ? " --shift-to-now" : "", data, config,
         guessed.epochs > 1 ? fmt::format(" --epochs {}", guessed.epochs) : "");
   }
   std::fputs(text.c_str(), stderr);
