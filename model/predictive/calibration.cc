@@ -141,7 +141,7 @@ void Calibrator::fit(const std::vector<HeldOut>& values) {
   struct Group {
     std::vector<double> low, high;
   };
-  std::vector<Group> own(cells_.size()), of_feature(likelihoods_.size()), of_kind(2);
+  std::vector<Group> own(cells_.size()), of_feature(likelihoods_.size()), of_kind(2), of_seldom(2);
   for (const HeldOut& v : values) {
     const std::optional<Ends> ends = ends_of(likelihoods_[v.feature], *v.predictive, v.value, v.u);
     if (!ends) continue;
@@ -151,13 +151,21 @@ void Calibrator::fit(const std::vector<HeldOut>& values) {
       group->high.push_back(ends->high);
     }
   }
+  // What is seldom measured is less well known than what is common, and would drown in it.
+  for (FeatureId f = 0; f < likelihoods_.size(); ++f) {
+    if (of_feature[f].low.size() >= kFitMin) continue;
+    Group& group = of_seldom[is_discrete(likelihoods_[f]) ? 1 : 0];
+    group.low.insert(group.low.end(), of_feature[f].low.begin(), of_feature[f].low.end());
+    group.high.insert(group.high.end(), of_feature[f].high.begin(), of_feature[f].high.end());
+  }
   const double share = (1 - level_) / 2;
   for (std::size_t c = 0; c < cells_.size(); ++c) {
     const FeatureId feature = static_cast<FeatureId>(c / kRecencyCount);
     const Likelihood likelihood = likelihoods_[feature];
     cells_[c] = fresh_cell();
     cells_[c].updates = own[c].low.size();
-    for (const Group* group : {&own[c], &of_feature[feature], &of_kind[is_discrete(likelihood) ? 1 : 0]}) {
+    const std::size_t kind = is_discrete(likelihood) ? 1 : 0;
+    for (const Group* group : {&own[c], &of_feature[feature], &of_seldom[kind], &of_kind[kind]}) {
       if (group->low.size() < kFitMin) continue;
       const double least = least_radius(likelihood);
       cells_[c].low.radius.fill(std::max(conformal_quantile(group->low, share), least));

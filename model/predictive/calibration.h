@@ -45,7 +45,8 @@ class Calibrator {
   /// Begins anew from values that are all there, in place of following a stream: each end of an interval becomes the quantile of their
   /// scores that covers a further value as often as the level says (split conformal prediction, Vovk et al. 2005, section 4.2). Where a
   /// feature's recency has fewer than kFitMin of them, all of the feature decide; where these are too few, all of the features of its kind
-  /// (classes apart from numbers), and where these are, its radii are the model's own. update() goes on from there.
+  /// (classes apart from numbers) that have too few; then all of its kind; and where these are too few, its radii are the model's own.
+  /// update() goes on from there.
   void fit(const std::vector<HeldOut>& values);
   static constexpr std::size_t kFitMin = 60;
 

@@ -291,6 +291,21 @@ TEST(Calibrator, AFitOfFewValuesAsksTheFeatureAndThenTheOthers) {
   EXPECT_NEAR(calibrator.radius(0, Recency::fresh), 1.645, 1e-3) << "begins anew";
 }
 
+// What is seldom measured is predicted worse than the model says: many values of a common feature must not hide that.
+TEST(Calibrator, AFitOfSeldomFeaturesIsTheirOwn) {
+  const Schema schema = schema_of({feature_of("common", Likelihood::normal, -100, 100), feature_of("a", Likelihood::normal, -100, 100),
+                                   feature_of("b", Likelihood::normal, -100, 100), feature_of("c", Likelihood::normal, -100, 100)});
+  std::vector<Calibrator::HeldOut> values = held_out(0, Recency::fresh, 5000, 1);
+  for (const FeatureId seldom : {1, 2, 3}) {
+    const auto few = held_out(seldom, Recency::fresh, Calibrator::kFitMin / 2, 4);
+    values.insert(values.end(), few.begin(), few.end());
+  }
+  Calibrator calibrator(schema, 0.9);
+  calibrator.fit(values);
+  EXPECT_NEAR(calibrator.radius(0, Recency::fresh), 1.645, 0.1);
+  for (const FeatureId seldom : {1, 2, 3}) EXPECT_GT(calibrator.radius(seldom, Recency::fresh), 2.5 * 1.645) << seldom;
+}
+
 TEST(Calibrator, ABrokenPredictionTeachesNothing) {
   Calibrator calibrator(schema_of({feature_of("x", Likelihood::normal, -100, 100)}), 0.9);
   const Predictive broken{Likelihood::normal, {1}, {NAN}, {1}, {}};
