@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "streaming/files/cell_text.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/file_list.h"
 
@@ -16,14 +17,9 @@ namespace {
 using Cells = std::vector<std::string_view>;
 using Outcome = streaming::CsvReader::Outcome;
 
-std::string_view trimmed(std::string_view text) {
-  const auto from = text.find_first_not_of(" \t");
-  return from == std::string_view::npos ? std::string_view() : text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
-
 bool masks(std::string_view text) {
   static const std::set<std::string_view> kNothing{"", "0", "0.0", "NA", "nan", "NaN", "false", "False", "FALSE"};
-  return !kNothing.contains(trimmed(text));
+  return !kNothing.contains(streaming::trim(text));
 }
 
 Result<streaming::CsvReader> open(const std::string& path, char separator, std::vector<std::string>& header) {
@@ -33,7 +29,7 @@ Result<streaming::CsvReader> open(const std::string& path, char separator, std::
   Cells cells;
   if (reader.next(cells) != Outcome::row) return Status(Code::invalid, path + ": no header line that can be read");
   header.clear();
-  for (const std::string_view cell : cells) header.emplace_back(trimmed(cell));
+  for (const std::string_view cell : cells) header.emplace_back(streaming::trim(cell));
   return reader;
 }
 
@@ -88,11 +84,12 @@ class MaskReader {
     while (mask.next(row) == Outcome::row) {
       const std::string where = name + ":" + std::to_string(mask.line_number());
       if (row.size() != header.size()) return {Code::invalid, where + ": not as many cells as the header has"};
-      const auto of = places_.find(std::string(trimmed(row[*patient])));
+      const auto of = places_.find(std::string(streaming::trim(row[*patient])));
       if (of == places_.end()) return {Code::invalid, where + ": the table has no such patient"};
-      const auto moment = timed ? time_of(of->second, trimmed(row[*time])) : std::optional(table_.patients[of->second].moments.front());
+      const auto moment =
+          timed ? time_of(of->second, streaming::trim(row[*time])) : std::optional(table_.patients[of->second].moments.front());
       if (!moment) return {Code::invalid, where + ": the patient has no row of that time"};
-      const auto which = feature_of(trimmed(row[*feature]));
+      const auto which = feature_of(streaming::trim(row[*feature]));
       if (!which) return {Code::invalid, where + ": no feature, column or parameter of that name"};
       name_cell(of->second, *moment, *which);
     }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "daemon/table_imputation/cell_format.h"
+#include "streaming/files/cell_text.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/file_list.h"
 
@@ -15,11 +16,6 @@ namespace lacuna::daemon {
 namespace {
 
 constexpr std::size_t kRowsAtOnce = 4096;
-
-std::string_view trimmed(std::string_view text) {
-  const auto from = text.find_first_not_of(" \t");
-  return from == std::string_view::npos ? std::string_view() : text.substr(from, text.find_last_not_of(" \t") - from + 1);
-}
 
 /// What is added beside the column of a feature.
 std::vector<std::string> added_names(const std::string& column, const Feature& feature) {
@@ -88,7 +84,7 @@ class WideRows {
   }
 
   Status read_header(std::vector<std::string> names, const std::string& path) {
-    for (std::string& name : names) name = trimmed(name);
+    for (std::string& name : names) name = streaming::trim(name);
     if (!names_.empty()) {
       if (names == names_) return {};
       return {Code::invalid, path + ": another header than the file before: impute each by itself, or all with --long"};
