@@ -56,8 +56,9 @@ class Batch {
   void advance(drift::Monitor& monitor);
   /// Carries out corrections and withdrawals. `before` of load() still stands.
   Status settle(const state::Store& store);
-  /// Test-then-train: predicts the arrived values from what was known before them.
-  void score(const model::ModelVersion& version, StreamState& state);
+  /// Test-then-train: predicts the arrived values from what was known before them. `earlier`: a version from before what is alarmed began,
+  /// which is asked of one moment in eight as well; null: there is none.
+  void score(const model::ModelVersion& version, StreamState& state, const model::ModelVersion* earlier = nullptr);
   /// Imputes what is missing or stale in each changed patient.
   void impute(const model::ModelVersion& version, const model::Calibrator& calibrator);
   /// Alerts, imputations, changelog as records, and the input positions. Adds this batch to `tallies`. `described`: partitions of the
@@ -122,6 +123,11 @@ class Batch {
   void refuse(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message, bool whole);
   /// Predicts; a query that makes the model fail is found by bisection and comes back empty, the others as usual.
   std::vector<std::optional<model::Prediction>> predict(const model::ModelVersion& version, std::span<const model::Query> queries);
+  /// How `earlier` does, by feature, on those of `asked` values about which something is alarmed; one moment in eight. One element per
+  /// query.
+  using Earlier = std::map<FeatureId, drift::Scored::Earlier>;
+  std::vector<Earlier> ask_earlier(const model::ModelVersion& earlier, std::span<const Moment* const> asked,
+                                   std::span<const model::Query> queries, const StreamState& state);
   /// Feedback for what was never measured, from a share of `asked`.
   void score_hidden(const model::ModelVersion& version, std::span<const Moment* const> asked, StreamState& state);
 

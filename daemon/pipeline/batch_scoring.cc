@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <deque>
 
 #include "daemon/pipeline/batch.h"
@@ -30,7 +31,9 @@ const FeatureValue& value_of(const std::vector<FeatureValue>& values, FeatureId 
 }
 
 /// Apart from every other use of a position's seed.
-constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL;
+constexpr std::uint64_t kHiddenSalt = 0x68696464656eULL, kEarlierSalt = 0x6561726c696572ULL;
+/// A version from before what is alarmed is asked of every so many-th moment.
+constexpr std::uint64_t kEarlierShare = 8;
 
 }  // namespace
 
@@ -50,7 +53,7 @@ std::vector<std::optional<model::Prediction>> Batch::predict(const model::ModelV
   return out;
 }
 
-void Batch::score(const model::ModelVersion& version, StreamState& state) {
+void Batch::score(const model::ModelVersion& version, StreamState& state, const model::ModelVersion* earlier) {
   state.newest = std::max(state.newest, newest_);
   const Schema& schema = *config_.schema;
   std::vector<model::Query> queries;
@@ -72,6 +75,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
     asked.push_back(&m);
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
+  const auto then = earlier != nullptr ? ask_earlier(*earlier, asked, queries, state) : std::vector<Earlier>(asked.size());
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const Moment& m = *asked[i];
     if (!predictions[i]) {
@@ -90,8 +94,10 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
       if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
+        const auto by_earlier = then[i].find(feature);
         state.monitor.observe(drift::Scored{m.before.patient_id, feature, m.time, s.z, !s.central, s.error_model, m.before.attributes,
-                                            s.censored ? std::nullopt : std::optional(v.value)});
+                                            s.censored ? std::nullopt : std::optional(v.value),
+                                            by_earlier != then[i].end() ? std::optional(by_earlier->second) : std::nullopt});
       }
     }
   }
@@ -108,6 +114,38 @@ void Batch::score(const model::ModelVersion& version, StreamState& state) {
   }
   moments_.clear();
   state::correct_examples(schema, ledger_.corrections(), examples_);  // what was learned from in this batch, and is corrected in it
+}
+
+std::vector<Batch::Earlier> Batch::ask_earlier(const model::ModelVersion& earlier, std::span<const Moment* const> asked,
+                                               std::span<const model::Query> queries, const StreamState& state) {
+  std::vector<Earlier> out(asked.size());
+  std::vector<model::Query> some;
+  std::vector<std::size_t> of;
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    if (mix64(queries[i].seed ^ kEarlierSalt) % kEarlierShare != 0) continue;
+    model::Query query = queries[i];
+    std::erase_if(query.wanted, [&](FeatureId f) {
+      return !state.monitor.asks_earlier(f) || is_censored(value_of(asked[i]->values, f).comparator) ||
+             !informed(config_, earlier.learned_from(f));
+    });
+    if (query.wanted.empty()) continue;
+    some.push_back(std::move(query));
+    of.push_back(i);
+  }
+  const std::vector<std::optional<model::Prediction>> predictions = predict(earlier, some);
+  const double central = model::normal_quantile((1 + state.calibrator.level()) / 2);
+  for (std::size_t q = 0; q < some.size(); ++q) {
+    if (!predictions[q]) continue;
+    for (std::size_t k = 0; k < some[q].wanted.size(); ++k) {
+      const FeatureId feature = some[q].wanted[k];
+      const double value = value_of(asked[of[q]]->values, feature).value;
+      const model::Predictive& predictive = predictions[q]->predictive[k];
+      const double z = predictive.normal_score(value, to_unit(mix64(some[q].seed + feature)));
+      const double error = scale_of(*config_.schema, earlier, feature).distance(predictive.median(), value);
+      out[of[q]][feature] = {z, error, std::abs(z) > central};
+    }
+  }
+  return out;
 }
 
 // What was measured together is hidden together: it is together that they are missing in patients in whom nobody measures them. The

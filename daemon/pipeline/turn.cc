@@ -24,6 +24,7 @@ Turn::Turn(LoopContext& context, std::size_t quarantined)
               [this](const auto& p, std::int64_t next) { guard_.restored(p, next); }, [this](const auto& p) { guard_.given_up(p); }}),
       commit_(context),
       checkpoints_(context.config, *context.store),
+      earlier_versions_(context.config, *context.store),
       poison_search_(context.config.batch.max_events),
       rehearsal_(context, checkpoints_),
       alert_response_(context.config.alert_response),
@@ -92,6 +93,7 @@ Status Turn::work(bool& worked) {
     LACUNA_RETURN_IF_ERROR(save_checkpoint());
     last_checkpoint_ = steady_clock::now();
   }
+  LACUNA_RETURN_IF_ERROR(keep_earlier_version());
   if (!worked) publish_progress(0);
   return {};
 }
@@ -197,7 +199,7 @@ Status Turn::fill(StagedBatch& staged) {
     }
     // The watermark of the batches before: what of this one lies behind it is late.
     stream.monitor.advance(group_.watermark());
-    batch.score(*version, stream);
+    batch.score(*version, stream, version_before_alerts().get());
     staged.alerts = stream.monitor.take_alerts();
     if (alert_response_.reacts() || !staged.alerts.empty()) {
       const std::vector<Alert> open = stream.monitor.open_alerts();
@@ -332,6 +334,7 @@ Status Turn::forget(const std::vector<std::string>& patient_ids) {
     learning_queue_.forget(id);
     context_.learner->forget(model::patient_hash(id));
   }
+  LACUNA_RETURN_IF_ERROR(earlier_versions_.drop_all());
   return save_checkpoint(true);
 }
 

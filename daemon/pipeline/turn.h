@@ -20,6 +20,7 @@
 #include "daemon/pipeline/progress.h"
 #include "daemon/pipeline/rehearsal.h"
 #include "daemon/pipeline/warming_up.h"
+#include "daemon/registry/earlier_versions.h"
 #include "daemon/registry/learner_checkpoints.h"
 
 namespace lacuna::daemon {
@@ -69,6 +70,8 @@ class Turn {
   Status choose_version();
   std::size_t batch_limit() const;
   Status save_checkpoint(bool alone = false);
+  Status keep_earlier_version();
+  std::shared_ptr<const model::ModelVersion> version_before_alerts();
   Status forget(const std::vector<std::string>& patient_ids);
   Status discard();
   void announce(const Alert& alert);
@@ -83,6 +86,7 @@ class Turn {
   CommitStage commit_;
   std::optional<StagedBatch> prepared_;  ///< waits for the one in flight
   LearnerCheckpoints checkpoints_;
+  EarlierVersions earlier_versions_;
   PoisonSearch poison_search_;
   const char* stage_ = "decode";  ///< for the dead letter of what fails in it
   LearningQueue learning_queue_;

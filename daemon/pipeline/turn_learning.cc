@@ -52,6 +52,21 @@ Status Turn::choose_version() {
   return {};
 }
 
+/// While something is alarmed that holds values against predictions, what is learned may be of the fault.
+Status Turn::keep_earlier_version() {
+  if (context_.stream.monitor.onset_to_ask_before()) return {};
+  return earlier_versions_.keep(*context_.learner, context_.stream.newest);
+}
+
+/// Null: nothing is alarmed, or no version from before it was kept.
+std::shared_ptr<const model::ModelVersion> Turn::version_before_alerts() {
+  drift::Monitor& monitor = context_.stream.monitor;
+  const auto onset = monitor.onset_to_ask_before();
+  auto version = onset ? earlier_versions_.before(*onset) : nullptr;
+  monitor.set_earlier_at_hand(version != nullptr);
+  return version;
+}
+
 /// Of an input that ends, and while a model is young, batches are small beside what it has seen: else a short one would be over before it
 /// is learned from.
 std::size_t Turn::batch_limit() const {

@@ -39,17 +39,29 @@ Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointS
   return newest;
 }
 
+namespace {
+
+/// For asking, not for learning.
+Result<std::unique_ptr<model::Learner>> make_to_ask(const Config& config, std::string_view bytes) {
+  const auto no_replay = [](std::size_t, std::uint64_t) { return std::vector<Example>{}; };
+  return model::Learner::make(*config.schema, config.model, config.train, config.predict, no_replay, bytes);
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const model::ModelVersion>> version_of_checkpoint(const Config& config, std::string_view bytes) {
+  const auto learner = make_to_ask(config, bytes);
+  if (!learner.ok()) return learner.status();
+  return (*learner)->current();
+}
+
 Result<NewestCheckpoint> read_newest_checkpoint(const Config& config) {
   const std::string folder = config.store.path + "/checkpoints";
   const auto files = state::CheckpointFiles::open_read_only(folder);
   NewestCheckpoint out;
   const auto learner = load_newest_checkpoint(
       {[&] { return files.names(); }, [&](const std::string& name) { return files.get(name); }},
-      [&config](std::string_view bytes) {
-        const auto no_replay = [](std::size_t, std::uint64_t) { return std::vector<Example>{}; };
-        return model::Learner::make(*config.schema, config.model, config.train, config.predict, no_replay, bytes);
-      },
-      &out.name);
+      [&config](std::string_view bytes) { return make_to_ask(config, bytes); }, &out.name);
   if (learner.code() == Code::not_found) return Status(Code::not_found, config.data_dir + ": " + learner.status().message());
   if (!learner.ok()) return learner.status();
   // Beside a daemon that drops old ones the file may be gone by now: then it has neither size nor age.

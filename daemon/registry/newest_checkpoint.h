@@ -34,6 +34,9 @@ Result<std::vector<std::string>> learner_checkpoint_names(const CheckpointSource
 Result<std::unique_ptr<model::Learner>> load_newest_checkpoint(const CheckpointSource& source, const MakeLearner& make,
                                                                std::string* name = nullptr);
 
+/// The version that a learner's checkpoint hands over, under the present schema. Errors as Learner::make.
+Result<std::shared_ptr<const model::ModelVersion>> version_of_checkpoint(const Config& config, std::string_view bytes);
+
 /// What there is to know of the newest checkpoint in data_dir.
 struct NewestCheckpoint {
   std::string name;

@@ -283,9 +283,15 @@ void Monitor::observe(const Scored& scored) {
     const Likelihood likelihood = impl.schema.features()[f].likelihood;
     const std::optional<double> level = scored.value ? std::optional(to_symmetric_scale(likelihood, *scored.value)) : std::nullopt;
     if (level) registry.observe_value(f, *level, at);
-    if (ScoreSubject* const s = registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site);
-    if (RateSubject* const s = registry.error(f)) s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site);
-    if (RateSubject* const s = registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site);
+    std::optional<double> z_then, error_then, missed_then;
+    if (scored.earlier && std::isfinite(scored.earlier->z) && std::isfinite(scored.earlier->error)) {
+      z_then = scored.earlier->z, error_then = std::min(1.0, scored.earlier->error / kErrorMax), missed_then = scored.earlier->missed;
+    }
+    if (ScoreSubject* const s = registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site, z_then);
+    if (RateSubject* const s = registry.error(f)) {
+      s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site, error_then);
+    }
+    if (RateSubject* const s = registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site, missed_then);
     if (level) registry.learn_value(f, *level);
   }
   past.count = static_cast<std::uint8_t>(std::min(past.count + 1, 255));
@@ -380,6 +386,10 @@ std::vector<Alert> Monitor::open_alerts() const {
   });
   return out;
 }
+
+std::optional<Time> Monitor::onset_to_ask_before() const { return impl_->registry.earliest_onset_of_predicted(); }
+bool Monitor::asks_earlier(FeatureId feature) const { return impl_->registry.predicted_alarmed(feature); }
+void Monitor::set_earlier_at_hand(bool at_hand) { impl_->shared.earlier_at_hand = at_hand; }
 
 std::size_t Monitor::patients() const { return impl_->patients.size(); }
 std::vector<MissingnessMatrix::Row> Monitor::missingness() const { return impl_->matrix.rows(); }

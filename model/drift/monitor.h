@@ -43,6 +43,12 @@ struct Scored {
   double error = 0;                                  ///< |median - value| in standard deviations of the feature
   std::span<const std::optional<float>> attributes;  ///< of the patient: Snapshot::attributes; may be empty
   std::optional<double> value{};                     ///< itself; absent: whether it is as before an onset is not watched
+  /// How a version from before the onset of what is alarmed of the feature did, where it was asked (asks_earlier).
+  struct Earlier {
+    double z = 0, error = 0;
+    bool missed = false;
+  };
+  std::optional<Earlier> earlier{};
 };
 
 /// What became of one record that was read.
@@ -82,6 +88,14 @@ class Monitor {
   void set_reference(std::span<const std::vector<float>> codes);
   bool has_reference() const;
   void observe_code(std::string_view patient_id, std::span<const float> code, Time time);
+
+  /// Of the open alerts of what is held against predictions, the earliest onset: a version from before it can tell whether the stream is
+  /// back, whatever the serving one has learned since. Empty: none is open.
+  std::optional<Time> onset_to_ask_before() const;
+  /// Is such an alert of this feature open?
+  bool asks_earlier(FeatureId feature) const;
+  /// Whether such a version is asked (Scored::earlier). While one is, an alert that it could speak for waits for it; not stored.
+  void set_earlier_at_hand(bool at_hand);
 
   /// Alerts raised, updated or resolved by what was observed since the last call. Each alert is raised once.
   std::vector<Alert> take_alerts();

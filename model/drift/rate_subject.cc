@@ -22,12 +22,20 @@ RateSubject::RateSubject(SubjectSpec spec, MonitorContext& shared, Direction dir
                          const Baseline* common)
     : Subject(std::move(spec), shared, rate_weights(direction)), wording_(wording), baseline_(std::move(baseline)), common_(common) {}
 
-void RateSubject::update(double x, std::size_t cell, Time at, Time now, std::uint16_t site) {
+void RateSubject::update(double x, std::size_t cell, Time at, Time now, std::uint16_t site, std::optional<double> earlier) {
   const Bounds bounds = normal().bounds(cell, at);
   std::array<double, kRateBets> gains;
   rate_gains(x, bounds, gains);
   Outcome outcome{gains, 1, x, bounds.expected, at, now, site};
-  if (state() == SubjectState::alarmed) outcome.recovery = 1 / gains[kWeaker[leader()]];
+  if (state() == SubjectState::alarmed) {
+    const std::size_t weaker = kWeaker[leader()];
+    outcome.recovery = 1 / gains[weaker];
+    if (earlier) {
+      std::array<double, kRateBets> then;
+      rate_gains(*earlier, bounds, then);
+      outcome.earlier_recovery = 1 / then[weaker];
+    }
+  }
   if (observe(outcome) && common_ == nullptr) baseline_.learn(cell, at, x);
 }
 

@@ -15,8 +15,9 @@ class RateSubject final : public Subject {
   RateSubject(SubjectSpec spec, MonitorContext& shared, Direction direction, Wording wording, Baseline::Options baseline,
               const Baseline* common = nullptr);
 
-  /// One outcome in [0, 1]. `at`: begin of the patient-hour it belongs to; `now`: the newest time seen.
-  void update(double x, std::size_t cell, Time at, Time now, std::uint16_t site);
+  /// One outcome in [0, 1]. `at`: begin of the patient-hour it belongs to; `now`: the newest time seen. `earlier`: what it is under a
+  /// model version from before the onset, where that was asked.
+  void update(double x, std::size_t cell, Time at, Time now, std::uint16_t site, std::optional<double> earlier = {});
   double overall() const { return normal().overall(); }
   Bounds bounds(std::size_t cell, Time at) const { return normal().bounds(cell, at); }
 

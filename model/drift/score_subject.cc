@@ -55,7 +55,7 @@ double ScoreSubject::normaliser(const Cell& cell, std::size_t bet, double off) c
   return (mean + kSds * std::sqrt(spec().design_effect * variance / n)) * slack;
 }
 
-void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::uint16_t site) {
+void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::uint16_t site, std::optional<double> earlier) {
   Cell& cell = cells_[index];
   Hour& hour = hours_[hour_of_day(at)];
   const double rhythm = hour.sum / (hour.updates + kHourPrior),
@@ -68,7 +68,14 @@ void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::u
   for (float& share : recent_) share *= 1 - pace;
   recent_[bin(z)] += pace;
   Outcome outcome{gains, 1, z, cell.sum / (cell.updates + kPrior), at, now, site};
-  if (state() == SubjectState::alarmed) outcome.recovery = 1 / gains[kWeaker[leader()]];
+  if (state() == SubjectState::alarmed) {
+    const std::size_t weaker = kWeaker[leader()];
+    outcome.recovery = 1 / gains[weaker];
+    if (earlier) {
+      score_gains(std::clamp(*earlier - rhythm, -kScoreMax, kScoreMax), raw);
+      outcome.earlier_recovery = normaliser(cell, weaker, off) / raw[weaker];
+    }
+  }
   if (observe(outcome)) learn(cell, hour, z, raw);
 }
 

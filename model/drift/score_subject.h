@@ -17,7 +17,8 @@ class ScoreSubject final : public Subject {
   /// `given`: for people, what the value is compared with: "given the rest", "of first values".
   ScoreSubject(SubjectSpec spec, MonitorContext& shared, std::string_view given, std::size_t cells);
 
-  void update(double z, std::size_t cell, Time at, Time now, std::uint16_t site);
+  /// `earlier`: the score under a model version from before the onset, where that was asked.
+  void update(double z, std::size_t cell, Time at, Time now, std::uint16_t site, std::optional<double> earlier = {});
 
  private:
   struct Cell {

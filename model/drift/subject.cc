@@ -90,8 +90,10 @@ bool Subject::observe(const Outcome& o) {
 void Subject::watch_return(const Outcome& o) {
   if (recovery_evidence_ <= 1) recovering_since_ = o.at;
   recovery_evidence_ = std::clamp(recovery_evidence_ * o.recovery, 1.0, kRecoveryEvidence);
+  if (o.earlier_recovery) earlier_evidence_ = std::clamp(std::max(earlier_evidence_, 1.0) * *o.earlier_recovery, 1.0, kRecoveryEvidence);
   const bool as_expected = recovery_evidence_ >= kRecoveryEvidence;
-  if (as_expected && (level_ == nullptr || level_->back())) {
+  const bool as_expected_before = !shared_.earlier_at_hand || earlier_evidence_ == 0 || earlier_evidence_ >= kRecoveryEvidence;
+  if (as_expected && as_expected_before && (level_ == nullptr || level_->back())) {
     not_before_ = level_ == nullptr ? recovering_since_ : std::max(recovering_since_, level_->recovering_since());
     resolve(Resolution::returned, o.now);
     return;
@@ -116,6 +118,7 @@ void Subject::raise(const Outcome& o) {
   const Onset::Since since = onset_.estimate();
   not_before_ = newest_at_;
   recovery_evidence_ = 1;
+  earlier_evidence_ = 0;
   Alert& a = alert_.emplace();
   a.kind = to_string(spec_.kind);
   a.subject = spec_.subject;
@@ -141,7 +144,8 @@ void Subject::describe_shift(Alert& a) const {
   a.effects.push_back({"spread_since_onset", level_->spread()});
 }
 
-/// What is seen is as predicted again, and the values are not what they were: the model has learned the change.
+/// What is seen is as predicted again, and the values are not what they were, or a version from before the onset predicts as badly as when
+/// it began: the model has learned the change.
 void Subject::tell_adapted(Time now) {
   Alert a = *alert_;
   a.state = AlertState::updated;
@@ -149,10 +153,12 @@ void Subject::tell_adapted(Time now) {
   a.told = now;
   a.evidence = evidence_.value();
   describe_shift(a);
-  char text[128];
-  std::snprintf(text, sizeof text,
-                ": still shifted, the model has adapted (mean %+.2f, spread %.2f standard deviations of before the onset)", level_->shift(),
-                level_->spread());
+  char text[160] = ": still shifted for a model version from before the onset, the newer ones have adapted";
+  if (level_ != nullptr && !level_->back()) {
+    std::snprintf(text, sizeof text,
+                  ": still shifted, the model has adapted (mean %+.2f, spread %.2f standard deviations of before the onset)",
+                  level_->shift(), level_->spread());
+  }
   a.summary = a.subject + text + " since " + format_rfc3339(a.since);
   last_reported_at_ = now;
   last_reported_updates_ = updates_;
@@ -258,7 +264,7 @@ void Subject::save(ByteWriter& out) const {
   out.put<std::uint8_t>(suppressed_ ? 1 : 0);
   out.put(updates_);
   out.put(last_reported_updates_);
-  for (const double v : {recent_, recent_expected_, recovery_evidence_, last_reported_}) out.put(v);
+  for (const double v : {recent_, recent_expected_, recovery_evidence_, last_reported_, earlier_evidence_}) out.put(v);
   for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, recovering_since_, last_reported_at_}) {
     out.put<std::int64_t>(t.time_since_epoch().count());
   }
@@ -281,6 +287,7 @@ void Subject::load(ByteReader& in, std::uint32_t version) {
   updates_ = in.get<std::uint64_t>();
   last_reported_updates_ = version < 4 ? updates_ : in.get<std::uint64_t>();
   for (double* v : {&recent_, &recent_expected_, &recovery_evidence_, &last_reported_}) *v = in.get<double>();
+  earlier_evidence_ = version < 5 ? 0 : in.get<double>();
   for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_})
     *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();

@@ -46,6 +46,9 @@ struct MonitorContext {
   /// Is what this subject sees told already by an alert of another one?
   std::function<bool(const Subject&)> explained = [](const Subject&) { return false; };
 
+  /// A model version from before what is alarmed began is asked too (Scored::earlier): an alert that it speaks of waits for it.
+  bool earlier_at_hand = false;
+
   std::string site_name(std::uint16_t index) const { return index < sites.size() ? sites[index] : "other sites"; }
 };
 
@@ -101,6 +104,7 @@ class Subject {
     Time at{};   ///< begin of the patient-hour, or time of the outcome
     Time now{};  ///< newest time seen
     std::uint16_t site = 0;
+    std::optional<double> earlier_recovery{};  ///< as `recovery`, of the outcome under a version from before the onset, if it was asked
   };
   /// Returns whether the baseline may learn from it: what looks like a change must not become normal while it is being weighed.
   bool observe(const Outcome& outcome);
@@ -153,13 +157,14 @@ class Subject {
   // While alarmed:
   double recovery_evidence_ = 1;  ///< evidence that it has returned (a CUSUM)
   Time recovering_since_{};       ///< when that last left its floor
+  double earlier_evidence_ = 0;   ///< the same of the outcomes under a version from before the onset; 0: it was never asked
   double last_reported_ = 0;      ///< how far off it was said to be in the last message
   Time last_reported_at_{};
   std::uint64_t last_reported_updates_ = 0;
 };
 
 /// Of the monitor's stored state: the one written, and the oldest that is read.
-inline constexpr std::uint32_t kMonitorVersion = 4, kMonitorVersionMin = 3;
+inline constexpr std::uint32_t kMonitorVersion = 5, kMonitorVersionMin = 3;
 
 void save_alert(const Alert& alert, ByteWriter& out);
 /// `version`: of the monitor that wrote it.

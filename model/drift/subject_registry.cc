@@ -193,6 +193,21 @@ void SubjectRegistry::observe_value(FeatureId feature, double value, Time at) {
   levels_[feature].observe(value, at, held, since_onset);
 }
 
+bool SubjectRegistry::predicted_alarmed(FeatureId feature) const {
+  const auto subjects = predicted(feature);
+  return std::any_of(subjects.begin(), subjects.end(), [](const Subject* s) { return alarmed(s); });
+}
+
+std::optional<Time> SubjectRegistry::earliest_onset_of_predicted() const {
+  std::optional<Time> out;
+  for (FeatureId f = 0; f < value_.size(); ++f) {
+    for (const Subject* s : predicted(f)) {
+      if (alarmed(s)) out = std::min(out.value_or(Time::max()), s->alert()->earliest);
+    }
+  }
+  return out;
+}
+
 void SubjectRegistry::learn_value(FeatureId feature, double value) {
   const auto subjects = predicted(feature);
   if (std::none_of(subjects.begin(), subjects.end(), [](const Subject* s) { return s != nullptr && s->suspicious(); })) {

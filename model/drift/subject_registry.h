@@ -54,6 +54,10 @@ class SubjectRegistry {
   /// have, so that it is learned as normal where none of them doubts it.
   void observe_value(FeatureId feature, double value, Time at);
   void learn_value(FeatureId feature, double value);
+  /// Is something alarmed that holds this feature's values against predictions? And of all features: the earliest time at which such a
+  /// change can have begun, empty where nothing is alarmed.
+  bool predicted_alarmed(FeatureId feature) const;
+  std::optional<Time> earliest_onset_of_predicted() const;
   /// Calls with the coverage and error subjects of each group that the attributes put a patient in.
   void each_group(std::span<const std::optional<float>> attributes, const std::function<void(RateSubject&, RateSubject&)>& visit);
   /// What a group is held against.

@@ -273,6 +273,38 @@ TEST_F(LifeCycle, AnAlertEndsWhenTheValuesAreBackAndNotWhenTheModelHasAdapted) {
   EXPECT_GT(said_.back().told, at(320));
 }
 
+// Samples that are mixed up between patients leave a feature's own values as they were, and a model learns to expect little of them: only
+// one that has not seen it can tell when it is over.
+TEST_F(LifeCycle, AnAlertWaitsForTheVersionFromBeforeItsOnset) {
+  shared_.earlier_at_hand = true;
+  int asked = 0;
+  const auto run = [&](int from, int count, double rate, double rate_then) {
+    for (Alert& a : feed(shared_, from, count, [&](Time t) {
+           const bool ask = subject_.state() == SubjectState::alarmed && ++asked % 8 == 0;
+           const double x = uniform(random_) < rate ? 1 : 0, then = uniform(random_) < rate_then ? 1 : 0;
+           subject_.update(x, 0, t, t, 0, ask ? std::optional(then) : std::nullopt);
+         })) {
+      said_.push_back(std::move(a));
+    }
+  };
+  run(0, 100, 0.1, 0.1);
+  run(100, 20, 0.6, 0.6);
+  ASSERT_EQ(subject_.state(), SubjectState::alarmed);
+  run(120, 200, 0.1, 0.6);  // what serves has learned it
+  ASSERT_EQ(subject_.state(), SubjectState::alarmed);
+  EXPECT_TRUE(said_.back().adapted);
+  run(320, 60, 0.1, 0.1);
+  EXPECT_EQ(subject_.state(), SubjectState::armed);
+  EXPECT_EQ(said_.back().resolution, Resolution::returned);
+
+  // Where there is none any more, or it was never asked of this, it is not waited for.
+  run(400, 20, 0.6, 0.6);
+  ASSERT_EQ(subject_.state(), SubjectState::alarmed);
+  shared_.earlier_at_hand = false;
+  run(420, 60, 0.1, 0.6);
+  EXPECT_EQ(subject_.state(), SubjectState::armed);
+}
+
 // What changes again and again is told by the pace of what is seen, however far apart that is.
 TEST(Life, ASubjectOfFewOutcomesTellsLittleOfALongAlarm) {
   Random random(5);
