@@ -52,9 +52,14 @@ Result<std::vector<Samples>> TorchModelVersion::sample(std::span<const SampleQue
     out[i].modalities = queries[i].query.wanted_payloads;
     const std::size_t payloads = out[i].modalities.size();
     out[i].payloads.resize(queries[i].count * payloads);
+    std::shared_ptr<const Snapshot> after;
+    if (p_.options.two_sided && queries[i].query.after != nullptr) {
+      after = std::make_shared<const Snapshot>(visible(queries[i].query, *queries[i].query.after));
+    }
     for (std::size_t n = 0; n < queries[i].count; ++n) {
       samples.push_back(begin(queries[i], n));
       SamplingState& sample = samples.back();
+      sample.after = after;
       sample.features = &out[i].features;
       sample.values = out[i].values.data() + n * width;
       const std::vector<FeatureState>& known = queries[i].query.snapshot->features;
@@ -74,16 +79,25 @@ Result<std::vector<Samples>> TorchModelVersion::sample(std::span<const SampleQue
   return out;
 }
 
+Snapshot TorchModelVersion::visible(const Query& query, const Snapshot& snapshot) const {
+  const InputLayout& layout = p_.encoder->layout();
+  Snapshot out = snapshot;
+  out.recent_ids.clear();
+  out.features.resize(static_cast<std::size_t>(layout.features));
+  out.modalities.resize(static_cast<std::size_t>(layout.modalities));
+  p_.units->to_learned(out);
+  for (const ModalityId m : query.hidden) out.modalities[m].payload = {};
+  for (FeatureId f = 0; f < out.features.size(); ++f) {
+    if (std::ranges::find(query.hidden, layout.modality_of[f]) != query.hidden.end()) out.features[f] = {};
+  }
+  return out;
+}
+
 /// A sample before anything of it is drawn.
 SamplingState TorchModelVersion::begin(const SampleQuery& asked, std::size_t sample) const {
   const InputLayout& layout = p_.encoder->layout();
   SamplingState state;
-  state.snapshot = *asked.query.snapshot;
-  state.snapshot.recent_ids.clear();
-  state.snapshot.features.resize(static_cast<std::size_t>(layout.features));
-  state.snapshot.modalities.resize(static_cast<std::size_t>(layout.modalities));
-  p_.units->to_learned(state.snapshot);
-  for (ModalityId m : asked.query.hidden) state.snapshot.modalities[m].payload = {};
+  state.snapshot = visible(asked.query, *asked.query.snapshot);
   for (std::size_t slot = 0; slot < layout.payloads.size(); ++slot) {
     const ModalityId modality = layout.payloads[slot].modality;
     for (std::size_t j = 0; j < asked.query.wanted_payloads.size(); ++j) {
@@ -94,10 +108,6 @@ SamplingState TorchModelVersion::begin(const SampleQuery& asked, std::size_t sam
   }
   state.time = asked.query.time;
   state.seed = mix64(mix64(asked.query.seed ^ kSampleStream) + sample);
-  for (FeatureId f = 0; f < state.snapshot.features.size(); ++f) {
-    const auto& hidden = asked.query.hidden;
-    if (std::find(hidden.begin(), hidden.end(), layout.modality_of[f]) != hidden.end()) state.snapshot.features[f] = {};
-  }
   for (const FeatureId f : asked.query.wanted) {
     const bool kept = std::find(asked.kept.begin(), asked.kept.end(), f) != asked.kept.end();
     if (!kept || state.snapshot.features[f].count == 0) state.order.push_back(f);
@@ -120,7 +130,7 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
     for (SamplingState& sample : samples) {
       if (step >= sample.order.size()) continue;
       active.push_back(&sample);
-      queries.push_back({&sample.snapshot, sample.time, {sample.order[step]}, {}, 0});
+      queries.push_back({.snapshot = &sample.snapshot, .time = sample.time, .wanted = {sample.order[step]}, .after = sample.after.get()});
     }
     if (active.empty()) return;
     Rows rows = encode(queries);
@@ -173,7 +183,7 @@ void TorchModelVersion::sample_payloads(std::span<SamplingState> samples) const 
       if (it == sample.slots.end()) continue;
       active.push_back(&sample);
       places.push_back(sample.places[static_cast<std::size_t>(it - sample.slots.begin())]);
-      queries.push_back({&sample.snapshot, sample.time, {}, {}, 0});
+      queries.push_back({.snapshot = &sample.snapshot, .time = sample.time, .after = sample.after.get()});
     }
     if (active.empty()) continue;
     const auto rows_count = static_cast<std::int64_t>(active.size());

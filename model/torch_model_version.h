@@ -23,6 +23,7 @@ inline constexpr std::size_t kChunk = 48;
 /// One sample on its way: the patient as known so far, in the units learned in, what is still to be drawn, in the order of drawing.
 struct SamplingState {
   Snapshot snapshot;
+  std::shared_ptr<const Snapshot> after;  ///< as the network reads it; null: nothing
   Time time{};
   std::uint64_t seed = 0;
   std::vector<FeatureId> order;
@@ -115,6 +116,8 @@ class TorchModelVersion final : public ModelVersion {
   void predict_chunk(std::span<const Query> queries, std::span<Prediction> out) const;
   Payload to_payload(std::size_t slot, const float* drawn, std::int64_t count) const;
   SamplingState begin(const SampleQuery& query, std::size_t sample) const;
+  /// A query's snapshot as the network reads it: its units, without what the query hides.
+  Snapshot visible(const Query& query, const Snapshot& snapshot) const;
   void sample_chunk(std::span<SamplingState> samples) const;
 
   VersionParts p_;

@@ -83,8 +83,6 @@ std::optional<std::string> problem_of(const ImputeOptions& options) {
   if (!options.model.empty() && options.epochs > 0) return "--epochs is for learning, which --model does not";
   if (!options.model.empty() && options.both_sides)
     return "--both-sides needs a model that learned with what came later; one of --model looks back only: leave one of them out";
-  if (options.draws > 0 && options.both_sides)
-    return "--draws looks back only, and would not use what came later: leave --both-sides out, or impute without draws";
   return std::nullopt;
 }
 

@@ -137,6 +137,34 @@ TEST_F(Sample, FollowsThePredictiveDistribution) {
   }
 }
 
+// What came later is as known to a sample as to a prediction.
+TEST_F(Sample, FollowsThePredictiveDistributionFromBothSides) {
+  ModelOptions options;
+  options.latent_dim = 8;
+  options.hidden_dim = 32;
+  options.device = Device::cpu;
+  options.two_sided = true;
+  TrainOptions train;
+  train.batch_size = 64;
+  train.examples_per_step = 16;
+  SyntheticWard ward(5);
+  const auto learner = Learner::make(ward.schema(), options, train, {}, nullptr, {}).value();
+  learner->submit(ward.take(16 * 50));
+  const auto version = learner->drain();
+  Snapshot patient = patients_[7], later = patients_[7];
+  patient.features[kHr] = {};
+  later.features[kHr].last = 160;
+  later.features[kHr].count = 3;
+  Query asked = query(patient, {kHr});
+  const Reference before = reference(*version, asked);
+  asked.after = &later;
+  const Reference both = reference(*version, asked);
+  ASSERT_GT(std::abs(both.mean - before.mean), 0.5 * both.sd()) << "what came later says nothing here: no test";
+  const SampleQuery many{asked, 2000, {}};
+  const Samples drawn = version->sample({&many, 1}).value().front();
+  EXPECT_NEAR(mean(column(drawn, 0)), both.mean, 0.1 * both.sd());
+}
+
 // All features asked for at once: each still follows its own distribution, as far as the model agrees with itself.
 TEST_F(Sample, JointSamplesKeepEachFeaturesDistribution) {
   const Snapshot& patient = patients_[7];
