@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <tuple>
 
 #include "state/records/hash.h"
@@ -26,8 +25,8 @@ void add_value(std::string& to, const SchemaField& field, double value) {
 }
 
 std::string hex(std::uint64_t hash) {
-  char digits[17];
-  std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(hash));
+  std::string digits(16, '0');
+  for (std::size_t i = 16; hash != 0; hash >>= 4) digits[--i] = "0123456789abcdef"[hash & 15];
   return digits;
 }
 
