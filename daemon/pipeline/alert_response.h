@@ -16,7 +16,6 @@ class AlertResponse {
  public:
   explicit AlertResponse(const Config::AlertResponseOptions& config) : config_(config) {}
 
-  bool reacts() const { return config_.on_critical != OnCritical::nothing; }
   /// How many times as many gradient steps as usual the examples of a batch pay for that left `open` alerts; 0: none. `now`: clinical
   /// time; an alert acts for alerts.react_for.
   int steps_multiplier(std::span<const Alert> open, Time now) const;
@@ -24,6 +23,7 @@ class AlertResponse {
   void annotate(std::span<Alert> alerts, std::span<const Alert> open, const std::string& version, Time now) const;
 
  private:
+  bool reacts() const { return config_.on_critical != OnCritical::nothing; }
   bool acts(const Alert& alert, Time now) const;
   const Config::AlertResponseOptions config_;
 };

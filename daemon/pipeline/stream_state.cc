@@ -13,6 +13,7 @@ namespace {
 constexpr const char* kScoresMeta = "scores";
 constexpr const char* kMonitorMeta = "monitor";
 constexpr const char* kControlMeta = "control";
+constexpr const char* kMaskMeta = "learning_mask";
 constexpr const char* kNewestMeta = "newest";
 constexpr const char* kReferencePart = "latent_reference";
 
@@ -30,11 +31,8 @@ std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
 }
 
 std::map<std::string, std::string> StreamState::save() const {
-  return {{kCalibrationMeta, calibrator.save()},
-          {kScoresMeta, scores.save()},
-          {kMonitorMeta, monitor.save()},
-          {kControlMeta, decisions.save()},
-          {kNewestMeta, format_rfc3339(newest)}};
+  return {{kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()},
+          {kControlMeta, decisions.save()},      {kMaskMeta, mask.save()},     {kNewestMeta, format_rfc3339(newest)}};
 }
 
 Status StreamState::load(const Config& config, const state::Store& store) {
@@ -58,6 +56,7 @@ Status StreamState::load(const Config& config, const state::Store& store) {
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
                                  "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
   LACUNA_RETURN_IF_ERROR(restore(kControlMeta, decisions, Decisions(), "what operators decided is read again from its topic"));
+  LACUNA_RETURN_IF_ERROR(restore(kMaskMeta, mask, LearningMask(), "values from before accepted shifts are replayed again"));
   const Result<state::StoredMeta> time = store.meta(kNewestMeta);
   if (!time.ok() && time.code() != Code::not_found) return time.status();
   newest = time.ok() ? parse_rfc3339(time->content).value_or(Time{}) : Time{};

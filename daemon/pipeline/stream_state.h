@@ -10,6 +10,7 @@
 #include "daemon/pipeline/control.h"
 #include "daemon/pipeline/latent_reference.h"
 #include "daemon/pipeline/progress.h"
+#include "daemon/registry/learning_mask.h"
 #include "model/drift/monitor.h"
 #include "model/predictive/calibration.h"
 #include "model/predictive/scores.h"
@@ -24,6 +25,7 @@ struct StreamState {
   drift::Monitor monitor;
   LatentReference reference;
   Decisions decisions;
+  LearningMask mask;
   Time newest{};  ///< clinical time applied; the epoch: nothing yet
   /// Since the process started: parts of which the store held another version, and no way leads from that one to this.
   std::set<std::string, std::less<>> begun_afresh;

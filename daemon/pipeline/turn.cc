@@ -201,11 +201,10 @@ Status Turn::fill(StagedBatch& staged) {
     stream.monitor.advance(group_.watermark());
     batch.score(*version, stream, version_before_alerts().get());
     staged.alerts = stream.monitor.take_alerts();
-    if (alert_response_.reacts() || !staged.alerts.empty()) {
-      const std::vector<Alert> open = stream.monitor.open_alerts();
-      staged.steps_multiplier = alert_response_.steps_multiplier(open, stream.newest);
-      alert_response_.annotate(staged.alerts, open, version->id(), stream.newest);
-    }
+    const std::vector<Alert> open = stream.monitor.open_alerts();
+    staged.steps_multiplier = alert_response_.steps_multiplier(open, stream.newest);
+    alert_response_.annotate(staged.alerts, open, version->id(), stream.newest);
+    stream.mask.follow(staged.alerts, open, stream.newest, context_.config.alert_response.react_for);
     context_.point("scored", batch.records());
   }
   {

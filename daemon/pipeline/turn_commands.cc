@@ -106,7 +106,9 @@ std::vector<Alert> Turn::decide(const std::vector<streaming::Record>& records, s
     ids.push_back(decision->id);
     if (!carry_out(*decision, stream.monitor, now)) continue;
     std::vector<Alert> alerts = stream.monitor.take_alerts();
-    alert_response_.annotate(alerts, stream.monitor.open_alerts(), context_.learner->current()->id(), now);
+    const std::vector<Alert> open = stream.monitor.open_alerts();
+    alert_response_.annotate(alerts, open, context_.learner->current()->id(), now);
+    stream.mask.follow(alerts, open, now, context_.config.alert_response.react_for);
     for (Alert& alert : alerts) {
       if (alert.state == AlertState::resolved) alert.action = told(*decision) + (alert.action.empty() ? "" : "; " + alert.action);
     }

@@ -23,6 +23,7 @@ constexpr std::uint64_t kYoungBatches = 8, kYoungBatch = 64;
 /// Back-pressure: while the learner's queue is full the partitions are paused, and polled so that the group keeps us.
 Status Turn::hand_to_learner() {
   const StageTimer timer(context_.stage_seconds, "learn");
+  checkpoints_.mask(context_.stream.mask);
   while (!learning_queue_.fit(*context_.learner, context_.config.train.queue_examples_max) && !context_.retry.stopped()) {
     LACUNA_RETURN_IF_ERROR(group_.stay_member());
     context_.heartbeat();

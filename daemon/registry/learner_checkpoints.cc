@@ -30,19 +30,31 @@ bool is_left_out(const Config& config, std::string_view patient) {
   return hash64(patient, mix64(config.model.seed ^ kLeftOutSalt)) % kLeftOut == 0;
 }
 
+void LearnerCheckpoints::leave_out() {
+  const std::lock_guard lock(not_replayed_->mutex);
+  not_replayed_->left_out = true;
+}
+
+void LearnerCheckpoints::mask(const LearningMask& mask) {
+  const std::lock_guard lock(not_replayed_->mutex);
+  if (not_replayed_->mask != mask) not_replayed_->mask = mask;
+}
+
 CheckpointSource LearnerCheckpoints::source() const {
   return {[this] { return store_.checkpoint_names(); }, [this](const std::string& name) { return store_.checkpoint(name); }};
 }
 
 Result<std::unique_ptr<model::Learner>> LearnerCheckpoints::make(std::string_view bytes) {
-  const auto replay = [&config = config_, store = &store_, leaves_out = leaves_out_](std::size_t count,
-                                                                                     std::uint64_t seed) -> std::vector<Example> {
+  const auto replay = [&config = config_, store = &store_, left = not_replayed_](std::size_t count,
+                                                                                 std::uint64_t seed) -> std::vector<Example> {
     auto drawn = store->draw(count, seed);
     if (!drawn.ok()) {
       spdlog::warn("replay: {}", drawn.status().to_string());
       return {};
     }
-    if (*leaves_out) std::erase_if(*drawn, [&config](const Example& e) { return is_left_out(config, e.before.patient_id); });
+    const std::lock_guard lock(left->mutex);
+    if (left->left_out) std::erase_if(*drawn, [&config](const Example& e) { return is_left_out(config, e.before.patient_id); });
+    if (!left->mask.empty()) std::erase_if(*drawn, [&](Example& e) { return !left->mask.apply(*config.schema, e); });
     return std::move(*drawn);
   };
   return model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, replay, bytes);

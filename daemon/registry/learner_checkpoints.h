@@ -1,14 +1,15 @@
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/registry/learning_mask.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "model/learner.h"
 #include "state/store.h"
@@ -37,7 +38,9 @@ class LearnerCheckpoints {
   /// Writes one more, and drops the oldest beyond checkpoint.keep; `alone`: all others.
   Status save(model::Learner& learner, bool alone = false);
   /// From now on nothing of those who are left out is replayed.
-  void leave_out() { *leaves_out_ = true; }
+  void leave_out();
+  /// From now on nothing that it masks is.
+  void mask(const LearningMask& mask);
 
   /// Records for topics.model, to be written in one transaction.
   std::vector<streaming::OutputRecord> publish(model::Learner& learner, std::map<std::string, std::string> meta);
@@ -56,9 +59,14 @@ class LearnerCheckpoints {
 
   const Config& config_;
   state::Store& store_;
-  const std::shared_ptr<std::atomic<bool>> leaves_out_ = std::make_shared<std::atomic<bool>>(false);  ///< read by the learner's thread
-  std::int64_t number_ = 0;                                                                           ///< of the newest
-  std::int64_t published_ = 0;                                                                        ///< of the newest in the topic
+  struct NotReplayed {  ///< what the learner's thread reads
+    std::mutex mutex;
+    bool left_out = false;
+    LearningMask mask;
+  };
+  const std::shared_ptr<NotReplayed> not_replayed_ = std::make_shared<NotReplayed>();
+  std::int64_t number_ = 0;     ///< of the newest
+  std::int64_t published_ = 0;  ///< of the newest in the topic
 };
 
 }  // namespace lacuna::daemon
