@@ -130,7 +130,7 @@ void TorchModelVersion::sample_chunk(std::span<SamplingState> samples) const {
     for (SamplingState& sample : samples) {
       if (step >= sample.order.size()) continue;
       active.push_back(&sample);
-      queries.push_back({.snapshot = &sample.snapshot, .time = sample.time, .wanted = {sample.order[step]}, .after = sample.after.get()});
+      queries.push_back({&sample.snapshot, sample.time, {sample.order[step]}, {}, 0, {}, false, sample.after.get()});
     }
     if (active.empty()) return;
     Rows rows = encode(queries);
@@ -183,7 +183,7 @@ void TorchModelVersion::sample_payloads(std::span<SamplingState> samples) const 
       if (it == sample.slots.end()) continue;
       active.push_back(&sample);
       places.push_back(sample.places[static_cast<std::size_t>(it - sample.slots.begin())]);
-      queries.push_back({.snapshot = &sample.snapshot, .time = sample.time, .after = sample.after.get()});
+      queries.push_back({&sample.snapshot, sample.time, {}, {}, 0, {}, false, sample.after.get()});
     }
     if (active.empty()) continue;
     const auto rows_count = static_cast<std::int64_t>(active.size());
