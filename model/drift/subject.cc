@@ -9,7 +9,9 @@ namespace {
 
 constexpr double kRecentUpdates = 200;     // time constant of the means shown
 constexpr double kRecoveryEvidence = 1e4;  // that it returned, against its having stayed half-way
-constexpr double kLearnBelow = 3;          // log 20: what speaks for a change by more must not become normal meanwhile
+// The same, of a version from before the onset, which is asked of one moment in eight, and is not the only one that has to say so.
+constexpr double kEarlierEvidence = 1e2;
+constexpr double kLearnBelow = 3;  // log 20: what speaks for a change by more must not become normal meanwhile
 constexpr double kSuspicious = 5;
 constexpr double kReportChange = 0.5;  // of the distance last told: worth another message
 constexpr Millis kTellEvery = std::chrono::hours(6);
@@ -90,9 +92,9 @@ bool Subject::observe(const Outcome& o) {
 void Subject::watch_return(const Outcome& o) {
   if (recovery_evidence_ <= 1) recovering_since_ = o.at;
   recovery_evidence_ = std::clamp(recovery_evidence_ * o.recovery, 1.0, kRecoveryEvidence);
-  if (o.earlier_recovery) earlier_evidence_ = std::clamp(std::max(earlier_evidence_, 1.0) * *o.earlier_recovery, 1.0, kRecoveryEvidence);
+  if (o.earlier_recovery) earlier_evidence_ = std::clamp(std::max(earlier_evidence_, 1.0) * *o.earlier_recovery, 1.0, kEarlierEvidence);
   const bool as_expected = recovery_evidence_ >= kRecoveryEvidence;
-  const bool as_expected_before = !shared_.earlier_at_hand || earlier_evidence_ == 0 || earlier_evidence_ >= kRecoveryEvidence;
+  const bool as_expected_before = !shared_.earlier_at_hand || earlier_evidence_ == 0 || earlier_evidence_ >= kEarlierEvidence;
   if (as_expected && as_expected_before && (level_ == nullptr || level_->back())) {
     not_before_ = level_ == nullptr ? recovering_since_ : std::max(recovering_since_, level_->recovering_since());
     resolve(Resolution::returned, o.now);
