@@ -7,19 +7,22 @@
 #include "daemon/commands/commands.h"
 #include "daemon/commands/help.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/shell_words.h"
+#include "daemon/commands/version.h"
 
 int main(int argc, char** argv) {
   using lacuna::Status;
   using namespace lacuna::daemon;
   // The far end of a socket that is gone must not end the daemon; CheckedOutput ends a command whose reader is.
   std::signal(SIGPIPE, SIG_IGN);
+  set_program(argc > 0 ? argv[0] : "");
   CLI::App app{
       "Lacuna: a continual-learning daemon over streaming patient data.\n"
       "Reads patient events, keeps each patient's state, learns a multimodal model as data come, and publishes calibrated\n"
       "imputations of what is missing and alerts of drift. Not a medical device; not a source of observations."};
   app.name("lacuna");
   app.formatter(std::make_shared<HelpFormatter>());
-  app.set_version_flag("--version", LACUNA_VERSION);
+  app.set_version_flag("--version", version_text, "Version and commit, and the libraries that are loaded");
   app.require_subcommand(1);
   app.footer(
       "Start with `lacuna demo`. Each command explains itself: lacuna COMMAND --help.\n\n"
@@ -45,6 +48,8 @@ int main(int argc, char** argv) {
   add_alerts(app, exit_code);
   add_model(app, exit_code);
   add_patient(app, exit_code);
+  add_completion(app, exit_code);
+  add_man(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -1,6 +1,7 @@
 #include "state/store_inspection.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/version.h>
 
 #include <filesystem>
 #include <memory>
@@ -69,5 +70,7 @@ Result<StoreGrowth> read_growth(const Schema& schema, const std::string& path) {
     return StoreGrowth{grown->changes(), header.patients};
   });
 }
+
+std::string rocksdb_version() { return rocksdb::GetRocksVersionAsString(); }
 
 }  // namespace lacuna::state

@@ -26,5 +26,7 @@ void add_inspect(CLI::App& app, int& exit_code);
 void add_alerts(CLI::App& app, int& exit_code);
 void add_model(CLI::App& app, int& exit_code);
 void add_patient(CLI::App& app, int& exit_code);
+void add_completion(CLI::App& app, int& exit_code);
+void add_man(CLI::App& app, int& exit_code);
 
 }  // namespace lacuna::daemon

@@ -17,6 +17,7 @@
 #include "daemon/commands/demo_report.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/shell_words.h"
 #include "daemon/commands/simulated_ward_yaml.h"
 #include "daemon/config/config.h"
 #include "daemon/pipeline/pipeline.h"
@@ -126,11 +127,9 @@ int demo(const DemoOptions& options) {
     return kExitFailed;
   }
   const bool kept = report.summary(pipeline->progress());
-  fmt::print(out,
-             "\nWhat was published lies in {}/data. Read it with\n"
-             "  lacuna tail --config {} imputations -n 5\n"
-             "  lacuna tail --config {} alerts\n",
-             options.directory, config_path, config_path);
+  fmt::print(out, "\nWhat was published lies in {}/data. Read it with\n{}{}", options.directory,
+             typed_command({"tail", "--config", config_path, "imputations", "-n", "5"}, columns),
+             typed_command({"tail", "--config", config_path, "alerts"}, columns));
   return kept ? kExitOk : kExitPromiseBroken;
 }
 

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "daemon/commands/checked_output.h"
+#include "daemon/commands/command_tree.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/shell_words.h"
 #include "daemon/tables/screen.h"
 #include "state/records/nearest.h"
 
@@ -32,31 +34,15 @@ std::string joined(const std::string& text) {
 
 std::string beside_names(const std::string& text) { return wrapped(text, columns() - kNames); }
 
-/// "lacuna alerts list".
-std::string path_of(const CLI::App& app) {
-  const CLI::App* const parent = app.get_parent();
-  return parent == nullptr ? app.get_name() : path_of(*parent) + " " + app.get_name();
-}
-
-std::vector<std::string> options_of(const CLI::App& app) {
+std::vector<std::string> options_of(const CommandNode& command) {
   std::vector<std::string> out;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group().empty()) continue;  // an old name
-    for (const std::string& name : option->get_lnames()) out.push_back("--" + name);
-    for (const std::string& name : option->get_snames()) out.push_back("-" + name);
-  }
-  for (const CLI::App* group : app.get_subcommands(nullptr)) {
-    if (!group->get_name().empty()) continue;  // a command
-    for (std::string& name : options_of(*group)) out.push_back(std::move(name));
-  }
+  for (const CommandOption& option : command.options) out.insert(out.end(), option.names.begin(), option.names.end());
   return out;
 }
 
-std::vector<std::string> commands_of(const CLI::App& app) {
+std::vector<std::string> commands_of(const CommandNode& command) {
   std::vector<std::string> out;
-  for (const CLI::App* sub : app.get_subcommands(nullptr)) {
-    if (!sub->get_name().empty()) out.push_back(sub->get_name());  // else a group of options
-  }
+  for (const CommandNode& below : command.commands) out.push_back(below.name);
   return out;
 }
 
@@ -71,8 +57,9 @@ std::string unknown_word(const CLI::App& app) {
   const std::vector<std::string> words = app.remaining();
   if (words.empty()) return {};
   const std::string word = words.front().substr(0, words.front().find('='));
-  if (word.starts_with('-')) return "there is no option " + word + (word.size() > 2 ? did_you_mean(word, options_of(app)) : "");
-  const std::vector<std::string> commands = commands_of(app);
+  if (word.starts_with('-'))
+    return "there is no option " + word + (word.size() > 2 ? did_you_mean(word, options_of(command_tree(app))) : "");
+  const std::vector<std::string> commands = commands_of(command_tree(app));
   if (commands.empty()) return "what is '" + word + "' for? It takes no further word";
   const std::string near = did_you_mean(word, commands);
   return "there is no command '" + word + "'" + (near.empty() ? list_of(commands) : near);
@@ -109,10 +96,11 @@ int explain_arguments(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* asked = &app;
   while (!asked->get_subcommands().empty()) asked = asked->get_subcommands().front();
   std::string what = unknown_word(*asked);
-  const std::vector<std::string> commands = commands_of(*asked);
+  const std::vector<std::string> commands = commands_of(command_tree(*asked));
   if (what.empty()) what = commands.empty() ? error.what() : "which command?" + list_of(commands).substr(1);
-  std::cerr << wrapped(path_of(*asked) + ": " + what + "\n" + "`" + path_of(*asked) + " --help` says what it takes.\n", screen_columns(),
-                       2);
+  const std::string path = command_tree(*asked).path;
+  const std::string again = program() + path.substr(std::min(path.size(), app.get_name().size()));
+  std::cerr << wrapped(path + ": " + what + "\n" + "`" + again + " --help` says what it takes.\n", screen_columns(), 2);
   return kExitConfiguration;
 }
 

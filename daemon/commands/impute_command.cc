@@ -17,6 +17,7 @@
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/shell_words.h"
 #include "daemon/pipeline/stream_state.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "daemon/table_imputation/patient_table.h"
@@ -119,7 +120,7 @@ void tell_read(const PatientTable& table) {
   for (const TablePatient& patient : table.patients) moments += patient.moments.size();
   fmt::print(stderr, "{} patients, {} moments, {} values\n", table.patients.size(), moments, r.values);
   const std::uint64_t lost = total(r.out_of_range) + total(r.units) + total(r.unreadable) + total(r.unmapped) + total(r.repeated);
-  if (lost > 0) fmt::print(stderr, "{} cells or rows cannot be taken: `lacuna replay --strict --dry-run` says which\n", lost);
+  if (lost > 0) fmt::print(stderr, "{} cells or rows cannot be taken: `{} replay --strict --dry-run` says which\n", lost, program());
 }
 
 void tell_learned(const LearnedTable& learned) {

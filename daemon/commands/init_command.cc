@@ -13,8 +13,10 @@
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/shell_words.h"
 #include "daemon/guessing/guess_configuration.h"
 #include "daemon/tables/progress_bar.h"
+#include "daemon/tables/screen.h"
 
 namespace lacuna::daemon {
 
@@ -28,12 +30,21 @@ struct InitOptions {
   bool force = false;
 };
 
-/// As a shell takes it for one word.
-std::string shell_word(const std::string& text) {
-  if (text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./,+:@%") == std::string::npos) return text;
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
+/// What comes next, to be typed as it stands.
+std::string next_steps(const InitOptions& options, const GuessedConfiguration& guessed) {
+  const auto command = [](std::vector<std::string> words, const std::vector<std::string>& more, const std::vector<std::string>& last = {}) {
+    words.insert(words.end(), more.begin(), more.end());
+    words.insert(words.end(), last.begin(), last.end());
+    return typed_command(words, screen_columns());
+  };
+  if (options.out.empty()) return "To write it to a file:\n" + command({"init"}, options.paths, {"-o", "lacuna.yaml"});
+  const std::vector<std::string> config{"--config", options.out};
+  std::vector<std::string> replay{"replay", "--config", options.out}, run{"--until-idle"};
+  if (guessed.shift_to_now) replay.push_back("--shift-to-now");
+  if (guessed.epochs > 1) run.insert(run.end(), {"--epochs", std::to_string(guessed.epochs)});
+  return "Look it over, then:\n" + command({"check"}, config) +
+         command({"impute"}, options.paths, {"--config", options.out, "-o", "imputed.csv"}) + "or, to follow it as a stream:\n" +
+         command(replay, options.paths) + command({"run"}, config, run);
 }
 
 void tell(const InitOptions& options, const GuessedConfiguration& guessed) {
@@ -44,18 +55,7 @@ void tell(const InitOptions& options, const GuessedConfiguration& guessed) {
   for (std::size_t i = 0; i < std::min(guessed.doubts.size(), kDoubtsShown); ++i) text += "  " + guessed.doubts[i] + "\n";
   if (guessed.doubts.size() > kDoubtsShown)
     text += fmt::format("  and {} more: `missing` and comments in the file\n", guessed.doubts.size() - kDoubtsShown);
-  std::string data;
-  for (const std::string& path : options.paths) data += " " + shell_word(path);
-  if (options.out.empty()) {
-    text += fmt::format("To write it to a file: lacuna init{} -o lacuna.yaml\n", data);
-  } else {
-    const std::string config = shell_word(options.out);
-    text += fmt::format(
-        "Look it over, then:\n  lacuna check --config {}\n  lacuna impute{} --config {} -o imputed.csv\nor, to follow it as a stream:\n  "
-        "lacuna replay --config {}{}{}\n  lacuna run --config {} --until-idle{}\n",
-        config, data, config, config, guessed.shift_to_now ? " --shift-to-now" : "", data, config,
-        guessed.epochs > 1 ? fmt::format(" --epochs {}", guessed.epochs) : "");
-  }
+  text += next_steps(options, guessed);
   std::fputs(text.c_str(), stderr);
 }
 
