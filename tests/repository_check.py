@@ -11,10 +11,10 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from repository import builds, declarations, documents, formatting, lengths, lines, tree, walls  # noqa: E402
+from repository import builds, declarations, deployment, documents, formatting, lengths, lines, tree, walls  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RULES = [walls, lines, builds, lengths, declarations, documents]
+RULES = [walls, lines, builds, lengths, declarations, deployment, documents]
 
 
 def test_formatting():

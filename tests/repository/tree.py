@@ -6,7 +6,7 @@ import re
 CODE = ("daemon", "streaming", "model", "state")  # what is shipped
 SOURCES = CODE + ("tests", "bench")
 FOLDERS = SOURCES + ("cmake", "configs", "deploy", "docs", ".ci")
-READ = (".h", ".cc", ".md", ".cmake", "CMakeLists.txt")
+READ = (".h", ".cc", ".md", ".cmake", ".yaml", "CMakeLists.txt", "Dockerfile")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"\n]+)[>"]')
 
