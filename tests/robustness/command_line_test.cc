@@ -15,39 +15,19 @@
 #include <sstream>
 
 #include "tests/support/scratch_folder.h"
+#include "tests/support/shell.h"
 #include "tests/support/small_disk.h"
 
 namespace lacuna::daemon {
 namespace {
 
+using lacuna::testing::all_help;
+using lacuna::testing::file;
+using lacuna::testing::Ran;
+using lacuna::testing::shell;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
-
-struct Ran {
-  int code = -1;
-  std::string output;
-};
-
-/// In bash, with `lacuna` for the binary. The exit code of a pipeline is that of its first part which failed.
-Ran shell(const std::string& line) {
-  const std::string script = "set -o pipefail; lacuna() { " LACUNA_BINARY " \"$@\"; }; " + line;
-  std::string quoted = "bash -c '";
-  for (const char c : script) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  FILE* const pipe = popen((quoted + "' </dev/null").c_str(), "r");
-  Ran ran;
-  std::array<char, 4096> part{};
-  for (std::size_t n = 0; (n = std::fread(part.data(), 1, part.size(), pipe)) > 0;) ran.output.append(part.data(), n);
-  const int status = pclose(pipe);
-  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return ran;
-}
-
-std::string file(const std::string& path) {
-  std::ostringstream out;
-  out << std::ifstream(path).rdbuf();
-  return out.str();
-}
 
 /// A data folder from which a model has learned, made once.
 class CommandLine : public ::testing::Test {
@@ -144,30 +124,6 @@ TEST_F(CommandLine, ErrorsSayWhatIsWrongAndNoMore) {
   EXPECT_EQ(taken.code, 1) << taken.output;
   EXPECT_THAT(taken.output, HasSubstr("cannot listen on 127.0.0.1"));
   EXPECT_THAT(taken.output, Not(HasSubstr("event log")));
-}
-
-/// Of every command, and those below it, what it says on a wide screen.
-void read_help(const std::string& above, std::map<std::string, std::string>& out) {
-  const std::string& text = out[above] = shell("COLUMNS=200 lacuna " + above + " --help").output;
-  std::istringstream help(text);
-  bool below = false;
-  for (std::string line; std::getline(help, line);) {
-    if (line == "Subcommands:") {
-      below = true;
-    } else if (line.empty()) {
-      below = false;
-    } else if (below && line.size() > 2 && line[2] != ' ') {
-      read_help(above + (above.empty() ? "" : " ") + line.substr(2, line.find(' ', 2) - 2), out);
-    }
-  }
-}
-const std::map<std::string, std::string>& all_help() {
-  static const std::map<std::string, std::string> help = [] {
-    std::map<std::string, std::string> out;
-    read_help("", out);
-    return out;
-  }();
-  return help;
 }
 
 std::vector<std::string> too_wide(const std::string& text, std::size_t columns) {
