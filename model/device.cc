@@ -17,18 +17,15 @@ namespace lacuna::model {
 namespace {
 
 std::string libtorch() {
-  return "LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
-         std::to_string(TORCH_VERSION_PATCH);
-}
-
-/// What a function of OpenBLAS says that takes nothing; empty without OpenBLAS.
-std::string_view said_by_openblas(const char* function) {
-  void* name = dlsym(RTLD_DEFAULT, function);
-  return name != nullptr ? reinterpret_cast<const char* (*)()>(name)() : "";
+  return "(LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
+         std::to_string(TORCH_VERSION_PATCH) + ")";
 }
 
 /// The processor that OpenBLAS takes this one for; empty without OpenBLAS.
-std::string_view openblas_kernel() { return said_by_openblas("openblas_get_corename"); }
+std::string_view openblas_kernel() {
+  void* name = dlsym(RTLD_DEFAULT, "openblas_get_corename");
+  return name != nullptr ? reinterpret_cast<const char* (*)()>(name)() : "";
+}
 
 /// OpenBLAS's name for a processor of which it should use the instructions; empty where there is nothing to say.
 std::string_view better_kernel() {
@@ -77,16 +74,8 @@ ProductSpeed measure_products(const ModelOptions& where) {
 std::string describe_device(const ModelOptions& options) {
   const auto device = choose_device(options.device);
   if (!device.ok()) return "none: " + device.status().message();
-  const std::string where = device->is_cpu() ? "cpu" : "cuda:" + std::to_string(device->index());
-  return where + " (" + libtorch() + ")";
-}
-
-std::string numeric_libraries() {
-  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ..."
-  const std::string_view config = said_by_openblas("openblas_get_config");
-  const std::size_t version = config.find(' ');
-  if (version == std::string_view::npos) return libtorch();
-  return libtorch() + ", " + std::string(config.substr(0, config.find(' ', version + 1))) + " for " + std::string(openblas_kernel());
+  if (device->is_cpu()) return "cpu " + libtorch();
+  return "cuda:" + std::to_string(device->index()) + " " + libtorch();
 }
 
 }  // namespace lacuna::model

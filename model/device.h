@@ -15,8 +15,5 @@ struct ProductSpeed {
 ProductSpeed measure_products(const ModelOptions& where);
 /// "cpu (LibTorch 1.13.1)" or "cuda:0 NVIDIA H100 (LibTorch 2.x)".
 std::string describe_device(const ModelOptions& options);
-/// "LibTorch 1.13.1, OpenBLAS 0.3.21 for SkylakeX": LibTorch as it was built against, since it does not say itself; the BLAS as it is
-/// loaded, where it is OpenBLAS.
-std::string numeric_libraries();
 
 }  // namespace lacuna::model

@@ -1,7 +1,6 @@
 #include "state/store_inspection.h"
 
 #include <rocksdb/db.h>
-#include <rocksdb/version.h>
 
 #include <filesystem>
 #include <memory>
@@ -70,7 +69,5 @@ Result<StoreGrowth> read_growth(const Schema& schema, const std::string& path) {
     return StoreGrowth{grown->changes(), header.patients};
   });
 }
-
-std::string rocksdb_version() { return rocksdb::GetRocksVersionAsString(); }
 
 }  // namespace lacuna::state

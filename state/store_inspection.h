@@ -9,7 +9,7 @@
 #include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 
-// A store looked at from outside: beside the process that has it open, or without one. And what it is kept with.
+// A store looked at from outside: beside the process that has it open, or without one.
 
 namespace lacuna::state {
 
@@ -24,8 +24,5 @@ struct StoreGrowth {
   std::uint64_t patients = 0;
 };
 Result<StoreGrowth> read_growth(const Schema& schema, const std::string& path);
-
-/// RocksDB's version, of the library that is loaded: "7.8.3".
-std::string rocksdb_version();
 
 }  // namespace lacuna::state

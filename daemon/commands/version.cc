@@ -1,9 +1,9 @@
 #include "daemon/commands/version.h"
 
 #include "daemon/commands/commit.h"
-#include "model/device.h"
-#include "state/store_inspection.h"
-#include "streaming/log/kafka_properties.h"
+#include "model/numeric_libraries.h"
+#include "state/rocksdb_version.h"
+#include "streaming/log/librdkafka_version.h"
 
 namespace lacuna::daemon {
 

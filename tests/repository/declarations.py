@@ -23,6 +23,7 @@ FAMILIES = {
     "streaming/log/kafka/event_log.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
     "streaming/log/kafka/factory.cc": ("streaming/log/kafka/factories.h", "the factory itself"),
     "streaming/log/kafka/properties.cc": ("streaming/log/kafka_properties.h", "the configuration asks it, and may not see librdkafka's folder"),
+    "streaming/log/kafka/version.cc": ("streaming/log/librdkafka_version.h", "a command asks it, and may not see librdkafka's folder"),
     "streaming/log/kafka/reader.cc": ("streaming/log/kafka/factories.h", "an interface of event_log.h, made by a factory"),
     "streaming/log/embedded/event_log.cc": ("streaming/log/embedded/factories.h", "an interface of event_log.h, made by a factory"),
     "streaming/log/embedded/factory.cc": ("streaming/log/embedded/factories.h", "the factory itself"),

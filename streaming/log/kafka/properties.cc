@@ -55,6 +55,4 @@ std::optional<std::string> kafka_property_problem(const std::string& name, const
   }
 }
 
-std::string librdkafka_version() { return rd_kafka_version_str(); }
-
 }  // namespace lacuna::streaming
