@@ -28,12 +28,11 @@ void RateSubject::update(double x, std::size_t cell, Time at, Time now, std::uin
   rate_gains(x, bounds, gains);
   Outcome outcome{gains, 1, x, bounds.expected, at, now, site};
   if (state() == SubjectState::alarmed) {
-    const std::size_t weaker = kWeaker[leader()];
-    outcome.recovery = 1 / gains[weaker];
+    outcome.recovery = 1 / gains[kWeaker[leader()]];
     if (earlier) {
       std::array<double, kRateBets> then;
       rate_gains(*earlier, bounds, then);
-      outcome.earlier_recovery = 1 / then[weaker];
+      outcome.earlier_recovery = 1 / then[kWeaker[raised_by()]];
     }
   }
   if (observe(outcome) && common_ == nullptr) baseline_.learn(cell, at, x);

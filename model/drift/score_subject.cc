@@ -69,11 +69,12 @@ void ScoreSubject::update(double z, std::size_t index, Time at, Time now, std::u
   recent_[bin(z)] += pace;
   Outcome outcome{gains, 1, z, cell.sum / (cell.updates + kPrior), at, now, site};
   if (state() == SubjectState::alarmed) {
-    const std::size_t weaker = kWeaker[leader()];
-    outcome.recovery = 1 / gains[weaker];
+    outcome.recovery = 1 / gains[kWeaker[leader()]];
     if (earlier) {
-      score_gains(std::clamp(*earlier - rhythm, -kScoreMax, kScoreMax), raw);
-      outcome.earlier_recovery = normaliser(cell, weaker, off) / raw[weaker];
+      const std::size_t weaker = kWeaker[raised_by()];
+      std::array<double, kScoreBets> then;
+      score_gains(std::clamp(*earlier - rhythm, -kScoreMax, kScoreMax), then);
+      outcome.earlier_recovery = normaliser(cell, weaker, off) / then[weaker];
     }
   }
   if (observe(outcome)) learn(cell, hour, z, raw);

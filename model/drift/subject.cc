@@ -121,6 +121,7 @@ void Subject::raise(const Outcome& o) {
   not_before_ = newest_at_;
   recovery_evidence_ = 1;
   earlier_evidence_ = 0;
+  raised_by_ = static_cast<std::uint8_t>(leader());
   Alert& a = alert_.emplace();
   a.kind = to_string(spec_.kind);
   a.subject = spec_.subject;
@@ -267,6 +268,7 @@ void Subject::save(ByteWriter& out) const {
   out.put(updates_);
   out.put(last_reported_updates_);
   for (const double v : {recent_, recent_expected_, recovery_evidence_, last_reported_, earlier_evidence_}) out.put(v);
+  out.put(raised_by_);
   for (const Time t : {first_, last_, muted_until_, not_before_, newest_at_, recovering_since_, last_reported_at_}) {
     out.put<std::int64_t>(t.time_since_epoch().count());
   }
@@ -290,6 +292,7 @@ void Subject::load(ByteReader& in, std::uint32_t version) {
   last_reported_updates_ = version < 4 ? updates_ : in.get<std::uint64_t>();
   for (double* v : {&recent_, &recent_expected_, &recovery_evidence_, &last_reported_}) *v = in.get<double>();
   earlier_evidence_ = version < 5 ? 0 : in.get<double>();
+  raised_by_ = version < 5 ? static_cast<std::uint8_t>(leader()) : std::min<std::uint8_t>(in.get<std::uint8_t>(), evidence_.size() - 1);
   for (Time* t : {&first_, &last_, &muted_until_, &not_before_, &newest_at_, &recovering_since_, &last_reported_at_})
     *t = Time(Millis(in.get<std::int64_t>()));
   alert_.reset();

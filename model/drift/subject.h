@@ -108,8 +108,10 @@ class Subject {
   };
   /// Returns whether the baseline may learn from it: what looks like a change must not become normal while it is being weighed.
   bool observe(const Outcome& outcome);
-  /// The bet that has gained most.
+  /// The bet that has gained most; and, while alarmed, that had when it was raised: what is seen under a model that has adapted since says
+  /// nothing of what it was.
   std::size_t leader() const;
+  std::size_t raised_by() const { return raised_by_; }
   void reorder_bets(std::span<const std::size_t> from) { evidence_.reorder(from); }
   const Evidence& evidence() const { return evidence_; }
   Onset::Since since() const { return onset_.estimate(); }
@@ -157,8 +159,9 @@ class Subject {
   // While alarmed:
   double recovery_evidence_ = 1;  ///< evidence that it has returned (a CUSUM)
   Time recovering_since_{};       ///< when that last left its floor
-  double earlier_evidence_ = 0;   ///< the same of the outcomes under a version from before the onset; 0: it was never asked
-  double last_reported_ = 0;      ///< how far off it was said to be in the last message
+  std::uint8_t raised_by_ = 0;
+  double earlier_evidence_ = 0;  ///< the same of the outcomes under a version from before the onset; 0: it was never asked
+  double last_reported_ = 0;     ///< how far off it was said to be in the last message
   Time last_reported_at_{};
   std::uint64_t last_reported_updates_ = 0;
 };
