@@ -38,7 +38,7 @@ CommandOption option_of(const CLI::Option& option) {
   out.help = option.get_description();
   // `make_option_opts` begins with the space between it and the name.
   out.takes = CLI::detail::trim_copy(CLI::Formatter().make_option_opts(&option));
-  if (option.get_type_size() == 0) return out;
+  if (option.get_expected_max() == 0) return out;  // a flag
   out.choices = choices_of(option.get_type_name());
   out.value = value_of(option.get_type_name());
   out.repeated = option.get_expected_max() > 1;
@@ -47,7 +47,8 @@ CommandOption option_of(const CLI::Option& option) {
 
 void add_options(const CLI::App& app, CommandNode& node) {
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group().empty()) continue;  // an old name
+    if (option->get_group().empty()) continue;                             // an old name
+    if (app.get_name().empty() && option == app.get_help_ptr()) continue;  // each group of options has one, beside the command's
     (option->nonpositional() ? node.options : node.positionals).push_back(option_of(*option));
   }
   for (const CLI::App* group : app.get_subcommands(nullptr)) {
