@@ -13,11 +13,11 @@
 namespace lacuna {
 namespace {
 
+using unit_words::kAsWritten;
 using unit_words::kBases;
 using unit_words::kCapitalCounts;
 using unit_words::kCounts;
 using unit_words::kExact;
-using unit_words::kMolar;
 using unit_words::kPrefixes;
 using unit_words::kSigns;
 using unit_words::kSuffixes;
@@ -110,7 +110,10 @@ Readings read_factor(std::string_view token, Above above) {
   Readings out;
   if (stands_for_itself(token)) return {std::string(token)};
   const std::string low = lower(token);
-  if (const Word* molar = find(kMolar, token)) return {std::string(molar->code)};
+  if (const Word* word = find(kAsWritten, token)) {
+    add(out, *word);
+    return out;
+  }
   if (const Word* word = find(kCapitalCounts, token); word != nullptr && above == Above::litre) add(out, *word);
   if (const Word* word = find(kCounts, low); word != nullptr && above != Above::nothing) add(out, *word);
   if (const Word* word = find(kWords, low)) add(out, *word);
@@ -146,13 +149,16 @@ std::vector<std::string> split_factors(std::string_view text) {
   return out;
 }
 
+/// Stands for a point that joins no factors.
+constexpr char kPoint = '\x01';
+
 /// "1.73 m2" divides as what it is, a person's surface by agreement.
 std::string mark_surface(std::string text) {
-  const std::size_t at = text.find("1.73");
+  const std::size_t at = std::min(text.find("1.73"), text.find("1,73"));
   if (at == std::string::npos) return text;
   const std::string rest = without_spaces(lower(std::string_view(text).substr(at + 4)));
   for (const std::string_view surface : {"m2", "_m2", "m^2", "sqm", "m*2"}) {
-    if (rest == surface) return text.substr(0, at) + "{1#73_m2}";
+    if (rest == surface) return text.substr(0, at) + "{1" + kPoint + "73_m2}";
   }
   return text;
 }
@@ -164,7 +170,7 @@ std::optional<Product> split_product(const std::string& text) {
   for (bool first = true; begin <= text.size(); first = false) {
     const std::size_t end = std::min(text.find('/', begin), text.size());
     for (std::string& factor : split_factors(std::string_view(text).substr(begin, end - begin))) {
-      std::ranges::replace(factor, '#', '.');
+      std::ranges::replace(factor, kPoint, '.');
       if (!factor.empty()) (first ? out.above : out.below).push_back(std::move(factor));
       else if (!first || end == text.size()) return std::nullopt;
     }
@@ -284,6 +290,9 @@ Readings codes_of(Readings readings, std::string_view spelling) {
 Readings read_spelling(std::string_view spelling) {
   const std::optional<std::string> ascii = to_ascii(spelling);
   if (!ascii) return {};
+  if (ascii->starts_with('[') && ascii->find_first_of("[]", 1) == ascii->size() - 1) {  // "[mmol/L]", as in a header
+    return read_spelling(std::string_view(*ascii).substr(1, ascii->size() - 2));
+  }
   Readings out;
   if (const Word* word = find(kExact, without_spaces(*ascii))) {
     add(out, *word);
@@ -296,6 +305,7 @@ Readings read_spelling(std::string_view spelling) {
   if (std::optional<Readings> power = read_power(*ascii)) return *power;
   std::string kind;
   std::string text = mark_surface(std::string(cut_suffix(*ascii, kind)));
+  if (lower(text).starts_with("per ")) text.replace(0, 4, "/");
   for (std::size_t at; (at = lower(text).find(" per ")) != std::string::npos;) text.replace(at, 5, "/");
   const std::optional<Product> product = split_product(text);
   if (!product) return {};
@@ -313,10 +323,24 @@ namespace {
 bool is_meant(std::string_view code) {
   const auto unit = read_ucum(code);
   const bool counts = (code.starts_with("K/") || code.starts_with("m/")) && is_volume(code.substr(2));
-  return unit && unit->kinds.empty() && !counts && !unit->improbable && find(kExact, code) == nullptr;
+  return unit && unit->kinds.empty() && !counts && !unit->improbable && find(kExact, code) == nullptr && !is_mixed(code);
 }
 
 }  // namespace
+
+bool is_mixed(std::string_view code) {
+  bool divides = false;
+  int depth = 0;
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    const char c = code[i];
+    depth += c == '(' || c == '[' || c == '{' ? 1 : c == ')' || c == ']' || c == '}' ? -1 : 0;
+    if (depth != 0) continue;
+    const bool joins = c == '.' && i + 1 < code.size() && std::string_view("0123456789{").find(code[i + 1]) == std::string_view::npos;
+    if (joins && divides) return true;
+    divides = divides || c == '/';
+  }
+  return false;
+}
 
 bool is_improbable(std::string_view code) {
   const auto unit = read_ucum(code);

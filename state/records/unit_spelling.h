@@ -14,4 +14,7 @@ std::vector<std::string> ucum_codes_meant(std::string_view spelling);
 /// Whether a code of UCUM says what nobody means (UcumUnit::improbable).
 bool is_improbable(std::string_view code);
 
+/// "ug/kg.min": UCUM reads from left to right, so that the minutes multiply, and nearly all who write it mean that they divide.
+bool is_mixed(std::string_view code);
+
 }  // namespace lacuna

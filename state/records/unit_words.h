@@ -15,11 +15,26 @@ struct Word {
 
 // Of a whole unit, as it is written.
 inline constexpr Word kExact[] = {
-    {"C", "Cel"}, {"F", "[degF]"}, {"MOSM/K", ""}, {"ft", "[ft_i]"}, {"mm/hg", "mm[Hg]"}, {"U3", "um3"},
+    {"C", "Cel"},
+    {"F", "[degF]"},
+    {"MOSM/K", ""},
+    {"ft", "[ft_i]"},
+    {"mm/hg", "mm[Hg]"},
+    {"U3", "um3"},
+    // Resistances: over a flow, which each stroke divides again.
+    {"cm[H2O]/L/s", "cm[H2O].s/L"},
+    {"kPa/L/s", "kPa.s/L"},
+    {"hPa/L/s", "hPa.s/L"},
+    {"mbar/L/s", "mbar.s/L"},
+    {"dyn/s/cm5", "dyn.s/cm5"},
+    {"dyn/s/cm-5", "dyn.s/cm5"},
 };
 
-// Of one factor, as it is written.
-inline constexpr Word kMolar[] = {{"mM", "mmol/L"}, {"uM", "umol/L"}, {"nM", "nmol/L"}, {"pM", "pmol/L"}};
+// Of one factor, as it is written. E and IE are the units of Dutch and German laboratories.
+inline constexpr Word kAsWritten[] = {
+    {"mM", "mmol/L"}, {"uM", "umol/L"}, {"nM", "nmol/L"},    {"pM", "pmol/L"}, {"E", "U"},       {"mE", "mU"},
+    {"uE", "uU"},     {"kE", "kU"},     {"IE", "[iU]", "U"}, {"mIE", "m[iU]"}, {"uIE", "u[iU]"}, {"kIE", "k[iU]"},
+};
 
 // Of a whole unit, in small letters and without spaces.
 inline constexpr Word kWhole[] = {
@@ -52,6 +67,24 @@ inline constexpr Word kWhole[] = {
     {"torr", "mm[Hg]"},
     {"cm/h2o", "cm[H2O]"},
     {"cmh?o", "cm[H2O]"},
+    {"mm[hg]", "mm[Hg]"},
+    {"cm[h2o]", "cm[H2O]"},
+    {"cel", "Cel"},
+    {"gradc", "Cel"},
+    {"millimetermercurycolumn", "mm[Hg]"},
+    {"millimeterofmercury", "mm[Hg]"},
+    {"millimetersofmercury", "mm[Hg]"},
+    {"centimeterwatercolumn", "cm[H2O]"},
+    {"centimeterofwater", "cm[H2O]"},
+    {"centimetersofwater", "cm[H2O]"},
+    {"cmh2o/l/s", "cm[H2O].s/L"},
+    {"cmh2o/l/sec", "cm[H2O].s/L"},
+    {"cmh2o/(l/s)", "cm[H2O].s/L"},
+    {"cmh2o/(l/sec)", "cm[H2O].s/L"},
+    {"dyne/sec/cm5", "dyn.s/cm5"},
+    {"dyne/sec/cm-5", "dyn.s/cm5"},
+    {"dynes/sec/cm5", "dyn.s/cm5"},
+    {"dynes/sec/cm-5", "dyn.s/cm5"},
     {"inhg", "[in_i'Hg]"},
     {"psi", "[psi]"},
     {"ph", "[pH]"},
@@ -105,6 +138,7 @@ inline constexpr Word kWords[] = {
     {"hrs", "h"},
     {"hour", "h"},
     {"hours", "h"},
+    {"uur", "h"},
     {"d", "d"},
     {"day", "d"},
     {"days", "d"},
@@ -132,14 +166,21 @@ inline constexpr Word kWords[] = {
     {"cmm", "mm3"},
     {"mmcu", "mm3"},
     {"cubicmm", "mm3"},
+    {"cubicmillimeter", "mm3"},
+    {"cubicmillimetre", "mm3"},
+    {"squaremeter", "m2"},
+    {"squaremetre", "m2"},
     {"lb", "[lb_av]"},
     {"lbs", "[lb_av]"},
     {"pound", "[lb_av]"},
     {"pounds", "[lb_av]"},
+    {"pound(us)", "[lb_av]"},
     {"oz", "[oz_av]"},
     {"in", "[in_i]"},
     {"inch", "[in_i]"},
     {"inches", "[in_i]"},
+    {"inch(us)", "[in_i]"},
+    {"inch(international)", "[in_i]"},
     {"ft", "[ft_i]"},
     {"mm/hg", "mm[Hg]"},
     {"U3", "um3"},
@@ -159,6 +200,9 @@ inline constexpr Word kWords[] = {
     {"(lpf)", "[LPF]"},
     {"cfu", "[CFU]"},
     {"eu", "[EU]"},
+    {"#", "{#}"},
+    {"count", "{counts}"},
+    {"counts", "{counts}"},
     {"copies", "{copies}"},
     {"copy", "{copies}"},
     {"cells", "{cells}"},
@@ -184,10 +228,10 @@ inline constexpr Word kWords[] = {
 
 // How many, where a volume divides: in small letters, or as written.
 inline constexpr Word kCounts[] = {
-    {"k", "10*3"},         {"th", "10*3"},    {"ths", "10*3"},   {"thou", "10*3"}, {"thous", "10*3"},   {"thousand", "10*3"},
-    {"thousands", "10*3"}, {"m", "10*6"},     {"mi", "10*6"},    {"mill", "10*6"}, {"million", "10*6"}, {"millions", "10*6"},
-    {"mio", "10*6"},       {"lakh", "10*5"},  {"lakhs", "10*5"}, {"giga", "10*9"}, {"gpt", "10*9"},     {"bil", "10*9"},
-    {"billion", "10*9"},   {"tera", "10*12"}, {"tpt", "10*12"},
+    {"k", "10*3"},         {"th", "10*3"},  {"ths", "10*3"}, {"thou", "10*3"},      {"thous", "10*3"},   {"thousand", "10*3"},
+    {"thousands", "10*3"}, {"m", "10*6"},   {"mi", "10*6"},  {"mill", "10*6"},      {"million", "10*6"}, {"millions", "10*6"},
+    {"mio", "10*6"},       {"tsd", "10*3"}, {"mrd", "10*9"}, {"trillion", "10*12"}, {"lakh", "10*5"},    {"lakhs", "10*5"},
+    {"giga", "10*9"},      {"gpt", "10*9"}, {"bil", "10*9"}, {"billion", "10*9"},   {"tera", "10*12"},   {"tpt", "10*12"},
 };
 inline constexpr Word kCapitalCounts[] = {{"G", "10*9"}, {"T", "10*12"}};
 
@@ -211,6 +255,9 @@ inline constexpr Word kBases[] = {
     {"moles", "mol"},
     {"eq", "eq"},
     {"equiv", "eq"},
+    {"equivalent", "eq"},
+    {"equivalents", "eq"},
+    {"val", "eq"},
     {"osm", "osm"},
     {"osmol", "osm"},
     {"osmole", "osm"},
@@ -220,12 +267,16 @@ inline constexpr Word kBases[] = {
     {"units", "U", "[iU]"},
     {"unit(s)", "U", "[iU]"},
     {"iu", "[iU]", "U"},
+    {"internationalunit", "[iU]", "U"},
+    {"internationalunits", "[iU]", "U"},
     {"m", "m"},
     {"meter", "m"},
     {"metre", "m"},
     {"mhg", "m[Hg]"},
     {"mh2o", "m[H2O]"},
+    {"mh20", "m[H2O]"},
     {"pa", "Pa"},
+    {"pascal", "Pa"},
     {"hz", "Hz"},
     {"v", "V"},
     {"volt", "V"},
@@ -235,6 +286,7 @@ inline constexpr Word kBases[] = {
     {"watts", "W"},
 
     {"kat", "kat"},
+    {"katal", "kat"},
     {"g%", "g%"},
     {"gm%", "g%"},
     {"a", "A"},

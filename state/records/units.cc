@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -121,6 +122,31 @@ void over_creatinine(UcumUnit& unit) {
   unit.has_moles = false;
 }
 
+// A mean concentration of haemoglobin in percent is grams in 100 mL.
+void as_concentration(UcumUnit& unit) {
+  if (unit.dimension != UnitDimension{} || unit.has_moles) return;
+  unit.factor *= 1e6L;  // grams in a cubic metre that is all haemoglobin, by that agreement
+  unit.dimension = {{-3, 1}};
+}
+constexpr std::string_view kMeanConcentration[] = {"mchc"};
+
+// What stands in a unit's place where there is none.
+constexpr std::string_view kNoUnit[] = {"none", "unitless", "no units", "(no units)", "dimensionless"};
+constexpr std::string_view kPhUnit[] = {"units", "unit"};
+constexpr std::string_view kPh[] = {"ph"};
+
+/// Says that the value has no unit, and `to` is the number itself (not a share in percent: 0.4 or 40?).
+bool is_the_number(std::string_view feature, std::string_view from, std::string_view to) {
+  std::string low(from);
+  std::ranges::transform(low, low.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (has_word(feature, kPh) && (to.empty() || to == "1" || to == "[pH]")) {
+    if (std::ranges::find(kPhUnit, low) != std::end(kPhUnit)) return true;
+  }
+  if (std::ranges::find(kNoUnit, low) == std::end(kNoUnit)) return false;
+  const std::optional<UcumUnit> target = read_ucum(to);
+  return to == "[pH]" || (target && target->dimension == UnitDimension{} && target->factor == 1 && target->kinds.empty());
+}
+
 bool is_ph(std::string_view unit) { return unit == "[pH]" || unit.empty() || unit == "1"; }
 
 std::optional<UnitConversion> affine(long double factor, long double offset) {
@@ -147,6 +173,10 @@ std::optional<UnitConversion> convert(std::string_view feature, std::string_view
   for (UcumUnit* unit : {&*source, &*target}) {
     if (is_over_creatinine(feature)) over_creatinine(*unit);
   }
+  if (source->dimension != target->dimension && has_word(feature, kMeanConcentration)) {
+    as_concentration(*source);
+    as_concentration(*target);
+  }
   if (source->dimension != target->dimension) {
     for (const Substance& substance : kSubstances) {
       if (substance.feature != feature) continue;
@@ -165,9 +195,9 @@ std::optional<UnitConversion> convert(std::string_view feature, std::string_view
 }
 
 /// The code itself, unless it says what nobody means, and what else it may be.
-std::vector<std::string> readings(std::string_view unit) {
+std::vector<std::string> readings(std::string_view unit, bool as_it_stands) {
   std::vector<std::string> out = ucum_codes_meant(unit);
-  if (!is_improbable(unit)) out.insert(out.begin(), std::string(unit));
+  if (as_it_stands && !is_improbable(unit)) out.insert(out.begin(), std::string(unit));
   return out;
 }
 
@@ -186,11 +216,14 @@ std::string without_notes(std::string unit) {
 std::optional<UnitConversion> unit_conversion(std::string_view feature, std::string_view from, std::string_view to) {
   if (from == to) return UnitConversion{};
   if (from.size() > kNameBytesMax || to.size() > kNameBytesMax) return std::nullopt;
-  if (!is_improbable(from) && !is_improbable(to)) {
+  if (is_the_number(feature, from, to)) return UnitConversion{};
+  // Of two that are mixed neither tells which way the other is meant: as people mean them, both.
+  const bool as_they_stand = !is_mixed(from) || !is_mixed(to);
+  if (as_they_stand && !is_improbable(from) && !is_improbable(to)) {
     if (const auto exact = convert(feature, from, to)) return exact;
   }
-  for (const std::string& target : readings(to)) {
-    for (const std::string& source : readings(from)) {
+  for (const std::string& target : readings(to, as_they_stand)) {
+    for (const std::string& source : readings(from, as_they_stand)) {
       if (const auto found = convert(feature, source, target)) return found;
     }
   }
@@ -202,6 +235,9 @@ std::optional<std::string> unit_problem(std::string_view unit) {
   const std::vector<std::string> meant = ucum_codes_meant(unit);
   if (is_code && meant.empty()) return std::nullopt;
   if (meant.empty()) return "is no UCUM code (docs/units.md); what has none is counted in braces, as {score}";
+  if (is_code && is_mixed(unit)) {
+    return "multiplies, in UCUM, by what stands behind the point: write '" + meant.front() + "' where it divides, else put it in front";
+  }
   std::string out = is_code ? "is another unit in UCUM; meant is '" : "is no UCUM code; meant is '";
   for (std::size_t i = 0; i < meant.size(); ++i) out += (i == 0 ? "" : "' or '") + meant[i];
   return out + "'";

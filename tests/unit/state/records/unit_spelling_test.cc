@@ -161,6 +161,74 @@ TEST(UnitSpelling, WhatALaboratoryNetworkSends) {
   }
 }
 
+// As threads of loaders and vocabularies show them: docs/units.md names these.
+TEST(UnitSpelling, WhatVocabulariesAndOtherLanguagesSend) {
+  const std::vector<Pair> pairs{
+      {"wbc", "#/uL", "/uL", 1},
+      {"wbc", "#/uL", "10*3/uL", 1e-3},
+      {"urine_wbc", "#/hpf", "/[HPF]", 1},
+      {"map", "millimeter mercury column", "mm[Hg]", 1},
+      {"hr", "per minute", "/min", 1},
+      {"hr", "counts per minute", "/min", 1},
+      {"platelets", "thousand per cubic millimeter", "10*3/uL", 1},
+      {"sodium", "milliequivalent per liter", "mmol/L", 1},
+      {"alt", "international unit per liter", "U/L", 1},
+      {"weight", "pound (US)", "kg", 0.45359237},
+      {"height", "inch (international)", "cm", 2.54},
+      {"paco2", "kilopascal", "kPa", 1},
+      {"map", "MM[HG]", "mm[Hg]", 1},
+      {"temp", "CEL", "Cel", 1},
+      {"temp", "[\u00b0C]", "Cel", 1},
+      {"lactate", "[mmol/L]", "mmol/L", 1},
+      {"compliance", "mL/cmH20", "mL/cm[H2O]", 1},
+      {"resistance", "cmH2O/L/sec", "cm[H2O].s/L", 1},
+      {"svr", "dyn/s/cm5", "dyn.s.cm-5", 1},
+      {"alt", "E/l", "U/L", 1},
+      {"alt", "mE/ml", "U/L", 1},
+      {"insulin", "mIE/l", "m[iU]/L", 1},
+      {"wbc", "Tsd./\u00b5l", "10*3/uL", 1},
+      {"wbc", "Mrd/l", "10*9/L", 1},
+      {"sodium", "mval/l", "mmol/L", 1},
+      {"urine", "ml/uur", "mL/h", 1},
+      {"egfr", "mL/min/1,73m2", "mL/min/{1.73_m2}", 1},
+      {"inr", "(no units)", "{INR}", 1},
+      {"gcs", "unitless", "{score}", 1},
+      {"ph", "units", "[pH]", 1},
+      {"ph_arterial", "Units", "", 1},
+      {"mchc", "%", "g/dL", 1},
+      {"mchc", "g/L", "%", 0.1},
+  };
+  for (const Pair& pair : pairs) {
+    const auto found = unit_conversion(pair.feature, pair.written, pair.declared);
+    ASSERT_TRUE(found) << pair.feature << ": " << pair.written << " to " << pair.declared;
+    EXPECT_NEAR(found->factor, pair.factor, 1e-9 * pair.factor) << pair.feature << ": " << pair.written << " to " << pair.declared;
+    EXPECT_EQ(found->offset, 0) << pair.written;
+  }
+  EXPECT_FALSE(unit_conversion("hgb", "%", "g/dL")) << "of a mean concentration alone";
+  EXPECT_FALSE(unit_conversion("insulin", "units", "")) << "of pH alone";
+  EXPECT_FALSE(unit_conversion("haematocrit", "none", "%")) << "0.45 or 45?";
+  EXPECT_FALSE(unit_conversion("viral_load", "log10 copies/mL", "{copies}/mL"));
+}
+
+// UCUM reads a dose a kilogram and minute as micrograms a kilogram, times minutes.
+TEST(UnitSpelling, APointBehindAStrokeDividesAsItIsMeant) {
+  for (const char* written : {"ug/kg.min", "mcg/kg.min", "ug/kg*min", "\u00b5g/kg\u00b7min", "UG/KG.MIN"}) {
+    for (const char* declared : {"ug/kg/min", "ug/(kg.min)", "ug/kg.min"}) {
+      const auto found = unit_conversion("norepinephrine", written, declared);
+      ASSERT_TRUE(found) << written << " to " << declared;
+      EXPECT_NEAR(found->factor, 1, 1e-12) << written << " to " << declared;
+    }
+  }
+  EXPECT_NEAR(unit_conversion("propofol", "mg/kg.h", "ug/kg/min")->factor, 1000.0 / 60, 1e-9);
+  EXPECT_NEAR(unit_conversion("propofol", "mg/kg.h", "ug/kg.min")->factor, 1000.0 / 60, 1e-9) << "not as UCUM has both: 60,000";
+  EXPECT_NEAR(unit_conversion("cardiac_index", "L/min.m2", "L/min/m2")->factor, 1, 1e-12);
+  EXPECT_NEAR(unit_conversion("svri", "dyn.s/cm5.m2", "dyn.s.m2.cm-5")->factor, 1, 1e-12) << "what multiplies does so where it fits";
+  EXPECT_EQ(unit_problem("ug/kg.min"),
+            "multiplies, in UCUM, by what stands behind the point: write 'ug/kg/min' where it divides, else put it in front");
+  EXPECT_FALSE(unit_problem("dyn.s.m2/cm5"));
+  EXPECT_FALSE(unit_problem("mL/min/{1.73_m2}"));
+}
+
 TEST(UnitSpelling, WhatOnlyTheQuantityTellsFollowsTheSchema) {
   EXPECT_TRUE(unit_conversion("alt", "IU/L", "U/L"));
   EXPECT_TRUE(unit_conversion("insulin", "IU/L", "[iU]/L"));
