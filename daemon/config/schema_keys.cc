@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "daemon/config/values.h"
+#include "streaming/files/cell_text.h"
 
 namespace lacuna::daemon {
 
@@ -255,8 +256,8 @@ void add_input_keys(std::vector<Key>& keys) {
   add(column_key("revision_column", "Column with the result's revision, a number or an RFC 3339 time: the highest holds.",
                  &streaming::FileMapping::revision_column));
   add_input_time_keys(keys);
-  add(choice("input.decimal", {{".", '.'}, {",", ','}}, "What parts a number's fraction; with a comma, points may group thousands.",
-             MAPPING(decimal)));
+  add(choice("input.decimal", {{".", '.'}, {",", ','}, {"1,000.5", streaming::kPointAndGroups}},
+             "What parts a number's fraction; with a comma, points may group thousands, and in 1,000.5 commas do.", MAPPING(decimal)));
   add(texts("input.missing", "", is_any, "Cells that mean: not measured.", MAPPING(missing_texts)));
   add(texts("input.ignored", "", is_any, "Columns or parameters left out on purpose; any other unknown one is reported.",
             MAPPING(ignored)));

@@ -35,7 +35,7 @@ Result<CellFormat> CellFormat::make(const Feature& feature, const streaming::Fil
 
 std::string CellFormat::number(double value) const {
   std::string out = fmt::format("{:.6g}", value);
-  if (decimal_ != '.') std::ranges::replace(out, '.', decimal_);
+  if (decimal_ == ',') std::ranges::replace(out, '.', decimal_);
   return csv_cell(out, separator_);
 }
 

@@ -64,10 +64,12 @@ class WideRows {
       const streaming::CsvReader::Outcome outcome = reader.next(cells);
       if (outcome == streaming::CsvReader::Outcome::failed) return {Code::internal, "cannot read " + path + ": " + reader.problem()};
       if (outcome == streaming::CsvReader::Outcome::end) return write_rows(some, asked);
-      if (outcome == streaming::CsvReader::Outcome::malformed || cells.size() != names_.size()) {
+      if (outcome == streaming::CsvReader::Outcome::malformed || !streaming::is_whole_row(cells, names_.size())) {
         counts_.broken += 1;
         continue;
       }
+      cells.resize(names_.size());
+      if (std::ranges::equal(cells, names_, {}, streaming::trim)) continue;  // the header again
       Row row{{cells.begin(), cells.end()}, std::nullopt};
       if (rows != what_.table.rows.end()) {
         if (const auto at = rows->second.find(reader.line_number()); at != rows->second.end()) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <tuple>
+#include <utility>
 
 #include "state/records/hash.h"
 
@@ -41,6 +43,7 @@ void CsvEvents::begin(std::string_view patient, Time start) {
   patient_ = patient;
   start_ = start;
   facts_.clear();
+  sites_.clear();
   cells_.clear();
   known_.assign(index_.schema().attributes().size(), std::nullopt);
   pending_ = known_;
@@ -54,6 +57,28 @@ std::uint32_t CsvEvents::note(Fact fact) {
   }
   facts_.push_back(std::move(fact));
   return static_cast<std::uint32_t>(facts_.size() - 1);
+}
+
+/// What says no site was taken where the rows told last, at or before its time; of those of one time the last that is not behind it in the
+/// file. Rows need not come by time, and what a later one tells is not known earlier.
+void CsvEvents::place_cells() {
+  if (std::ranges::all_of(facts_, [](const Fact& f) { return f.site.has_value(); })) return;
+  std::stable_sort(sites_.begin(), sites_.end(), [](const Site& a, const Site& b) { return a.time < b.time; });
+  std::map<std::pair<std::uint32_t, std::string_view>, std::uint32_t> placed;  // a fact at a site
+  for (std::size_t i = 0; i < cells_.size(); ++i) {
+    Cell& cell = cells_[i];
+    if (facts_[cell.fact].site) continue;
+    const auto later = [i](Time time, const Site& site) { return time < site.time || (time == site.time && i < site.cells); };
+    const auto site = std::upper_bound(sites_.begin(), sites_.end(), cell.time, later);
+    const std::string_view name = site == sites_.begin() ? std::string_view() : std::string_view(std::prev(site)->name);
+    const auto [at, is_new] = placed.try_emplace({cell.fact, name}, static_cast<std::uint32_t>(facts_.size()));
+    if (is_new) {
+      Fact fact = facts_[cell.fact];
+      fact.site = name;
+      facts_.push_back(std::move(fact));
+    }
+    cell.fact = at->second;
+  }
 }
 
 /// The file, the patient, the time as the file tells it and the values: whatever of these differs is another event, and the same row read
@@ -78,7 +103,7 @@ std::string CsvEvents::event_id(const Event& event, const Fact& fact) const {
 Event CsvEvents::make_event(Time time, ModalityId modality, const Fact& fact) const {
   Event event;
   event.patient_id = patient_;
-  event.site = fact.site;
+  event.site = fact.site.value_or("");
   event.modality = modality;
   event.time = time;
   event.result_id = fact.result_id;
@@ -134,6 +159,7 @@ const Cell* CsvEvents::take_attributes(std::size_t begin, std::size_t end) {
 }
 
 std::vector<Event> CsvEvents::take() {
+  place_cells();
   const auto& features = index_.schema().features();
   // This order puts each event's values side by side; being stable it keeps the order of the file among those that are the same.
   const auto place = [&features](const Cell& c) {

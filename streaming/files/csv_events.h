@@ -23,7 +23,8 @@ struct Place {
 /// What a row tells of, beside its values. Rows of which all of it is the same make events together.
 struct Fact {
   std::uint64_t source = 0;  ///< hash of its name
-  std::string site;
+  /// Where its values were taken; absent: where what the patient's rows said last in time before it.
+  std::optional<std::string> site{};
   std::string result_id;
   Revision revision;
   friend bool operator==(const Fact&, const Fact&) = default;
@@ -49,6 +50,8 @@ class CsvEvents {
   Time start() const { return start_; }
   /// The number of a row's fact.
   std::uint32_t note(Fact fact);
+  /// Where the patient is from a time on, as the row tells whose cells come next. Facts without a site take theirs from it, by time.
+  void note_site(Time time, std::string_view site) { sites_.push_back({time, cells_.size(), std::string(site)}); }
   void add(const Cell& cell) { cells_.push_back(cell); }
   /// By time, with their ids; counts values and what was there twice. An attribute rides on the first event at or after its time, and only
   /// where it says what is not known yet; what no event follows is an event of its own.
@@ -63,12 +66,19 @@ class CsvEvents {
   std::string event_id(const Event& event, const Fact& fact) const;
   void take_values(std::vector<Made>& out, std::size_t begin, std::size_t end);
   const Cell* take_attributes(std::size_t begin, std::size_t end);
+  void place_cells();
 
   const SchemaIndex& index_;
   FileReport& report_;
   std::string patient_;
   Time start_{};
   std::vector<Fact> facts_;  // each once
+  struct Site {
+    Time time;
+    std::size_t cells = 0;  // that were there before it was told
+    std::string name;
+  };
+  std::vector<Site> sites_;  // as the rows tell them
   std::vector<Cell> cells_;
   std::vector<std::optional<double>> known_;    // attributes, as told
   std::vector<std::optional<double>> pending_;  // that the next event tells

@@ -135,16 +135,15 @@ Status CsvPatients::read_header(CsvReader& reader, Columns& columns) {
   place_.line = reader.line_number();
   if (!read || cells.size() > kHeaderColumnsMax) return {Code::invalid, *place_.path + ": no header line that can be read"};
   LACUNA_RETURN_IF_ERROR(find_columns(cells, columns));
-  std::set<std::string_view> names;
+  std::map<std::string_view, std::size_t> names;
   const bool is_long = mapping_.format == FileFormat::long_csv;
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const std::string_view name = trim(cells[i]);
     const auto route = routes_.find(name);
-    const bool again = !names.insert(name).second;
-    columns.again.push_back(again);
+    columns.first.push_back(names.try_emplace(name, i).first->second);
     columns.routes.push_back(route == routes_.end() || is_long ? nullptr : &route->second);
     columns.names.emplace_back(name);
-    if (is_long && !columns.is_one(static_cast<int>(i)) && !ignored_.contains(name)) columns.unused.push_back(i);
+    if (is_long && !columns.is_one(static_cast<int>(columns.first[i])) && !ignored_.contains(name)) columns.unused.push_back(i);
   }
   return {};
 }
@@ -177,6 +176,12 @@ const std::optional<UnitConversion>& CsvPatients::conversion(const Route& route,
       .first->second;
 }
 
+bool CsvPatients::is_same_unit(const Route& route, std::string_view a, std::string_view b) {
+  if (a == b) return true;
+  const std::optional<UnitConversion> one = conversion(route, a), other = conversion(route, b);
+  return one && other && one->factor == other->factor && one->offset == other->offset;
+}
+
 CsvPatients::Value CsvPatients::read_value(const Route& route, Told told) {
   const SchemaField& target = *route.target;
   if (has_categories(target.likelihood)) return read_class(route, told.text);
@@ -198,7 +203,7 @@ namespace {
 /// A number with its unit behind it, "150 mg/L", in two. False: it does not begin with a number.
 bool split_number(std::string_view text, char decimal, double& number, std::string_view& unit) {
   if (read_number(text, decimal, number)) return true;
-  const std::size_t end = text.find_first_not_of("0123456789.,+-");
+  const std::size_t end = text.find_first_not_of("0123456789.,+-", sign_size(text));
   if (end == std::string_view::npos || !read_number(text.substr(0, end), decimal, number)) return false;
   unit = trim(text.substr(end));
   return !unit.empty();
@@ -230,9 +235,13 @@ CsvPatients::Value CsvPatients::read_number_of(const Route& route, const Told& t
   const bool split = split_number(text, mapping_.decimal, number, inside);
   if (!split || (!inside.empty() && !conversion(route, inside))) {
     const bool comma = mapping_.decimal == '.' && text.find(',') != std::string_view::npos;
-    return {0, Value::Outcome::unreadable, target.path + " is not a number" + (comma ? " (with a decimal comma: `decimal: \",\"`)" : "")};
+    return {0, Value::Outcome::unreadable,
+            target.path + " is not a number" +
+                (comma ? " (with a decimal comma: `decimal: \",\"`; with commas that group thousands: `decimal: \"1,000.5\"`)" : "")};
   }
-  if (!inside.empty() && !unit.empty() && unit != inside) return {0, Value::Outcome::unit, "the cell names another unit than its row"};
+  if (!inside.empty() && !unit.empty() && !is_same_unit(route, unit, inside)) {
+    return {0, Value::Outcome::unit, "the cell names another unit than its row"};
+  }
   if (is_censored(out.comparator) && route.is_attribute) {
     return {0, Value::Outcome::unreadable, target.path + " is an attribute, of which no limit can be kept (`categories` may map the cell)"};
   }
@@ -274,7 +283,6 @@ Status CsvPatients::begin_patient(std::string_view patient) {
   if (!seen_.insert(hash64(patient)).second) {
     return {Code::invalid, "the rows of a patient do not stand together: sort the file by patient"};
   }
-  site_.clear();
   const Time start = mapping_.start + mapping_.stagger * static_cast<std::int64_t>(patients_);
   events_.begin(patient, mapping_.is_relative() ? start : Time{});
   ++patients_;
@@ -303,8 +311,10 @@ std::optional<Time> CsvPatients::take_time(const Columns& columns, const std::ve
 }
 
 Status CsvPatients::take_row(const Columns& columns, const std::vector<std::string_view>& cells, const std::string& patient_of_file) {
+  const auto is_name = [](std::string_view cell, const std::string& name) { return trim(cell) == name; };
+  if (std::ranges::equal(cells, columns.names, is_name)) return {};  // of files that were put behind one another
   ++report_.rows;
-  if (cells.size() != columns.names.size()) {
+  if (!is_whole_row(cells, columns.names.size())) {
     lose(report_.unreadable, "", std::to_string(cells.size()) + " cells where the header has " + std::to_string(columns.names.size()));
     return {};
   }
@@ -322,15 +332,10 @@ Status CsvPatients::take_row(const Columns& columns, const std::vector<std::stri
     if (done()) return {};
     LACUNA_RETURN_IF_ERROR(begin_patient(patient));
   }
-  if (columns.site >= 0 && !is_missing(cell(columns.site))) {
-    const bool usable = is_utf8(cell(columns.site)) && !check_id("site", cell(columns.site), CodecLimits{}.id_bytes_max);
-    site_ = usable ? cell(columns.site) : std::string_view();
-    if (!usable) lose(report_.unreadable, columns.names[static_cast<std::size_t>(columns.site)], "no usable site");
-  }
   const std::optional<Time> time = take_time(columns, cells);
   if (!time) return {};
   if (rows_) rows_({*place_.path, place_.line, events_.patient(), *time, columns.time < 0 ? std::string_view() : cell(columns.time)});
-  const std::optional<std::uint32_t> fact = take_fact(columns, cells);
+  const std::optional<std::uint32_t> fact = take_fact(columns, cells, *time);
   if (fact) take_cells(columns, cells, *time, *fact);
   else lose(report_.unreadable, "", "the result's id or its revision cannot be read");
   return {};
@@ -352,24 +357,33 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
     }
     return;
   }
-  for (std::size_t i = 0; i < cells.size(); ++i) {
+  for (std::size_t i = 0; i < columns.names.size(); ++i) {
     const std::string_view text = cell(i);
-    if (columns.routes[i] == nullptr && (columns.is_one(static_cast<int>(i)) || is_missing(text))) continue;
-    if (columns.again[i] && columns.routes[i] != nullptr) {
-      if (!is_missing(text)) lose(report_.repeated, columns.names[i], "the header has this name twice: only the first column is read");
+    const bool is_read = columns.routes[i] != nullptr || columns.is_one(static_cast<int>(columns.first[i]));
+    if (columns.first[i] != i && is_read) {
+      if (is_missing(text)) continue;
+      if (text == cell(columns.first[i])) ++report_.duplicates;
+      else lose(report_.repeated, columns.names[i], "the header has this name twice: only the first column is read");
       continue;
     }
+    if (columns.routes[i] == nullptr && (is_read || is_missing(text))) continue;
     take_cell(columns.names[i], columns.routes[i], {text}, time, fact);
   }
 }
 
 /// Empty: what it says cannot be taken. A row without a result is a fact of its source.
-std::optional<std::uint32_t> CsvPatients::take_fact(const Columns& columns, const std::vector<std::string_view>& cells) {
-  Fact fact{source_, site_, {}, {}};
+std::optional<std::uint32_t> CsvPatients::take_fact(const Columns& columns, const std::vector<std::string_view>& cells, Time time) {
+  Fact fact{source_, {}, {}, {}};
   const auto cell = [&](int column) {
     const std::string_view text = column < 0 ? std::string_view() : trim(cells[static_cast<std::size_t>(column)]);
     return is_missing(text) ? std::string_view() : text;
   };
+  if (const std::string_view site = cell(columns.site); !site.empty()) {
+    const bool usable = is_utf8(site) && !check_id("site", site, CodecLimits{}.id_bytes_max);
+    if (!usable) lose(report_.unreadable, columns.names[static_cast<std::size_t>(columns.site)], "no usable site");
+    fact.site = usable ? site : std::string_view();
+    events_.note_site(time, *fact.site);
+  }
   fact.result_id = cell(columns.result);
   if (!read_revision(cell(columns.revision), fact.revision)) return std::nullopt;
   if (fact.result_id.empty() && fact.revision.kind != Revision::Kind::none) return std::nullopt;

@@ -54,7 +54,7 @@ class CsvPatients {
     bool is_one(int column) const;
     std::vector<const Route*> routes;  // wide_csv: of each column; null where nothing is taken
     std::vector<std::string> names;
-    std::vector<bool> again;          // has the name of an earlier one
+    std::vector<std::size_t> first;   // of those that bear the same name
     std::vector<std::size_t> unused;  // long_csv: nothing is said of them
   };
   /// A number as it is taken, or why it is not.
@@ -72,7 +72,7 @@ class CsvPatients {
   std::optional<Time> take_time(const Columns& columns, const std::vector<std::string_view>& cells);
   Status begin_patient(std::string_view patient);
   Status end_patient();
-  std::optional<std::uint32_t> take_fact(const Columns& columns, const std::vector<std::string_view>& cells);
+  std::optional<std::uint32_t> take_fact(const Columns& columns, const std::vector<std::string_view>& cells, Time time);
   /// A value as a row tells it.
   struct Told {
     std::string_view text, unit{}, comparator{};
@@ -81,6 +81,7 @@ class CsvPatients {
   Value read_value(const Route& route, Told told);
   Value read_number_of(const Route& route, const Told& told);
   Value read_class(const Route& route, std::string_view text) const;
+  bool is_same_unit(const Route& route, std::string_view a, std::string_view b);
   const std::optional<UnitConversion>& conversion(const Route& route, std::string_view unit);
   void lose(Losses& losses, std::string_view name, const std::string& why) const;
   bool is_missing(std::string_view text) const;
@@ -101,7 +102,6 @@ class CsvPatients {
   std::size_t patients_ = 0;      // begun so far
   std::set<std::uint64_t> seen_;  // hashes of their ids: a patient whose rows do not stand together is noticed
   bool open_ = false;
-  std::string site_;  // of the patient's last row that said one
   std::deque<std::string> paths_;
   Place place_;               // of the row that is read
   std::uint64_t source_ = 0;  // of the file that is read

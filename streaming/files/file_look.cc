@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <string_view>
 #include <vector>
 
+#include "streaming/files/cell_text.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/file_list.h"
 #include "streaming/messages/foreign_format.h"
@@ -87,6 +89,25 @@ std::string look_at(const std::string& path, const FileMapping& mapping) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   const std::string header = look_at_header(line, mapping);
   return header.empty() ? "" : file + packed + header;
+}
+
+std::set<std::string> absent_columns(const std::string& path, const FileMapping& mapping) {
+  std::set<std::string> absent;
+  const auto files = list_files(path);
+  if (!files.ok() || mapping.format != FileFormat::wide_csv) return absent;
+  for (const auto& [name, target] : mapping.columns) absent.insert(name);
+  for (const InputFile& file : *files) {
+    std::error_code ignored;
+    if (!std::filesystem::is_regular_file(file.path, ignored)) return {};
+    auto lines = LineReader::open(file.path);
+    if (!lines.ok()) return {};
+    CsvReader reader(std::move(*lines), mapping.separator);
+    std::vector<std::string_view> header;
+    if (reader.next(header) != CsvReader::Outcome::row) continue;
+    for (const std::string_view cell : header) absent.erase(std::string(trim(cell)));
+    if (absent.empty()) break;
+  }
+  return absent;
 }
 
 }  // namespace lacuna::streaming

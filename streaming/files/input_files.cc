@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "state/records/hash.h"
 #include "streaming/files/csv_files.h"
@@ -140,17 +141,40 @@ class NdjsonFiles {
   std::unordered_set<std::uint64_t> patients_;  // at most limit_
 };
 
+/// How far the passes over the files are, told as a share of their bytes.
+class Passes {
+ public:
+  Passes(const std::vector<InputFile>& files, const Progress& progress) : progress_(progress) {
+    for (const InputFile& file : files) total_ += file.bytes;
+  }
+  /// So many bytes lie behind, and so many passes over all of them are to come.
+  void plan(std::uint64_t behind, std::uint64_t passes) {
+    behind_ = behind;
+    whole_ = behind + passes * total_;
+  }
+  void tell(std::uint64_t bytes) {
+    done_ = bytes;
+    if (!progress_ || whole_ == 0) return;
+    const double share = static_cast<double>(std::min(behind_ + bytes, whole_)) / static_cast<double>(whole_);
+    progress_(static_cast<std::uint64_t>(share * static_cast<double>(total_)), total_);
+  }
+  std::uint64_t done() const { return done_; }
+  std::uint64_t total() const { return total_; }
+
+ private:
+  const Progress& progress_;
+  std::uint64_t total_ = 0, behind_ = 0, whole_ = 0, done_ = 0;
+};
+
 template <typename Order>
 Status read_files(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients, const Sink& sink,
-                  const Progress& progress, FileReport& report, const RowSink& rows = {}) {
+                  const Progress& progress, FileReport& report, const RowSink& rows, const std::function<bool()>& stopped) {
   auto files = list_files(path);
   if (!files.ok()) return files.status();
-  std::uint64_t total = 0;
-  for (const InputFile& file : *files) total += file.bytes;
+  Passes passes(*files, progress);
+  passes.plan(0, 1);
   std::uint64_t before = 0;
-  const auto tell = [&](std::uint64_t bytes) {
-    if (progress) progress(std::min(before + bytes, total), total);
-  };
+  const auto tell = [&](std::uint64_t bytes) { passes.tell(before + bytes); };
   if (mapping.format == FileFormat::ndjson) {
     NdjsonFiles<Order> reader(schema, mapping, limit_patients, sink, report);
     for (const InputFile& file : *files) {
@@ -163,10 +187,24 @@ Status read_files(const Schema& schema, const FileMapping& mapping, const std::s
   LACUNA_RETURN_IF_ERROR(reader.check());
   if (mapping.patient_column) {
     const PatientColumn patients{*files, *mapping.patient_column, mapping.separator};
-    if (!patients_stand_together(patients)) {
-      LACUNA_RETURN_IF_ERROR(read_by_patient(patients, limit_patients, reader, tell));
+    const GoOn go_on = [&](std::uint64_t bytes) {
+      passes.tell(bytes);
+      return !stopped || !stopped();
+    };
+    passes.plan(0, 2);
+    const bool together = patients_stand_together(patients, go_on);
+    if (stopped && stopped()) return {Code::aborted, "stopped"};
+    if (!together) {
+      passes.plan(passes.done(), 2);
+      bool sorted = false;
+      const auto read = [&](std::uint64_t bytes) {
+        if (!std::exchange(sorted, true)) passes.plan(passes.done() + passes.total(), 1);
+        tell(bytes);
+      };
+      LACUNA_RETURN_IF_ERROR(read_by_patient(patients, limit_patients, reader, read, go_on));
       return reader.finish();
     }
+    passes.plan(passes.total(), 1);
   }
   for (const InputFile& file : *files) {
     if (reader.done()) break;
@@ -207,13 +245,13 @@ void FileReport::add(const FileReport& part) {
 Status read_patients(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                      const std::function<Status(std::vector<Event>)>& sink,
                      const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report, const RowSink& rows) {
-  return read_files<ByPatient>(schema, mapping, path, limit_patients, sink, progress, report, rows);
+  return read_files<ByPatient>(schema, mapping, path, limit_patients, sink, progress, report, rows, {});
 }
 
 Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                    const std::function<Status(std::vector<Event>)>& sink, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
-                   FileReport& report) {
-  return read_files<InFileOrder>(schema, mapping, path, limit_patients, sink, progress, report);
+                   FileReport& report, const std::function<bool()>& stopped) {
+  return read_files<InFileOrder>(schema, mapping, path, limit_patients, sink, progress, report, {}, stopped);
 }
 
 }  // namespace lacuna::streaming

@@ -37,7 +37,7 @@ struct FileMapping {
   FileFormat format = FileFormat::ndjson;
   std::string source;  ///< part of the events' ids; empty: the file's name, without folders
   char separator = ',';
-  char decimal = '.';  ///< or a comma
+  char decimal = '.';  ///< or a comma, or kPointAndGroups (cell_text.h)
   /// Names of columns; one without a name (a data frame's index) is "", and absent is another thing.
   using Column = std::optional<std::string>;
   Column patient_column;        ///< absent: the file's name without extension is the patient id
@@ -130,9 +130,10 @@ Status read_patients(const Schema& schema, const FileMapping& mapping, const std
                      const std::function<void(std::uint64_t, std::uint64_t)>& progress, FileReport& report, const RowSink& rows = {});
 
 /// The same events in little memory, for what does not need patients whole: CSV as above; ndjson in the order of its lines, which
-/// mixes patients and need not be that of time, up to 1,000 events a call.
+/// mixes patients and need not be that of time, up to 1,000 events a call. `stopped` is asked while CSV files are looked through and sorted
+/// before the first event: true ends the reading with `aborted`.
 Status read_events(const Schema& schema, const FileMapping& mapping, const std::string& path, std::size_t limit_patients,
                    const std::function<Status(std::vector<Event>)>& sink, const std::function<void(std::uint64_t, std::uint64_t)>& progress,
-                   FileReport& report);
+                   FileReport& report, const std::function<bool()>& stopped = {});
 
 }  // namespace lacuna::streaming

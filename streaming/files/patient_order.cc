@@ -37,6 +37,7 @@ class PatientRows {
     if (found == out->split_.end()) return nullptr;
     out->position_ = static_cast<std::size_t>(found - out->split_.begin());
     out->columns_ = out->split_.size();
+    out->name_ = column.name;
     out->header_ = row.text;
     out->header_quoted_ = row.quoted;
     return out;
@@ -44,6 +45,8 @@ class PatientRows {
   PatientRows(LineReader lines, char separator) : rows_(std::move(lines)), cells_(separator), separator_(separator) {}
 
   Outcome next(CsvRow& row) { return rows_.next(row); }
+  /// The header again, as where files were put behind one another.
+  bool is_header(const CsvRow& row, std::string_view patient) const { return patient == name_ && row.text.ends_with(header_); }
   /// Of a row that came last; empty: it has none. Does not look at the cells behind it where there are no quotes.
   std::string_view patient(const CsvRow& row) {
     if (row.quoted) return cells_.split(row, split_) && position_ < split_.size() ? trim(split_[position_]) : std::string_view();
@@ -57,12 +60,13 @@ class PatientRows {
   }
   /// Nothing where the reader will not take the row for one of a patient.
   std::optional<std::string_view> patient_of_whole(const CsvRow& row) {
-    if (!cells_.split(row, split_) || split_.size() != columns_) return std::nullopt;
+    if (!cells_.split(row, split_) || !is_whole_row(split_, columns_)) return std::nullopt;
     const std::string_view patient = trim(split_[position_]);
-    return is_usable(patient) ? std::optional(patient) : std::nullopt;
+    return is_usable(patient) && !is_header(row, patient) ? std::optional(patient) : std::nullopt;
   }
   CsvRow header() const { return {header_, header_quoted_, 1}; }
   std::string problem() const { return rows_.problem(); }
+  std::uint64_t bytes_read() const { return rows_.bytes_read(); }
 
  private:
   FileRows rows_;
@@ -70,8 +74,24 @@ class PatientRows {
   const char separator_;
   std::vector<std::string_view> split_;
   std::size_t position_ = 0, columns_ = 0;
-  std::string header_;
+  std::string name_, header_;
   bool header_quoted_ = false;
+};
+
+/// Asks once in so many rows.
+class Asker {
+ public:
+  explicit Asker(const GoOn& go_on) : go_on_(go_on) {}
+  void next_file(std::uint64_t bytes) { before_ += bytes; }
+  /// False: nobody waits.
+  bool goes_on(const PatientRows& rows) {
+    constexpr std::uint64_t kRows = 4096;
+    return !go_on_ || ++rows_ % kRows != 0 || go_on_(before_ + rows.bytes_read());
+  }
+
+ private:
+  const GoOn& go_on_;
+  std::uint64_t before_ = 0, rows_ = 0;
 };
 
 /// Of hashes that spread all their bits: one look at the memory where std::unordered_set takes three, which a patient a row would feel.
@@ -162,10 +182,11 @@ class Numbering {
  public:
   Numbering(std::size_t limit_patients, RowSort& sort) : limit_(limit_patients), sort_(sort) {}
 
-  /// Not ok: the rows cannot be sorted.
-  Status add_file(std::uint32_t file, const std::string& path, PatientRows& rows) {
+  /// Not ok: the rows cannot be sorted, or nobody waits.
+  Status add_file(std::uint32_t file, const std::string& path, PatientRows& rows, Asker& asker) {
     CsvRow row;
     for (;;) {
+      if (!asker.goes_on(rows)) return {Code::aborted, "stopped"};
       const Outcome outcome = rows.next(row);
       if (outcome == Outcome::end) return {};
       if (outcome == Outcome::failed) {
@@ -206,8 +227,9 @@ class Numbering {
 
 }  // namespace
 
-bool patients_stand_together(const PatientColumn& column) {
+bool patients_stand_together(const PatientColumn& column, const GoOn& go_on) {
   HashSet seen;
+  Asker asker(go_on);
   std::string last;
   for (const InputFile& file : column.files) {
     std::error_code ignored;
@@ -216,31 +238,34 @@ bool patients_stand_together(const PatientColumn& column) {
     if (!rows) return true;
     CsvRow row;
     for (Outcome outcome = rows->next(row); outcome != Outcome::end; outcome = rows->next(row)) {
-      if (outcome == Outcome::failed) return true;
+      if (outcome == Outcome::failed || !asker.goes_on(*rows)) return true;
       if (outcome == Outcome::malformed) continue;
       const std::string_view patient = rows->patient(row);
-      if (patient == last || patient.empty()) continue;
+      if (patient == last || patient.empty() || rows->is_header(row, patient)) continue;
       if (seen.insert(hash64(patient))) last = patient;
       else if (is_usable(patient)) return false;
     }
+    asker.next_file(file.bytes);
   }
   return true;
 }
 
 Status read_by_patient(const PatientColumn& column, std::size_t limit_patients, CsvPatients& reader,
-                       const std::function<void(std::uint64_t)>& progress) {
+                       const std::function<void(std::uint64_t)>& progress, const GoOn& go_on) {
   Feed feed;
   std::vector<Header> headers;
   Status whole;
   {
     Numbering numbering(limit_patients, feed.sort);
+    Asker asker(go_on);
     for (const InputFile& file : column.files) {
       feed.bytes += file.bytes;
       const auto rows = PatientRows::open(file.path, column);
       if (!rows) return reader.read_file(file.path, file.name, file.stem, progress);  // it says what is wrong
       const auto number = static_cast<std::uint32_t>(headers.size());
       headers.push_back({std::string(rows->header().text), rows->header().quoted});
-      LACUNA_RETURN_IF_ERROR(numbering.add_file(number, file.path, *rows));
+      LACUNA_RETURN_IF_ERROR(numbering.add_file(number, file.path, *rows, asker));
+      asker.next_file(file.bytes);
       whole = numbering.cut_off();
       if (!whole.ok()) break;
     }

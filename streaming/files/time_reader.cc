@@ -4,8 +4,10 @@
 
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include "streaming/files/cell_text.h"
 
@@ -42,9 +44,13 @@ bool take_fraction(std::string_view& text, std::int64_t& millis) {
   return digits > 0;
 }
 
-/// "Z", "+0100", "+01:00", "-05": minutes east.
+/// "Z", "UTC", "GMT", "+0100", "+01:00", "-05": minutes east.
 bool take_zone(std::string_view& text, int& minutes) {
   if (take(text, "Zz")) return true;
+  if (text.starts_with("UTC") || text.starts_with("GMT")) {
+    text.remove_prefix(3);
+    return true;
+  }
   if (text.empty() || (text.front() != '+' && text.front() != '-')) return false;
   const int sign = text.front() == '-' ? -1 : 1;
   text.remove_prefix(1);
@@ -81,8 +87,34 @@ std::optional<double> hours_minutes(std::string_view text) {
   return hours * 60.0 + minutes;
 }
 
-/// "1 days 03:00:00", "-1 days +23:00:00.5", "03:00:00", "2 days": what data frames write for a difference, in minutes.
+/// "P1DT3H", "-PT27H5.5M": ISO 8601's duration, without months and years, in minutes.
+std::optional<double> iso_duration(std::string_view text) {
+  constexpr std::pair<char, double> kParts[] = {{'W', 7 * 24 * 60}, {'D', 24 * 60}, {'H', 60}, {'M', 1}, {'S', 1.0 / 60}};
+  const double sign = take(text, "-") ? -1 : 1;
+  if (!take(text, "P") || text.empty() || text == "T") return std::nullopt;
+  double minutes = 0;
+  bool in_day = false;  // behind the T
+  std::size_t next = 0;
+  while (!text.empty()) {
+    if (!in_day && take(text, "T")) {
+      in_day = true;
+      continue;
+    }
+    const std::size_t end = text.find_first_not_of("0123456789.");
+    double number = 0;
+    if (end == std::string_view::npos || !read_plain_number(text.substr(0, end), number)) return std::nullopt;
+    while (next < std::size(kParts) && kParts[next].first != text[end]) ++next;
+    if (next == std::size(kParts) || in_day != (next >= 2)) return std::nullopt;
+    minutes += number * kParts[next++].second;
+    text.remove_prefix(end + 1);
+  }
+  return sign * minutes;
+}
+
+/// "1 days 03:00:00", "-1 days +23:00:00.5", "1 day, 3:00:00", "03:00:00", "2 days", "P1DT3H": what data frames and Python write for a
+/// difference, in minutes.
 std::optional<double> time_offset(std::string_view text) {
+  if (text.starts_with('P') || text.starts_with("-P")) return iso_duration(text);
   double minutes = 0;
   if (const auto word = text.find(" day"); word != std::string_view::npos) {
     double days = 0;
@@ -91,13 +123,16 @@ std::optional<double> time_offset(std::string_view text) {
     text.remove_prefix(word + 4);
     (void)take(text, "s");
     if (text.empty()) return minutes;
+    (void)take(text, ",");
     if (!take(text, " ")) return std::nullopt;
   }
   const double sign = take(text, "-") ? -1 : 1;
   if (sign > 0) (void)take(text, "+");
   int hour = 0, minute = 0, second = 0;
   std::int64_t millis = 0;
-  if (!take_digits(text, 2, hour) || !take(text, ":") || !take_digits(text, 2, minute) || minute > 59) return std::nullopt;
+  if (!(take_digits(text, 2, hour) || take_digits(text, 1, hour)) || !take(text, ":") || !take_digits(text, 2, minute) || minute > 59) {
+    return std::nullopt;
+  }
   if (take(text, ":") && (!take_digits(text, 2, second) || second > 59)) return std::nullopt;
   if (take(text, ".") && !take_fraction(text, millis)) return std::nullopt;
   if (!text.empty()) return std::nullopt;

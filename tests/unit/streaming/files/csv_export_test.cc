@@ -85,6 +85,20 @@ TEST_F(CsvExport, AUnitStandsInAColumnOfItsOwn) {
   EXPECT_EQ(total(report_.unmapped), 0U);
 }
 
+// A cell with its unit behind the number, and a column with the same one in another spelling: refused as if they were two.
+TEST_F(CsvExport, OneUnitInTwoSpellingsIsOne) {
+  mapping_.format = FileFormat::long_csv;
+  mapping_.parameter_column = "label";
+  mapping_.value_column = "value";
+  mapping_.unit_column = "unit";
+  mapping_.columns["Glucose"] = {"laboratory", "glucose", 1, 0, {}};
+  const auto events =
+      read("id,t,label,value,unit\nd,2026-01-01T00:00:00Z,Glucose,99 mg/dl,MG/DL\nd,2026-01-01T01:00:00Z,Glucose,5.5 mmol/L,mg/dL\n");
+  ASSERT_EQ(events.size(), 1U);
+  EXPECT_EQ(events[0].values[0].value, 99);
+  EXPECT_THAT(report_.units.at("Glucose").first, HasSubstr(".csv:3: the cell names another unit than its row"));
+}
+
 TEST_F(CsvExport, AColumnHasAUnit) {
   mapping_.columns["Temp"] = {"vitals", "temp", 1, 0, {}, "degF"};
   const auto events = read("id,t,Temp\nf,2026-01-01T00:00:00Z,98.6\n");
@@ -111,6 +125,16 @@ TEST_F(CsvExport, ANameTwiceInTheHeaderIsALoss) {
   EXPECT_EQ(events[0].values, (std::vector<FeatureValue>{{kHr, 92}}));
   EXPECT_EQ(report_.repeated.at("HR").count, 1U);
   EXPECT_FALSE(report_.lossless());
+}
+
+// A join that keeps the key of both sides (pandas#14704 loses one): what is the same twice is no loss.
+TEST_F(CsvExport, ANameTwiceWithTheSameCellsLosesNothing) {
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  EXPECT_EQ(read("id,t,HR,id,HR\ne,2026-01-01T00:00:00Z,92,e,92\ne,2026-01-01T01:00:00Z,93,,\n").size(), 2U);
+  EXPECT_TRUE(report_.lossless());
+  EXPECT_EQ(report_.duplicates, 2U);
+  read("id,t,HR,id\ne,2026-01-01T00:00:00Z,92,f\n");
+  EXPECT_EQ(report_.repeated.at("id").count, 1U) << "whose is it?";
 }
 
 // Case 06: a whole column in Fahrenheit passed --dry-run --strict.
@@ -196,6 +220,85 @@ TEST_F(CsvExport, DecimalCommas) {
   }
 }
 
+// Signs and groups as blood gas analysers, spreadsheets and people of other countries write them (PapaParse#282, jasp-desktop#403,
+// FlexMeasures#141): each was unreadable.
+TEST_F(CsvExport, NumbersAsPeopleWriteThem) {
+  mapping_.separator = ';';
+  mapping_.columns["X"] = {"laboratory", "unbounded", 1, 0, {}};
+  const auto one = [this](char decimal, const std::string& text) {
+    mapping_.decimal = decimal;
+    const auto events = read("id;t;X\nm;2026-01-01T00:00:00Z;" + text + "\n");
+    return events.empty() ? std::string("none") : std::to_string(events[0].values[0].value);
+  };
+  EXPECT_EQ(one('.', "+2.5"), "2.500000");
+  EXPECT_EQ(one(',', "+2,5"), "2.500000");
+  EXPECT_EQ(one('.', "\u22122.5"), "-2.500000") << "the minus of typesetters";
+  EXPECT_EQ(one('.', "1,250.5"), "1250.500000");
+  EXPECT_EQ(one('.', "1,250,000"), "1250000.000000");
+  EXPECT_EQ(one('.', "1,50,000"), "150000.000000") << "as in India";
+  EXPECT_EQ(one('.', "1 250"), "1250.000000");
+  EXPECT_EQ(one('.', "1'250.5"), "1250.500000");
+  EXPECT_EQ(one(',', "1\u202f250,5"), "1250.500000") << "a space that does not break";
+  EXPECT_EQ(one('.', "\u00a038.5\u00a0"), "38.500000");
+  EXPECT_EQ(one('.', "150,000"), "none") << "or a hundred and fifty?";
+  EXPECT_THAT(report_.unreadable.at("X").first, HasSubstr("commas that group thousands: `decimal: \"1,000.5\"`"));
+  EXPECT_EQ(one('g', "150,000"), "150000.000000");
+  EXPECT_EQ(one('g', "-1,250.5"), "-1250.500000");
+  for (const char* wrong : {"1,25", "0,250", "1,2500", "12,50,00", "+-1", "+", "-", "1 25", "1 2500", "250,", ",250", "1'250 000"}) {
+    EXPECT_EQ(one('g', wrong), "none") << wrong;
+    EXPECT_EQ(one('.', wrong), "none") << wrong;
+  }
+}
+
+// Files that were put behind one another (whitfin/s3-concat#3), with the mark of byte order that a spreadsheet leaves.
+TEST_F(CsvExport, TheHeaderAgainIsNoRow) {
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  const auto events = read(
+      "id,t,HR\na,2026-01-01T00:00:00Z,80\nid,t,HR\na,2026-01-01T01:00:00Z,81\n\ufeffid, t,HR\nb,2026-01-01T00:00:00Z,82\n"
+      "\"id\",t,HR\na,2026-01-01T02:00:00Z,83\n");
+  EXPECT_EQ(events.size(), 4U);
+  EXPECT_EQ(report_.rows, 4U);
+  EXPECT_TRUE(report_.lossless());
+}
+
+// A separator at the end of each line (pandas#14124 shifts the columns): the cell behind it is empty, and of no column.
+TEST_F(CsvExport, ASeparatorAtTheEndOfALineMakesNoCell) {
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  const auto events = read(
+      "id,t,HR\na,2026-01-01T00:00:00Z,80,\nb,2026-01-01T00:00:00Z,81,, \na,2026-01-01T01:00:00Z,82,\na,2026-01-01T02:00:00Z,83,x\n"
+      "a,2026-01-01T03:00:00Z\n");
+  EXPECT_EQ(events.size(), 3U);
+  EXPECT_EQ(report_.unreadable.at("").count, 2U) << "what has no name, and what is short";
+  EXPECT_THAT(report_.unreadable.at("").first, HasSubstr(".csv:5: 4 cells where the header has 3"));
+}
+
+TEST_F(CsvExport, BlanksThatDoNotBreakAreNoPartOfAName) {
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  EXPECT_EQ(read("id,t,HR\u00a0\na,2026-01-01T00:00:00Z,80\n").size(), 1U);
+  EXPECT_TRUE(report_.lossless());
+}
+
+// pandas#11482 fills forward in the order of the rows. Here the row before in the file was taken after the one that says no site.
+TEST_F(CsvExport, ASiteIsNotKnownBeforeItsTime) {
+  mapping_.site_column = "unit";
+  mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  const auto events = read(
+      "id,unit,t,HR\n"
+      "v,MICU,2026-01-01T05:00:00Z,105\n"
+      "v,,2026-01-01T02:00:00Z,102\n"
+      "v,ED,2026-01-01T01:00:00Z,101\n"
+      "v,,2026-01-01T03:00:00Z,103\n"
+      "v,,2026-01-01T06:00:00Z,106\n"
+      "v,WARD,2026-01-01T07:00:00Z,\n"
+      "v,,2026-01-01T07:00:00Z,107\n"
+      "v,ED,2026-01-01T05:30:00Z,\n"
+      "v,,2026-01-01T00:00:00Z,100\n"
+      "v,MICU,2026-01-01T05:45:00Z,110\n");
+  std::vector<std::string> sites;
+  for (const Event& e : events) sites.push_back(e.site + std::to_string(static_cast<int>(e.values[0].value)));
+  EXPECT_THAT(sites, ElementsAre("100", "ED101", "ED102", "ED103", "MICU105", "MICU110", "MICU106", "WARD107"));
+}
+
 TEST_F(CsvExport, FormsOfTime) {
   mapping_.columns["HR"] = {"vitals", "hr", 1, 0, {}};
   const auto one = [this](TimeForm form, const std::string& text) {
@@ -231,6 +334,18 @@ TEST_F(CsvExport, FormsOfTime) {
   EXPECT_EQ(one(TimeForm::offset, "2 days"), "2026-01-03T00:00:00Z");
   EXPECT_EQ(one(TimeForm::offset, "03:30:00"), "2026-01-01T03:30:00Z");
   EXPECT_EQ(one(TimeForm::offset, "1 day 25"), "none");
+  // Python's, ISO 8601's, and BigQuery's time (bxparks/bigquery-schema-generator#19).
+  EXPECT_EQ(one(TimeForm::offset, "1 day, 3:00:00"), "2026-01-02T03:00:00Z");
+  EXPECT_EQ(one(TimeForm::offset, "3:05:00.5"), "2026-01-01T03:05:00.500Z");
+  EXPECT_EQ(one(TimeForm::offset, "P1DT3H"), "2026-01-02T03:00:00Z");
+  EXPECT_EQ(one(TimeForm::offset, "-PT90M"), "2025-12-31T22:30:00Z");
+  EXPECT_EQ(one(TimeForm::offset, "PT0.5S"), "2026-01-01T00:00:00.500Z");
+  for (const char* wrong : {"P", "PT", "P1M2D", "PT1D", "P1H", "P1D1D", "P-1D", "P1", "PD"})
+    EXPECT_EQ(one(TimeForm::offset, wrong), "none") << wrong;
+  EXPECT_EQ(one(TimeForm::local, "2026-07-23 14:00:00 UTC"), "2026-07-23T14:00:00Z");
+  EXPECT_EQ(one(TimeForm::local, "2026-07-23 14:00:00.123456 UTC"), "2026-07-23T14:00:00.123Z");
+  EXPECT_EQ(one(TimeForm::local, "2026-07-23 14:00:00 CEST"), "none") << "a clock's name is not one zone's";
+  EXPECT_EQ(one(TimeForm::epoch_millis, "3600000"), "1970-01-01T01:00:00Z") << "since admission (AmsterdamUMCdb)";
   mapping_.time_pattern = "%d.%m.%Y %H:%M";
   EXPECT_EQ(one(TimeForm::pattern, "23.07.2026 14:00"), "2026-07-23T12:00:00Z");
   EXPECT_EQ(one(TimeForm::pattern, "23.07.2026 14:00 Uhr"), "none");
