@@ -119,7 +119,7 @@ Status read_all(const Schema& schema, const ReplayOptions& options, const Replay
           for (const Event& e : events) patients.insert(hash64(e.patient_id));
           return sink(std::move(events));
         },
-        [&](std::uint64_t done, std::uint64_t all) { world.progress("reading", done, all); }, report);
+        [&](std::uint64_t done, std::uint64_t all) { world.progress("reading", done, all); }, report, world.stopped);
     total.add(report);
     LACUNA_RETURN_IF_ERROR(read);
   }
@@ -148,6 +148,7 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
     if (!found.ok()) return found.status();
     shift = *found;
   }
+  const Time latest = options.future_max == Millis::max() ? Time::max() : world.clock() + options.future_max;
   std::unordered_set<std::uint64_t> patients;
   std::vector<Message> held;
   std::size_t bytes = 0;
@@ -156,6 +157,7 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
       [&](std::vector<Event> events) -> Status {
         for (Event& event : events) {
           event.time += shift;
+          report.future += event.time > latest ? 1 : 0;
           patients.insert(hash64(event.patient_id));
           report.patients = patients.size();
           report.events += 1;
@@ -182,6 +184,19 @@ Status replay_events(const Schema& schema, const ReplayOptions& options, const R
   std::stable_sort(held.begin(), held.end(), [](const Message& a, const Message& b) { return a.time < b.time; });
   for (Message& message : held) LACUNA_RETURN_IF_ERROR(sender.send(std::move(message), held.size()));
   return {};
+}
+
+/// What the mapping names and none of the paths has.
+std::set<std::string> absent_of(const ReplayOptions& options) {
+  std::optional<std::set<std::string>> out;
+  for (const std::string& path : options.paths) {
+    const streaming::FileMapping mapping = mapping_of(options, path);
+    if (mapping.format != streaming::FileFormat::wide_csv) continue;
+    std::set<std::string> absent = streaming::absent_columns(path, mapping);
+    if (out) std::erase_if(absent, [&](const std::string& name) { return !out->contains(name); });
+    out = std::move(absent);
+  }
+  return out.value_or(std::set<std::string>());
 }
 
 /// Lines as they are, wrong ones too: what reads the topic decides. Only key and time are looked at.
@@ -238,6 +253,7 @@ Status replay(const Schema& schema, const ReplayOptions& options, streaming::App
   const Seconds start = world.now();
   Sender sender(options, options.dry_run ? nullptr : appender, world, report);
   Status outcome = options.raw ? replay_raw(options, world, sender, report) : replay_events(schema, options, world, sender, report);
+  if (!options.raw && outcome.ok()) report.absent = absent_of(options);
   if (outcome.code() == kStopped.code() && outcome.message() == kStopped.message()) outcome = Status();
   // Also after a failure: what was taken should arrive, and the first reason is the one to tell.
   const Status flushed = sender.flush();
@@ -287,6 +303,12 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   tell(f.unreadable, "row or cell", "rows or cells", " could not be read");
   tell(f.unmapped, "cell", "cells", " left out: no mapping");
   tell(f.repeated, "cell", "cells", " left out: named twice");
+  if (report.future > 0) {
+    out +=
+        fmt::format("  {} further in the future than limits.future_max: whoever reads the topic refuses them (--shift-to-now moves all)\n",
+                    counted(report.future, "event", "events"));
+  }
+  for (const std::string& name : report.absent) out += fmt::format("  no file has the column \"{}\" that the mapping names\n", name);
   if (report.keyless > 0) out += fmt::format("  {} lines have no readable patient_id: sent without a key\n", report.keyless);
   return out;
 }

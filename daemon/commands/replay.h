@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,14 +34,19 @@ struct ReplayOptions {
   double rate = 0;               ///< events a second; 0: as fast as the log takes them
   double speed_up = 0;           ///< clinical time over wall-clock time; 0: not paced by it
   std::size_t memory_max = kReplayMemoryMax;
+  Millis future_max = Millis::max();  ///< what is further ahead of now than this is refused by whoever reads the topic
 };
 
 struct ReplayReport {
   std::uint64_t patients = 0, events = 0;
-  std::uint64_t sent = 0;       ///< events the log took; durable when the outcome is ok
-  std::uint64_t keyless = 0;    ///< raw: lines without a readable patient_id, sent without a key
-  streaming::FileReport files;  ///< over all paths
+  std::uint64_t sent = 0;          ///< events the log took; durable when the outcome is ok
+  std::uint64_t keyless = 0;       ///< raw: lines without a readable patient_id, sent without a key
+  std::uint64_t future = 0;        ///< events further ahead of now than future_max; sent all the same
+  streaming::FileReport files;     ///< over all paths
+  std::set<std::string> absent{};  ///< columns that the mapping names, and no header has
   double seconds = 0;
+  /// Nothing was left out, nor will be for its time.
+  bool lossless() const { return files.lossless() && keyless == 0 && future == 0; }
 };
 
 /// The world outside, given by tests.

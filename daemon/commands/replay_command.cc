@@ -68,6 +68,7 @@ int run(Arguments& arguments) {
   if (const int code = choose_mapping(*config, arguments); code != kExitOk) return code;
   ReplayOptions& options = arguments.replay;
   options.by_patient = arguments.order == "patient";
+  options.future_max = config->limits.future_max;
   if (!arguments.rate.empty()) {
     options.rate = parse_rate(arguments.rate);
     if (options.rate < 0) return refuse("--rate: expected events a second, such as 5000/s");
@@ -115,10 +116,9 @@ int run(Arguments& arguments) {
   if (!outcome.ok()) return explain(outcome);
   if (signals.stopped()) {
     std::fprintf(stderr, "stopped before the end\n");
-    return kExitFailed;
+    return 128 + signals.number();
   }
-  const bool lossless = report.files.lossless() && report.keyless == 0;
-  return !nothing.empty() || (arguments.strict && !lossless) ? kExitFailed : kExitOk;
+  return !nothing.empty() || (arguments.strict && !report.lossless()) ? kExitFailed : kExitOk;
 }
 
 }  // namespace
@@ -161,8 +161,10 @@ void add_replay(CLI::App& app, int& exit_code) {
       ->capture_default_str();
   command->add_flag("--raw", replay.raw, "NDJSON lines as they are, unread, wrong ones too, in file order");
   command->add_flag("--dry-run", replay.dry_run, "Read and count only");
-  command->add_flag("--strict", arguments->strict,
-                    "Exit 1 when anything was left out: unreadable, out of range, without mapping, named twice, in another unit");
+  command->add_flag(
+      "--strict", arguments->strict,
+      "Exit 1 when anything was left out: unreadable, out of range, without mapping, named twice, in another unit; or is too far in the "
+      "future for whoever reads the topic");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });
 }
 

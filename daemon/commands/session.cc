@@ -93,7 +93,7 @@ Signals::Signals() {
   thread_ = std::thread([this] {
     char signal = 0;
     while (read(ends_[0], &signal, 1) == 1 && signal != 0) {
-      if (stopped_.exchange(true)) _exit(128 + signal);
+      if (number_.exchange(signal) != 0) _exit(128 + signal);
       const std::lock_guard lock(mutex_);
       if (action_) action_();
     }
@@ -112,7 +112,7 @@ Signals::~Signals() {
 void Signals::on_stop(std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   action_ = std::move(action);
-  if (stopped_ && action_) action_();
+  if (stopped() && action_) action_();
 }
 
 }  // namespace lacuna::daemon

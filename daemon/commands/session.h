@@ -44,12 +44,13 @@ class Signals {
   Signals();
   ~Signals();
   void on_stop(std::function<void()> action);
-  bool stopped() const { return stopped_; }
+  bool stopped() const { return number_ != 0; }
+  int number() const { return number_; }  ///< of the first; 0: none came
 
  private:
   std::mutex mutex_;
   std::function<void()> action_;  ///< guarded by mutex_
-  std::atomic<bool> stopped_ = false;
+  std::atomic<int> number_ = 0;
   std::array<int, 2> ends_{};  ///< of the pipe from the handler to the thread
   std::thread thread_;
 };

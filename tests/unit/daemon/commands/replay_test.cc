@@ -314,5 +314,68 @@ TEST_F(Replay, limits_patients) {
   EXPECT_EQ(report_.sent, 15u);
 }
 
+// Goal: --dry-run --strict says what `lacuna run` will refuse for its time. MIMIC's clinical times lie in the next century.
+TEST_F(Replay, counts_what_is_too_far_ahead) {
+  options_.paths = {scratch_.write(
+      "far.ndjson", event_line("p", "2026-06-01T12:30:00Z", 60) + "\n" + event_line("p", "2180-07-23T10:00:00Z", 61) + "\n")};
+  options_.dry_run = true;
+  options_.future_max = std::chrono::hours(1);
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(report_.future, 1u);
+  EXPECT_TRUE(report_.files.lossless());
+  EXPECT_FALSE(report_.lossless());
+  EXPECT_THAT(format_report(report_, ""), HasSubstr("1 event further in the future than limits.future_max"));
+  options_.shift_to_now = true;
+  report_ = {};
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(report_.future, 0u);
+}
+
+// A misspelled column of the mapping lost its values without a word (dfurtado/dataclass-csv#34).
+TEST_F(Replay, names_columns_that_no_file_has) {
+  options_.mapping.format = streaming::FileFormat::wide_csv;
+  options_.mapping.patient_column = "id";
+  options_.mapping.time_column = "t";
+  options_.mapping.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  options_.mapping.columns["Puls"] = {"vitals", "hr", 1, 0, {}};
+  options_.mapping.columns["Heart"] = {"vitals", "hr", 1, 0, {}};
+  options_.paths = {scratch_.write("a.csv", "id,t,HR\np,2026-01-01T00:00:00Z,80\n"),
+                    scratch_.write("b.csv", "id,t,Heart\np,2026-01-01T01:00:00Z,80\n")};
+  options_.dry_run = true;
+  ASSERT_TRUE(run().ok());
+  EXPECT_EQ(report_.absent, (std::set<std::string>{"Puls"}));
+  EXPECT_THAT(format_report(report_, ""), HasSubstr("no file has the column \"Puls\" that the mapping names"));
+  EXPECT_TRUE(report_.lossless()) << "an export may lack a column";
+}
+
+// Goal: Ctrl-C ends the look through a big file before anything is sent. Method: a stop from the beginning, and a file that has to be
+// sorted.
+TEST_F(Replay, stops_before_the_rows_are_sorted) {
+  options_.mapping.format = streaming::FileFormat::wide_csv;
+  options_.mapping.patient_column = "id";
+  options_.mapping.time_column = "t";
+  options_.mapping.columns["HR"] = {"vitals", "hr", 1, 0, {}};
+  std::string text = "id,t,HR\n";
+  for (int i = 0; i < 20'000; ++i) text += "p" + std::to_string(i % 5000) + ",2026-01-01T0" + std::to_string(i / 5000) + ":00:00Z,80\n";
+  options_.paths = {scratch_.write("mixed.csv", text)};
+  ReplayWorld world = appender_.world();
+  std::vector<std::uint64_t> told;
+  world.progress = [&](std::string_view phase, std::uint64_t done, std::uint64_t) {
+    if (phase == "reading") told.push_back(done);
+  };
+  int asked = 0;
+  world.stopped = [&] { return ++asked > 1; };
+  EXPECT_TRUE(replay(*config_.schema, options_, &appender_, world, report_).ok());
+  EXPECT_EQ(report_.files.rows, 0u);
+  EXPECT_EQ(report_.sent, 0u);
+  EXPECT_FALSE(told.empty()) << "a person sees that something goes on";
+  world.stopped = [] { return false; };
+  told.clear();
+  report_ = {};
+  EXPECT_TRUE(replay(*config_.schema, options_, &appender_, world, report_).ok());
+  EXPECT_EQ(report_.sent, 20'000u);
+  EXPECT_TRUE(std::ranges::is_sorted(told));
+}
+
 }  // namespace
 }  // namespace lacuna::daemon
