@@ -10,6 +10,7 @@
 #include "state/person_records.h"
 #include "state/records/person_key.h"
 #include "state/store.h"
+#include "streaming/messages/json_writer.h"
 
 namespace lacuna::daemon {
 
@@ -51,12 +52,37 @@ std::string harmless(std::string text) {
   return text;
 }
 
+/// UTF-8 without control characters: anything else ends whoever reads line by line, or writes over the terminal.
+bool is_text(std::string_view bytes) {
+  const auto controls = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f; };
+  return streaming::is_utf8(bytes) && std::none_of(bytes.begin(), bytes.end(), controls);
+}
+
 /// "[1,28,28]"; empty where there is none.
 std::string pretty_shape(const Json& payload) { return payload.contains("shape") ? payload.at("shape").dump() : std::string(); }
+
+/// "result lab-7 revision 2, corrected; merged into 88121": what an event says of a result or a person, and of the stay.
+std::string pretty_facts(const Json& event) {
+  std::string out;
+  const auto add = [&out](const std::string& what) { out += (out.empty() ? "" : ", ") + what; };
+  if (event.contains("result")) {
+    const Json& result = event.at("result");
+    add("result " + text(result, "id") + (result.contains("revision") ? " revision " + number(result.at("revision")) : ""));
+  }
+  if (event.contains("status")) add(with_spaces(text(event, "status")));
+  for (const char* part : {"patient", "stay"}) {
+    if (!event.contains(part)) continue;
+    for (const auto& [name, value] : event.at(part).items()) {
+      add(std::string(part) + " " + with_spaces(name) + (value.is_boolean() ? "" : " " + number(value)));
+    }
+  }
+  return out;
+}
 
 std::string pretty_event(const Json& event) {
   std::string out = text(event, "patient_id") + " " + text(event, "time");
   if (event.contains("site")) out += " " + text(event, "site");
+  if (const std::string facts = pretty_facts(event); !facts.empty()) out += " (" + facts + ")";
   if (event.contains("modality")) out += " " + text(event, "modality");
   const char* separator = ": ";
   if (event.contains("payload")) {
@@ -285,7 +311,8 @@ std::string pretty_record(const Config& config, const std::string& topic, const 
 }
 
 std::string json_record(const Config& config, const std::string& topic, const streaming::Record& record) {
-  if (record.value && !is_binary(config, topic, record)) {
+  const bool binary = record.value && (is_binary(config, topic, record) || !is_text(*record.value));
+  if (record.value && !binary) {
     // Between the tokens of JSON a line break is a space like any other.
     std::string line = *record.value;
     std::replace(line.begin(), line.end(), '\n', ' ');
@@ -299,6 +326,7 @@ std::string json_record(const Config& config, const std::string& topic, const st
                        {"consumed", c.consumed}, {"applied", c.applied},         {"duplicate", c.duplicate},
                        {"late", c.late},         {"refused", c.refused},         {"forwarded", c.forwarded}};
   }
+  if (record.value && !is_binary(config, topic, record)) out["not_text"] = *record.value;
   if (record.value) out["bytes"] = record.value->size();
   else out["tombstone"] = true;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -403,5 +403,38 @@ TEST_F(Pretty, survives_any_bytes) {
   for (const std::string& topic : topics) EXPECT_THAT(pretty_record(config_, topic, tombstone), HasSubstr("tombstone"));
 }
 
+// What an event says of a result, a person or a stay was not shown: a line with an id and a time.
+TEST_F(Tail, events_about_facts_say_what) {
+  const auto shown = [this](const std::string& value) {
+    Record r;
+    r.value = value;
+    return pretty_record(config_, config_.topics.events.front(), r);
+  };
+  EXPECT_EQ(shown(R"({"patient_id":"b","time":"2026-07-24T00:00:00Z","patient":{"merged_into":"c"}})"),
+            "b 2026-07-24T00:00:00Z (patient merged into c)\n");
+  EXPECT_EQ(shown(R"({"patient_id":"b","time":"2026-07-24T00:00:00Z","patient":{"forget":true}})"),
+            "b 2026-07-24T00:00:00Z (patient forget)\n");
+  EXPECT_EQ(shown(R"({"patient_id":"b","time":"2026-07-24T00:00:00Z","site":"ICU","stay":{"ends":true}})"),
+            "b 2026-07-24T00:00:00Z ICU (stay ends)\n");
+  EXPECT_EQ(shown(R"({"patient_id":"b","time":"2026-07-24T00:00:00Z","modality":"vitals","values":{"hr":70},"status":"entered_in_error",)"
+                  R"("result":{"id":"lab-7","revision":2}})"),
+            "b 2026-07-24T00:00:00Z (result lab-7 revision 2, entered in error) vitals: hr 70\n");
+}
+
+// A dead letter may hold anything: bytes that end a reader of UTF-8, or that write over a terminal (deviceinsight/kafkactl#129).
+TEST_F(Tail, json_shows_no_bytes_that_are_no_text) {
+  Record r;
+  r.position = {"t", 1, 5};
+  r.key = "k";
+  for (const char* value : {"\x1b[31mred", "{\"a\":\"\xff\"}"}) {
+    r.value = value;
+    const auto line = nlohmann::json::parse(json_record(config_, config_.topics.dead_letters, r));
+    EXPECT_TRUE(line.contains("not_text"));
+    EXPECT_EQ(line.at("offset"), 5);
+  }
+  r.value = "{\"a\":\n1}";
+  EXPECT_EQ(json_record(config_, config_.topics.dead_letters, r), "{\"a\": 1}\n");
+}
+
 }  // namespace
 }  // namespace lacuna::daemon
