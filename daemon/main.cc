@@ -1,4 +1,8 @@
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <csignal>
 #include <exception>
 #include <memory>
@@ -10,11 +14,26 @@
 #include "daemon/commands/shell_words.h"
 #include "daemon/commands/version.h"
 
+namespace {
+
+/// A descriptor 0, 1 or 2 that is closed is given to the first file that is opened, and what is printed then goes into a database. In its
+/// place stands one that cannot be written, so that an output which reaches nobody is told as any other.
+void fill_closed_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) != -1 || errno != EBADF) continue;
+    if (open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) != fd) _exit(lacuna::daemon::kExitFailed);
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using lacuna::Status;
   using namespace lacuna::daemon;
   // The far end of a socket that is gone must not end the daemon; CheckedOutput ends a command whose reader is.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a limit on files is told as a full disk is
+  fill_closed_descriptors();
   set_program(argc > 0 ? argv[0] : "");
   CLI::App app{
       "Lacuna: a continual-learning daemon over streaming patient data.\n"

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <streambuf>
 #include <utility>
@@ -31,21 +33,26 @@ class CheckedOutput::Buffer : public std::streambuf {
     if (path_ == "-") {
       fd_ = STDOUT_FILENO;
     } else {
-      fd_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-      if (fd_ < 0) reason_ = errno;
+      open_file();
     }
     terminal_ = fd_ >= 0 && isatty(fd_) == 1;
     setp(held_.data(), held_.data() + held_.size());
   }
-  ~Buffer() override { close_file(); }
+  ~Buffer() override {
+    close_file();
+    if (!partial_.empty()) unlink(partial_.c_str());
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
   bool good() const { return reason_ == 0; }
   bool terminal() const { return terminal_; }
+  bool to_standard_output() const { return path_ == "-"; }
   Status finish() {
     write_held();
     close_file();
+    if (good() && !partial_.empty() && std::rename(partial_.c_str(), path_.c_str()) != 0) reason_ = errno;
+    if (good()) partial_.clear();
     if (good() || std::exchange(told_, true)) return {};
     return {Code::unavailable, "cannot write " + (path_ == "-" ? "standard output" : path_) + ": " + std::strerror(reason_)};
   }
@@ -81,6 +88,22 @@ class CheckedOutput::Buffer : public std::streambuf {
     setp(held_.data(), held_.data() + held_.size());
     return good();
   }
+  /// Under another name until it is whole: a half of it would pass for all, and what was there before would be lost. What is no file of its
+  /// own (a device, a pipe, a link), or lies in a folder that takes no other, is written as it stands.
+  void open_file() {
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+    struct stat there {};
+    const bool exists = lstat(path_.c_str(), &there) == 0;
+    if (!exists || S_ISREG(there.st_mode)) {
+      partial_ = path_ + ".partial";
+      fd_ = open(partial_.c_str(), kFlags, 0666);
+      if (fd_ >= 0 && exists) (void)!fchmod(fd_, there.st_mode & 07777);
+    }
+    if (fd_ >= 0) return;
+    partial_.clear();
+    fd_ = open(path_.c_str(), kFlags, 0666);
+    if (fd_ < 0) reason_ = errno;
+  }
   void close_file() {
     if (path_ == "-" || fd_ < 0) return;
     // A file system over the network may tell only now that there was no room.
@@ -88,6 +111,7 @@ class CheckedOutput::Buffer : public std::streambuf {
   }
 
   const std::string path_;
+  std::string partial_;  ///< where it is written until it is whole; empty: in its place
   int fd_ = -1;
   bool terminal_ = false;
   int reason_ = 0;  ///< errno of the first failure
@@ -100,7 +124,9 @@ CheckedOutput::CheckedOutput(std::string path) : std::ostream(nullptr), buffer_(
   if (!buffer_->good()) setstate(std::ios::badbit);
 }
 
-CheckedOutput::~CheckedOutput() { (void)finish(); }
+CheckedOutput::~CheckedOutput() {
+  if (buffer_->to_standard_output()) (void)finish();
+}
 
 bool CheckedOutput::terminal() const { return buffer_->terminal(); }
 

@@ -15,15 +15,15 @@ namespace lacuna::daemon {
 /// One thread.
 class CheckedOutput : public std::ostream {
  public:
-  /// A file that is made, or emptied; "-": standard output.
+  /// A file, which is written as "FILE.partial" and takes its name when finish() finds it whole; "-": standard output.
   explicit CheckedOutput(std::string path);
-  ~CheckedOutput() override;  ///< finish(), of which nobody hears
+  ~CheckedOutput() override;  ///< of standard output finish(), of which nobody hears; a file that was not finished is gone
   CheckedOutput(const CheckedOutput&) = delete;
   CheckedOutput& operator=(const CheckedOutput&) = delete;
 
   bool terminal() const;
-  /// Writes what is held back and closes a file. `unavailable`: "cannot write FILE: No space left on device", or whatever the reason was,
-  /// also of an earlier write. Told once.
+  /// Writes what is held back, closes a file and gives it its name. `unavailable`: "cannot write FILE: No space left on device", or
+  /// whatever the reason was, also of an earlier write. Told once.
   Status finish();
 
  private:

@@ -172,9 +172,8 @@ Status write(const ImputeOptions& options, const TableOutput& what, OutputCounts
   const auto progress = [&bar](std::uint64_t done, std::uint64_t all) { bar.update(done, all); };
   CheckedOutput file(options.output.empty() ? "-" : options.output);
   Status done = write_table(what, file, progress, counts);
+  if (!done.ok() && file) return done;  // a table that is not whole gets no name
   if (const Status finished = file.finish(); !finished.ok()) done = finished;
-  std::error_code ignored;
-  if (!done.ok() && std::filesystem::is_regular_file(options.output, ignored)) std::filesystem::remove(options.output, ignored);
   return done;
 }
 

@@ -94,6 +94,34 @@ TEST_F(CommandLine, AFullDiskIsNoticedByEveryWriter) {
   }
 }
 
+// A standard descriptor that is closed went to the first file that was opened (rsyslog#1526): the log to the pipe that signals come by,
+// whose bytes ended the daemon with 176.
+TEST_F(CommandLine, AClosedOutputIsNoFile) {
+  const Ran ran = shell("lacuna tail imputations --format json" + with() + " 2>&1 >&-");
+  EXPECT_EQ(ran.code, 1) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("cannot write standard output: Bad file descriptor"));
+  EXPECT_EQ(shell("lacuna tail imputations --format json" + with() + " 2>&- <&- | head -n 3 | wc -l").output, "3\n");
+  EXPECT_EQ(shell("lacuna run --until-idle" + with() + " >/dev/null 2>&- <&-").code, 0);
+}
+
+// A half of a file passes for the whole (aras-p/ClangBuildAnalyzer#2, opensafely-core/cohort-extractor#278), and what was there is gone.
+TEST_F(CommandLine, AFileThatIsNotWholeGetsNoName) {
+  lacuna::testing::ScratchFolder files;
+  const std::string out = files / "samples.csv";
+  const std::string generate = "lacuna generate -n 3000 --format csv -o " + out + with();
+  ASSERT_EQ(shell(generate + " 2>&1").code, 0);
+  const std::string before = file(out);
+  const Ran ran = shell("ulimit -f 64; " + generate + " --seed 2 2>&1");
+  EXPECT_EQ(ran.code, 1) << ran.output;
+  EXPECT_THAT(ran.output, HasSubstr("cannot write " + out + ": File too large"));
+  EXPECT_EQ(file(out), before);
+  EXPECT_EQ(shell("ls " + files.path()).output, "samples.csv\n");
+  EXPECT_EQ(shell("ln -s samples.csv " + (files / "link") + "; lacuna generate -n 1 --format csv -o " + files / "link" + with() +
+                  "; test -L " + files / "link")
+                .code,
+            0);
+}
+
 TEST_F(CommandLine, AReaderWhoLeavesEndsTheCommandSilently) {
   for (const std::string& writer : {std::string("lacuna simulate --duration 96h"), "lacuna generate --count 2000 2>/dev/null" + with(),
                                     "lacuna tail events --from beginning --format json" + with(), "lacuna tail events --follow" + with()}) {
