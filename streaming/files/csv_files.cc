@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "state/records/hash.h"
+#include "state/records/unit_spelling.h"
+#include "state/records/units.h"
 #include "streaming/files/cell_text.h"
 #include "streaming/messages/censored_text.h"
 #include "streaming/messages/event_decoder.h"
@@ -233,6 +235,9 @@ CsvPatients::Value CsvPatients::read_number_of(const Route& route, const Told& t
     return {0, Value::Outcome::unreadable, target.path + ": the comparator is none, or another one than the cell's"};
   }
   const bool split = split_number(text, mapping_.decimal, number, inside);
+  if (split && !inside.empty() && !conversion(route, inside) && (!unit_problem(inside) || !ucum_codes_meant(inside).empty())) {
+    return {0, Value::Outcome::unit, unit_refusal(inside, target.unit)};
+  }
   if (!split || (!inside.empty() && !conversion(route, inside))) {
     const bool comma = mapping_.decimal == '.' && text.find(',') != std::string_view::npos;
     return {0, Value::Outcome::unreadable,

@@ -14,9 +14,11 @@ namespace lacuna::streaming {
 namespace {
 
 using namespace lacuna::streaming::testing;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 namespace fs = std::filesystem;
 
 constexpr FeatureId kTroponin = 0, kGfr = 1, kCrp = 2, kExcess = 3, kColonies = 4, kStage = 5;
@@ -130,6 +132,15 @@ TEST_F(CensoredCells, AUnitInTheCellMustBeTheRows) {
   const auto taken = values({"CRP,>150 mg/L,mg/L", "CRP,>150 mg/L,mg/dL", "CRP,<5,mg/dL"}, "id,t,test,result,unit");
   EXPECT_THAT(taken, ElementsAre(FeatureValue{kCrp, 150, Comparator::greater}, FeatureValue{kCrp, 50, Comparator::less}));
   EXPECT_EQ(report_.units.at("CRP").count, 1U);
+}
+
+// Whoever has to mend the table or the schema needs both units; what is no unit is not said again, since it may be anything.
+TEST_F(CensoredCells, AUnitInTheCellThatDoesNotConvertIsNamed) {
+  EXPECT_THAT(values({"CRP,12 mmHg", "CRP,12 bottles"}), IsEmpty());
+  ASSERT_TRUE(report_.units.contains("CRP"));
+  EXPECT_THAT(report_.units.at("CRP").first, AllOf(HasSubstr("'mmHg'"), HasSubstr("cannot be converted to 'mg/L'")));
+  EXPECT_EQ(report_.unreadable.at("CRP").count, 1U);
+  EXPECT_THAT(report_.unreadable.at("CRP").first, Not(HasSubstr("bottles")));
 }
 
 // A titre's "1:20" is neither 1 nor 20, and a range is no limit.
