@@ -54,6 +54,11 @@ const std::vector<FeatureId>& known_of(const Generation& what, Arm arm) {
   return arm == Arm::intervention ? what.known_under_intervention : what.known;
 }
 
+/// Known as "<5": no number that a mean could be of.
+bool is_given_limit(const Generation& what, Arm arm, FeatureId feature) {
+  return is_known(known_of(what, arm), feature) && is_censored(snapshot_of(what, arm).features[feature].comparator);
+}
+
 }  // namespace
 
 std::string csv_field(const std::string& text) {
@@ -167,15 +172,18 @@ void GenerationSummary::add(const Generation& what, const GeneratedPiece& piece)
     if (!std::binary_search(what.of_interest.begin(), what.of_interest.end(), factual.features[j])) continue;
     std::vector<Cell>& cells = cells_[factual.features[j]];
     cells.resize(cells_of(factual.features[j]));
+    const bool limit = is_given_limit(what, Arm::factual, factual.features[j]);
+    const bool limit_set = is_given_limit(what, Arm::intervention, factual.features[j]);
     for (std::size_t i = 0; i < factual.count(); ++i) {
       for (std::size_t c = 0; c < cells.size(); ++c) {
         // A category counts as 1 where it was drawn.
         const auto value = [&](double v) { return cells.size() == 1 ? v : static_cast<std::size_t>(v) == c ? 1.0 : 0.0; };
         const double before = value(factual.at(i, j));
-        cells[c].factual.add(before);
+        if (!limit) cells[c].factual.add(before);
         if (piece.intervention.values.empty()) continue;
         const double after = value(piece.intervention.at(i, j));
-        cells[c].intervention.add(after);
+        if (!limit_set) cells[c].intervention.add(after);
+        if (limit || limit_set) continue;
         cells[c].difference.add(after - before);
         cells[c].of_patient.add(after - before);
       }
@@ -204,6 +212,7 @@ std::vector<GenerationSummary::Row> GenerationSummary::rows() const {
       row.samples = cell.factual.count;
       row.mean = cell.factual.mean;
       row.sd = cell.factual.sd();
+      row.samples_set = cell.intervention.count;
       row.mean_set = cell.intervention.mean;
       row.difference = cell.difference.mean;
       const Moments& units = cell.patients.count > 1 ? cell.patients : cell.difference;
@@ -221,13 +230,16 @@ std::string GenerationSummary::text(GenerationFormat format, const std::string& 
     out = "feature,category,unit,samples,mean,sd";
     out += two_arms ? ",mean_set,difference,difference_se\n" : "\n";
   }
+  const auto number = [](bool there, double value) { return there ? fmt::format("{:.6g}", value) : std::string(); };
   for (const Row& row : rows()) {
+    const bool there = row.samples > 0, set = row.samples_set > 0;
     const Feature& feature = schema_.features()[row.feature];
     const std::string name = schema_.qualified_name(row.feature);
     const std::string category = row.category < 0 ? "" : feature.categories[static_cast<std::size_t>(row.category)];
     if (format == GenerationFormat::csv) {
-      out += fmt::format("{},{},{},{},{:.6g},{:.6g}", name, csv_field(category), csv_field(feature.unit), row.samples, row.mean, row.sd);
-      if (two_arms) out += fmt::format(",{:.6g},{:.6g},", row.mean_set, row.difference);
+      out += fmt::format("{},{},{},{},{},{}", name, csv_field(category), csv_field(feature.unit), row.samples, number(there, row.mean),
+                         number(there, row.sd));
+      if (two_arms) out += fmt::format(",{},{},", number(set, row.mean_set), number(there && set, row.difference));
       if (two_arms && row.se_known) out += fmt::format("{:.6g}", row.difference_se);
       out += '\n';
       continue;
@@ -236,11 +248,11 @@ std::string GenerationSummary::text(GenerationFormat format, const std::string& 
     if (row.category >= 0) json["category"] = category;
     if (!feature.unit.empty()) json["unit"] = feature.unit;
     json["samples"] = row.samples;
-    json["mean"] = rounded(row.mean);
-    json["sd"] = rounded(row.sd);
+    if (there) json["mean"] = rounded(row.mean);
+    if (there) json["sd"] = rounded(row.sd);
     if (two_arms) {
-      json["mean_set"] = rounded(row.mean_set);
-      json["difference"] = rounded(row.difference);
+      if (set) json["mean_set"] = rounded(row.mean_set);
+      if (there && set) json["difference"] = rounded(row.difference);
       if (row.se_known) json["difference_se"] = rounded(row.difference_se);
     }
     out += dump(json) + "\n";

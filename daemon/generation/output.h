@@ -36,16 +36,16 @@ class GenerationRows {
 
 /// Per feature that is drawn or set (or category of one): the mean over all samples of each arm, and of the difference with its standard
 /// error, in memory of fixed size. Samples of one patient are independent, of several patients they are not: with more than one patient the
-/// error is that of the mean over patients.
+/// error is that of the mean over patients. A feature that an intervention sets, known as a limit ("<5") without it, has no mean there.
 class GenerationSummary {
  public:
   struct Row {
     FeatureId feature = 0;
-    int category = -1;  ///< of a feature with categories: the share of this one
-    std::uint64_t patients = 0, samples = 0;
-    double mean = 0, sd = 0;                                 ///< of the observed arm, over samples
-    double mean_set = 0, difference = 0, difference_se = 0;  ///< without an intervention 0
-    bool se_known = false;                                   ///< not from a single sample
+    int category = -1;                                         ///< of a feature with categories: the share of this one
+    std::uint64_t patients = 0, samples = 0, samples_set = 0;  ///< of numbers, by arm
+    double mean = 0, sd = 0;                                   ///< of the observed arm, over samples
+    double mean_set = 0, difference = 0, difference_se = 0;    ///< without an intervention 0
+    bool se_known = false;                                     ///< not from a single sample
   };
 
   explicit GenerationSummary(const Schema& schema) : schema_(schema) {}

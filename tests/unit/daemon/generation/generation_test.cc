@@ -442,6 +442,29 @@ TEST_F(Generated, ASummaryOfSeveralPatientsCountsPatients) {
   EXPECT_EQ(Json::parse(json.substr(0, json.find('\n')))["imputed"], true);
 }
 
+// "<71.25" is no 71.25: of the arm in which it is known so there is no mean, and no difference to what is set.
+TEST_F(Generated, ASummaryTakesNoLimitForItsNumber) {
+  Snapshot patient = patient_;
+  patient.features[kHr].comparator = Comparator::less;
+  const Generation what = prepared(plan(20, {"vitals.hr=110"}), patient);
+  GenerationSummary summary(schema_);
+  for (const GeneratedPiece& piece : pieces(what, 20)) summary.add(what, piece);
+  summary.end_patient();
+  const std::string json = summary.text(GenerationFormat::ndjson, version_->id(), true);
+  for (std::size_t from = 0, to = 0; (to = json.find('\n', from)) != std::string::npos; from = to + 1) {
+    const Json row = Json::parse(json.substr(from, to - from));
+    const bool hr = row["feature"] == "vitals.hr";
+    EXPECT_EQ(row.contains("mean"), !hr) << row;
+    EXPECT_EQ(row.contains("difference"), !hr) << row;
+    EXPECT_TRUE(row.contains("mean_set")) << row;
+  }
+  for (const auto& row : read_csv(summary.text(GenerationFormat::csv, version_->id(), true))) {
+    if (row[0] == "vitals.hr") {
+      EXPECT_EQ(row[4] + row[5] + row[7] + row[8], "");
+    }
+  }
+}
+
 // Texts are drawn with the rest, written as an event would carry them, and kept where they are known.
 TEST(GenerationOfPayloads, AreDrawnUnlessKnown) {
   const Schema schema = clinical_schema();
