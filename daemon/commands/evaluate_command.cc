@@ -1,6 +1,7 @@
 #include "daemon/commands/commands.h"
 
 #include <fmt/ostream.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/evaluate_mask.h"
 #include "daemon/commands/logging.h"
+#include "daemon/commands/plot_files.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
 #include "daemon/evaluation/coverage.h"
@@ -42,6 +44,7 @@ struct EvaluateOptions {
   std::string mapping;
   std::string json;
   std::string mask;
+  std::string plot;
   int epochs = 0;
   std::size_t limit = 0;
   int every = 10;
@@ -103,6 +106,56 @@ int write_figures(const EvaluateOptions& options, const std::string& json) {
   return written.ok() ? kExitOk : explain(written);
 }
 
+/// Limits are none of the values that errors are told of.
+void show_limits(const Schema& schema, const model::ScoreBoard& scores) {
+  std::uint64_t count = 0;
+  std::vector<std::string> features;
+  for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+    if (scores.row(f).censored == 0) continue;
+    count += scores.row(f).censored;
+    features.push_back(fmt::format("{} {}", schema.qualified_name(f), scores.row(f).censored));
+  }
+  if (count == 0) return;
+  say(fmt::format("Not among these: {} told as a limit (\"<5\"), of which coverage alone is told: {}\n", counted(count, "value", "values"),
+                  fmt::join(features, ", ")));
+}
+
+constexpr const char* kErrorTitle = "Mean error, in standard deviations of the feature";
+
+/// What the daemon keeps of its scores is of one level: there is no curve.
+Status draw_stream(const Config& config, const std::string& folder, const model::ScoreBoard& scores) {
+  ErrorSection section{kErrorTitle, {}};
+  std::uint64_t count = 0;
+  for (FeatureId f = 0; f < config.schema->feature_count(); ++f) {
+    const model::ScoreBoard::Row& r = scores.row(f);
+    if (r.count == 0) continue;
+    const auto n = static_cast<double>(r.count);
+    count += r.count;
+    section.rows.push_back(
+        {config.schema->qualified_name(f), r.count, r.error_model / n, r.error_mean / n, r.error_last / n, std::nullopt, r.coverage()});
+  }
+  std::fprintf(stderr, "calibration.svg is not drawn: of the stream, what intervals held is kept at one level\n");
+  return write_errors(folder, "", fmt::format("{} values, each predicted just before it was known.", count), config.predict.level,
+                      {std::move(section)});
+}
+
+Status draw_protocols(const Schema& schema, const std::string& folder, const std::vector<ProtocolResult>& results) {
+  for (const ProtocolResult& result : results) {
+    ErrorSection section{kErrorTitle, {}};
+    std::uint64_t count = 0;
+    for (const FeatureResult& r : result.features) {
+      section.rows.push_back({schema.qualified_name(r.feature), r.count, r.mae, r.mae_mean, r.mae_last, std::nullopt, r.coverage});
+      count += r.count;
+    }
+    const bool unseen = result.protocol.find(',') != std::string::npos;
+    const std::string suffix = "-" + (unseen ? "next-unseen" : result.protocol);
+    const std::string what = fmt::format("{} values of {} stays, by the protocol: {}.", count, result.stays, result.protocol);
+    LACUNA_RETURN_IF_ERROR(write_errors(folder, suffix, what, result.level, {std::move(section)}));
+    LACUNA_RETURN_IF_ERROR(write_calibration(folder, suffix, what, result.curve));
+  }
+  return {};
+}
+
 /// What the daemon scored as the stream went by.
 int show_stream(const Config& config, const EvaluateOptions& options, const StreamState& state) {
   bool any = false;
@@ -155,9 +208,13 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
     say(fmt::format("Left out of these means, since their values are all the same: {}\n", fmt::join(constant, ", ")));
     json["constant_features"] = constant;
   }
+  show_limits(*config.schema, state.scores);
   show_hidden(*config.schema, state.scores);
   say(fmt::format("\n{}", format_coverage(*config.schema, rows, config.predict.level)));
   json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);
+  if (!options.plot.empty()) {
+    if (const Status drawn = draw_stream(config, options.plot, state.scores); !drawn.ok()) return explain(drawn);
+  }
   return write_figures(options, json.dump(2));
 }
 
@@ -181,7 +238,7 @@ bool no_store(const Config& config) {
 }
 
 int masked(const Config& config, const EvaluateOptions& options) {
-  if (!options.data.empty()) return evaluate_mask(config, {options.data}, options.mask, options.epochs);
+  if (!options.data.empty()) return evaluate_mask(config, {options.data}, options.mask, options.epochs, options.plot);
   std::fprintf(stderr, "lacuna evaluate: --mask needs --data: the table\n");
   return kExitConfiguration;
 }
@@ -194,20 +251,9 @@ bool take_mapping(const EvaluateOptions& options, Config& config) {
   return mapping.mapping.has_value();
 }
 
-int evaluate(const EvaluateOptions& options) {
-  const std::optional<Config> loaded = options.config.load();
-  if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
-  Config config = *loaded;
+/// The protocols but the stream's own.
+int run_protocols(const Config& config, const EvaluateOptions& options, const state::Store& store, StreamState& state) {
   const Schema& schema = *config.schema;
-  if (!take_mapping(options, config)) return kExitConfiguration;
-  if (!options.mask.empty()) return masked(config, options);
-  if (no_store(config)) return nothing_scored("data_dir has no store yet: `lacuna run` makes it");
-  auto store = state::Store::open(schema, config.store);
-  if (!store.ok()) return explain(store.status());
-  StreamState state(config);
-  if (Status s = state.load(config, **store); !s.ok()) return explain(s);
-  if (options.protocol == "stream") return show_stream(config, options, state);
-
   if (options.data.empty()) {
     std::fprintf(stderr, "lacuna evaluate: --protocol %s needs --data\n", options.protocol.c_str());
     return kExitConfiguration;
@@ -242,13 +288,13 @@ int evaluate(const EvaluateOptions& options) {
   const bool all = options.protocol == "all";
   if (all || options.protocol == "next") {
     model::Calibrator calibrator = std::move(state.calibrator);
-    auto next = evaluate_next(schema, *version, calibrator, moments, *stays, options.every, progress("next"));
+    auto next = evaluate_next(schema, *version, calibrator, moments, *stays, options.every, progress("next"), !options.plot.empty());
     if (!next.ok()) return explain(next.status());
     for (ProtocolResult& r : *next) results.push_back(std::move(r));
-    if (Status s = state.load(config, **store); !s.ok()) return explain(s);
+    if (Status s = state.load(config, store); !s.ok()) return explain(s);
   }
   if (all || options.protocol == "cross") {
-    auto cross = evaluate_cross(schema, *version, state.calibrator, moments, *stays, progress("cross"));
+    auto cross = evaluate_cross(schema, *version, state.calibrator, moments, *stays, progress("cross"), !options.plot.empty());
     if (!cross.ok()) return explain(cross.status());
     results.push_back(std::move(*cross));
   }
@@ -256,9 +302,31 @@ int evaluate(const EvaluateOptions& options) {
   for (const ProtocolResult& r : results) {
     say(fmt::format("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level)));
   }
+  if (!options.plot.empty()) {
+    if (const Status drawn = draw_protocols(schema, options.plot, results); !drawn.ok()) return explain(drawn);
+  }
   if (const int code = write_figures(options, format_json(schema, results)); code != kExitOk) return code;
   const bool scored = std::ranges::any_of(results, [](const ProtocolResult& r) { return !r.features.empty(); });
   return scored ? kExitOk : nothing_scored("these stays have no value that the protocol predicts");
+}
+
+int evaluate(const EvaluateOptions& options) {
+  const std::optional<Config> loaded = options.config.load();
+  if (!loaded || !set_up_logging(*loaded)) return kExitConfiguration;
+  Config config = *loaded;
+  const Schema& schema = *config.schema;
+  if (!take_mapping(options, config)) return kExitConfiguration;
+  if (!options.plot.empty()) {
+    if (const Status made = make_plot_folder(options.plot); !made.ok()) return explain(made);
+  }
+  if (!options.mask.empty()) return masked(config, options);
+  if (no_store(config)) return nothing_scored("data_dir has no store yet: `lacuna run` makes it");
+  auto store = state::Store::open(schema, config.store);
+  if (!store.ok()) return explain(store.status());
+  StreamState state(config);
+  if (Status s = state.load(config, **store); !s.ok()) return explain(s);
+  if (options.protocol == "stream") return show_stream(config, options, state);
+  return run_protocols(config, options, **store, state);
 }
 
 }  // namespace
@@ -279,7 +347,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
       "The daemon must not be running on the same data_dir.\n\nExamples:\n"
       "  lacuna evaluate --config configs/physionet2012.yaml\n"
       "  lacuna evaluate -c physionet2012.yaml -p all --train set-a --data set-b\n"
-      "  lacuna evaluate -c lacuna.yaml --data visits.csv --mask mask.csv");
+      "  lacuna evaluate -c lacuna.yaml --data visits.csv --mask mask.csv --plot out");
   options->config.add_to(*command)->required();
   command->add_option("-p,--protocol", options->protocol, "stream | next | cross | all")
       ->capture_default_str()
@@ -293,6 +361,7 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--mask", options->mask, "Cells of --data to hide and compare")->check(CLI::ExistingFile);
   command->add_option("--epochs", options->epochs, "With --mask: passes over the table at most (default: as lacuna impute)")
       ->check(CLI::Range(1, 100'000));
+  command->add_option("--plot", options->plot, "Write pictures (SVG) to this folder: errors by feature, calibration");
   command->add_option("--json", options->json, "Write every figure to this file");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });
 }

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "daemon/commands/checked_output.h"
+#include "daemon/commands/plot_files.h"
 #include "daemon/commands/session.h"
 #include "daemon/table_imputation/baselines.h"
 #include "daemon/table_imputation/mask.h"
@@ -23,7 +24,8 @@ int fail(const Status& status) {
 
 }  // namespace
 
-int evaluate_mask(const Config& config, const std::vector<std::string>& paths, const std::string& mask, int epochs) {
+int evaluate_mask(const Config& config, const std::vector<std::string>& paths, const std::string& mask, int epochs,
+                  const std::string& plot) {
   const Schema& schema = *config.schema;
   streaming::FileMapping mapping = config.mapping.value_or(streaming::FileMapping());
   mapping.earliest = std::chrono::floor<Millis>(std::chrono::system_clock::now()) - config.limits.past_max;
@@ -55,7 +57,11 @@ int evaluate_mask(const Config& config, const std::vector<std::string>& paths, c
   if (answers->size() < cells)
     standard_output() << fmt::format("Left out, since too little was learned of their features, or they are limits: {} cells\n",
                                      cells - answers->size());
-  return kExitOk;
+  if (plot.empty()) return kExitOk;
+  const std::string what = fmt::format("{} values that the mask hid, and that were not learned from.", answers->size());
+  Status drawn = write_errors(plot, "", what, config.predict.level, error_sections(schema, compared, true));
+  if (drawn.ok()) drawn = write_calibration(plot, "", what, calibration_curve(schema, learned->answers, *answers));
+  return drawn.ok() ? kExitOk : fail(drawn);
 }
 
 }  // namespace lacuna::daemon

@@ -1,6 +1,7 @@
 #include "daemon/commands/commands.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -15,11 +16,14 @@
 
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
+#include "daemon/commands/course_plots.h"
 #include "daemon/commands/logging.h"
+#include "daemon/commands/plot_files.h"
 #include "daemon/commands/session.h"
 #include "daemon/commands/shell_words.h"
 #include "daemon/pipeline/stream_state.h"
 #include "daemon/registry/newest_checkpoint.h"
+#include "daemon/table_imputation/baselines.h"
 #include "daemon/table_imputation/patient_table.h"
 #include "daemon/table_imputation/table_imputer.h"
 #include "daemon/table_imputation/table_learning.h"
@@ -36,7 +40,8 @@ namespace {
 struct ImputeOptions {
   ConfigOptions config;
   std::vector<std::string> paths;
-  std::string output, model;
+  std::string output, model, plot;
+  std::vector<std::string> plotted;  ///< patients' ids
   int epochs = 0;
   std::size_t draws = 0;
   bool causal = false, both_sides = false, long_form = false;
@@ -80,6 +85,11 @@ std::optional<std::string> problem_of(const ImputeOptions& options) {
       if (!options.output.empty() && std::filesystem::equivalent(file.path, options.output, ignored))
         return options.output + " is one of the files that are read";
     }
+  }
+  std::error_code ignored;
+  for (const std::string& path : options.paths) {
+    if (!options.plot.empty() && std::filesystem::equivalent(path, options.plot, ignored))
+      return "--plot " + options.plot + " is the folder that is read";
   }
   if (!options.model.empty() && options.epochs > 0) return "--epochs is for learning, which --model does not";
   if (!options.model.empty() && options.both_sides)
@@ -131,7 +141,8 @@ void tell_learned(const LearnedTable& learned) {
   fmt::print(stderr,
              "{} cells were not learned from; they say: error {:.3f} ({:.1f} % below the mean's {:.3f}; last value {:.3f}), {:.1f} % "
              "inside their intervals\n",
-             learned.held_out, mean.error, 100 * (1 - mean.error / mean.error_mean), mean.error_mean, mean.error_last, 100 * mean.covered);
+             count(learned.held_out), mean.error, 100 * (1 - mean.error / mean.error_mean), mean.error_mean, mean.error_last,
+             100 * mean.covered);
 }
 
 /// By feature: how many gaps, and how far to trust what is in them.
@@ -177,6 +188,38 @@ Status write(const ImputeOptions& options, const TableOutput& what, OutputCounts
   return done;
 }
 
+/// How good the imputations of cells are that were held out.
+Status draw_quality(const std::string& folder, const Config& config, const PatientTable& table, const LearnedTable& learned) {
+  const Schema& schema = *config.schema;
+  const bool chain = !learned.answers.empty() && is_quick_to_chain(schema, table);
+  const std::vector<double> chained = chain ? chained_equations(schema, table, learned.held_out, learned.scales) : std::vector<double>();
+  auto compared = compare(schema, table, learned.scales, learned.answers, chained, learned.calibrator);
+  for (ComparedFeature& c : compared) {  // inside intervals that were not fitted on these cells
+    const auto of = std::ranges::find(learned.scores, c.feature, &FeatureScore::feature);
+    if (of != learned.scores.end()) c.covered = of->covered;
+  }
+  const std::string what = fmt::format("{} values that were measured, hidden, and not learned from.", learned.answers.size());
+  LACUNA_RETURN_IF_ERROR(write_errors(folder, "", what, config.predict.level, error_sections(schema, compared, chain)));
+  return write_calibration(folder, "", what, calibration_curve(schema, learned.answers));
+}
+
+/// Whatever --plot asks for. `learned` is null with --model.
+Status draw(const ImputeOptions& options, const CoursesWanted& what, const std::vector<std::size_t>& patients,
+            const LearnedTable* learned) {
+  if (options.plot.empty()) return {};
+  const auto drawn = write_courses(what, patients, options.plot);
+  if (!drawn.ok()) return drawn.status();
+  if (learned != nullptr) LACUNA_RETURN_IF_ERROR(draw_quality(options.plot, what.config, what.table, *learned));
+  std::vector<std::string> numbers;
+  for (const std::size_t p : *drawn) numbers.push_back(std::to_string(p + 1));
+  fmt::print(stderr, "pictures in {}: {}{}\n", options.plot,
+             drawn->empty() ? "no patient has both values and imputations"
+                            : fmt::format("patient-{}.svg of patient {} of the table", drawn->size() == 1 ? numbers[0] : "N",
+                                          fmt::join(numbers, ", ")),
+             learned == nullptr ? "; no errors and no calibration, since --model holds no value back" : ", errors.svg, calibration.svg");
+  return {};
+}
+
 int impute(const ImputeOptions& options) {
   const std::optional<Config> config = options.config.load();
   if (!config || !set_up_logging(*config)) return kExitConfiguration;
@@ -184,6 +227,10 @@ int impute(const ImputeOptions& options) {
   streaming::FileMapping mapping = config->mapping.value_or(streaming::FileMapping());
   mapping.earliest = std::chrono::floor<Millis>(std::chrono::system_clock::now()) - config->limits.past_max;
   warn_of_slow_products(config->model);
+  if (options.plot.empty() && !options.plotted.empty()) return refuse("--plot-patient needs --plot: the folder of the pictures");
+  if (!options.plot.empty()) {
+    if (const Status made = make_plot_folder(options.plot); !made.ok()) return fail(made);
+  }
 
   ProgressBar reading("reading", "bytes");
   const auto table =
@@ -191,18 +238,20 @@ int impute(const ImputeOptions& options) {
   reading.finish();
   if (!table.ok()) return fail(table.status());
   tell_read(*table);
+  const auto plotted = find_patients(*table, options.plotted);
+  if (!plotted.ok()) return fail(plotted.status());
 
   std::optional<Model> model;
-  std::vector<FeatureScore> scores;
+  std::optional<LearnedTable> learned;
   if (options.model.empty()) {
     ProgressBar learning("learning", "examples");
-    const auto learned = learn_table(*config, *table, {options.epochs, options.both_sides},
-                                     [&](std::uint64_t done, std::uint64_t all) { learning.update(done, all); });
+    auto out = learn_table(*config, *table, {options.epochs, options.both_sides},
+                           [&](std::uint64_t done, std::uint64_t all) { learning.update(done, all); });
     learning.finish();
-    if (!learned.ok()) return fail(learned.status());
+    if (!out.ok()) return fail(out.status());
+    learned.emplace(std::move(*out));
     tell_learned(*learned);
     model.emplace(Model{learned->version, learned->calibrator});
-    scores = learned->scores;
   } else {
     auto opened = open_model(*config, options.model);
     if (!opened.ok()) return fail(opened.status());
@@ -216,9 +265,10 @@ int impute(const ImputeOptions& options) {
       options, {*config->schema, mapping, options.paths, *table, imputer, form, options.draws, config->predict.level, model->version->id()},
       counts);
   if (!done.ok()) return fail(done);
-  tell_features(*config->schema, counts, scores);
+  tell_features(*config->schema, counts, learned ? learned->scores : std::vector<FeatureScore>());
   tell_written(options, *config->schema, counts);
-  return kExitOk;
+  const Status drawn = draw(options, {*config, mapping, *table, imputer, form}, *plotted, learned ? &*learned : nullptr);
+  return drawn.ok() ? kExitOk : fail(drawn);
 }
 
 }  // namespace
@@ -245,6 +295,7 @@ void add_impute(CLI::App& app, int& exit_code) {
       "Examples:\n"
       "  lacuna init visits.csv -o lacuna.yaml\n"
       "  lacuna impute visits.csv --config lacuna.yaml -o imputed.csv\n"
+      "  lacuna impute visits.csv --config lacuna.yaml -o imputed.csv --plot pictures\n"
       "  lacuna impute visits.csv --config lacuna.yaml --draws 20 -o copies.csv\n"
       "  lacuna impute new.csv -c lacuna.yaml --model lacuna-data -o new.ndjson");
   options->config.add_to(*command)->required();
@@ -258,6 +309,9 @@ void add_impute(CLI::App& app, int& exit_code) {
   command->add_flag("--long", options->long_form, "A cell a row, whatever the table is like");
   command->add_option("--model", options->model, "Use what a daemon has learned: its data_dir, or a folder of checkpoints")
       ->check(CLI::ExistingDirectory);
+  command->add_option("--plot", options->plot, "Write pictures (SVG) to this folder: courses of 12 patients, errors, calibration");
+  command->add_option("--plot-patient", options->plotted,
+                      "Draw this patient's course in place of the first 12; may be given several times");
   command->callback([options, &exit_code] { exit_code = impute(*options); });
 }
 

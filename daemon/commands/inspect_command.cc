@@ -10,6 +10,7 @@
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/daemon_options.h"
 #include "daemon/commands/session.h"
+#include "daemon/plots/missingness_plot.h"
 #include "daemon/tables/alerts_table.h"
 #include "daemon/tables/drift_table.h"
 #include "daemon/tables/features_table.h"
@@ -78,7 +79,7 @@ int inspect_missingness(const Arguments& arguments) {
     return (!arguments.site.empty() && row.site != arguments.site) || (!arguments.modality.empty() && row.modality != arguments.modality);
   });
   if (!arguments.svg.empty()) {
-    if (const Status written = write_file(arguments.svg, missingness_svg(*rows)); !written.ok()) return explain(written);
+    if (const Status written = write_file(arguments.svg, missingness_plot(*rows)); !written.ok()) return explain(written);
   }
   return show(missingness_table(*rows, arguments.weeks));
 }

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/tables/screen.h"
 #include "daemon/tables/text_table.h"
 #include "model/predictive/scores.h"
 #include "state/patient.h"
@@ -33,14 +34,39 @@ struct Question {
   std::uint64_t seed = 0;
 };
 
-ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, std::size_t stays, double level) {
-  ProtocolResult result{std::move(name), stays, level, {}};
+/// Calibrates intervals of a curve's levels as values go by.
+class CurveScores {
+ public:
+  explicit CurveScores(const Schema& schema) : schema_(schema) {
+    for (const auto& point : all.points) calibrators_.emplace_back(schema, point.level);
+  }
+  void add(const model::Score& score, model::Recency recency, const model::Predictive& predictive, double value, double u,
+           bool never_before) {
+    if (score.censored || !model::CalibrationCurve::takes(schema_.features()[score.feature].likelihood)) return;
+    all.add_own(score.z);
+    if (never_before) unseen.add_own(score.z);
+    for (std::size_t i = 0; i < calibrators_.size(); ++i) {
+      const std::uint64_t inside = calibrators_[i].update(score.feature, recency, predictive, value, u) ? 1 : 0;
+      all.points[i].inside += inside;
+      if (never_before) unseen.points[i].inside += inside;
+    }
+  }
+  model::CalibrationCurve all, unseen;
+
+ private:
+  const Schema& schema_;
+  std::vector<model::Calibrator> calibrators_;
+};
+
+ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, const model::CalibrationCurve& curve, std::size_t stays,
+                         double level) {
+  ProtocolResult result{std::move(name), stays, level, {}, curve};
   for (FeatureId f = 0; f < scores.size(); ++f) {
     const model::ScoreBoard::Row& s = scores.row(f);
     if (s.count == 0) continue;
     const auto n = static_cast<double>(s.count);
     result.features.push_back({f, s.count, s.error_model / n, std::sqrt(s.squared_model / n), s.intervals.ratio(), s.width / n, s.crps / n,
-                               s.error_last / n, s.error_mean / n, s.intervals});
+                               s.error_last / n, s.error_mean / n, s.intervals, s.censored});
   }
   return result;
 }
@@ -48,8 +74,9 @@ ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, std:
 /// Collects questions, puts them to the version in bulk and hands each value's errors to the boards.
 class ProtocolRunner {
  public:
-  ProtocolRunner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator, const Moments& moments)
-      : schema_(schema), version_(version), calibrator_(calibrator), moments_(moments) {
+  ProtocolRunner(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator, const Moments& moments,
+                 bool with_curve)
+      : curve(schema), schema_(schema), version_(version), calibrator_(calibrator), moments_(moments), with_curve_(with_curve) {
     for (FeatureId f = 0; moments_.mean.size() < schema.feature_count(); ++f) {
       const auto [mean, sd] = version.moments(f);
       moments_.mean.push_back(mean);
@@ -81,6 +108,8 @@ class ProtocolRunner {
     return {};
   }
 
+  CurveScores curve;  ///< where it is wanted
+
  private:
   void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive, model::ScoreBoard& all,
              model::ScoreBoard* unseen) {
@@ -97,12 +126,14 @@ class ProtocolRunner {
     s.constant = false;  // the reference rows of docs/quality.md are means over every feature
     all.add(s);
     if (unseen != nullptr && !known) unseen->add(s);
+    if (with_curve_) curve.add(s, recency, predictive, truth.value, u, !known);
   }
 
   const Schema& schema_;
   const model::ModelVersion& version_;
   model::Calibrator& calibrator_;
   Moments moments_;
+  const bool with_curve_;
   std::vector<Question> questions_;
 };
 
@@ -115,9 +146,9 @@ void advance(const Schema& schema, Snapshot& snapshot, const Event& event) {
 
 Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                                   const Moments& moments, const std::vector<Stay>& stays, int every,
-                                                  const std::function<void(std::size_t)>& progress) {
+                                                  const std::function<void(std::size_t)>& progress, bool with_curve) {
   model::ScoreBoard all(schema.feature_count(), kNoWindow), unseen = all;
-  ProtocolRunner runner(schema, version, calibrator, moments);
+  ProtocolRunner runner(schema, version, calibrator, moments, with_curve);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     const Stay& stay = stays[i];
     if (progress) progress(i);
@@ -140,15 +171,15 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
     }
   }
   LACUNA_RETURN_IF_ERROR(runner.flush(all, &unseen));
-  return std::vector<ProtocolResult>{result_of("next", all, stays.size(), calibrator.level()),
-                                     result_of("next, never seen before", unseen, stays.size(), calibrator.level())};
+  return std::vector<ProtocolResult>{result_of("next", all, runner.curve.all, stays.size(), calibrator.level()),
+                                     result_of("next, never seen before", unseen, runner.curve.unseen, stays.size(), calibrator.level())};
 }
 
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                       const Moments& moments, const std::vector<Stay>& stays,
-                                      const std::function<void(std::size_t)>& progress) {
+                                      const std::function<void(std::size_t)>& progress, bool with_curve) {
   model::ScoreBoard all(schema.feature_count(), kNoWindow);
-  ProtocolRunner runner(schema, version, calibrator, moments);
+  ProtocolRunner runner(schema, version, calibrator, moments, with_curve);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     if (progress) progress(i);
     if (stays[i].empty()) continue;
@@ -166,7 +197,7 @@ Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVe
     }
   }
   LACUNA_RETURN_IF_ERROR(runner.flush(all, nullptr));
-  return result_of("cross", all, stays.size(), calibrator.level());
+  return result_of("cross", all, runner.curve.all, stays.size(), calibrator.level());
 }
 
 Moments training_moments(const Schema& schema, const std::vector<Stay>& stays) {
@@ -197,6 +228,7 @@ FeatureResult average(const std::vector<const FeatureResult*>& features) {
   FeatureResult a;
   for (const FeatureResult* f : features) {
     a.count += f->count;
+    a.censored += f->censored;
     a.mae += f->mae;
     a.rmse += f->rmse;
     a.coverage += f->coverage;
@@ -245,8 +277,12 @@ std::string format_table(const Schema& schema, const ProtocolResult& result) {
     if (!own.empty()) table.push_back(row(schema.modalities()[m].name, average(own)));
     all.insert(all.end(), own.begin(), own.end());
   }
-  table.push_back(row("all", average(all)));
-  return text + text_table(std::move(table), "lr");
+  const FeatureResult sum = average(all);
+  table.push_back(row("all", sum));
+  text += text_table(std::move(table), "lr");
+  if (sum.censored > 0)
+    text += "Not among these: " + counted(sum.censored, "value", "values") + " told as a limit (\"<5\"); no error can be told of it\n";
+  return text;
 }
 
 std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
@@ -262,6 +298,7 @@ std::string format_json(const Schema& schema, const std::vector<ProtocolResult>&
     for (const FeatureResult& r : result.features) {
       nlohmann::ordered_json& feature = features[schema.qualified_name(r.feature)] = figures(r);
       add_coverage(feature, r.intervals);
+      if (r.censored > 0) feature["censored"] = r.censored;
       all.push_back(&r);
     }
     out.push_back({{"protocol", result.protocol},

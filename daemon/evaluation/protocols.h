@@ -8,6 +8,7 @@
 #include "daemon/evaluation/coverage.h"
 #include "model/model_version.h"
 #include "model/predictive/calibration.h"
+#include "model/predictive/calibration_curve.h"
 #include "model/predictive/coverage.h"
 #include "state/records/records.h"
 
@@ -22,6 +23,7 @@ struct FeatureResult {
   double mae = 0, rmse = 0, coverage = 0, width = 0, crps = 0;  ///< coverage and width: calibrated interval
   double mae_last = 0, mae_mean = 0;                            ///< reference predictors on the same values
   model::Coverage intervals{};
+  std::uint64_t censored = 0;  ///< limits beside `count`: of these it is told whether the interval held, and nothing else
 };
 
 struct ProtocolResult {
@@ -29,6 +31,7 @@ struct ProtocolResult {
   std::size_t stays = 0;
   double level = 0.9;                   ///< of the intervals
   std::vector<FeatureResult> features;  ///< those with at least one value
+  model::CalibrationCurve curve{};      ///< of numbers; calibrated from the first of these stays on
 };
 
 /// One patient's events in time order.
@@ -41,13 +44,14 @@ struct Moments {
 
 /// Each value at a time after the stay's first is predicted from what arrived strictly earlier. `every`: score one moment in so
 /// many (10 as the reference rows; (minute * 7919 + stay index) % every == 0), 1 for all. Gives "next" and "never seen".
+/// `with_curve`: ProtocolResult::curve as well, at the price of ten more calibrations.
 Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                                   const Moments& moments, const std::vector<Stay>& stays, int every,
-                                                  const std::function<void(std::size_t)>& progress);
+                                                  const std::function<void(std::size_t)>& progress, bool with_curve = false);
 /// At the end of each stay, each modality in turn is hidden and its last values predicted from the rest.
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                       const Moments& moments, const std::vector<Stay>& stays,
-                                      const std::function<void(std::size_t)>& progress);
+                                      const std::function<void(std::size_t)>& progress, bool with_curve = false);
 
 /// Mean and sd per feature over all values of these stays, on the features' scales.
 Moments training_moments(const Schema& schema, const std::vector<Stay>& stays);

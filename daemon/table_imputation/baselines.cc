@@ -161,6 +161,16 @@ std::vector<double> chained_equations(const Schema& schema, const PatientTable& 
   return out;
 }
 
+bool is_quick_to_chain(const Schema& schema, const PatientTable& table) {
+  constexpr double kMost = 2e10;  // products
+  std::size_t rows = 0;
+  for (const TablePatient& patient : table.patients) rows += patient.moments.size();
+  const auto columns = static_cast<double>(2 * schema.feature_count() + schema.attributes().size());
+  return static_cast<double>(std::min(rows, kRowsMax)) * columns * columns / 2 * static_cast<double>(schema.feature_count()) *
+             kChainedRounds <
+         kMost;
+}
+
 std::vector<ComparedFeature> compare(const Schema& schema, const PatientTable& learned_from, const std::vector<StandardScale>& scales,
                                      const std::vector<HeldOutAnswer>& answers, const std::vector<double>& chained,
                                      const model::Calibrator& calibrator) {
@@ -178,9 +188,9 @@ std::vector<ComparedFeature> compare(const Schema& schema, const PatientTable& l
     if (is_discrete(feature.likelihood)) {
       const double last = a.last.value_or(modes[a.feature]);
       const double classes = static_cast<double>(std::max<std::size_t>(feature.categories.size(), 2));
-      for (const auto& [error, said] :
-           {std::pair(&c.ours, class_said(a.predictive)), std::pair(&c.mean, modes[a.feature]), std::pair(&c.last, last),
-            std::pair(&c.chained, std::clamp(std::round(chained[a.number]), 0.0, classes - 1))}) {
+      const double by_chain = chained.empty() ? 0 : std::clamp(std::round(chained[a.number]), 0.0, classes - 1);
+      for (const auto& [error, said] : {std::pair(&c.ours, class_said(a.predictive)), std::pair(&c.mean, modes[a.feature]),
+                                        std::pair(&c.last, last), std::pair(&c.chained, by_chain)}) {
         error->mae += said == a.value ? 0 : 1;
       }
       continue;
@@ -190,7 +200,7 @@ std::vector<ComparedFeature> compare(const Schema& schema, const PatientTable& l
     c.ours.rmse += std::pow((a.predictive.mean_on_scale() - truth) / scale.sd, 2);
     add(c.mean, (scale.mean - truth) / scale.sd);
     add(c.last, (last - truth) / scale.sd);
-    add(c.chained, (chained[a.number] - truth) / scale.sd);
+    if (!chained.empty()) add(c.chained, (chained[a.number] - truth) / scale.sd);
   }
   std::vector<ComparedFeature> out;
   for (auto& [feature, c] : sums) {

@@ -20,6 +20,8 @@ namespace lacuna::daemon {
 std::vector<double> chained_equations(const Schema& schema, const PatientTable& table, const HeldOutCells& cells,
                                       const std::vector<StandardScale>& scales);
 inline constexpr int kChainedRounds = 10;
+/// Whether that is a matter of seconds: its work grows with the cube of the columns.
+bool is_quick_to_chain(const Schema& schema, const PatientTable& table);
 
 struct MethodError {
   double mae = 0;   ///< standard deviations; of classes the share that is wrong
@@ -32,7 +34,8 @@ struct ComparedFeature {
   double covered = 0;                     ///< share inside our intervals
 };
 
-/// By feature. `chained`: of all cells, which HeldOutAnswer::number counts. Constant features are left out.
+/// By feature. `chained`: of all cells, which HeldOutAnswer::number counts; empty: not
+/// compared with. Constant features are left out.
 std::vector<ComparedFeature> compare(const Schema& schema, const PatientTable& learned_from, const std::vector<StandardScale>& scales,
                                      const std::vector<HeldOutAnswer>& answers, const std::vector<double>& chained,
                                      const model::Calibrator& calibrator);

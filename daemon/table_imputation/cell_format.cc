@@ -18,16 +18,18 @@ std::string csv_cell(std::string_view text, char separator) {
   return out + '"';
 }
 
-CellFormat::CellFormat(const Feature& feature, char separator) : feature_(feature), separator_(separator) {}
+CellFormat::CellFormat(const Feature& feature, char separator) : feature_(feature), separator_(separator), unit_(feature.unit) {}
 
 Result<CellFormat> CellFormat::make(const Feature& feature, const streaming::FileMapping& mapping, const streaming::ColumnTarget& column) {
   CellFormat out(feature, mapping.separator);
   out.decimal_ = mapping.decimal;
   out.to_schema_ = {column.scale, column.offset};
+  if (column.scale != 1 || column.offset != 0) out.unit_.clear();
   if (!column.unit.empty()) {
     const auto conversion = unit_conversion(feature.name, column.unit, feature.unit);
     if (!conversion) return Status(Code::invalid, unit_refusal(column.unit, feature.unit));
     out.to_schema_ = *conversion;
+    out.unit_ = column.unit;
   }
   for (const auto& [mark, name] : column.categories) out.marks_.try_emplace(name == "false" ? "0" : name == "true" ? "1" : name, mark);
   return out;
@@ -39,7 +41,7 @@ std::string CellFormat::number(double value) const {
   return csv_cell(out, separator_);
 }
 
-std::string CellFormat::in_unit(double natural) const { return number((natural - to_schema_.offset) / to_schema_.factor); }
+std::string CellFormat::in_unit(double natural) const { return number(to_column(natural)); }
 
 std::string CellFormat::value(double natural) const {
   if (!is_discrete(feature_.likelihood)) return in_unit(natural);

@@ -23,6 +23,10 @@ class CellFormat {
   static Result<CellFormat> make(const Feature& feature, const streaming::FileMapping& mapping, const streaming::ColumnTarget& column);
 
   const Feature& feature() const { return feature_; }
+  /// Of the column's numbers; empty: none, or one that the mapping does not name.
+  const std::string& unit() const { return unit_; }
+  /// A number of the schema's as the column has it.
+  double to_column(double natural) const { return (natural - to_schema_.offset) / to_schema_.factor; }
   /// A number in six digits, a class by its mark. Of a drawn or imputed median: natural scale.
   std::string value(double natural) const;
   std::string probability(double share) const;
@@ -35,6 +39,7 @@ class CellFormat {
 
   const Feature& feature_;
   char separator_ = ',', decimal_ = '.';
+  std::string unit_;
   UnitConversion to_schema_{};                  ///< from the column's numbers
   std::map<std::string, std::string> marks_{};  ///< category name, "0" or "1" -> what the column writes
 };

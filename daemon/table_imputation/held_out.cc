@@ -196,6 +196,42 @@ std::vector<FeatureScore> score_features(const Schema& schema, const std::vector
   return out;
 }
 
+namespace {
+
+/// `asked`: those of `answers` whose place is `part` of `parts`.
+void add_to(model::CalibrationCurve& curve, const Schema& schema, const std::vector<model::Calibrator::HeldOut>& fitted,
+            const std::vector<HeldOutAnswer>& answers, std::size_t part, std::size_t parts) {
+  std::vector<const HeldOutAnswer*> asked;
+  for (std::size_t i = part; i < answers.size(); i += parts) {
+    if (!model::CalibrationCurve::takes(schema.features()[answers[i].feature].likelihood)) continue;
+    asked.push_back(&answers[i]);
+    curve.add_own(answers[i].predictive.normal_score(answers[i].value, answers[i].u));
+  }
+  for (model::CalibrationCurve::Point& point : curve.points) {
+    model::Calibrator calibrator(schema, point.level);
+    calibrator.fit(fitted);
+    for (const HeldOutAnswer* a : asked) {
+      const model::Interval interval = calibrator.interval(a->feature, a->recency, a->predictive);
+      point.inside += a->value >= interval.low && a->value <= interval.high ? 1 : 0;
+    }
+  }
+}
+
+}  // namespace
+
+model::CalibrationCurve calibration_curve(const Schema& schema, const std::vector<HeldOutAnswer>& fitted,
+                                          const std::vector<HeldOutAnswer>& asked) {
+  model::CalibrationCurve out;
+  add_to(out, schema, to_fit(fitted, 0, 1), asked, 0, 1);
+  return out;
+}
+
+model::CalibrationCurve calibration_curve(const Schema& schema, const std::vector<HeldOutAnswer>& answers) {
+  model::CalibrationCurve out;
+  for (const std::size_t part : {0U, 1U}) add_to(out, schema, to_fit(answers, 1 - part, 2), answers, part, 2);
+  return out;
+}
+
 FeatureScore average(const std::vector<FeatureScore>& scores) {
   FeatureScore out;
   for (const FeatureScore& s : scores) {

@@ -8,6 +8,7 @@
 #include "daemon/table_imputation/patient_table.h"
 #include "model/model_version.h"
 #include "model/predictive/calibration.h"
+#include "model/predictive/calibration_curve.h"
 #include "model/predictive/predictive.h"
 #include "model/predictive/recency.h"
 #include "state/records/scale.h"
@@ -65,6 +66,12 @@ std::vector<FeatureScore> score_features(const Schema& schema, const std::vector
                                          const std::vector<HeldOutAnswer>& answers, double level);
 /// Means over features, with equal weight; `count` is the sum.
 FeatureScore average(const std::vector<FeatureScore>& scores);
+
+/// How often intervals of several levels hold for numbers of `asked` that were calibrated on `fitted`.
+model::CalibrationCurve calibration_curve(const Schema& schema, const std::vector<HeldOutAnswer>& fitted,
+                                          const std::vector<HeldOutAnswer>& asked);
+/// The same of one half of the cells by the other.
+model::CalibrationCurve calibration_curve(const Schema& schema, const std::vector<HeldOutAnswer>& answers);
 
 /// Intervals that hold for cells like these.
 model::Calibrator calibrate(const Schema& schema, const std::vector<HeldOutAnswer>& answers, double level);

@@ -139,12 +139,11 @@ Result<LearnedTable> learn_table(const Config& config, const PatientTable& table
   const HeldOutCells held_out = draw_held_out(schema, table, kHeldOutShare, config.model.seed);
   const std::vector<StandardScale> scales = scales_of(schema, table, held_out);
   TableTrainer course(schema, table, held_out, options.both_sides, **trainer, config.model.seed);
-  LearnedTable out{nullptr, model::Calibrator(schema, config.predict.level), {}, count(held_out), course.examples(), 0, 0, 0};
+  LearnedTable out{nullptr, model::Calibrator(schema, config.predict.level), {}, held_out, {}, scales, course.examples(), 0, 0, 0};
   if (out.examples == 0) return too_little();
   const int passes = passes_for(options, config.train, out.examples);
   const std::uint64_t all = out.examples * static_cast<std::uint64_t>(passes);
   std::uint64_t done = 0;
-  std::vector<HeldOutAnswer> best_answers;
   double best = 0, worth = 0;  // of the best pass; of the last that was worth the time
   int worth_pass = 0;
   for (int pass = 1; pass <= passes; ++pass) {
@@ -162,7 +161,7 @@ Result<LearnedTable> learn_table(const Config& config, const PatientTable& table
     }
     if (is_first || answers->empty() || score < best) {
       best = score;
-      best_answers = std::move(*answers);
+      out.answers = std::move(*answers);
       out.version = version;
       out.best_pass = pass;
     }
@@ -170,8 +169,8 @@ Result<LearnedTable> learn_table(const Config& config, const PatientTable& table
   }
   if (!out.version) return too_little();
   out.steps = out.version->steps();
-  out.calibrator = calibrate(schema, best_answers, config.predict.level);
-  out.scores = score_features(schema, scales, best_answers, config.predict.level);
+  out.calibrator = calibrate(schema, out.answers, config.predict.level);
+  out.scores = score_features(schema, scales, out.answers, config.predict.level);
   return out;
 }
 

@@ -30,8 +30,10 @@ struct LearnedTable {
   std::shared_ptr<const model::ModelVersion> version;  ///< of the best pass
   model::Calibrator calibrator;                        ///< fitted on all cells that were held out
   std::vector<FeatureScore> scores;                    ///< of these cells, by that version
-  std::size_t held_out = 0;                            ///< cells
-  std::size_t examples = 0;                            ///< moments that were learned from
+  HeldOutCells held_out;
+  std::vector<HeldOutAnswer> answers;   ///< of that version, to these cells
+  std::vector<StandardScale> scales{};  ///< of the cells that were learned from
+  std::size_t examples = 0;             ///< moments that were learned from
   int passes = 0, best_pass = 0;
   std::int64_t steps = 0;  ///< behind the version
 };

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -19,7 +21,9 @@ namespace lacuna::daemon {
 namespace {
 
 using lacuna::testing::DaemonProcess;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr std::chrono::seconds kPatience{240};
@@ -47,6 +51,14 @@ class ImputeCommand : public ::testing::Test {
   testing::Files files_;
   std::string output_;
 };
+
+/// By a parser that is not ours.
+void expect_pictures(const std::string& folder, const std::vector<std::string>& names) {
+  std::string script = "import sys, xml.etree.ElementTree as e\nfor f in sys.argv[1:]: assert e.parse(f).getroot().tag.endswith(\"svg\")";
+  std::string command = "python3 -c '" + script + "'";
+  for (const std::string& name : names) command += " " + folder + "/" + name;
+  EXPECT_EQ(std::system(command.c_str()), 0) << command;
+}
 
 TEST_F(ImputeCommand, AfterInitATableComesBackImputed) {
   const std::string table = files_.write("visits.csv", testing::frame_of_visits()), config = files_.path("lacuna.yaml");
@@ -111,7 +123,12 @@ TEST_F(ImputeCommand, UsesWhatADaemonHasLearned) {
   EXPECT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("")}), 4) << output_;
   ASSERT_EQ(lacuna({"replay", "--config", config, table}), 0) << output_;
   ASSERT_EQ(lacuna({"run", "--config", config, "--until-idle", "--epochs", "3"}), 0) << output_;
-  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("data"), "-o", files_.path("out.csv")}), 0) << output_;
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("data"), "-o", files_.path("out.csv"), "--plot",
+                    files_.path("plots")}),
+            0)
+      << output_;
+  EXPECT_THAT(output_, HasSubstr("no errors and no calibration, since --model holds no value back"));
+  EXPECT_FALSE(std::filesystem::exists(files_.path("plots") + "/errors.svg"));
   EXPECT_EQ(lines("out.csv").size(), 451u);
   EXPECT_EQ(lacuna({"impute", table, "--config", config, "--model", files_.path("data"), "--both-sides"}), 2);
   EXPECT_THAT(output_, HasSubstr("looks back only"));
@@ -121,13 +138,51 @@ TEST_F(ImputeCommand, AMaskOfOnesOwnIsComparedWithPlainMethods) {
   const std::string table = files_.write("t.csv", testing::to_csv(testing::made_up_visits(300, 0)));
   std::string mask = "id,day,feature\n";
   for (int p = 0; p < 300; p += 4) mask += "p" + std::to_string(p) + ",180,y\n";
-  ASSERT_EQ(lacuna({"evaluate", "--config", visits_config(), "--data", table, "--mask", files_.write("mask.csv", mask), "--epochs", "8"}),
+  ASSERT_EQ(lacuna({"evaluate", "--config", visits_config(), "--data", table, "--mask", files_.write("mask.csv", mask), "--epochs", "8",
+                    "--plot", files_.path("plots")}),
             0)
       << output_;
   EXPECT_THAT(output_, HasSubstr("75 cells are masked"));
+  expect_pictures(files_.path("plots"), {"errors.svg", "calibration.svg"});
   EXPECT_THAT(output_, HasSubstr("chained equations"));
   EXPECT_THAT(output_, HasSubstr("second.y"));
   EXPECT_EQ(lacuna({"evaluate", "--config", visits_config(), "--mask", files_.path("mask.csv")}), 2);
+}
+
+TEST_F(ImputeCommand, PicturesOfCoursesErrorsAndCalibration) {
+  auto cells = testing::made_up_visits(60, 0.2);
+  for (auto& c : cells) c.patient = c.patient == "p0" ? "../../p<0>&" : c.patient == "p1" ? "/etc/passwd" : c.patient;
+  const std::string table = files_.write("t.csv", testing::to_csv(cells)), config = visits_config(), plots = files_.path("a/plots");
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "2", "-o", files_.path("out.csv"), "--plot", plots}), 0) << output_;
+  std::vector<std::string> there;
+  for (const auto& entry : std::filesystem::directory_iterator(plots)) there.push_back(entry.path().filename());
+  EXPECT_EQ(there.size(), 14u) << "twelve courses, errors, calibration";
+  expect_pictures(plots, there);
+  const std::string first = DaemonProcess::read(plots + "/patient-1.svg");
+  EXPECT_THAT(first, HasSubstr("Patient ../../p&lt;0&gt;&amp;: measured and imputed"));
+  EXPECT_THAT(first, HasSubstr(">mg/L<")) << "in the table's unit";
+  EXPECT_THAT(first, HasSubstr(">100 d<")) << "the days that the table tells";
+  const auto y = std::ranges::find_if(cells, [](const auto& c) { return c.has_y; });
+  EXPECT_THAT(first, HasSubstr("day " + std::to_string(y->day) + ": ")) << "a tip has the moment as the table tells it";
+  EXPECT_THAT(DaemonProcess::read(plots + "/errors.svg"), HasSubstr("chained equations"));
+  EXPECT_THAT(output_, HasSubstr("pictures in " + plots));
+
+  // One that is named; one that is not there; a disk that is full.
+  const std::string one = files_.path("one");
+  ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "1", "-o", files_.path("out.csv"), "--plot", one, "--plot-patient",
+                    "/etc/passwd"}),
+            0)
+      << output_;
+  EXPECT_TRUE(std::filesystem::exists(one + "/patient-2.svg"));
+  EXPECT_FALSE(std::filesystem::exists(one + "/patient-1.svg"));
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--plot", one, "--plot-patient", "nobody"}), 2);
+  EXPECT_THAT(output_, AllOf(HasSubstr("no such patient (1 of 1)"), Not(HasSubstr("nobody"))));
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--plot-patient", "p3"}), 2);
+  std::filesystem::remove(one + "/errors.svg");
+  std::filesystem::create_symlink("/dev/full", one + "/errors.svg");
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "1", "-o", files_.path("out.csv"), "--plot", one}), 1);
+  EXPECT_THAT(output_, HasSubstr("errors.svg: No space left on device"));
+  EXPECT_EQ(lacuna({"impute", table, "--config", config, "--plot", files_.write("file", "")}), 1) << "a file is no folder";
 }
 
 TEST_F(ImputeCommand, WhatCannotBeDoneIsRefused) {

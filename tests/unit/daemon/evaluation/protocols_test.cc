@@ -165,6 +165,25 @@ TEST_F(Protocols, TablesAndJsonSayWhatWasMeasured) {
   EXPECT_EQ(coverage_rows(results->front()).size(), 1U);
 }
 
+// A curve has every number of its protocol, and a version that is right about its spread lies on the diagonal.
+TEST_F(Protocols, ACurveIsDrawnFromEachNumber) {
+  Stay stay;
+  for (int m = 0; m <= 600; ++m) stay.push_back(event(m, 0, kHr, 80 + 10 * model::normal_quantile((m * 37 % 601 + 0.5) / 601)));
+  stay.back().values.front().comparator = Comparator::less;
+  const auto results = evaluate_next(schema_, version_, calibrator_, {}, {stay}, 1, nullptr, true);
+  ASSERT_TRUE(results.ok());
+  const model::CalibrationCurve& curve = results->front().curve;
+  EXPECT_EQ(curve.count, 599u) << "not the first, and no limit";
+  for (const auto& p : curve.points) {
+    EXPECT_NEAR(static_cast<double>(p.inside_own) / 599, p.level, 0.01);
+    EXPECT_NEAR(static_cast<double>(p.inside) / 599, p.level, 0.05);
+  }
+  EXPECT_EQ(results->back().curve.count, 0u) << "never seen before: none";
+  EXPECT_EQ(of(results->front(), kHr).censored, 1u);
+  EXPECT_NE(format_table(schema_, results->front()).find("Not among these: 1 value told as a limit"), std::string::npos);
+  EXPECT_EQ(nlohmann::json::parse(format_json(schema_, *results))[0]["features"]["vitals.hr"]["censored"], 1);
+}
+
 // A figure of no value is no figure: one of 0.000 would look like a perfect model.
 TEST_F(Protocols, WhatWasNotScoredHasNoFigures) {
   const auto results = evaluate_next(schema_, version_, calibrator_, {}, {{event(0, 0, kHr, 80)}}, 1, nullptr);

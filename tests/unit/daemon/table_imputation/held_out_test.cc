@@ -84,6 +84,23 @@ TEST_F(HeldOut, IntervalsHoldWhateverTheModelSays) {
   }
 }
 
+TEST_F(HeldOut, ACurveTellsTheModelsOwnIntervalsFromThoseThatAreCalibrated) {
+  const FeatureId x = testing::feature(config_, "first", "x");
+  for (const model::CalibrationCurve& curve : {calibration_curve(*config_.schema, answers(x, 2, 2000)),
+                                               calibration_curve(*config_.schema, answers(x, 2, 1000), answers(x, 2, 2000))}) {
+    EXPECT_EQ(curve.count, 2000u);
+    for (const auto& p : curve.points) {
+      EXPECT_NEAR(static_cast<double>(p.inside) / 2000, p.level, 0.04);
+      const double own = 2 * model::normal_cdf(model::normal_quantile((1 + p.level) / 2) / 2) - 1;  // half as wide as they should be
+      EXPECT_NEAR(static_cast<double>(p.inside_own) / 2000, own, 0.03);
+    }
+  }
+  EXPECT_EQ(calibration_curve(*config_.schema, {}).count, 0u);
+  auto classes = answers(testing::feature(config_, "first", "group"), 1, 5);
+  for (HeldOutAnswer& a : classes) a = {0, a.feature, a.recency, {Likelihood::categorical, {}, {}, {}, {0.5F, 0.5F}}, 0, {}, 0.5};
+  EXPECT_EQ(calibration_curve(*config_.schema, classes).count, 0u) << "a class is in or out as a whole";
+}
+
 TEST_F(HeldOut, TheScoreIsBetterForWhoSaysItBetter) {
   const FeatureId x = testing::feature(config_, "first", "x");
   const std::vector<StandardScale> scales(config_.schema->feature_count());

@@ -137,36 +137,5 @@ TEST(Missingness, TheTableHasALinePerModalityAndSite) {
   EXPECT_THAT(missingness_table({}, 8), HasSubstr("nothing was counted"));
 }
 
-// Well-formed by the rules that matter here: each tag is closed in order, and no text opens another.
-void expect_well_formed(const std::string& svg) {
-  std::vector<std::string> open;
-  for (std::size_t at = svg.find('<'); at != std::string::npos; at = svg.find('<', at + 1)) {
-    const std::size_t end = svg.find('>', at);
-    ASSERT_NE(end, std::string::npos);
-    const std::string tag = svg.substr(at + 1, end - at - 1);
-    const std::string name = tag.substr(tag.starts_with('/') ? 1 : 0, tag.find_first_of(" /", 1) - (tag.starts_with('/') ? 1 : 0));
-    if (tag.ends_with('/')) continue;
-    if (!tag.starts_with('/')) {
-      open.push_back(name);
-    } else {
-      ASSERT_FALSE(open.empty());
-      ASSERT_EQ(open.back(), tag.substr(1));
-      open.pop_back();
-    }
-  }
-  EXPECT_TRUE(open.empty());
-}
-
-TEST(Missingness, ThePictureIsWellFormedWhateverSitesAreCalled) {
-  const std::string svg = missingness_svg(some_rows());
-  expect_well_formed(svg);
-  EXPECT_THAT(svg, HasSubstr("&lt;b&gt;&amp;"));
-  EXPECT_THAT(svg, HasSubstr("no patient-hours"));
-  std::size_t cells = 0;
-  for (std::size_t at = svg.find("<title>"); at != std::string::npos; at = svg.find("<title>", at + 1)) ++cells;
-  EXPECT_EQ(cells, 2 * 3 * 12u) << "two modalities, two sites and all, twelve weeks";
-  expect_well_formed(missingness_svg({}));
-}
-
 }  // namespace
 }  // namespace lacuna::daemon
