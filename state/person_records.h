@@ -27,8 +27,8 @@ constexpr std::uint64_t journal_slot_v1(std::uint64_t sequence) { return sequenc
 inline constexpr std::size_t kJournalRowsMax = 64;
 inline constexpr std::size_t kChunkRowsMax = 256;
 
-/// Where a patient's records stand. Numbers begin at `begun`, the input offset of the person's first record, so that those of a person who
-/// begins after a forgetting are higher than all before.
+/// Where a patient's records stand. Numbers begin at `begun`, how far the partition's topics had been read together, so that those of a
+/// person who begins after a forgetting are higher than all before, through whichever topic either came.
 struct PersonState {
   std::uint64_t begun = 0;        ///< which person this is, of those who had the id one after the other
   std::uint64_t sequence = 0;     ///< `begun`, and the batches that changed the patient; 0: there are no records

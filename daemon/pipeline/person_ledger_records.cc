@@ -2,6 +2,7 @@
 #include <set>
 
 #include "daemon/pipeline/person_ledger.h"
+#include "daemon/pipeline/person_numbers.h"
 #include "state/person_history.h"
 
 // What a batch changes of its patients, as records of the store and the changelog.
@@ -18,7 +19,9 @@ Status PersonLedger::update(const std::string& patient, const Person& person, co
   const std::uint32_t now = state::hour_of(snapshot.last_time);
   if (journal.state.sequence == 0) {
     journal.state.since_hour = journal.state.oldest_hour = now;
-    journal.state.begun = journal.state.sequence = journal.state.folded = std::max(*person.first_offset, person.begun_min);
+    const Result<std::uint64_t> number = person_number(store, person.partition);
+    if (!number.ok()) return number.status();
+    journal.state.begun = journal.state.sequence = journal.state.folded = std::max({*person.first_offset, person.begun_min, *number});
   }
   journal.state.sequence += 1;
   for (const std::uint64_t id : person.rows) {

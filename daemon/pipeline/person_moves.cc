@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "daemon/pipeline/person_numbers.h"
 #include "state/patient.h"
 #include "state/person_history.h"
 
@@ -226,7 +227,9 @@ Status PersonMoves::take(const state::Store& store, const state::PersonTransfer&
   std::uint32_t oldest = now.sequence == 0 ? std::numeric_limits<std::uint32_t>::max() : now.oldest_hour;
   for (const DeliveryRow& row : rows) oldest = std::min(oldest, row.delivery.hour);
   if (now.sequence == 0) {
-    now.begun = now.sequence = static_cast<std::uint64_t>(at.offset);
+    const Result<std::uint64_t> number = person_number(store, at.partition);
+    if (!number.ok()) return number.status();
+    now.begun = now.sequence = std::max(static_cast<std::uint64_t>(at.offset), *number);
     now.since_hour = std::min(oldest, state::hour_of(piece.snapshot ? piece.snapshot->last_time : into.last_time));
     oldest = std::min(oldest, now.since_hour);
   }
