@@ -1,6 +1,7 @@
 // Prints what the store does on this machine, for 37 features in 8 modalities: record sizes, encoding and decoding per
 // second, batches of 500 snapshots per second, latency of a draw of 128. With a number: what so many ids take on the disk.
 
+#include <malloc.h>
 #include <rocksdb/db.h>
 #include <time.h>
 
@@ -132,6 +133,15 @@ double resident() {
   return 0;
 }
 
+// How much of the process is in use, and how much the allocator holds of what was given back.
+void print_allocator(double before) {
+  const auto held = ::mallinfo2();
+  ::malloc_trim(0);
+  std::printf(
+      "allocator: %.1f MiB in use, %.1f MiB free in its arenas; once these are trimmed the process has %.0f MiB more than at the start\n",
+      static_cast<double>(held.uordblks + held.hblkhd) / (1 << 20), static_cast<double>(held.fordblks) / (1 << 20), resident() - before);
+}
+
 // Ids that were never delivered, of patients at random: nearly all that a daemon asks for.
 int print_lookups(const Store& store, std::uint64_t patients) {
   constexpr std::uint64_t kRounds = 200, kPerRound = 100;
@@ -186,6 +196,7 @@ int print_ids(std::uint64_t ids) {
   }
   if (print_lookups(**store, patients) != 0) return 1;
   std::printf("memory: %.0f MiB more than at the start at most, %.0f MiB now, after the lookups\n", most - before, resident() - before);
+  print_allocator(before);
   for (const auto& [name, bytes] : (*store)->usage()) std::printf("%s: %.1f MiB\n", name.c_str(), static_cast<double>(bytes) / (1 << 20));
   store->reset();
   const auto table_bytes = [&scratch] {
