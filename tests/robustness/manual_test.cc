@@ -107,10 +107,14 @@ TEST_F(Manual, WhatHelpSaysIsInThePagesAndCompleted) {
     }
     for (const std::string& name : below) EXPECT_THAT(text, HasSubstr("\\-" + name + "\\fR(1)")) << page;
     EXPECT_EQ(by_bash("lacuna " + command + " -"), names) << command;
-    if (!below.empty()) EXPECT_EQ(by_bash("lacuna " + command + " ''"), below) << command;
+    if (!below.empty()) {
+      EXPECT_EQ(by_bash("lacuna " + command + " ''"), below) << command;
+    }
     if (missing("fish")) continue;
     EXPECT_THAT(by_fish("lacuna " + command + " -"), IsSupersetOf(names)) << command;
-    if (!below.empty()) EXPECT_EQ(by_fish("lacuna " + command + (command.empty() ? "" : " ")), below) << command;
+    if (!below.empty()) {
+      EXPECT_EQ(by_fish("lacuna " + command + (command.empty() ? "" : " ")), below) << command;
+    }
   }
   EXPECT_GT(options, 150u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path("man")), {}), static_cast<std::ptrdiff_t>(all_help().size()));
