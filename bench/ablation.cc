@@ -23,6 +23,7 @@
 //                                                    time a step, KL; cross: MAE, RMSE, CRPS, MAE by value; next: the same; never seen
 //                                                    before: MAE, CRPS, MAE by value
 //
+// LACUNA_FEATURES=chemistry.hco3,neuro.gcs: a second line with the MAE in cross of each of these.
 // LACUNA_SENTINELS=0.01: this share of the values that are learned from is 9999999, which no range keeps out; what is scored is clean.
 
 namespace {
@@ -137,6 +138,18 @@ Figures figures(const daemon::ProtocolResult& result) {
   return all;
 }
 
+/// The MAE in cross of each feature that LACUNA_FEATURES names.
+void print_features(const Schema& schema, const daemon::ProtocolResult& result) {
+  const char* const named = std::getenv("LACUNA_FEATURES");
+  if (named == nullptr) return;
+  const std::string wanted = "," + std::string(named) + ",";
+  for (const daemon::FeatureResult& f : result.features) {
+    const std::string name = schema.qualified_name(f.feature);
+    if (wanted.find("," + name + ",") != std::string::npos) std::printf("   %s %.4f", name.c_str(), f.mae);
+  }
+  std::printf("\n");
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -182,7 +195,8 @@ int main(int count, char** arguments) {
   const auto version = trainer->publish();
   model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
   const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, kEvery, {}));
-  const Figures cross = figures(value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {})));
+  const auto hidden = value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {}));
+  const Figures cross = figures(hidden);
   const Figures all = figures(next[0]), unseen = figures(next[1]);
   std::string what;
   for (const std::string& o : overrides) what += (what.empty() ? "" : " ") + o;
@@ -190,5 +204,6 @@ int main(int count, char** arguments) {
               what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps),
               seconds * 1e3 / static_cast<double>(stats.steps), stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae,
               all.rmse, all.crps, all.mae_by_value, unseen.mae, unseen.crps, unseen.mae_by_value);
+  print_features(schema, hidden);
   return 0;
 }
