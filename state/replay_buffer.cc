@@ -94,22 +94,22 @@ ReplayBuffer::Placement ReplayBuffer::offer(std::uint64_t hash) {
 
 ReplayBuffer::Placement::Eviction ReplayBuffer::remove(Slot slot) {
   ReplayStratum& stratum = strata_.at(slot.stratum);
+  stratum.offered -= stratum.offered / stratum.stored;  // what it stood for: those that stay are not drawn in its place
   stratum.stored -= 1;
   size_ -= 1;
   return {slot, {slot.stratum, stratum.stored}};
 }
 
 std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) const {
-  std::vector<std::uint32_t> filled;
-  for (std::uint32_t s = 0; s < strata_.size(); ++s) {
-    if (strata_[s].stored > 0) filled.push_back(s);
-  }
+  std::vector<std::uint64_t> reached;  // by stratum: what was offered to it and to those before it
+  std::uint64_t all = 0;
+  for (const ReplayStratum& s : strata_) reached.push_back(all += s.stored > 0 ? s.offered : 0);
   std::vector<Slot> out;
-  if (filled.empty()) return out;
+  if (all == 0) return out;
   out.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint64_t r = mix64(mix64(seed) + i);
-    const std::uint32_t s = filled[r % filled.size()];
+    const auto s = static_cast<std::uint32_t>(std::upper_bound(reached.begin(), reached.end(), r % all) - reached.begin());
     out.push_back({s, static_cast<std::uint32_t>(mix64(r) % strata_[s].stored)});
   }
   return out;

@@ -19,7 +19,7 @@ struct Slot {
 
 struct ReplayStratum {
   std::uint64_t hash = 0;     ///< of the site and missingness pattern that opened it
-  std::uint64_t offered = 0;  ///< examples ever offered
+  std::uint64_t offered = 0;  ///< examples ever offered, less what those taken out stood for
   std::uint32_t stored = 0;
   friend bool operator==(const ReplayStratum&, const ReplayStratum&) = default;
 };
@@ -59,7 +59,8 @@ class ReplayBuffer {
   /// what is offered next, so its stratum leans towards that a little.
   Placement::Eviction remove(Slot slot);
 
-  /// `count` slots with replacement: each stratum equally likely, uniform within. Empty only when nothing is stored.
+  /// `count` slots with replacement: a stratum as often as it was offered something, uniform within, so that together they are a sample of
+  /// all that was ever offered. Empty only when nothing is stored.
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
 
   /// The slots at these places, in their order: slots in use are numbered from 0, stratum after stratum. Without places beyond size().

@@ -169,10 +169,12 @@ TEST(ReplayBuffer, ALoweredCapacityIsReachedStepByStep) {
   }
 }
 
-TEST(ReplayBuffer, DrawsAreUniformOverStrataAndWithin) {
+// Were each stratum as likely as any other, one example of a pattern that nobody else has would be drawn at every step, and be known by
+// heart.
+TEST(ReplayBuffer, DrawsAreASampleOfAllThatWasOffered) {
   ReplayBuffer buffer(100, 4, 1);
   for (int i = 0; i < 10; ++i) (void)buffer.offer(1);  // a rare stratum of 10 beside one of 90
-  for (int i = 0; i < 500; ++i) (void)buffer.offer(2);
+  for (int i = 0; i < 490; ++i) (void)buffer.offer(2);
   ASSERT_EQ(buffer.strata()[0].stored, 10u);
   ASSERT_EQ(buffer.strata()[1].stored, 90u);
   constexpr int kDraws = 110'000;
@@ -180,7 +182,8 @@ TEST(ReplayBuffer, DrawsAreUniformOverStrataAndWithin) {
   for (const Slot& slot : buffer.draw(kDraws, 17)) count[slot] += 1;
   double chi = 0;
   for (const auto& [slot, n] : count) {
-    const double expected = kDraws / 2.0 / buffer.strata()[slot.stratum].stored;
+    const double share = slot.stratum == 0 ? 10.0 / 500 : 490.0 / 500;
+    const double expected = kDraws * share / buffer.strata()[slot.stratum].stored;
     chi += (n - expected) * (n - expected) / expected;
   }
   EXPECT_EQ(count.size(), 100u);
@@ -188,6 +191,16 @@ TEST(ReplayBuffer, DrawsAreUniformOverStrataAndWithin) {
   EXPECT_EQ(buffer.draw(20, 4), buffer.draw(20, 4));
   EXPECT_NE(buffer.draw(20, 4), buffer.draw(20, 5));
   EXPECT_TRUE(ReplayBuffer(10, 2, 1).draw(5, 1).empty());
+}
+
+// A patient alone fills a stratum and is forgotten but for one example: that one is drawn no oftener than before.
+TEST(ReplayBuffer, WhatIsTakenOutIsNotStoodForByOthers) {
+  ReplayBuffer buffer(1000, 4, 1);
+  for (int i = 0; i < 1000; ++i) (void)buffer.offer(i < 500 ? 1 : 2);
+  while (buffer.strata()[0].stored > 1) (void)buffer.remove({0, 0});
+  std::size_t drawn = 0;
+  for (const Slot& slot : buffer.draw(10'000, 3)) drawn += slot.stratum == 0 ? 1 : 0;
+  EXPECT_LT(drawn, 50U) << "20 expected of 10,000";
 }
 
 TEST(ReplayBuffer, StrataFollowSiteAndModalitiesSeen) {
