@@ -1,7 +1,5 @@
 #include "model/device.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
@@ -10,6 +8,7 @@
 #include <torch/torch.h>
 #include <torch/version.h>
 
+#include "model/blas_kernels.h"
 #include "model/torch_device.h"
 
 namespace lacuna::model {
@@ -19,23 +18,6 @@ namespace {
 std::string libtorch() {
   return "(LibTorch " + std::to_string(TORCH_VERSION_MAJOR) + "." + std::to_string(TORCH_VERSION_MINOR) + "." +
          std::to_string(TORCH_VERSION_PATCH) + ")";
-}
-
-/// The processor that OpenBLAS takes this one for; empty without OpenBLAS.
-std::string_view openblas_kernel() {
-  void* name = dlsym(RTLD_DEFAULT, "openblas_get_corename");
-  return name != nullptr ? reinterpret_cast<const char* (*)()>(name)() : "";
-}
-
-/// OpenBLAS's name for a processor of which it should use the instructions; empty where there is nothing to say.
-std::string_view better_kernel() {
-#ifdef __x86_64__
-  constexpr std::string_view kOld[] = {"Prescott", "Core2", "Penryn", "Dunnington", "Nehalem", "Atom", "Sandybridge"};
-  if (std::find(std::begin(kOld), std::end(kOld), openblas_kernel()) == std::end(kOld)) return "";
-  if (__builtin_cpu_supports("avx512f")) return "SkylakeX";
-  if (__builtin_cpu_supports("avx2")) return "Haswell";
-#endif
-  return "";
 }
 
 constexpr double kSlowGflops = 20;
@@ -62,10 +44,10 @@ ProductSpeed measure_products(const ModelOptions& where) {
   }
   ProductSpeed speed{2.0 * std::pow(static_cast<double>(side), 3) / best_seconds * 1e-9, {}};
   if (!device.is_cpu()) return speed;
-  if (const std::string_view better = better_kernel(); !better.empty()) {
-    speed.remedy = "OpenBLAS does not know this processor and takes it for a " + std::string(openblas_kernel()) +
+  if (const std::string_view better = choose_blas_kernels(); !better.empty()) {
+    speed.remedy = "OpenBLAS does not know this processor and takes it for a " + std::string(blas_kernels()) +
                    "; set OPENBLAS_CORETYPE=" + std::string(better) + " in the environment, or install a newer OpenBLAS";
-  } else if (speed.gflops < kSlowGflops && openblas_kernel().empty()) {
+  } else if (speed.gflops < kSlowGflops && blas_kernels().empty()) {
     speed.remedy = "that is the reference BLAS; install OpenBLAS (Debian: libopenblas0-pthread)";
   }
   return speed;

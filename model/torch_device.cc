@@ -5,6 +5,8 @@
 
 #include <mutex>
 
+#include "model/blas_kernels.h"
+
 namespace lacuna::model {
 
 Result<torch::Device> choose_device(Device device) {
@@ -17,6 +19,7 @@ Result<torch::Device> choose_device(Device device) {
 void prepare_thread() {
   static std::once_flag once;
   std::call_once(once, [] {
+    choose_blas_kernels();
     constexpr int kMebibyte = 1 << 20;
     mallopt(M_MMAP_THRESHOLD, 32 * kMebibyte);  // the most there can be; larger blocks still go back at once
     mallopt(M_TRIM_THRESHOLD, 512 * kMebibyte);
