@@ -119,9 +119,10 @@ namespace {
 struct Ends {
   double low = 0, high = 0;
 };
-std::optional<Ends> ends_of(Likelihood likelihood, const Predictive& predictive, double value, double u) {
+/// `z`: its normal score, which classes have several of.
+std::optional<Ends> ends_of(Likelihood likelihood, const Predictive& predictive, double value, double z) {
   const bool classes = is_discrete(likelihood);
-  const double up = predictive.normal_score(value, classes ? 0 : u);
+  const double up = classes ? predictive.normal_score(value, 0) : z;
   const double down = classes ? predictive.normal_score(value, 1) : up;
   if (!std::isfinite(up) || !std::isfinite(down)) return std::nullopt;
   return Ends{std::clamp(-down, -kRadiusMax, kRadiusMax), std::clamp(up, -kRadiusMax, kRadiusMax)};
@@ -143,7 +144,7 @@ void Calibrator::fit(const std::vector<HeldOut>& values) {
   };
   std::vector<Group> own(cells_.size()), of_feature(likelihoods_.size()), of_kind(2), of_seldom(2);
   for (const HeldOut& v : values) {
-    const std::optional<Ends> ends = ends_of(likelihoods_[v.feature], *v.predictive, v.value, v.u);
+    const std::optional<Ends> ends = ends_of(likelihoods_[v.feature], *v.predictive, v.value, v.predictive->normal_score(v.value, v.u));
     if (!ends) continue;
     const std::size_t kind = is_discrete(likelihoods_[v.feature]) ? 1 : 0;
     for (Group* group : {&own[v.feature * kRecencyCount + static_cast<std::size_t>(v.recency)], &of_feature[v.feature], &of_kind[kind]}) {
@@ -176,11 +177,14 @@ void Calibrator::fit(const std::vector<HeldOut>& values) {
 }
 
 bool Calibrator::update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u) {
-  const Interval now = interval(feature, recency, predictive);
+  return update(feature, recency, predictive, value, interval(feature, recency, predictive), predictive.normal_score(value, u));
+}
+
+bool Calibrator::update(FeatureId feature, Recency recency, const Predictive& predictive, double value, const Interval& now, double z) {
   const bool covered = value >= now.low && value <= now.high;
   Cell& cell = cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)];
   cell.updates += 1;
-  const std::optional<Ends> ends = ends_of(likelihoods_[feature], predictive, value, u);
+  const std::optional<Ends> ends = ends_of(likelihoods_[feature], predictive, value, z);
   if (!ends) return covered;  // a broken prediction teaches nothing, and must not spoil the radius
   const double share = (1 - level_) / 2, least = least_radius(likelihoods_[feature]);
   cell.high.update(ends->high, share, least);

@@ -52,6 +52,8 @@ class Calibrator {
 
   /// Feedback: the value that arrived for a prediction made before it. Returns whether interval() covered it.
   bool update(FeatureId feature, Recency recency, const Predictive& predictive, double value, double u);
+  /// The same where interval() and predictive.normal_score(value, u) are known already: `now` and `z`.
+  bool update(FeatureId feature, Recency recency, const Predictive& predictive, double value, const Interval& now, double z);
 
   double level() const { return level_; }
   /// Present radius (1.645 at level 0.9 when the model is perfectly calibrated) and number of updates.

@@ -1,10 +1,10 @@
 #include "model/predictive/predictive.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numbers>
 
+#include "model/predictive/component_sums.h"
 #include "model/predictive/log_normal.h"
 #include "model/predictive/negative_binomial.h"
 #include "model/predictive/student_t.h"
@@ -50,55 +50,8 @@ double lower_quantile(double p) {
   return z - u / (1 + 0.5 * z * u);  // Halley
 }
 
-// E|Z + t| for a standard normal Z, the building block of the CRPS of normal mixtures: cubic Hermite interpolation (value and
-// slope are known exactly), since a mixture of 32 needs 528 of them. Error below 3e-9.
-class AbsoluteMean {
- public:
-  AbsoluteMean() {
-    for (std::size_t i = 0; i < table_.size(); ++i) {
-      const double t = static_cast<double>(i) / kPerUnit;
-      const double slope = 1 - 2 * normal_cdf(-t);
-      table_[i] = {2 * normal_density(t) + t * slope, slope / kPerUnit};
-    }
-  }
-  double operator()(double t) const {
-    const double at = std::abs(t) * kPerUnit;
-    if (!(at < kUnits * kPerUnit)) return std::abs(t);
-    const auto i = static_cast<std::size_t>(at);
-    const double x = at - static_cast<double>(i);
-    const Node &a = table_[i], &b = table_[i + 1];
-    const double rise = b.value - a.value;
-    return a.value + x * (a.slope + x * (3 * rise - 2 * a.slope - b.slope + x * (a.slope + b.slope - 2 * rise)));
-  }
-
- private:
-  static constexpr int kUnits = 7, kPerUnit = 32;
-  struct Node {
-    double value, slope;
-  };
-  std::array<Node, kUnits * kPerUnit + 1> table_;
-};
-
-const AbsoluteMean kAbsoluteMean;
-
-struct Tails {
-  double lower = 0, upper = 0, density = 0;
-  double score() const { return lower <= upper ? normal_quantile(lower) : -normal_quantile(upper); }
-};
-
-// Mass at or below y and above it, each with full relative accuracy when it is the small one.
-template <bool with_density>
-Tails tails(const Predictive& p, double y) {
-  Tails out;
-  for (std::size_t k = 0; k < p.location.size(); ++k) {
-    const double t = (y - p.location[k]) / p.scale[k];
-    const double tail = 0.5 * std::erfc(std::abs(t) * std::numbers::sqrt2 / 2);
-    out.lower += p.weights[k] * (t < 0 ? tail : 1 - tail);
-    out.upper += p.weights[k] * (t < 0 ? 1 - tail : tail);
-    if constexpr (with_density) out.density += p.weights[k] * normal_density(t) / p.scale[k];
-  }
-  return out;
-}
+// Of the smaller of both, which is known with full relative accuracy.
+double score_of(const component_sums::Tails& t) { return t.lower <= t.upper ? normal_quantile(t.lower) : -normal_quantile(t.upper); }
 
 // The y at which the mixture's score is z: Newton on the score, which is nearly linear in y also far out in the tails, within
 // the bracket that the components' own quantiles give.
@@ -116,8 +69,8 @@ double solve(const Predictive& p, double z) {
   const double short_step = 2e-4 * spread, close = 1e-7 * spread;
   double y = std::clamp(mean + z * std::sqrt(std::max(square - mean * mean, 0.0)), low, high);
   for (int i = 0; i < kNewtonStepsMax && high - low > close; ++i) {
-    const Tails t = tails<true>(p, y);
-    const double score = t.score();
+    const component_sums::Tails t = component_sums::tails(p, y);
+    const double score = score_of(t);
     const double gap = score - z;
     (gap > 0 ? high : low) = y;
     const double slope = t.density / normal_density(score);
@@ -239,7 +192,7 @@ double Predictive::cdf(double value) const {
   if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_distribution(*this, value);
   if (likelihood == Likelihood::student_t) return student_t::mixture_distribution(*this, value);
   if (likelihood == Likelihood::log_normal && (value < 0 || value < unit.offset)) return 0;
-  return tails<false>(*this, to_mixture(*this, value)).lower;
+  return component_sums::tails(*this, to_mixture(*this, value)).lower;
 }
 
 double Predictive::pit(double value, double u) const {
@@ -256,7 +209,7 @@ double Predictive::pit(double value, double u) const {
 double Predictive::normal_score(double value, double u) const {
   if (is_discrete(likelihood) || likelihood == Likelihood::negative_binomial) return normal_quantile(pit(value, u));
   if (likelihood == Likelihood::student_t) return student_t::mixture_score(*this, value);
-  return tails<false>(*this, to_mixture(*this, value)).score();
+  return score_of(component_sums::tails(*this, to_mixture(*this, value)));
 }
 
 double Predictive::beyond(double limit, Comparator comparator, double u) const {
@@ -308,20 +261,7 @@ double Predictive::crps(double value) const {
   if (likelihood == Likelihood::negative_binomial) return negative_binomial::mixture_crps(*this, value);
   if (likelihood == Likelihood::student_t) return student_t::mixture_crps(*this, value);
   if (converted(*this)) return log_normal::mixture_crps(*this, value);
-  const double y = to_scale(likelihood, value);
-  double to_value = 0, to_each_other = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const double m = location[i], s = scale[i];
-    to_value += weights[i] * s * kAbsoluteMean((y - m) / s);
-    // Of a component with itself: half of the distances that the pairs below count once.
-    double row = 0.5 * weights[i] * std::numbers::sqrt2 * s * kAbsoluteMean(0);
-    for (std::size_t j = 0; j < i; ++j) {
-      const double joint = std::sqrt(s * s + static_cast<double>(scale[j]) * scale[j]);
-      row += weights[j] * joint * kAbsoluteMean((m - location[j]) / joint);
-    }
-    to_each_other += weights[i] * row;
-  }
-  return to_value - to_each_other;
+  return component_sums::crps(*this, to_scale(likelihood, value));
 }
 
 }  // namespace lacuna::model

@@ -61,7 +61,7 @@ Score score_arrival(Calibrator& calibrator, const StandardScale& scale, Recency 
   s.width = (scale.of(interval.high) - scale.of(interval.low)) / scale.sd;
   s.z = predictive.normal_score(value, u);
   s.central = std::abs(s.z) <= normal_quantile((1 + calibrator.level()) / 2);
-  s.covered = calibrator.update(feature, recency, predictive, value, u);
+  s.covered = calibrator.update(feature, recency, predictive, value, interval, s.z);
   return s;
 }
 
