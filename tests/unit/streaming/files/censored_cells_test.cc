@@ -92,11 +92,11 @@ class CensoredCells : public ::testing::Test {
 
 // Case 09: results beyond the analyser's range went lost as rows that cannot be read.
 TEST_F(CensoredCells, BeyondTheAnalysersRange) {
-  const auto taken = values({"TNT,<5", "TNT,14", "TNT,>10000", "TNT,\"1,250\"", "TNT,hemolysed", "TNT,+8", "TNT,999999"});
+  const auto taken = values({"TNT,<5", "TNT,14", "TNT,>10000", "TNT,\"1,250\"", "TNT,hemolysed", "TNT,8+", "TNT,+8", "TNT,999999"});
   EXPECT_THAT(taken, ElementsAre(FeatureValue{kTroponin, 5, Comparator::less}, FeatureValue{kTroponin, 14},
-                                 FeatureValue{kTroponin, 10'000, Comparator::greater}));
+                                 FeatureValue{kTroponin, 10'000, Comparator::greater}, FeatureValue{kTroponin, 8}));
   EXPECT_EQ(report_.censored, 2U);
-  EXPECT_EQ(report_.values, 3U);
+  EXPECT_EQ(report_.values, 4U);
   EXPECT_EQ(report_.unreadable.at("TNT").count, 3U);
   EXPECT_EQ(report_.out_of_range.at("TNT").count, 1U);
   EXPECT_FALSE(report_.lossless());
