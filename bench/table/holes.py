@@ -8,7 +8,8 @@ Usage: holes.py punch DATA WORK TABLE SEED       writes WORK/TABLE-holes.csv (ph
 Cells of a column are taken out one by one, a tenth of them; of physionet a tenth of the panels, as configs/physionet2012.yaml groups them, whole.
 Errors are absolute, in standard deviations of what is left of the column; log(1 + x) where `lacuna init` said log_normal (that is in everybody's
 favour: scikit-learn is given these columns on that scale). IterativeImputer (BayesianRidge, its defaults) gets every column of the file but ids: numbers
-as they are, words one-hot, and with several rows a patient also each column's last value by the row before.
+as they are, words one-hot, and with several rows a patient also each column's last value by the row before. It is not asked for classes: of one-hot
+columns each is predicted from the others, which in the row that is asked for are as unknown.
 """
 import csv
 import gzip
@@ -185,7 +186,7 @@ def chained(rows, body, patient, log):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         filled = IterativeImputer(random_state=0).fit_transform(x)
-    return of, filled[:, :width], filled[:, :width] * sds + means, time.time() - begin
+    return of, filled[:, :width], time.time() - begin
 
 
 def score(work, table):
@@ -194,14 +195,14 @@ def score(work, table):
     patient = rows[0].index(PATIENT[table])
     log, _ = log_columns(f"{work}/{table}.yaml")
     ours = list(csv.DictReader(open(f"{work}/{table}.out.csv")))
-    of, filled, natural, seconds = chained(rows, body, patient, log)
+    of, filled, seconds = chained(rows, body, patient, log)
     scales, last, previous = {}, {}, []
     for row in body:
         now = last.setdefault(row[patient], {})
         previous.append(dict(now))
         now.update({rows[0][j]: c for j, c in enumerate(row) if number(c) is not None})
     methods = {name: Errors() for name in ("mean", "last", "chained", "ours")}
-    classes = {name: Errors() for name in ("mode", "chained", "ours")}
+    classes = {name: Errors() for name in ("mode", "ours")}
     unanswered = 0
     for cell in csv.DictReader(open(f"{work}/{table}-truth.csv")):
         i, column = int(cell["row"]), cell["column"]
@@ -214,12 +215,6 @@ def score(work, table):
                 continue
             classes["ours"].add(column, float(out[f"{column}_likeliest"] != cell["value"]))
             classes["mode"].add(column, float(max(set(left), key=left.count) != cell["value"]))
-            if isinstance(of.get(column), tuple):
-                at, names = of[column]
-                said = max(names, key=lambda k: natural[i, at + names.index(k)])
-            else:  # classes that are numbers: the nearest one
-                said = min(set(left), key=lambda k: abs(float(k) - natural[i, of[column]]))
-            classes["chained"].add(column, float(said != cell["value"]))
             continue
         if f"{column}_median" not in out or number(cell["value"]) is None:
             continue
@@ -245,7 +240,7 @@ def score(work, table):
     methods["ours"].line("init, impute", mean)
     if any(len(v) >= 20 for v in classes["ours"].by.values()):
         print("    classes, share wrong")
-        for name, title in (("mode", "most frequent"), ("chained", "IterativeImputer"), ("ours", "init, impute")):
+        for name, title in (("mode", "most frequent"), ("ours", "init, impute")):
             classes[name].line(title)
 
 
