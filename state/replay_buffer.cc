@@ -1,6 +1,7 @@
 #include "state/replay_buffer.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "state/records/hash.h"
@@ -12,6 +13,8 @@ namespace {
 // Salts keep the decisions of one offer independent of each other.
 constexpr std::uint64_t kPlaceSalt = 1;
 constexpr std::uint64_t kEvictSalt = 2;
+/// Weights are compared in whole numbers, the same everywhere.
+constexpr double kWeightScale = 1024;
 
 std::uint64_t draw_hash(std::uint64_t seed, std::uint64_t stratum, std::uint64_t n, std::uint64_t salt) {
   return mix64(mix64(mix64(seed ^ mix64(stratum)) + n) + salt);
@@ -101,9 +104,12 @@ ReplayBuffer::Placement::Eviction ReplayBuffer::remove(Slot slot) {
 }
 
 std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) const {
-  std::vector<std::uint64_t> reached;  // by stratum: what was offered to it and to those before it
+  std::vector<std::uint64_t> reached;  // by stratum: the weights of it and of those before it
   std::uint64_t all = 0;
-  for (const ReplayStratum& s : strata_) reached.push_back(all += s.stored > 0 ? s.offered : 0);
+  for (const ReplayStratum& s : strata_) {
+    const double weight = s.stored > 0 ? std::sqrt(static_cast<double>(s.offered)) : 0;
+    reached.push_back(all += static_cast<std::uint64_t>(weight * kWeightScale));
+  }
   std::vector<Slot> out;
   if (all == 0) return out;
   out.reserve(count);

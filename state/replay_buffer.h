@@ -59,8 +59,8 @@ class ReplayBuffer {
   /// what is offered next, so its stratum leans towards that a little.
   Placement::Eviction remove(Slot slot);
 
-  /// `count` slots with replacement: a stratum as often as it was offered something, uniform within, so that together they are a sample of
-  /// all that was ever offered. Empty only when nothing is stored.
+  /// `count` slots with replacement: a stratum by the square root of how often it was offered something, uniform within: what is usual has
+  /// the most say, and what is rare more than it has in the stream. Empty only when nothing is stored.
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
 
   /// The slots at these places, in their order: slots in use are numbered from 0, stratum after stratum. Without places beyond size().

@@ -143,7 +143,7 @@ class Store {
   /// fsync of everything applied so far; at shutdown.
   virtual Status sync() = 0;
 
-  /// A draw of `count` examples (with replacement), a sample of all that was ever offered (ReplayBuffer::draw()); the same seed over the
+  /// A draw of `count` examples (with replacement), as ReplayBuffer::draw() draws; the same seed over the
   /// same buffer gives the same draw. Fewer when the buffer is empty, or nothing that an example learns from is left in the schema.
   virtual Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const = 0;
   /// Those at these places of the buffer, which are numbered from 0 below replay_size(); in their order, without places beyond it and
