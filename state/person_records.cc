@@ -7,7 +7,8 @@ namespace lacuna::state {
 
 namespace {
 
-constexpr std::string_view kJournalSuffix = "/journal-", kChunkSuffix = "/ids-", kHistorySuffix = "/history-";
+constexpr std::string_view kJournalSuffix = "/journal-", kChunkSuffix = "/ids-", kHistorySuffix = "/history-",
+                           kPayloadsSuffix = "/payloads-";
 
 std::string hex(PartKey part) {
   std::array<char, 8> text{};
@@ -33,6 +34,7 @@ std::string person_record_key(std::string_view patient_id, PersonRecordKind kind
   switch (kind) {
     case PersonRecordKind::journal: return patient + std::string(kJournalSuffix) + std::to_string(number);
     case PersonRecordKind::history: return patient + std::string(kHistorySuffix) + hex(static_cast<PartKey>(number));
+    case PersonRecordKind::payloads: return patient + std::string(kPayloadsSuffix) + hex(static_cast<PartKey>(number));
     case PersonRecordKind::chunk: return patient + std::string(kChunkSuffix) + std::to_string(number);
   }
   return patient;
@@ -55,6 +57,7 @@ std::vector<PersonRecord> to_records(const PersonUpdate& update) {
     const auto& [part, history] = update.histories[i];
     add(PersonRecordKind::history, part, update.history_bytes.empty() ? encode_history(history) : update.history_bytes[i]);
   }
+  for (const auto& [part, payloads] : update.payloads) add(PersonRecordKind::payloads, part, encode_payloads(payloads));
   if (update.expiry) {
     for (const std::uint64_t number : update.expiry->chunks) add(PersonRecordKind::chunk, number, std::nullopt);
   }
@@ -73,6 +76,7 @@ std::optional<PersonKey> parse_person_key(std::string_view key) {
   };
   if (const auto journal = as(PersonRecordKind::journal, kJournalSuffix, 10)) return journal;
   if (const auto chunk = as(PersonRecordKind::chunk, kChunkSuffix, 10)) return chunk;
+  if (const auto payloads = as(PersonRecordKind::payloads, kPayloadsSuffix, 16)) return payloads;
   return as(PersonRecordKind::history, kHistorySuffix, 16);
 }
 
@@ -117,6 +121,14 @@ Result<bool> add_record(std::string_view key, const std::optional<std::string>& 
     const Whose of = whose(decoded->begun, known, update);
     if (of == Whose::earlier || decoded->sequence <= known.folded) return false;
     update.histories.emplace_back(static_cast<PartKey>(*part), std::move(*decoded));
+    return of == Whose::next;
+  }
+  if (const auto part = number_after(key, kPayloadsSuffix, 16)) {
+    Result<StoredPayloads> decoded = decode_payloads(*value);
+    if (!decoded.ok()) return decoded.status();
+    const Whose of = whose(decoded->begun, known, update);
+    if (of == Whose::earlier || decoded->sequence <= known.sequence) return false;
+    update.payloads.emplace_back(static_cast<PartKey>(*part), std::move(*decoded));
     return of == Whose::next;
   }
   Result<PersonJournal> decoded = decode_journal(*value);

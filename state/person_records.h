@@ -10,6 +10,7 @@
 
 #include "state/deliveries.h"
 #include "state/person_history.h"
+#include "state/person_payloads.h"
 #include "state/records/status.h"
 
 // What is kept of a patient beside the snapshot, as records of their own (docs/formats.md): a journal of each batch, and from time to time
@@ -104,6 +105,7 @@ struct PersonUpdate {
   std::vector<PersonJournal> journals{};                          ///< of a batch: one
   std::vector<std::pair<std::uint64_t, DeliveryChunk>> chunks{};  ///< by number
   std::vector<std::pair<PartKey, StoredHistory>> histories{};
+  std::vector<std::pair<PartKey, StoredPayloads>> payloads{};  ///< empty ones too: there are none any more
   std::optional<Expiry> expiry{};
   /// Of `journals` and `histories`, in their order; empty: not encoded yet.
   std::vector<std::string> journal_bytes{}, history_bytes{};
@@ -123,7 +125,7 @@ struct PersonRecord {
   std::string key;
   std::optional<std::string> value;
 };
-enum class PersonRecordKind : char { journal = 'j', history = 'h', chunk = 'c' };
+enum class PersonRecordKind : char { journal = 'j', history = 'h', chunk = 'c', payloads = 'y' };
 /// The key of one in the changelog. `number`: the slot, PartKey or number of the chunk.
 std::string person_record_key(std::string_view patient_id, PersonRecordKind kind, std::uint64_t number);
 /// An update as records of the changelog.

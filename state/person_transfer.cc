@@ -31,6 +31,10 @@ std::vector<std::string> encode_transfer(const Schema& schema, const PersonTrans
         piece.add_part(part);
         piece.add_history(encode_history({0, 0, history}));
       }
+      for (const auto& [part, held] : transfer.payloads) {
+        piece.add_payload_part(part);
+        piece.add_payloads(encode_payloads({0, 0, held}));
+      }
     }
     out.push_back(to_bytes(piece));
   } while (begin < transfer.rows.size());
@@ -52,6 +56,12 @@ Result<PersonTransfer> decode_transfer(const Schema& present, std::string_view b
     Result<StoredHistory> history = decode_history(in.history(i));
     if (!history.ok()) return history.status();
     out.histories.emplace_back(in.part(i), std::move(history->history));
+  }
+  if (in.payload_part_size() != in.payloads_size()) return corrupt(kWhat, "the payload arrays differ in length");
+  for (int i = 0; i < in.payloads_size(); ++i) {
+    Result<StoredPayloads> payloads = decode_payloads(in.payloads(i));
+    if (!payloads.ok()) return payloads.status();
+    out.payloads.emplace_back(in.payload_part(i), std::move(payloads->held));
   }
   if (in.snapshot().empty()) return out;
   SchemaBook schemas(present);

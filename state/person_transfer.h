@@ -21,6 +21,7 @@ struct PersonTransfer {
   /// In the last piece alone.
   std::optional<Snapshot> snapshot;
   std::vector<std::pair<PartKey, FeatureHistory>> histories;  ///< beside the snapshot
+  std::vector<std::pair<PartKey, HeldPayloads>> payloads;     ///< beside the snapshot's
   std::vector<DeliveryRow> rows;                              ///< ids; the last byte of each is lost (kLostIdBits)
   friend bool operator==(const PersonTransfer&, const PersonTransfer&) = default;
 };

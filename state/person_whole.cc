@@ -38,6 +38,15 @@ Result<Told> compare_history(const PersonWhole& whole, PartKey part, const std::
   return otherwise(whole.state, read->begun, read->sequence);
 }
 
+Result<Told> compare_payloads(const PersonWhole& whole, PartKey part, const std::optional<std::string>& value) {
+  const auto held = whole.payloads.find(part);
+  if (!value) return held == whole.payloads.end() ? Told::same : Told::earlier;
+  const Result<StoredPayloads> read = decode_payloads(*value);
+  if (!read.ok()) return read.status();
+  if (held != whole.payloads.end() && held->second == *read) return Told::same;
+  return otherwise(whole.state, read->begun, read->sequence);
+}
+
 /// The store holds the rows of all chunks together, with what came to them since: of a chunk it tells the newest hour.
 Result<Told> compare_chunk(const PersonWhole& whole, std::uint64_t number, const std::optional<std::string>& value) {
   const auto held = whole.chunks.find(number);
@@ -58,6 +67,7 @@ Result<Told> compare(const PersonWhole& whole, std::string_view key, const std::
   switch (of->kind) {
     case PersonRecordKind::journal: return compare_journal(whole, of->number, value);
     case PersonRecordKind::history: return compare_history(whole, static_cast<PartKey>(of->number), value);
+    case PersonRecordKind::payloads: return compare_payloads(whole, static_cast<PartKey>(of->number), value);
     case PersonRecordKind::chunk: return compare_chunk(whole, of->number, value);
   }
   return Told::other;
@@ -78,6 +88,7 @@ PersonUpdate written_anew(std::string_view patient_id, const PersonWhole& whole)
   // It alone tells where the records stand.
   if (out.journals.empty() || out.journals.back().state != whole.state) out.journals.push_back({whole.state, {}, {}});
   for (const auto& [part, history] : whole.histories) out.histories.emplace_back(part, history);
+  for (const auto& [part, payloads] : whole.payloads) out.payloads.emplace_back(part, payloads);
 
   std::vector<DeliveryRow> rows;
   std::copy_if(whole.rows.begin(), whole.rows.end(), std::back_inserter(rows),

@@ -19,6 +19,7 @@ struct PersonWhole {
   PersonState state;
   std::map<std::uint64_t, PersonJournal> journals;  ///< by slot; those that are folded too
   std::map<PartKey, StoredHistory> histories;
+  std::map<PartKey, StoredPayloads> payloads;
   std::map<std::uint64_t, std::uint32_t> chunks;  ///< number, newest hour
   std::vector<DeliveryRow> rows;                  ///< by id, the lowest byte of which is not kept; only where asked for
 };

@@ -194,6 +194,7 @@ std::map<std::string, std::uint64_t> rocksdb_usage(const RocksDbHandles& handles
   const std::uint64_t cached = handles.cache->GetUsage();
   out["block_cache"] = cached > charged ? cached - charged : 0;
   handles.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kSizeAllMemTables, &out["memtables"]);
+  handles.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kEstimateTableReadersMem, &out["table_readers"]);
   handles.db->GetAggregatedIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &out["sst"]);
   return out;
 }

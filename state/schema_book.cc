@@ -54,6 +54,13 @@ Result<SchemaBook::Known> SchemaBook::find(std::uint64_t fingerprint) const {
                                                   : "a record of a schema that is not known here");
 }
 
+std::vector<SchemaBook::Known> SchemaBook::earlier() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Known> out;
+  for (const auto& [fingerprint, known] : others_) out.push_back(known);
+  return out;
+}
+
 std::map<std::uint64_t, SchemaRecord> SchemaBook::to_publish() const {
   const std::uint64_t old = unnamed();
   std::map<std::uint64_t, SchemaRecord> out;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "state/records/schema.h"
 #include "state/records/schema_mapping.h"
@@ -46,6 +47,8 @@ class SchemaBook {
 
   /// What a record names; 0: it names none. not_found: that schema was not added.
   Result<Known> find(std::uint64_t fingerprint) const;
+  /// All but the present one.
+  std::vector<Known> earlier() const;
   bool contains(std::uint64_t fingerprint) const { return find(fingerprint).ok(); }
   /// By fingerprint: what a reader needs who knows nothing, to read what is written from now on and what names no schema.
   std::map<std::uint64_t, SchemaRecord> to_publish() const;

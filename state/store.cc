@@ -54,6 +54,9 @@ class RocksDbStore final : public Store {
   Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const override {
     return read([&](const RocksDbHandles& h) { return read_deliveries(h, keys); });
   }
+  Result<std::vector<HeldPayloads>> payloads(std::string_view patient_id, std::span<const PartKey> parts) const override {
+    return read([&](const RocksDbHandles& h) { return read_payloads(h, patient_id, parts); });
+  }
   Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const override {
     return read([&](const RocksDbHandles& h) { return read_past(h, patient_id, state, parts); });
   }

@@ -125,6 +125,8 @@ class Store {
   virtual Result<std::vector<std::optional<Delivery>>> deliveries(std::span<const DeliveryKey> keys) const = 0;
   /// `state`: as persons() told it.
   virtual Result<PersonPast> past(std::string_view patient_id, const PersonState& state, std::span<const PartKey> parts) const = 0;
+  /// The payloads that are kept beside the newest one of these modalities, in the order asked; empty where none are.
+  virtual Result<std::vector<HeldPayloads>> payloads(std::string_view patient_id, std::span<const PartKey> parts) const = 0;
   /// All that was delivered under the patient's ids, of which the last byte is lost; `hour`: of the patient's newest clinical time.
   virtual Result<std::vector<DeliveryRow>> delivered(std::string_view patient_id, std::uint32_t hour) const = 0;
   /// The changelog's keys of what is kept of the patient beside the snapshot.

@@ -16,7 +16,8 @@ namespace lacuna::state {
 namespace {
 
 constexpr char kStateKind = 'p', kJournalKind = static_cast<char>(PersonRecordKind::journal),
-               kHistoryKind = static_cast<char>(PersonRecordKind::history), kChunkKind = static_cast<char>(PersonRecordKind::chunk);
+               kHistoryKind = static_cast<char>(PersonRecordKind::history), kChunkKind = static_cast<char>(PersonRecordKind::chunk),
+               kPayloadsKind = static_cast<char>(PersonRecordKind::payloads);
 
 // Big-endian, so that keys sort as their numbers do.
 void append_number(std::string& key, std::uint64_t number) {
@@ -166,6 +167,22 @@ Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view pat
   return out;
 }
 
+Result<std::vector<HeldPayloads>> read_payloads(const RocksDbHandles& handles, std::string_view patient_id,
+                                                std::span<const PartKey> parts) {
+  std::vector<std::string> keys;
+  for (const PartKey part : parts) keys.push_back(person_key(patient_key(patient_id), kPayloadsKind, part));
+  const MultiGet found = get_all(handles, handles.persons, keys);
+  std::vector<HeldPayloads> out(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (found.statuses[i].IsNotFound()) continue;
+    LACUNA_RETURN_IF_ERROR(to_status(found.statuses[i], "reading the records of a patient"));
+    Result<StoredPayloads> stored = decode_payloads(found.values[i].ToStringView());
+    if (!stored.ok()) return stored.status();
+    out[i] = std::move(stored->held);
+  }
+  return out;
+}
+
 Result<Expiry> read_expiry(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max) {
   const std::string start = prefix(patient_key(patient_id));
   std::map<std::uint32_t, std::uint64_t> by_hour;
@@ -216,6 +233,10 @@ Result<PersonWhole> read_whole_person(const RocksDbHandles& handles, std::string
       Result<StoredHistory> history = decode_history(bytes);
       if (!history.ok()) return history.status();
       out.histories.emplace(static_cast<PartKey>(number), std::move(*history));
+    } else if (kind == kPayloadsKind) {
+      Result<StoredPayloads> payloads = decode_payloads(bytes);
+      if (!payloads.ok()) return payloads.status();
+      out.payloads.emplace(static_cast<PartKey>(number), std::move(*payloads));
     } else if (kind == kChunkKind) {
       ByteReader in(bytes);
       out.chunks.emplace(number, in.get<std::uint32_t>());
@@ -275,6 +296,8 @@ Status write_person(const RocksDbHandles& handles, const PersonUpdate& update, r
     put(handles.persons, person_key(patient, kHistoryKind, part),
         update.history_bytes.empty() ? encode_history(history) : update.history_bytes[i]);
   }
+  for (const auto& [part, payloads] : update.payloads)
+    put(handles.persons, person_key(patient, kPayloadsKind, part), encode_payloads(payloads));
   if (update.expiry) {
     for (const std::uint64_t number : update.expiry->chunks) drop(handles.persons, person_key(patient, kChunkKind, number));
   }

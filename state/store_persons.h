@@ -32,6 +32,8 @@ Result<std::vector<std::optional<Delivery>>> read_deliveries(const RocksDbHandle
 Result<std::vector<DeliveryRow>> read_delivered(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour);
 Result<PersonPast> read_past(const RocksDbHandles& handles, std::string_view patient_id, const PersonState& state,
                              std::span<const PartKey> parts);
+/// In the order asked; empty where none are kept.
+Result<std::vector<HeldPayloads>> read_payloads(const RocksDbHandles& handles, std::string_view patient_id, std::span<const PartKey> parts);
 Result<Expiry> read_expiry(const RocksDbHandles& handles, std::string_view patient_id, std::uint32_t hour, std::uint64_t ids_max);
 /// The changelog's keys of all that is kept of the patient here.
 Result<std::vector<std::string>> read_person_keys(const RocksDbHandles& handles, std::string_view patient_id);

@@ -66,6 +66,7 @@ struct Config {
   Millis identity_horizon{std::chrono::hours(24 * 30)};  ///< identity.horizon: so much of a patient's clinical time ids are remembered
   std::uint64_t identity_ids_max = 100'000;              ///< identity.ids_max: and so many of a patient
   std::size_t state_history = 16;                        ///< state.history: recent results of a feature that a correction reaches exactly
+  std::size_t state_payloads = 1;                        ///< state.payloads: of each modality, kept beside the newest one
   NamespaceSource identity_namespace = NamespaceSource::none;  ///< identity.namespace
   bool identity_forward = false;                               ///< identity.forward
 

@@ -135,6 +135,11 @@ void add_flow_keys(std::vector<Key>& keys) {
   add(integer("state.history", 1, 1000,
               "Recent results of each feature of a patient that a correction or a withdrawal reaches exactly. Each takes 20 bytes.",
               FIELD(state_history)));
+  add(integer(
+      "state.payloads", 0, 100,
+      "Payloads of each modality that are kept of a patient beside the newest one, so that the one before comes back when the newest is "
+      "withdrawn. Each is written once more, with every payload that comes.",
+      FIELD(state_payloads)));
 }
 
 void add_model_keys(std::vector<Key>& keys) {

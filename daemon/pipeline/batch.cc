@@ -22,13 +22,16 @@ void Batch::refuse(std::size_t record, streaming::Refusal reason, std::string_vi
   dead_letter(record, reason, stage, message);
 }
 
+const streaming::Record& Batch::original_of(std::size_t record) const {
+  const auto transfer = transfers_.find(record);
+  return transfer == transfers_.end() ? records_[record] : transfer->second.original;
+}
+
 /// One for a record: what is found later about it is more than what was found before. What came through topics.transfers goes there as it
 /// came to its input topic.
 void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::string_view stage, std::string_view message) {
-  const auto transfer = transfers_.find(record);
-  const streaming::Record& original = transfer == transfers_.end() ? records_[record] : transfer->second.original;
-  auto letter =
-      streaming::make_dead_letter(config_.topics.dead_letters, {config_.log.group, config_.instance}, original, reason, stage, message);
+  auto letter = streaming::make_dead_letter(config_.topics.dead_letters, {config_.log.group, config_.instance}, original_of(record), reason,
+                                            stage, message);
   const auto [at, first] = letters_.try_emplace(record, dead_letters_.size());
   if (first) dead_letters_.push_back(std::move(letter));
   else dead_letters_[at->second] = std::move(letter);
@@ -156,7 +159,7 @@ void Batch::forget(const Arrived& arrived, drift::Monitor& monitor) {
 void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
   const std::size_t record = arrived.record;
   const bool withdrawal = withdraws(arrived.event.status);
-  const PersonLedger::Judged judged = ledger_.judge(arrived.event, record, records_[record].position);
+  const PersonLedger::Judged judged = ledger_.judge(arrived.event, record, records_[record].position, original_of(record).value.value());
   arrived.fresh = judged.fresh;
   const bool late = judged.refused && judged.refused->first == streaming::Refusal::late;
   if (judged.refused) {

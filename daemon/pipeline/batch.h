@@ -102,6 +102,8 @@ class Batch {
     std::size_t record = 0;
   };
   state::RecordCounts& tally(std::size_t record);
+  /// As it came to its input topic.
+  const streaming::Record& original_of(std::size_t record) const;
   void decode_record(std::size_t record, streaming::EventDecoder& decoder, Time now);
   std::optional<Event> decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
                                     std::vector<streaming::RefusedPart>& parts);

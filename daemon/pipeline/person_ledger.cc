@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "state/carried_values.h"
 #include "state/patient.h"
 #include "state/person_history.h"
 #include "state/records/hash.h"
@@ -26,6 +27,7 @@ PersonLedger::Person PersonLedger::new_person(const Snapshot& snapshot) {
   Person person;
   person.key = state::patient_key(snapshot.patient_id);
   person.features = snapshot.features;
+  person.modalities = snapshot.modalities;
   person.last_time = snapshot.last_time;
   person.any = snapshot.event_count > 0;
   person.old_ids = snapshot.recent_ids;
@@ -43,6 +45,7 @@ void PersonLedger::forget(const std::string& patient, const Snapshot& snapshot) 
 
 Status PersonLedger::load(const std::vector<const Event*>& events, const Snapshots& snapshots, const state::Store& store,
                           const state::StateChange* before) {
+  schemas_ = &store.schemas();
   std::vector<std::string> ids;
   for (const Event* event : events) {
     const auto [at, first] = people_.try_emplace(event->patient_id);
@@ -108,6 +111,12 @@ void PersonLedger::note(Person& person, std::uint64_t id, const Claim& claim, Ti
 /// Whatever comes in this batch too: what is newer in it does not make an event late.
 bool PersonLedger::is_late(const Person& person, Time time) const { return person.any && person.last_time - time > config_.late_max; }
 
+/// Of what looks like a conflict: whether an earlier schema had it as what was taken.
+bool PersonLedger::was_taken(const Person& person, const Event& event, const Claim& claim) {
+  if (!earlier_readings_) earlier_readings_.emplace(config_, *schemas_);
+  return earlier_readings_->have(bytes_, claim.part, known(person, state::event_key(event.event_id))->find(claim.part)->tag);
+}
+
 Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim& claim, bool& in_time, Judged& out) {
   const bool has_result = !event.result_id.empty();
   const std::uint64_t event_id = state::event_key(event.event_id);
@@ -116,6 +125,7 @@ Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim
   switch (verdict) {
     case Verdict::duplicate: return verdict;
     case Verdict::conflict:
+      if (was_taken(person, event, claim)) return Verdict::duplicate;
       out.refuse(streaming::Refusal::id_conflict, "taken before under this event_id with another value, and no higher revision");
       return verdict;
     case Verdict::mixed:
@@ -178,11 +188,11 @@ void PersonLedger::judge_payload(Person& person, Event& event, bool& in_time, Ju
   const Verdict verdict =
       judge_part(person, event, {part, state::payload_tag(*event.payload, event.time), event.revision, false}, on_time, out);
   in_time = in_time && on_time;
-  if (verdict == Verdict::fresh && on_time) return;
-  if (verdict == Verdict::correction || verdict == Verdict::restored) {
-    person.payloads.push_back({event.modality, replaced, event.time, std::move(event.payload)});
-  }
-  event.payload = {};
+  const bool fresh = verdict == Verdict::fresh && on_time;
+  const bool corrects = verdict == Verdict::correction || verdict == Verdict::restored;
+  if (fresh || corrects)
+    person.payloads.push_back({event.modality, corrects, {verdict == Verdict::correction ? replaced : 0, event.time, event.payload}});
+  if (!fresh) event.payload = {};
 }
 
 /// Attributes, and what is said of the stay, which is never corrected: it has happened.
@@ -208,8 +218,9 @@ void PersonLedger::judge_rest(Person& person, Event& event, bool& in_time, Judge
   event.stay_site.clear();
 }
 
-PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const SourcePosition& source) {
+PersonLedger::Judged PersonLedger::judge(Event& event, std::size_t record, const SourcePosition& source, std::string_view bytes) {
   Judged out;
+  bytes_ = bytes;
   Person& person = people_.at(event.patient_id);
   person.partition = source.partition;
   if (!person.first_offset) person.first_offset = static_cast<std::uint64_t>(source.offset);
@@ -310,7 +321,7 @@ void PersonLedger::withdraw(Person& person, const Event& event, Judged& out) {
       change(person, event, part, HistoryChange::Kind::withdraw, {});
       person.touched.insert(part);
     } else if (const auto modality = keys_.find_payload(part)) {
-      person.payloads.push_back({*modality, tag, event.time, {}});
+      person.payloads.push_back({*modality, true, {tag, event.time, {}}});
     }
   }
   if (has_result) note(person, event_id, itself, event.time);
@@ -335,7 +346,7 @@ Status PersonLedger::settle_person(const std::string& patient, Person& person, c
       fold_feature(patient, person, one, snapshot, counts);
     }
   }
-  change_payloads(patient, person, snapshot);
+  LACUNA_RETURN_IF_ERROR(change_payloads(patient, person, store, snapshot));
   for (const AttributeValue& a : person.attributes) state::set_attribute(snapshot, a);
   if (person.source) {
     snapshot.event_count += person.only_changed;
@@ -377,8 +388,9 @@ Result<std::vector<PersonLedger::Folded>> PersonLedger::histories(const std::str
       }
     }
     const FeatureState& known = person.features[one.feature];
-    auto history = state::history_behind(known, config_.schema->features()[one.feature].likelihood, std::move(stored), changes);
+    auto history = state::history_behind(known, config_.schema->features()[one.feature].likelihood, stored, changes);
     one.unaccounted = !history;
+    if (!history) history = state::carried_history(store.schemas(), one.feature, known, stored, changes);
     one.history = std::move(history).value_or(state::FeatureHistory{known, {}});
   }
   return out;
@@ -409,29 +421,12 @@ void PersonLedger::fold_feature(const std::string& patient, const Person& person
   if (corrects) corrections_.push_back({patient, folded.feature, from, !exact, folded.history});
   const Modality& modality = config_.schema->modalities()[feature.modality];
   ModalityState& seen = snapshot.modalities[feature.modality];
-  if (known.count > 0) {
-    seen.last_time = seen.count > 0 ? std::max(seen.last_time, known.time) : known.time;
-    seen.count = std::max<std::uint32_t>(seen.count, 1);
-    return;
+  const std::uint32_t count = std::max<std::uint32_t>(seen.count, 1);
+  Time newest = Time::min();
+  for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
+    if (snapshot.features[f].count > 0) newest = std::max(newest, snapshot.features[f].time);
   }
-  const auto first = snapshot.features.begin() + modality.first_feature;
-  const bool empty = std::all_of(first, first + modality.feature_count, [](const FeatureState& f) { return f.count == 0; });
-  if (empty) seen = {};
-}
-
-void PersonLedger::change_payloads(const std::string& patient, const Person& person, Snapshot& snapshot) {
-  for (const PayloadChange& change : person.payloads) {
-    ModalityState& known = snapshot.modalities[change.modality];
-    const bool holds = known.payload && state::same_tag(state::payload_tag(*known.payload, known.last_time), change.tag);
-    corrections_.push_back({patient, 0, holds ? std::min(change.time, known.last_time) : Time::min(), true, {}});
-    if (change.payload && (holds || known.count == 0 || change.time >= known.last_time)) {
-      known.payload = change.payload;
-      known.last_time = change.time;
-      known.count = std::max<std::uint32_t>(known.count, 1);
-    } else if (!change.payload && holds) {
-      known = {};
-    }
-  }
+  seen = newest == Time::min() ? ModalityState{} : ModalityState{newest, count};
 }
 
 }  // namespace lacuna::daemon

@@ -29,6 +29,9 @@ Status PersonLedger::update(const std::string& patient, const Person& person, co
     if (!changed.known) journal.state.ids += 1;
     out.rows.push_back({id, changed.delivery});
   }
+  for (const auto& [part, held] : person.kept_payloads) {
+    out.payloads.emplace_back(part, state::StoredPayloads{journal.state.begun, journal.state.sequence, held});
+  }
   const auto horizon = static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::hours>(config_.identity_horizon).count());
   if (!snapshot.recent_ids.empty() && now > journal.state.since_hour + horizon) snapshot.recent_ids.clear();
   if (fold || journal.state.sequence - journal.state.folded >= state::kJournalSlots || out.rows.size() > state::kJournalRowsMax) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "daemon/pipeline/person_numbers.h"
+#include "state/carried_values.h"
 #include "state/patient.h"
 #include "state/person_history.h"
 
@@ -25,13 +26,17 @@ using Facts = std::unordered_map<std::uint64_t, state::Delivery>;
 
 /// Values that one of the two had withdrawn or corrected do not hold for the other either.
 /// Returns the time of the first.
-Time keep_what_holds(const Facts& facts, const Feature& feature, PartKey part, FeatureHistory& history) {
+Time keep_what_holds(const Facts& facts, const state::SchemaBook& schemas, FeatureId id, PartKey part, FeatureHistory& history) {
+  const Feature& feature = schemas.present().features()[id];
+  const auto is_of = [&](state::Tag tag, const state::HistoryEntry& e) {
+    return tag == state::value_tag(feature, e.value, e.time, e.comparator) ||
+           state::was_tagged(schemas, id, e.value, e.time, e.comparator, tag);
+  };
   Time first = Time::max();
   std::erase_if(history.window, [&](const state::HistoryEntry& entry) {
     const auto fact = facts.find(kept(entry.fact));
     const state::DeliveredPart* const said = fact == facts.end() ? nullptr : fact->second.find(part);
-    const bool outdated =
-        said != nullptr && (said->withdrawn || said->tag != state::value_tag(feature, entry.value, entry.time, entry.comparator));
+    const bool outdated = said != nullptr && (said->withdrawn || !is_of(said->tag, entry));
     if (outdated) first = std::min(first, entry.time);
     return outdated;
   });
@@ -54,6 +59,7 @@ void unite_rest(const Snapshot& from, const std::string& source, Snapshot& into)
     const ModalityState& more = from.modalities[m];
     ModalityState& known = into.modalities[m];
     if (more.count == 0) continue;
+    if (more.payload || known.payload) continue;  // they have been united before
     const std::uint32_t count = sum(known.count, more.count);
     if (known.count == 0 || more.last_time > known.last_time) known = more;
     known.count = count;
@@ -78,8 +84,8 @@ std::vector<PartKey> PersonMoves::feature_parts() const {
   return parts;
 }
 
-FeatureHistory PersonMoves::history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked,
-                                       const FeatureState& known) const {
+FeatureHistory PersonMoves::history_of(const state::SchemaBook& schemas, FeatureId feature, const state::PersonPast& past,
+                                       std::size_t asked, const FeatureState& known) const {
   std::vector<state::HistoryChange> changes;
   for (const state::PersonJournal& journal : past.pending) {
     for (const state::ValueChange& c : journal.changes) {
@@ -87,9 +93,10 @@ FeatureHistory PersonMoves::history_of(FeatureId feature, const state::PersonPas
     }
   }
   const Likelihood likelihood = config_.schema->features()[feature].likelihood;
+  const FeatureHistory stored = past.histories[asked].value_or(FeatureHistory{});
+  if (const auto history = state::history_behind(known, likelihood, stored, changes)) return *history;
   // Where the records tell another state than the snapshot's, what came before cannot be told apart.
-  return state::history_behind(known, likelihood, past.histories[asked].value_or(FeatureHistory{}), changes)
-      .value_or(FeatureHistory{known, {}});
+  return state::carried_history(schemas, feature, known, stored, changes).value_or(FeatureHistory{known, {}});
 }
 
 Status PersonMoves::merge(const state::Store& store, const std::string& into, const SourcePosition& at, Snapshot& source) {
@@ -99,11 +106,16 @@ Status PersonMoves::merge(const state::Store& store, const std::string& into, co
   if (!past.ok()) return past.status();
   auto rows = store.delivered(source.patient_id, state::hour_of(source.last_time));
   if (!rows.ok()) return rows.status();
-  state::PersonTransfer transfer{source.patient_id, source, {}, std::move(*rows)};
+  state::PersonTransfer transfer{source.patient_id, source, {}, {}, std::move(*rows)};
   for (FeatureId f = 0; f < source.features.size(); ++f) {
     if (source.features[f].count == 0) continue;
-    transfer.histories.emplace_back(keys_.feature(f), history_of(f, *past, f, source.features[f]));
+    const auto& [part, history] =
+        transfer.histories.emplace_back(keys_.feature(f), history_of(store.schemas(), f, *past, f, source.features[f]));
+    transfer.snapshot->features[f] = state::fold(config_.schema->features()[f].likelihood, history);
   }
+  auto payloads = payloads_of(store, source);
+  if (!payloads.ok()) return payloads.status();
+  transfer.payloads = std::move(*payloads);
   for (std::string& piece : state::encode_transfer(*config_.schema, transfer)) {
     send({Transfer::Kind::state, into, {source.patient_id}, {}, {{}, {}, {}, std::move(piece), {}}});
   }
@@ -145,15 +157,61 @@ Result<PersonMoves::Rows> PersonMoves::unite_rows(const state::Store& store, con
   return out;
 }
 
-/// Those that do not hold.
-void PersonMoves::drop_payloads(const Outdated& outdated, Snapshot& snapshot) const {
+/// What is kept of payloads beside the newest ones, of each modality that has any.
+Result<std::vector<std::pair<PartKey, state::HeldPayloads>>> PersonMoves::payloads_of(const state::Store& store,
+                                                                                      const Snapshot& snapshot) const {
+  std::vector<std::pair<PartKey, state::HeldPayloads>> out;
   for (ModalityId m = 0; m < snapshot.modalities.size(); ++m) {
-    ModalityState& known = snapshot.modalities[m];
-    if (!known.payload) continue;
-    const state::Tag tag = state::payload_tag(*known.payload, known.last_time);
-    const auto is_this = [&](const auto& one) { return one.first == keys_.payload(m) && state::same_tag(one.second, tag); };
-    if (std::ranges::any_of(outdated, is_this)) known = {};
+    if (snapshot.modalities[m].payload) out.emplace_back(keys_.payload(m), state::HeldPayloads{});
   }
+  std::vector<PartKey> parts;
+  for (const auto& [part, held] : out) parts.push_back(part);
+  auto stored = store.payloads(snapshot.patient_id, parts);
+  if (!stored.ok()) return stored.status();
+  for (std::size_t i = 0; i < out.size(); ++i) out[i].second = std::move((*stored)[i]);
+  return out;
+}
+
+/// Those of both that hold, of one that both were told once. Of equal times those of the person who goes on come first, as with values.
+Status PersonMoves::unite_payloads(const state::Store& store, const state::PersonTransfer& piece, const Rows& united, Snapshot& into,
+                                   state::PersonUpdate& update) const {
+  auto kept = payloads_of(store, into);
+  if (!kept.ok()) return kept.status();
+  for (ModalityId m = 0; m < into.modalities.size(); ++m) {
+    const PartKey part = keys_.payload(m);
+    const Modality& modality = config_.schema->modalities()[m];
+    const auto held_of = [&](const auto& beside, const Snapshot& snapshot, const Outdated& outdated) {
+      state::HeldPayloads out;
+      const auto at = std::ranges::find_if(beside, [part](const auto& one) { return one.first == part; });
+      if (at != beside.end()) out = at->second;
+      const ModalityState& known = snapshot.modalities[m];
+      if (known.payload) out.push_back({known.last_time, known.payload});
+      std::erase_if(out, [&](const state::HeldPayload& one) {
+        const auto is_this = [&, tag = state::payload_tag(*one.payload, one.time)](const auto& o) {
+          return o.first == part && state::same_tag(o.second, tag);
+        };
+        return std::ranges::any_of(outdated, is_this) || !check_payload(modality.kind, modality.payload, *one.payload).ok();
+      });
+      return out;
+    };
+    state::HeldPayloads all = held_of(*kept, into, united.here);
+    const state::HeldPayloads there = piece.snapshot ? held_of(piece.payloads, *piece.snapshot, united.there) : state::HeldPayloads{};
+    for (const state::HeldPayload& one : there) {
+      if (std::ranges::find(all, one) == all.end()) (void)state::apply_change(all, {0, one.time, one.payload});
+    }
+    ModalityState& known = into.modalities[m];
+    if (all.empty()) {
+      if (known.payload) known = {};
+      continue;
+    }
+    const std::uint32_t more = piece.snapshot ? piece.snapshot->modalities[m].count : 0;
+    known = {all.back().time, std::max<std::uint32_t>(sum(known.count, more), 1), all.back().payload};
+    all.pop_back();
+    all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(std::min(all.size(), config_.state_payloads)));
+    const state::PersonState& now = update.journals.back().state;
+    update.payloads.emplace_back(part, state::StoredPayloads{now.begun, now.sequence, std::move(all)});
+  }
+  return {};
 }
 
 Status PersonMoves::unite_histories(const state::Store& store, const state::PersonTransfer& piece, const state::PersonPast& past,
@@ -166,7 +224,7 @@ Status PersonMoves::unite_histories(const state::Store& store, const state::Pers
   };
   std::vector<Pair> pairs;
   for (FeatureId f = 0; f < into.features.size(); ++f) {
-    Pair pair{f, history_of(f, past, f, into.features[f]), {}};
+    Pair pair{f, history_of(store.schemas(), f, past, f, into.features[f]), {}};
     if (piece.snapshot && piece.snapshot->features[f].count > 0) {
       const FeatureState& known = piece.snapshot->features[f];
       const auto brought =
@@ -194,8 +252,8 @@ Status PersonMoves::unite_histories(const state::Store& store, const state::Pers
     const PartKey part = keys_.feature(pair.feature);
     const Likelihood likelihood = config_.schema->features()[pair.feature].likelihood;
     if (piece.snapshot) {
-      const Time outdated = keep_what_holds(facts, config_.schema->features()[pair.feature], part, pair.here);
-      keep_what_holds(facts, config_.schema->features()[pair.feature], part, pair.there);
+      const Time outdated = keep_what_holds(facts, store.schemas(), pair.feature, part, pair.here);
+      keep_what_holds(facts, store.schemas(), pair.feature, part, pair.there);
       // One fact that both were told is one value.
       std::erase_if(pair.there.window, [&pair](const state::HistoryEntry& e) {
         return std::ranges::any_of(pair.here.window, [&e](const state::HistoryEntry& h) { return kept(h.fact) == kept(e.fact); });
@@ -250,12 +308,8 @@ Status PersonMoves::take(const state::Store& store, const state::PersonTransfer&
   LACUNA_RETURN_IF_ERROR(unite_histories(store, piece, *past, rows, into, update));
   const bool payloads = std::ranges::any_of(united->here, [this](const auto& one) { return keys_.find_payload(one.first).has_value(); });
   if (payloads) corrections_.push_back({into.patient_id, 0, Time::min(), true, {}});
-  drop_payloads(united->here, into);
-  if (piece.snapshot) {
-    Snapshot from = *piece.snapshot;
-    drop_payloads(united->there, from);
-    unite_rest(from, piece.source, into);
-  }
+  LACUNA_RETURN_IF_ERROR(unite_payloads(store, piece, *united, into, update));
+  if (piece.snapshot) unite_rest(*piece.snapshot, piece.source, into);
   into.source = at;
   updates_.push_back(std::move(update));
   return {};

@@ -30,12 +30,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(bytes, decode_journal, encode_journal);
   check(bytes, decode_chunk, encode_chunk);
   check(bytes, decode_history, encode_history);
+  check(bytes, decode_payloads, encode_payloads);
   constexpr std::uint32_t kNear = 490'000;
   const auto decode = [](std::string_view b) { return decode_delivery(b, kNear); };
   fuzz::check_decoder(bytes, decode, encode_delivery);
 
   // As the changelog's, under each kind of key, to one who is known and to one who is not.
-  for (const char* key : {"a/journal-3", "a/ids-3", "a/history-3"}) {
+  for (const char* key : {"a/journal-3", "a/ids-3", "a/history-3", "a/payloads-3"}) {
     for (const std::uint64_t sequence : {0, 88'001}) {
       PersonState known;
       known.begun = known.folded = known.sequence = sequence;

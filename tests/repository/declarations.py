@@ -14,6 +14,7 @@ FAMILIES = {
     "model/kinds/text.cc": ("model/kinds/kind.h", "one kind behind the interface of all"),
     "daemon/pipeline/batch_moves.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, moves persons here"),
     "daemon/pipeline/batch_scoring.cc": ("daemon/pipeline/batch.h", "the class is read and written in the source of its name, scored and imputed here"),
+    "daemon/pipeline/person_ledger_payloads.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, payloads here"),
     "daemon/pipeline/person_ledger_records.cc": ("daemon/pipeline/person_ledger.h", "the class judges and settles in the source of its name, and writes its records here"),
     "daemon/pipeline/turn_commands.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and does what operators ask here"),
     "daemon/pipeline/turn_learning.cc": ("daemon/pipeline/turn.h", "the class takes its turns in the source of its name, and waits for the learner here"),

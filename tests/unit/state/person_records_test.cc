@@ -72,6 +72,19 @@ FeatureHistory random_history(Random& random) {
   return out;
 }
 
+StoredPayloads random_payloads(Random& random) {
+  StoredPayloads out{random.below(1000), random.below(1000), {}};
+  Time time = at_minutes(static_cast<std::int64_t>(random.below(1000)));
+  for (std::uint64_t i = random.below(4); i > 0; --i, time += Millis(random.below(100'000))) {
+    Payload payload;
+    if (random.chance(0.5)) payload.text.assign(random.below(9), static_cast<char>('a' + random.below(26)));
+    else payload.values.resize(random.below(5), static_cast<float>(random.real(-9, 9)));
+    if (random.chance(0.5)) payload.observed.resize(payload.values.size(), random.chance(0.5) ? 1 : 0);
+    out.held.push_back({time, PayloadRef(std::move(payload))});
+  }
+  return out;
+}
+
 template <typename Record>
 void check(const Record& record, std::string (*encode)(const Record&), Result<Record> (*decode)(std::string_view),
            bool with_version = true) {
@@ -102,6 +115,7 @@ TEST(PersonRecords, RoundTripAndDamage) {
     check<PersonJournal>(random_journal(random), encode_journal, decode_journal);
     check<DeliveryChunk>({random.below(1000), random.below(1000), random_rows(random)}, encode_chunk, decode_chunk);
     check<StoredHistory>({random.below(1000), random.below(1000), random_history(random)}, encode_history, decode_history);
+    check<StoredPayloads>(random_payloads(random), encode_payloads, decode_payloads);
     const Delivery delivery = random_delivery(random);
     check<Delivery>(
         delivery, encode_delivery, [](std::string_view bytes) { return decode_delivery(bytes, 1U << 23); }, false);
@@ -181,6 +195,9 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
     const std::uint64_t begun = update.journals[0].state.begun;
     update.chunks = {{7, {begun, update.journals[0].state.sequence, random_rows(random)}}};
     update.histories = {{0x3fa, {begun, update.journals[0].state.folded + 1, random_history(random)}}};
+    update.payloads = {{0x51, random_payloads(random)}};
+    update.payloads[0].second.begun = begun;
+    update.payloads[0].second.sequence = update.journals[0].state.sequence;
     update.expiry = Expiry{0, 0, {1, 2}};
     PersonUpdate read;
     read.patient_id = update.patient_id;
@@ -193,6 +210,7 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
     EXPECT_EQ(read.journals, update.journals);
     EXPECT_EQ(read.chunks, update.chunks);
     EXPECT_EQ(read.histories, update.histories);
+    EXPECT_EQ(read.payloads, update.payloads);
     EXPECT_EQ(read.expiry, update.expiry);
     EXPECT_EQ(read.rows.size(), update.chunks[0].second.rows.size() + update.journals[0].rows.size());
     // A store that is past them takes none of it.
@@ -206,7 +224,8 @@ TEST(PersonRecords, RecordsOfAnUpdateAndBack) {
     for (const PersonRecord& record : to_records(update)) {
       ASSERT_TRUE(!record.value || add_record(record.key, record.value, past, nothing).ok());
     }
-    EXPECT_TRUE(nothing.rows.empty() && nothing.journals.empty() && nothing.chunks.empty() && nothing.histories.empty());
+    EXPECT_TRUE(nothing.rows.empty() && nothing.journals.empty() && nothing.chunks.empty() && nothing.histories.empty() &&
+                nothing.payloads.empty());
   }
   for (const char* other : {"p/tabular", "lacuna.events#partition", "p/ids-", "p/ids-x", "ids-1", "p/history-1/tabular", "p/journal-1x"}) {
     EXPECT_FALSE(person_of(other)) << other;

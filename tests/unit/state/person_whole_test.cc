@@ -39,6 +39,7 @@ void take(PersonWhole& whole, const PersonUpdate& update) {
   for (const DeliveryRow& row : update.rows) put_row(whole, row);
   for (const auto& [number, chunk] : update.chunks) whole.chunks[number] = chunk.newest_hour();
   for (const auto& [part, history] : update.histories) whole.histories[part] = history;
+  for (const auto& [part, payloads] : update.payloads) whole.payloads[part] = payloads;
   for (const PersonJournal& journal : update.journals) {
     whole.journals[journal_slot(journal.state.sequence)] = journal;
     whole.state = journal.state;
@@ -57,6 +58,11 @@ Written live(Random& random, int batches) {
     journal.state.sequence += 1;
     for (std::uint64_t i = random.below(4); i > 0; --i) {
       update.rows.push_back({random.below(90) << 8, {static_cast<std::uint32_t>(b), {{5, static_cast<std::uint16_t>(b), false, {}}}}});
+    }
+    if (random.chance(0.2)) {
+      Payload payload;
+      payload.text = "of " + std::to_string(b);
+      update.payloads.emplace_back(6, StoredPayloads{70, journal.state.sequence, {{at_minutes(b), PayloadRef(std::move(payload))}}});
     }
     pending.insert(pending.end(), update.rows.begin(), update.rows.end());
     if (journal.state.sequence - journal.state.folded == kJournalSlots) {
@@ -95,6 +101,7 @@ TEST(PersonWhole, WrittenAnewItIsTheSame) {
     EXPECT_EQ(got.state, written.whole.state);
     EXPECT_EQ(got.rows, written.whole.rows);
     EXPECT_EQ(got.histories, written.whole.histories);
+    EXPECT_EQ(got.payloads, written.whole.payloads);
     for (const PersonJournal& journal : anew.journals) EXPECT_EQ(got.journals.at(journal_slot(journal.state.sequence)), journal);
     EXPECT_EQ(got.journals.size(), anew.journals.size());
     // Compaction may have left what is folded: its keys are told, and without them nothing of it hides a chunk.
@@ -140,6 +147,7 @@ TEST(PersonWhole, KnowsWhatIsNot) {
   EXPECT_EQ(compare(whole, key(PersonRecordKind::journal, 1), "").code(), Code::corrupt);
   EXPECT_EQ(compare(whole, key(PersonRecordKind::history, 5), "").code(), Code::corrupt);
   EXPECT_EQ(compare(whole, key(PersonRecordKind::chunk, 0), "").code(), Code::corrupt);
+  EXPECT_EQ(compare(whole, key(PersonRecordKind::payloads, 6), "").code(), Code::corrupt);
   EXPECT_EQ(compare(whole, kPatient + "/tabular", "x").code(), Code::corrupt);
   PersonJournal ahead{whole.state, {}, {}};
   ahead.state.sequence += 1;
@@ -147,6 +155,8 @@ TEST(PersonWhole, KnowsWhatIsNot) {
   EXPECT_EQ(*compare(whole, key(PersonRecordKind::history, 6), encode_history({71, 71, {}})), Told::other) << "another person's";
   EXPECT_EQ(*compare(whole, key(PersonRecordKind::history, 5), encode_history({70, 80, {}})), Told::earlier);
   EXPECT_EQ(*compare(whole, key(PersonRecordKind::chunk, 0), encode_chunk({70, 86, {}})), Told::earlier);
+  EXPECT_EQ(*compare(whole, key(PersonRecordKind::payloads, 6), encode_payloads({70, 71, {}})), Told::earlier);
+  EXPECT_EQ(*compare(whole, key(PersonRecordKind::payloads, 7), encode_payloads({71, 71, {}})), Told::other);
   EXPECT_EQ(*compare(whole, key(PersonRecordKind::chunk, 9), std::nullopt), Told::same);
   EXPECT_EQ(*compare({}, key(PersonRecordKind::journal, 1), written.records.front().value), Told::other);
 }

@@ -142,6 +142,18 @@ void print_allocator(double before) {
       static_cast<double>(held.uordblks + held.hblkhd) / (1 << 20), static_cast<double>(held.fordblks) / (1 << 20), resident() - before);
 }
 
+// Where the memory is after so many ids, in MiB.
+void print_memory(std::uint64_t ids, double before, const Store& store) {
+  const auto mib = [](auto bytes) { return static_cast<double>(bytes) / (1 << 20); };
+  const auto held = ::mallinfo2();
+  const auto usage = store.usage();
+  std::printf(
+      "%12llu ids: %.0f more than at the start; allocator %.0f in use, %.0f free; cache %.0f, memtables %.0f, readers %.1f, disk %.0f\n",
+      static_cast<unsigned long long>(ids), resident() - before, mib(held.uordblks + held.hblkhd), mib(held.fordblks),
+      mib(usage.at("block_cache")), mib(usage.at("memtables")), mib(usage.at("table_readers")), mib(usage.at("sst")));
+  std::fflush(stdout);
+}
+
 // Ids that were never delivered, of patients at random: nearly all that a daemon asks for.
 int print_lookups(const Store& store, std::uint64_t patients) {
   constexpr std::uint64_t kRounds = 200, kPerRound = 100;
@@ -193,6 +205,7 @@ int print_ids(std::uint64_t ids) {
     if (!(*store)->apply(change).ok()) return 1;
     cpu += cpu_seconds() - start;
     most = std::max(most, resident());
+    if (first / kPerBatch % (ids / kPerBatch / 10 + 1) == 0) print_memory(first + kPerBatch, before, **store);
   }
   if (print_lookups(**store, patients) != 0) return 1;
   std::printf("memory: %.0f MiB more than at the start at most, %.0f MiB now, after the lookups\n", most - before, resident() - before);

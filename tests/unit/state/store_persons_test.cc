@@ -27,6 +27,7 @@ struct Plain {
   std::map<std::uint64_t, Delivery> rows;
   std::map<std::uint64_t, PersonJournal> pending;
   std::map<PartKey, FeatureHistory> histories;
+  HeldPayloads payloads;
 };
 
 PersonUpdate next_update(const std::string& patient, Plain& plain, Random& random) {
@@ -44,6 +45,12 @@ PersonUpdate next_update(const std::string& patient, Plain& plain, Random& rando
     plain.rows[id] = delivery;
   }
   update.rows = journal.rows;
+  if (random.chance(0.2)) {
+    Payload payload;
+    payload.values = {static_cast<float>(random.below(9))};
+    plain.payloads = {{at_minutes(1), PayloadRef(std::move(payload))}};
+    update.payloads.emplace_back(7, StoredPayloads{0, journal.state.sequence, plain.payloads});
+  }
   if (journal.state.sequence - journal.state.folded == kJournalSlots) {
     journal.state.folded = journal.state.sequence;
     plain.pending.clear();
@@ -87,6 +94,11 @@ void check(const Store& store, const std::string& patient, const Plain& plain) {
   ASSERT_FALSE(past->histories[0]);
   const auto history = plain.histories.find(5);
   ASSERT_EQ(past->histories[1], history == plain.histories.end() ? std::nullopt : std::optional(history->second));
+  const std::vector<PartKey> asked{7, 8};
+  const auto payloads = store.payloads(patient, asked);
+  ASSERT_TRUE(payloads.ok()) << payloads.status().to_string();
+  ASSERT_EQ((*payloads)[0], plain.payloads);
+  ASSERT_TRUE((*payloads)[1].empty());
 }
 
 TEST(StorePersons, ReadBackOverRestarts) {

@@ -10,6 +10,9 @@
 #include <random>
 
 #include "state/patient.h"
+#include "state/records/schema_bytes.h"
+#include "state/stored_records.h"
+#include "streaming/messages/encoders.h"
 #include "tests/support/scratch_folder.h"
 
 namespace lacuna::daemon {
@@ -19,11 +22,12 @@ using streaming::Refusal;
 
 Time at(int minute) { return *parse_rfc3339("2026-01-01T00:00:00Z") + std::chrono::minutes(minute); }
 
-std::shared_ptr<const Schema> schema() {
+std::shared_ptr<const Schema> schema(const std::string& unit = {}) {
   std::vector<Schema::ModalitySpec> specs(2);
   specs[0].modality.name = "vitals";
   specs[0].features.resize(2);
   specs[0].features[0].name = "hr";
+  specs[0].features[0].unit = unit;
   specs[0].features[1].name = "lactate";
   specs[0].features[1].likelihood = Likelihood::log_normal;
   specs[1].modality.name = "report";
@@ -52,8 +56,12 @@ class Loop {
  public:
   explicit Loop(const Config& config) : config_(config) { open(); }
 
-  std::vector<PersonLedger::Judged> run(std::vector<Event> events) {
+  /// `sent`: of each event the bytes, where they are others than of the event as it is read now.
+  std::vector<PersonLedger::Judged> run(std::vector<Event> events, std::vector<std::string> sent = {}) {
     PersonLedger ledger(config_);
+    if (sent.empty()) {
+      for (const Event& e : events) sent.push_back(streaming::encode_event(*config_.schema, e));
+    }
     PersonLedger::Snapshots snapshots;
     std::vector<const Event*> pointers;
     for (const Event& e : events) {
@@ -64,7 +72,9 @@ class Loop {
     const state::StateChange* const before = in_flight_ ? &*in_flight_ : nullptr;
     check(ledger.load(pointers, snapshots, *store_, before));
     std::vector<PersonLedger::Judged> out;
-    for (std::size_t i = 0; i < events.size(); ++i) out.push_back(ledger.judge(events[i], i, {topic, 0, offsets_[topic]++}));
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      out.push_back(ledger.judge(events[i], i, {topic, 0, offsets_[topic]++}, sent[i]));
+    }
     std::vector<std::size_t> order;
     for (std::size_t i = 0; i < events.size(); ++i) {
       if (out[i].fresh) order.push_back(i);
@@ -120,13 +130,22 @@ class Loop {
     return out;
   }
   const std::string& record(const std::string& key) const { return log_.at(key).second; }
+  /// Under the schema that the configuration has now.
+  void restart() {
+    commit();
+    store_.reset();
+    open();
+  }
   /// The store is lost, and rebuilt from what compaction leaves of the changelog.
   void rebuild() {
     commit();
     state::StateChange change;
     check(store_->for_each_snapshot([&](Snapshot s) { change.snapshots.push_back(std::move(s)); }));
+    const std::vector<state::SchemaBook::Known> earlier = store_->schemas().earlier();
     store_.reset();
+    ++stores_;
     open();
+    for (const auto& known : earlier) check(store_->learn_schema(state::encode_schema_record({encode_schema(*known.schema), false})));
     std::vector<std::pair<std::size_t, std::string>> order;
     for (const auto& [key, value] : log_) order.emplace_back(value.first, key);
     std::sort(order.begin(), order.end());
@@ -163,7 +182,7 @@ class Loop {
   }
   void open() {
     state::StoreOptions options;
-    options.path = folder_.path() + "/state-" + std::to_string(stores_++);
+    options.path = folder_.path() + "/state-" + std::to_string(stores_);
     options.memory_bytes_max = 16u << 20;
     auto opened = state::Store::open(*config_.schema, options);
     check(opened.status());
@@ -427,6 +446,75 @@ TEST_F(Ledger, PayloadsThatAreAlikeInAFewBitsAreTwo) {
   EXPECT_FALSE(loop.snapshot("p").modalities[1].payload);
 }
 
+/// The text that is known, and its minute; empty: none.
+std::pair<std::string, int> known_report(Loop& loop) {
+  const ModalityState known = loop.snapshot("p").modalities[1];
+  if (!known.payload) return {"", known.count == 0 ? 0 : -1};
+  return {known.payload->text, static_cast<int>((known.last_time - at(0)) / std::chrono::minutes(1))};
+}
+
+TEST_F(Ledger, AWithdrawnPayloadBringsBackTheOneBefore) {
+  using Known = std::pair<std::string, int>;
+  for (const bool rebuilt : {false, true}) {
+    config_.state_payloads = 2;
+    Loop loop(config_);
+    const auto withdraw = [&](const std::string& result) {
+      if (rebuilt) loop.rebuild();
+      EXPECT_TRUE(loop.run(withdrawal("w-" + result, 9, result)).changes) << result;
+    };
+    for (const auto& [result, minute] : std::map<std::string, int>{{"r1", 1}, {"r2", 2}, {"r3", 3}, {"r4", 4}}) {
+      loop.run(report("e-" + result, minute, "of " + result, result));
+    }
+    loop.run(report("late", 0, "late", "r0"));
+    EXPECT_EQ(known_report(loop), Known("of r4", 4));
+    withdraw("r3");
+    EXPECT_EQ(known_report(loop), Known("of r4", 4)) << "the newest one stays";
+    withdraw("r4");
+    EXPECT_EQ(known_report(loop), Known("of r2", 2));
+    withdraw("r2");
+    EXPECT_EQ(known_report(loop), Known("", 0)) << "r1 is older than what is kept";
+    EXPECT_TRUE(loop.run(report("e-r5", 5, "of r5", "r5")).fresh);
+    EXPECT_EQ(known_report(loop), Known("of r5", 5));
+  }
+}
+
+// Within one batch, and with the one before on its way to the store.
+TEST_F(Ledger, ACorrectedPayloadTakesItsPlaceByItsTime) {
+  using Known = std::pair<std::string, int>;
+  Loop loop(config_);
+  loop.run(report("a", 1, "first", "r1"));
+  loop.run(report("b", 5, "second", "r2"));
+  loop.run(report("c", 0, "second, but earlier", "r2"));
+  EXPECT_EQ(known_report(loop), Known("first", 1)) << "the correction has moved the newest one before it";
+  loop.run(withdrawal("w", 9, "r1"));
+  EXPECT_EQ(known_report(loop), Known("second, but earlier", 0));
+  loop.run({report("d", 6, "third", "r3"), report("e", 7, "fourth", "r4"), withdrawal("x", 9, "r4")});
+  EXPECT_EQ(known_report(loop), Known("third", 6));
+  loop.run(report("f", 6, "third, amended", "r3"));
+  EXPECT_EQ(known_report(loop), Known("third, amended", 6));
+  config_.state_payloads = 0;
+  loop.run(report("g", 8, "fifth", "r5"));
+  loop.run(withdrawal("y", 9, "r5"));
+  EXPECT_EQ(known_report(loop), Known("", 0)) << "none are kept";
+}
+
+// Protects: that when something was measured last is not told by a result that does not hold, or held at another time.
+TEST_F(Ledger, TheNewestTimeOfAModalityGoesBackWithItsResult) {
+  Loop loop(config_);
+  const auto newest = [&loop] { return loop.snapshot("p").modalities[0].last_time; };
+  loop.run(event("a", 1, 70));
+  loop.run(event("b", 9, 71, "r"));
+  EXPECT_EQ(newest(), at(9));
+  loop.run(event("c", 4, 71, "r"));
+  EXPECT_EQ(newest(), at(4)) << "corrected";
+  EXPECT_EQ(loop.hr().time, at(4));
+  loop.run(withdrawal("w", 4, "r"));
+  EXPECT_EQ(newest(), at(1)) << "withdrawn";
+  EXPECT_EQ(loop.hr().time, at(1));
+  loop.run(withdrawal("a", 1));
+  EXPECT_EQ(loop.snapshot("p").modalities[0].count, 0U);
+}
+
 TEST_F(Ledger, PayloadsAreReplacedAndWithdrawn) {
   Loop loop(config_);
   EXPECT_TRUE(loop.run(report("a", 1, "preliminary")).fresh);
@@ -436,6 +524,90 @@ TEST_F(Ledger, PayloadsAreReplacedAndWithdrawn) {
   EXPECT_TRUE(loop.corrections[0].drop);
   EXPECT_TRUE(loop.run(withdrawal("w", 1, "r")).changes);
   EXPECT_FALSE(loop.snapshot("p").modalities[1].payload);
+}
+
+/// Values of 5.3 and more that were told in mmol/L, and a feature that is in umol/L now.
+class LedgerOfAUnit : public Ledger {
+ protected:
+  LedgerOfAUnit() {
+    config_.schema = schema("mmol/L");
+    config_.state_history = 1000;
+  }
+  static std::string sent(const Event& e, const std::string& value) {
+    return R"({"schema_version":1,"event_id":")" + e.event_id + R"(","patient_id":"p","modality":"vitals","time":")" +
+           format_rfc3339(e.time) + R"(","values":{"hr":)" + value + "}}";
+  }
+  void change_unit(Loop& loop, bool disk_lost = false) {
+    config_.schema = schema("umol/L");
+    loop.restart();
+    if (disk_lost) loop.rebuild();
+  }
+};
+
+TEST_F(LedgerOfAUnit, WhatIsSentAgainAfterAChangeIsADuplicate) {
+  for (const bool disk_lost : {false, true}) {
+    config_.schema = schema("mmol/L");
+    Loop loop(config_);
+    EXPECT_TRUE(loop.run(event("e", 1, 5.3)).fresh);
+    EXPECT_TRUE(loop.run(event("f", 2, 6.1)).fresh);
+    change_unit(loop, disk_lost);
+    const auto is_duplicate = [&](const Event& read, const std::string& as_sent) {
+      const PersonLedger::Judged judged = loop.run({read}, {sent(read, as_sent)}).front();
+      return !judged.taken() && !judged.refused;
+    };
+    EXPECT_TRUE(is_duplicate(event("e", 1, 5.3), "5.3")) << "the same bytes, without a unit";
+    EXPECT_TRUE(is_duplicate(event("e", 1, 5.3 * 1000), R"({"value":5.3,"unit":"mmol/L"})")) << "with the unit that it had";
+    EXPECT_TRUE(is_duplicate(event("e", 1, 5300), "5300")) << "in the new unit";
+    EXPECT_TRUE(is_duplicate(event("f", 2, 6.1 / 1e-3), std::to_string(6.1 / 1e-3))) << "converted in another way";
+    EXPECT_FALSE(is_duplicate(event("e", 1, 5.4), "5.4"));
+    EXPECT_FALSE(is_duplicate(event("e", 1, 5400), R"({"value":5.4,"unit":"mmol/L"})"));
+    EXPECT_FALSE(is_duplicate(event("e", 3, 5300), "5300")) << "another time";
+    EXPECT_EQ(loop.run({event("e", 1, 5.4)}, {sent(event("e", 1, 5.4), "5.4")}).front().refused->first, Refusal::id_conflict);
+    EXPECT_EQ(loop.hr().count, 2U);
+    EXPECT_DOUBLE_EQ(loop.hr().last, 6100);
+  }
+}
+
+// Values of before a change and of after it are corrected and withdrawn alike, whether journals had been folded or not.
+TEST_F(LedgerOfAUnit, CorrectionsReachWhatWasToldBeforeAndAfterAChange) {
+  for (const int before : {3, 100}) {
+    for (const bool disk_lost : {false, true}) {
+      SCOPED_TRACE(std::to_string(before) + (disk_lost ? ", disk lost" : ""));
+      config_.schema = schema("mmol/L");
+      Loop loop(config_);
+      Facts facts;
+      const auto tell = [&](int number, double umol, double revision, bool withdraws = false) {
+        const std::string result = "r" + std::to_string(number), id = result + "-" + std::to_string(revision);
+        const double value = config_.schema->features()[0].unit == "mmol/L" ? umol / 1000 : umol;
+        loop.run(withdraws ? withdrawal(id, number, result, revision) : event(id, number, value, result, revision));
+        facts.take(result, umol, number, revision, withdraws);
+      };
+      const auto expect_right = [&](const std::string& when) {
+        const FeatureState found = loop.hr(), expected = facts.state(*config_.schema);
+        EXPECT_EQ(found.count, expected.count) << when;
+        EXPECT_EQ(found.time, expected.time) << when;
+        EXPECT_NEAR(found.last, expected.last, 1e-6 * expected.last) << when;
+        EXPECT_NEAR(found.mean_short, expected.mean_short, 1e-3 * expected.last) << when;
+        EXPECT_NEAR(found.mean_long, expected.mean_long, 1e-3 * expected.last) << when;
+      };
+      for (int i = 0; i < before; ++i) tell(i, 5000 + 10 * i, 1);
+      change_unit(loop, disk_lost);
+      expect_right("carried over");
+      for (int i = before; i < before + 3; ++i) tell(i, 7000 + 10 * i, 1);
+      expect_right("values after it");
+      tell(before + 2, 7777, 2);
+      expect_right("the newest one corrected");
+      tell(before - 1, 5555, 2);
+      expect_right("one of before it corrected");
+      tell(before + 2, 0, 3, true);
+      tell(before - 2, 0, 2, true);
+      expect_right("one of each withdrawn");
+      loop.rebuild();
+      tell(before + 1, 8888, 2);
+      expect_right("once more");
+      EXPECT_EQ(loop.counts.late_corrections, 0U);
+    }
+  }
 }
 
 TEST_F(Ledger, IdsAreForgottenBehindTheHorizon) {
