@@ -28,6 +28,12 @@ ValueProblem outside(const SchemaField& target) {
   return {Refusal::out_of_range, text};
 }
 
+/// Converting a unit ends a rounding error beside what is meant: 109.4 [degF] is 43 Cel, the end of a range and not beyond it.
+double settled(double number, double meant, double scale) {
+  constexpr double kRounding = 1e-12;
+  return std::isfinite(meant) && std::abs(number - meant) <= kRounding * scale ? meant : number;
+}
+
 std::uint32_t find(const std::unordered_map<std::string_view, std::uint32_t>& names, std::string_view name) {
   const auto it = names.find(name);
   return it == names.end() ? kNoModality : it->second;
@@ -41,7 +47,10 @@ std::optional<ValueProblem> SchemaField::from_number(double number, double& out)
   if (likelihood == Likelihood::bernoulli && number != 0 && number != 1) {
     return ValueProblem{Refusal::out_of_range, "neither 0 nor 1"};
   }
+  if (number < low) number = settled(number, low, std::isfinite(high) ? std::max(std::abs(low), std::abs(high)) : std::abs(low));
+  if (number > high) number = settled(number, high, std::abs(high));
   if (number < low || number > high) return outside(*this);
+  if (likelihood == Likelihood::negative_binomial) number = settled(number, std::round(number), std::abs(number));
   if (likelihood == Likelihood::negative_binomial && number != std::floor(number)) {
     return ValueProblem{Refusal::out_of_range, "not a whole count"};
   }
