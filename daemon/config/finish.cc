@@ -4,6 +4,7 @@
 #include <set>
 
 #include "state/records/nearest.h"
+#include "state/records/unit_spelling.h"
 #include "state/records/units.h"
 
 namespace lacuna::daemon {
@@ -230,6 +231,11 @@ void finish_mapping(Draft& draft, const Schema& schema, const ComplainAt& compla
     complain("input.row_is_patient", section, "is for wide_csv without patient_column");
   }
   need(!mapping.revision_column || mapping.result_column.has_value(), "result_column", "a revision is of a result");
+  need(!mapping.second_unit_column || mapping.unit_column.has_value(), "unit_column", "second_unit_column is beside it");
+  for (const auto& [text, unit] : mapping.units) {
+    const bool is_unit = unit.empty() || !unit_problem(unit) || !ucum_codes_meant(unit).empty();
+    if (!is_unit) complain("input.units." + text, section, "is no UCUM code, nor a known spelling of one (docs/units.md)");
+  }
   const std::set<std::string> ignored(mapping.ignored.begin(), mapping.ignored.end());
   for (const auto& column : draft.columns) {
     const std::string path = "input.columns." + column.capture.name;

@@ -247,6 +247,13 @@ void add_input_keys(std::vector<Key>& keys) {
   add(column_key("unit_column",
                  "long_csv: column with the value's unit, which is converted to the schema's (docs/units.md); an empty cell: the column's.",
                  &streaming::FileMapping::unit_column));
+  add(column_key("second_unit_column",
+                 "long_csv: another column with the unit. Where both say one they must be the same, in whatever spelling; else the first "
+                 "that says one.",
+                 &streaming::FileMapping::second_unit_column));
+  add(text(
+      "input.units.<text>", "a unit, or nothing", is_any, "Which unit the text of a unit's cell means; nothing: none.",
+      [](Draft & d, const Captures& names) -> auto& { return d.mapping.units[names[0].name]; }));
   add(column_key("comparator_column", "long_csv: column that says <, <=, >= or > where the value is a limit; cells may say it too (<5).",
                  &streaming::FileMapping::comparator_column));
   add(column_key("site_column", "Column with the site where the row's values were taken; may be absent.",

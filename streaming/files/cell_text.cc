@@ -107,6 +107,15 @@ bool read_number(std::string_view text, char decimal, double& out) {
   return (!plain.empty() && plain.back() != '-') && read_plain_number(plain, out);
 }
 
+bool split_number(std::string_view text, char decimal, double& number, std::string_view& behind) {
+  behind = {};
+  if (read_number(text, decimal, number)) return true;
+  const std::size_t end = text.find_first_not_of("0123456789.,+-", sign_size(text));
+  if (end == std::string_view::npos || !read_number(text.substr(0, end), decimal, number)) return false;
+  behind = trim(text.substr(end));
+  return !behind.empty();
+}
+
 bool is_same_number(std::string_view a, std::string_view b) {
   double x = 0, y = 0;
   return read_plain_number(a, x) && read_plain_number(b, y) && x == y;

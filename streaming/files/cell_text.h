@@ -23,6 +23,9 @@ inline constexpr char kPointAndGroups = 'g';
 /// point commas are passed over only where they can be nothing else ("1,080.5", "1,080,000"). A minus may be the sign of typesetters.
 bool read_number(std::string_view text, char decimal, double& out);
 
+/// A number with what stands behind it ("150 mg/L"), in two. False: it does not begin with a number. `behind` is empty where nothing does.
+bool split_number(std::string_view text, char decimal, double& number, std::string_view& behind);
+
 /// Bytes of the sign that a number begins with; 0: none.
 std::size_t sign_size(std::string_view text);
 

@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "state/records/hash.h"
-#include "state/records/unit_spelling.h"
-#include "state/records/units.h"
 #include "streaming/files/cell_text.h"
-#include "streaming/messages/censored_text.h"
 #include "streaming/messages/event_decoder.h"
 #include "streaming/messages/json_writer.h"
 
@@ -36,7 +34,7 @@ std::string shown(std::string_view name) { return name.empty() ? "(empty)" : std
 }  // namespace
 
 bool CsvPatients::Columns::is_one(int column) const {
-  const int all[] = {patient, time, parameter, value, unit, comparator, site, result, revision};
+  const int all[] = {patient, time, parameter, value, unit, second_unit, comparator, site, result, revision};
   return std::ranges::find(all, column) != std::end(all);
 }
 
@@ -49,6 +47,7 @@ CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::
       report_(report),
       rows_(rows),
       ignored_(mapping.ignored.begin(), mapping.ignored.end()),
+      values_(mapping),
       events_(index_, report) {
   for (const auto& [name, column] : mapping.columns) {
     Route route{name, &column};
@@ -71,8 +70,10 @@ CsvPatients::CsvPatients(const Schema& schema, const FileMapping& mapping, std::
       route.index = *id;
       route.target = &index_.feature(*id);
     }
+    route.number = routes_.size();
     routes_.emplace(name, route);
   }
+  told_.resize(routes_.size());
   const bool is_long = mapping.format == FileFormat::long_csv;
   if (is_long && !mapping.parameter_column) problems_.emplace_back("parameter_column is missing");
   if (is_long && !mapping.value_column) problems_.emplace_back("value_column is missing");
@@ -122,6 +123,7 @@ Status CsvPatients::find_columns(const std::vector<std::string_view>& header, Co
     find(mapping_.parameter_column, columns.parameter);
     find(mapping_.value_column, columns.value);
     find(mapping_.unit_column, columns.unit);
+    find(mapping_.second_unit_column, columns.second_unit);
     find(mapping_.comparator_column, columns.comparator);
   }
   if (missing.empty()) return {};
@@ -150,122 +152,7 @@ Status CsvPatients::read_header(CsvReader& reader, Columns& columns) {
   return {};
 }
 
-/// As the schema's classes have it: by the mapping, by name, or as the same number ("0.0" is "0").
-CsvPatients::Value CsvPatients::read_class(const Route& route, std::string_view text) const {
-  const auto& categories = route.column->categories;
-  auto mapped = categories.find(std::string(text));
-  if (mapped == categories.end()) {
-    mapped = std::find_if(categories.begin(), categories.end(), [&](const auto& c) { return is_same_number(c.first, text); });
-  }
-  if (mapped != categories.end()) text = mapped->second;
-  Value out;
-  std::optional<ValueProblem> problem = route.target->from_text(text, out.number);
-  if (problem && mapped == categories.end()) {
-    const auto& classes = route.target->categories;
-    const auto same = std::find_if(classes.begin(), classes.end(), [&](const std::string& c) { return is_same_number(c, text); });
-    if (same != classes.end()) problem = route.target->from_text(*same, out.number);
-  }
-  if (problem) out = {0, Value::Outcome::out_of_range, "not one of the classes"};
-  return out;
-}
-
-const std::optional<UnitConversion>& CsvPatients::conversion(const Route& route, std::string_view unit) {
-  const auto at = conversions_.find(std::pair(&route, std::string(unit)));
-  if (at != conversions_.end()) return at->second;
-  constexpr std::size_t kRememberedMax = 10'000;
-  if (conversions_.size() >= kRememberedMax) conversions_.clear();
-  return conversions_.emplace(std::pair(&route, std::string(unit)), unit_conversion(route.target->name, unit, route.target->unit))
-      .first->second;
-}
-
-bool CsvPatients::is_same_unit(const Route& route, std::string_view a, std::string_view b) {
-  if (a == b) return true;
-  const std::optional<UnitConversion> one = conversion(route, a), other = conversion(route, b);
-  return one && other && one->factor == other->factor && one->offset == other->offset;
-}
-
-CsvPatients::Value CsvPatients::read_value(const Route& route, Told told) {
-  const SchemaField& target = *route.target;
-  if (has_categories(target.likelihood)) return read_class(route, told.text);
-  const auto& categories = route.column->categories;
-  if (const auto mapped = categories.find(std::string(told.text)); mapped != categories.end()) told.text = mapped->second;
-  const std::string_view text = told.text;
-  if (target.likelihood != Likelihood::bernoulli || (text != "true" && text != "false" && text != "True" && text != "False")) {
-    return read_number_of(route, told);
-  }
-  Value out;
-  if (const auto problem = target.from_truth(text == "true" || text == "True", out.number)) {
-    out = {0, Value::Outcome::out_of_range, problem->message};
-  }
-  return out;
-}
-
-namespace {
-
-/// A number with its unit behind it, "150 mg/L", in two. False: it does not begin with a number.
-bool split_number(std::string_view text, char decimal, double& number, std::string_view& unit) {
-  if (read_number(text, decimal, number)) return true;
-  const std::size_t end = text.find_first_not_of("0123456789.,+-", sign_size(text));
-  if (end == std::string_view::npos || !read_number(text.substr(0, end), decimal, number)) return false;
-  unit = trim(text.substr(end));
-  return !unit.empty();
-}
-
-/// What a cell and the comparator's column say together. False: they contradict each other, or the column says something else.
-bool join_comparators(std::string_view& text, std::string_view column, Comparator& out) {
-  const std::optional<Comparator> of_cell = take_comparator(text);
-  if (column.empty() || column == "=") {
-    out = of_cell.value_or(Comparator::equal);
-    return true;
-  }
-  const std::optional<Comparator> told = take_comparator(column);
-  if (!told || !column.empty() || (of_cell && of_cell != told)) return false;
-  out = *told;
-  return true;
-}
-
-}  // namespace
-
-CsvPatients::Value CsvPatients::read_number_of(const Route& route, const Told& told) {
-  const SchemaField& target = *route.target;
-  std::string_view text = told.text, unit = told.unit, inside;
-  Value out;
-  double number = 0;
-  if (!join_comparators(text, told.comparator, out.comparator)) {
-    return {0, Value::Outcome::unreadable, target.path + ": the comparator is none, or another one than the cell's"};
-  }
-  const bool split = split_number(text, mapping_.decimal, number, inside);
-  if (split && !inside.empty() && !conversion(route, inside) && (!unit_problem(inside) || !ucum_codes_meant(inside).empty())) {
-    return {0, Value::Outcome::unit, unit_refusal(inside, target.unit)};
-  }
-  if (!split || (!inside.empty() && !conversion(route, inside))) {
-    const bool comma = mapping_.decimal == '.' && text.find(',') != std::string_view::npos;
-    return {0, Value::Outcome::unreadable,
-            target.path + " is not a number" +
-                (comma ? " (with a decimal comma: `decimal: \",\"`; with commas that group thousands: `decimal: \"1,000.5\"`)" : "")};
-  }
-  if (!inside.empty() && !unit.empty() && !is_same_unit(route, unit, inside)) {
-    return {0, Value::Outcome::unit, "the cell names another unit than its row"};
-  }
-  if (is_censored(out.comparator) && route.is_attribute) {
-    return {0, Value::Outcome::unreadable, target.path + " is an attribute, of which no limit can be kept (`categories` may map the cell)"};
-  }
-  if (unit.empty()) unit = inside.empty() ? std::string_view(route.column->unit) : inside;
-  UnitConversion scale{route.column->scale, route.column->offset};
-  if (!unit.empty()) {
-    const std::optional<UnitConversion>& found = conversion(route, unit);
-    if (!found) return {0, Value::Outcome::unit, unit_refusal(unit, target.unit)};
-    scale = *found;
-  }
-  if (scale.factor < 0) out.comparator = turned(out.comparator);
-  if (const auto problem = target.from_limit(number * scale.factor + scale.offset, out.comparator, out.number)) {
-    const bool classes = problem->reason == Refusal::malformed;
-    return {0, classes ? Value::Outcome::unreadable : Value::Outcome::out_of_range, problem->message};
-  }
-  return out;
-}
-
-void CsvPatients::take_cell(std::string_view name, const Route* route, Told told, Time time, std::uint32_t fact) {
+void CsvPatients::take_cell(std::string_view name, const Route* route, const CellText& told, Time time, std::uint32_t fact) {
   if (route == nullptr) {
     if (!ignored_.contains(name)) lose(report_.unmapped, shown(name), "");
     return;
@@ -274,13 +161,14 @@ void CsvPatients::take_cell(std::string_view name, const Route* route, Told told
     ++report_.missing;
     return;
   }
-  const Value value = read_value(*route, told);
+  ++told_[route->number];
+  const CellValue value = values_.read({*route->target, *route->column, route->is_attribute}, told);
   switch (value.outcome) {
-    case Value::Outcome::taken:
+    case CellValue::Outcome::taken:
       return events_.add({time, fact, route->is_attribute, route->index, value.number, value.comparator, route->name, place_});
-    case Value::Outcome::unreadable: return lose(report_.unreadable, name, value.why);
-    case Value::Outcome::out_of_range: return lose(report_.out_of_range, name, value.why);
-    case Value::Outcome::unit: return lose(report_.units, name, value.why);
+    case CellValue::Outcome::unreadable: return lose(report_.unreadable, name, value.why);
+    case CellValue::Outcome::out_of_range: return lose(report_.out_of_range, name, value.why);
+    case CellValue::Outcome::unit: return lose(report_.units, name, value.why);
   }
 }
 
@@ -356,7 +244,8 @@ void CsvPatients::take_cells(const Columns& columns, const std::vector<std::stri
       return is_missing(text) ? std::string_view() : text;
     };
     take_cell(name, route == routes_.end() ? nullptr : &route->second,
-              {cell(static_cast<std::size_t>(columns.value)), of(columns.unit), of(columns.comparator)}, time, fact);
+              {cell(static_cast<std::size_t>(columns.value)), of(columns.unit), of(columns.second_unit), of(columns.comparator)}, time,
+              fact);
     for (const std::size_t unused : columns.unused) {
       if (!is_missing(cell(unused))) lose(report_.unmapped, shown(columns.names[unused]), "a column");
     }
@@ -436,6 +325,15 @@ Status CsvPatients::read_rows(CsvReader reader, const std::string& path, const s
   return mapping_.patient_column ? Status() : end_patient();
 }
 
-Status CsvPatients::finish() { return end_patient(); }
+void CsvPatients::tell_cells() {
+  for (const auto& [name, route] : routes_) {
+    if (std::uint64_t& told = told_[route.number]; told > 0) report_.told[std::string(name)] += std::exchange(told, 0);
+  }
+}
+
+Status CsvPatients::finish() {
+  tell_cells();
+  return end_patient();
+}
 
 }  // namespace lacuna::streaming

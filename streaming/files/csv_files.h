@@ -9,7 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "state/records/units.h"
+#include "streaming/files/cell_values.h"
 #include "streaming/files/csv_events.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/input_files.h"
@@ -48,21 +48,16 @@ class CsvPatients {
     const SchemaField* target = nullptr;
     bool is_attribute = false;
     std::uint32_t index = 0;  // of the feature or attribute
+    std::size_t number = 0;   // in told_
   };
   struct Columns {  // positions in the header; -1: the file has none
-    int patient = -1, time = -1, parameter = -1, value = -1, unit = -1, comparator = -1, site = -1, result = -1, revision = -1;
+    int patient = -1, time = -1, parameter = -1, value = -1, unit = -1, second_unit = -1, comparator = -1, site = -1, result = -1,
+        revision = -1;
     bool is_one(int column) const;
     std::vector<const Route*> routes;  // wide_csv: of each column; null where nothing is taken
     std::vector<std::string> names;
     std::vector<std::size_t> first;   // of those that bear the same name
     std::vector<std::size_t> unused;  // long_csv: nothing is said of them
-  };
-  /// A number as it is taken, or why it is not.
-  struct Value {
-    double number = 0;
-    enum class Outcome : std::uint8_t { taken, unreadable, out_of_range, unit } outcome = Outcome::taken;
-    std::string why{};
-    Comparator comparator{};
   };
 
   Status read_header(CsvReader& reader, Columns& columns);
@@ -73,17 +68,9 @@ class CsvPatients {
   Status begin_patient(std::string_view patient);
   Status end_patient();
   std::optional<std::uint32_t> take_fact(const Columns& columns, const std::vector<std::string_view>& cells, Time time);
-  /// A value as a row tells it.
-  struct Told {
-    std::string_view text, unit{}, comparator{};
-  };
-  void take_cell(std::string_view name, const Route* route, Told told, Time time, std::uint32_t fact);
-  Value read_value(const Route& route, Told told);
-  Value read_number_of(const Route& route, const Told& told);
-  Value read_class(const Route& route, std::string_view text) const;
-  bool is_same_unit(const Route& route, std::string_view a, std::string_view b);
-  const std::optional<UnitConversion>& conversion(const Route& route, std::string_view unit);
+  void take_cell(std::string_view name, const Route* route, const CellText& told, Time time, std::uint32_t fact);
   void lose(Losses& losses, std::string_view name, const std::string& why) const;
+  void tell_cells();
   bool is_missing(std::string_view text) const;
   bool is_missing(const Route& route, std::string_view text) const;
 
@@ -95,9 +82,10 @@ class CsvPatients {
   const RowSink rows_;
   std::unordered_map<std::string_view, Route> routes_;  // keys live in mapping_
   std::set<std::string_view> ignored_;
+  std::vector<std::uint64_t> told_;  // cells of each route that say a value, since tell_cells()
   std::optional<TimeReader> times_;
   std::vector<std::string> problems_;
-  std::map<std::pair<const Route*, std::string>, std::optional<UnitConversion>, std::less<>> conversions_;
+  CellValues values_;
 
   std::size_t patients_ = 0;      // begun so far
   std::set<std::uint64_t> seen_;  // hashes of their ids: a patient whose rows do not stand together is noticed

@@ -71,7 +71,12 @@ template <typename Order>
 class NdjsonFiles {
  public:
   NdjsonFiles(const Schema& schema, const FileMapping& mapping, std::size_t limit_patients, const Sink& sink, FileReport& report)
-      : decoder_(schema, limits_of(mapping)), limit_(limit_patients), order_(sink), report_(report) {}
+      : schema_(schema),
+        decoder_(schema, limits_of(mapping)),
+        limit_(limit_patients),
+        order_(sink),
+        report_(report),
+        taken_(schema.features().size()) {}
 
   Status read_file(const std::string& path, const std::function<void(std::uint64_t)>& progress) {
     auto lines = LineReader::open(path);
@@ -92,7 +97,13 @@ class NdjsonFiles {
       }
     }
   }
-  Status finish() { return order_.finish(); }
+  Status finish() {
+    for (const Feature& feature : schema_.features()) {
+      const std::uint64_t taken = taken_[static_cast<std::size_t>(&feature - schema_.features().data())];
+      if (taken > 0) report_.told[schema_.modalities()[feature.modality].name + "." + feature.name] += taken;
+    }
+    return order_.finish();
+  }
 
  private:
   // What lies in a file has happened: reading must not depend on the day, so no time is in the future.
@@ -129,15 +140,21 @@ class NdjsonFiles {
       }
     }
     for (const RefusedPart& part : outcome.decoded->refused) count(path, number, part.reason, part.what, part.message);
-    for (const FeatureValue& v : event.values) report_.censored += is_censored(v.comparator) ? 1 : 0;
+    for (const RefusedPart& part : outcome.decoded->refused) report_.told[part.what] += 1;
+    for (const FeatureValue& v : event.values) {
+      report_.censored += is_censored(v.comparator) ? 1 : 0;
+      ++taken_[v.feature];
+    }
     report_.values += event.values.size() + event.attributes.size() + (event.payload ? 1 : 0);
     return order_.add(std::move(event));
   }
 
+  const Schema& schema_;
   EventDecoder decoder_;
   const std::size_t limit_;
   Order order_;
   FileReport& report_;
+  std::vector<std::uint64_t> taken_;            // values of each feature
   std::unordered_set<std::uint64_t> patients_;  // at most limit_
 };
 
@@ -232,6 +249,7 @@ void FileReport::add(const FileReport& part) {
   missing += part.missing;
   duplicates += part.duplicates;
   censored += part.censored;
+  for (const auto& [name, count] : part.told) told[name] += count;
   for (Losses FileReport::*const kind : {&FileReport::twice, &FileReport::clocks, &FileReport::out_of_range, &FileReport::units,
                                          &FileReport::unreadable, &FileReport::unmapped, &FileReport::repeated}) {
     for (const auto& [name, loss] : part.*kind) {

@@ -46,6 +46,7 @@ struct FileMapping {
   Column parameter_column;      ///< long_csv
   Column value_column;          ///< long_csv
   Column unit_column;           ///< long_csv, optional: the unit of the row's value
+  Column second_unit_column;    ///< long_csv, optional: the unit again; where both say one they must be the same
   Column comparator_column;     ///< long_csv, optional: "<", "<=", ">=" or ">" where the row's value is a limit
   Column site_column;           ///< optional: where the row's values were taken; an empty cell: where the one before was
   Column result_column;         ///< optional: the id of the result that a row reports
@@ -67,14 +68,15 @@ struct FileMapping {
   TimeForm time_form = TimeForm::rfc3339;
   /// Whether times count from the start of the stay.
   bool is_relative() const { return time_form >= TimeForm::hours_minutes; }
-  std::string time_zone;                        ///< IANA's name; empty: times say theirs
-  std::string time_pattern;                     ///< of strptime
-  Time earliest = Time::min();                  ///< what is before it is no time of a patient
-  std::vector<std::string> missing_texts;       ///< cells that mean "not measured", e.g. "", "NA", "-1"
-  std::map<std::string, ColumnTarget> columns;  ///< column or parameter name -> where it goes
-  std::vector<std::string> ignored;             ///< column or parameter names left out on purpose
-  Time start{};                                 ///< clinical time of minute 0 of the first stay (relative time forms)
-  Millis stagger{0};                            ///< stay i starts at start + i * stagger
+  std::string time_zone;                                  ///< IANA's name; empty: times say theirs
+  std::string time_pattern;                               ///< of strptime
+  Time earliest = Time::min();                            ///< what is before it is no time of a patient
+  std::vector<std::string> missing_texts;                 ///< cells that mean "not measured", e.g. "", "NA", "-1"
+  std::map<std::string, std::string, std::less<>> units;  ///< text of a unit's cell -> the unit; to "": none
+  std::map<std::string, ColumnTarget> columns;            ///< column or parameter name -> where it goes
+  std::vector<std::string> ignored;                       ///< column or parameter names left out on purpose
+  Time start{};                                           ///< clinical time of minute 0 of the first stay (relative time forms)
+  Millis stagger{0};                                      ///< stay i starts at start + i * stagger
 };
 
 /// How often, and where first: "file:line", with what was wrong where that is not plain.
@@ -93,6 +95,7 @@ struct FileReport {
   std::uint64_t missing = 0;     ///< cells that mean "not measured"
   std::uint64_t duplicates = 0;  ///< the same value again for a patient, time and feature; an attribute that says what is known
   std::uint64_t censored = 0;    ///< of the values: those told as a limit ("<5")
+  std::map<std::string, std::uint64_t> told{};  ///< cells that say a value, read or lost, by column, parameter or feature
   // Not lost, but worth a look.
   Losses twice{};   ///< another value of a feature at the same time: an event of its own
   Losses clocks{};  ///< by column: times that a clock shows twice, or never
