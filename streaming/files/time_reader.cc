@@ -1,6 +1,6 @@
 #include "streaming/files/time_reader.h"
 
-#include <date/tz.h>
+#include <date/date.h>
 
 #include <charconv>
 #include <cmath>
@@ -141,42 +141,19 @@ std::optional<double> time_offset(std::string_view text) {
 
 std::optional<TimeReader::Read> plain(std::int64_t millis) { return TimeReader::Read{Time(Millis(millis)), TimeReader::Clock::one}; }
 
-/// The tables of zones end with 2037, and times that were moved to hide whose they are lie beyond: what the clocks did then is read off the
-/// year before that begins with the same weekday and is as long.
-date::days beyond_tables(date::local_time<Millis> local) {
-  constexpr int kLast = 2037;
-  const date::year_month_day day{date::floor<date::days>(local)};
-  if (int(day.year()) <= kLast) return date::days(0);
-  const auto begin = [](date::year year) { return date::local_days(year / 1 / 1); };
-  for (date::year like{kLast};; --like) {
-    const date::days apart = begin(day.year()) - begin(like);
-    if (apart.count() % 7 == 0 && like.is_leap() == day.year().is_leap()) return apart;
-  }
-}
-
 }  // namespace
 
 Result<TimeReader> TimeReader::make(const FileMapping& mapping) {
   TimeReader reader(mapping);
   if (mapping.time_zone.empty()) return reader;
-  try {
-    reader.zone_ = date::locate_zone(mapping.time_zone);
-  } catch (const std::exception&) {
-    return {Code::invalid,
-            "time_zone: '" + mapping.time_zone + "' is not in this machine's time zones (package tzdata); names are such as Europe/Berlin"};
-  }
+  const Result<TimeZone> zone = TimeZone::find(mapping.time_zone);
+  if (!zone.ok()) return {zone.code(), "time_zone: " + zone.status().message()};
+  reader.zone_ = *zone;
   return reader;
 }
 
 std::optional<TimeReader::Read> TimeReader::of_zone(std::int64_t local_millis) const {
-  if (zone_ == nullptr) return std::nullopt;
-  const date::local_time<Millis> local{Millis(local_millis)};
-  const date::local_info info = zone_->get_info(date::floor<std::chrono::seconds>(local - beyond_tables(local)));
-  Read out;
-  if (info.result == date::local_info::ambiguous) out.clock = Clock::twice;
-  if (info.result == date::local_info::nonexistent) out.clock = Clock::never;
-  out.time = Time(Millis(local_millis) - info.first.offset);
-  return out;
+  return zone_ ? std::optional(zone_->read(local_millis)) : std::nullopt;
 }
 
 /// `zone`: what stands behind the time; nothing: the mapping's.

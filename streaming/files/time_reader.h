@@ -7,10 +7,7 @@
 #include "state/records/status.h"
 #include "state/records/time.h"
 #include "streaming/files/input_files.h"
-
-namespace date {
-class time_zone;
-}
+#include "streaming/files/time_zone.h"
 
 namespace lacuna::streaming {
 
@@ -20,12 +17,8 @@ class TimeReader {
   /// `invalid`: there is no such zone, or one is needed.
   static Result<TimeReader> make(const FileMapping& mapping);
 
-  /// Where a clock that was put back or forward leaves two times, or none.
-  enum class Clock : std::uint8_t { one, twice, never };
-  struct Read {
-    Time time{};
-    Clock clock = Clock::one;  ///< twice: the earlier one; never: as if the clock had not been put forward yet
-  };
+  using Clock = TimeZone::Clock;
+  using Read = TimeZone::Read;
   /// `start`: of the stay, for relative forms. Empty for what is no such time, or lies outside of what a life can hold.
   std::optional<Read> read(std::string_view text, Time start) const;
 
@@ -38,7 +31,7 @@ class TimeReader {
   std::optional<Read> read_pattern(std::string_view text) const;
 
   const FileMapping* mapping_;
-  const date::time_zone* zone_ = nullptr;
+  std::optional<TimeZone> zone_;
 };
 
 }  // namespace lacuna::streaming
