@@ -16,6 +16,7 @@ std::string_view to_string(Refusal refusal) {
     case Refusal::poison: return "poison";
     case Refusal::unsupported: return "unsupported";
     case Refusal::id_conflict: return "id_conflict";
+    case Refusal::time_imprecise: return "time_imprecise";
   }
   return "unknown";
 }
