@@ -38,6 +38,20 @@ inline constexpr Word kAsWritten[] = {
 
 // Of a whole unit, in small letters and without spaces.
 inline constexpr Word kWhole[] = {
+    // Of devices: ISO/IEEE 11073-10101.
+    {"mdc_dim_beat_per_min", "/min"},
+    {"mdc_dim_resp_per_min", "/min"},
+    {"mdc_dim_puls_per_min", "/min"},
+    {"mdc_dim_percent", "%"},
+    {"mdc_dim_mmhg", "mm[Hg]"},
+    {"mdc_dim_kilo_pascal", "kPa"},
+    {"mdc_dim_cm_h2o", "cm[H2O]"},
+    {"mdc_dim_degc", "Cel"},
+    {"mdc_dim_fahr", "[degF]"},
+    {"mdc_dim_l_per_min", "L/min"},
+    {"mdc_dim_milli_l", "mL"},
+    {"mdc_dim_kilo_g", "kg"},
+    {"mdc_dim_milli_volt", "mV"},
     {"bpm", "/min"},
     {"rpm", "/min"},
     {"beats", "/min"},
