@@ -12,6 +12,7 @@ ROOMS = {
     "streaming/log/embedded": ["state/records", "streaming/log"],
     "streaming/messages": ["state/records", "streaming/log"],
     "streaming/files": ["state/records", "streaming/log", "streaming/messages"],
+    "streaming/hl7": ["state/records", "streaming/messages", "streaming/files"],
     "model/predictive": ["state/records"],
     "model/drift": ["state/records"],
     # The network is made of kinds, and these are made of what the network encodes: two headers, which include no kind.
@@ -28,7 +29,7 @@ FLOORS = [
     ["commands"],
 ]
 BELOW_DAEMON = ["state", "state/records", "streaming/log", "streaming/messages", "streaming/files",
-                "model", "model/predictive", "model/drift"]
+                "streaming/hl7", "model", "model/predictive", "model/drift"]
 ARROWS_MAX = 20  # from room to room in daemon/
 
 for height, floor in enumerate(FLOORS):
