@@ -13,7 +13,6 @@ namespace lacuna::daemon {
 
 namespace {
 
-using std::chrono::steady_clock;
 using streaming::TopicPartition;
 
 /// How long partitions that are here wait for those that are being restored, a turn.
@@ -197,7 +196,7 @@ Status GroupMembership::read(std::size_t limit, Millis wait) {
 Status GroupMembership::restore_some() {
   if (restores_.empty()) return {};
   const StageTimer timer(context_.stage_seconds, "restore");
-  const auto start = steady_clock::now();
+  const auto start = context_.steady_now();
   do {
     const bool alone = context_.applied_counts.empty();
     auto restored = restores_.step(*log_, *reader_, context_.clock(), alone);
@@ -212,11 +211,11 @@ Status GroupMembership::restore_some() {
     if (!*restored) continue;
     const TopicPartition& p = (*restored)->partition();
     context_.applied_counts[p] = context_.prepared_counts[p] = (*restored)->counts();
-    alignment_.assign(p);
+    alignment_.assign(p, context_.steady_now());
     LACUNA_RETURN_IF_ERROR(follow_transfers(p));
     callbacks_.restored(p, (*restored)->changelog_next());
     LACUNA_RETURN_IF_ERROR(log_->resume({p}));
-  } while (!restores_.empty() && steady_clock::now() - start < kRestoreSlice);
+  } while (!restores_.empty() && context_.steady_now() - start < kRestoreSlice);
   return {};
 }
 
@@ -230,7 +229,8 @@ Status GroupMembership::forget(const std::vector<std::string>& patient_ids) {
 }
 
 Status GroupMembership::align(const std::map<TopicPartition, Time>& newest) {
-  const PartitionAlignment::Change change = alignment_.observe(newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; });
+  const PartitionAlignment::Change change = alignment_.observe(
+      newest, [this](const TopicPartition& p) { return log_->lag(p) > 0; }, context_.steady_now());
   if (!change.pause.empty()) LACUNA_RETURN_IF_ERROR(log_->pause(change.pause));
   return change.resume.empty() ? Status() : log_->resume(change.resume);
 }

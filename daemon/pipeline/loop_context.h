@@ -29,6 +29,7 @@ struct LoopContext {
   void point(std::string_view name, std::span<const streaming::Record> records) const {
     if (hooks.at_point) hooks.at_point(name, records);
   }
+  std::chrono::steady_clock::time_point steady_now() const { return hooks.steady(); }
   void heartbeat() {
     status.heartbeat();
     if (hooks.alive) hooks.alive(status.ready());

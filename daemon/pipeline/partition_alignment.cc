@@ -5,8 +5,8 @@
 namespace lacuna::daemon {
 
 PartitionAlignment::Change PartitionAlignment::observe(const std::map<streaming::TopicPartition, Time>& newest,
-                                                       const std::function<bool(const streaming::TopicPartition&)>& has_more) {
-  const auto now = std::chrono::steady_clock::now();
+                                                       const std::function<bool(const streaming::TopicPartition&)>& has_more,
+                                                       std::chrono::steady_clock::time_point now) {
   Time slowest = Time::max(), fastest = Time::min();
   for (auto& [partition, state] : partitions_) {
     if (const auto found = newest.find(partition); found != newest.end()) {

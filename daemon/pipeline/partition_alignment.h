@@ -24,11 +24,11 @@ class PartitionAlignment {
   struct Change {
     std::vector<streaming::TopicPartition> pause, resume;
   };
-  void assign(const streaming::TopicPartition& partition) { partitions_[partition]; }
+  void assign(const streaming::TopicPartition& partition, std::chrono::steady_clock::time_point now) { partitions_[partition].gave = now; }
   void revoke(const streaming::TopicPartition& partition) { partitions_.erase(partition); }
   /// After a poll: the newest clinical time that each partition gave, for those that gave any, and which have something left.
   Change observe(const std::map<streaming::TopicPartition, Time>& newest,
-                 const std::function<bool(const streaming::TopicPartition&)>& has_more);
+                 const std::function<bool(const streaming::TopicPartition&)>& has_more, std::chrono::steady_clock::time_point now);
   /// Of the partitions assigned, those that are restored and not too far ahead of the others.
   std::vector<streaming::TopicPartition> runnable(const std::vector<streaming::TopicPartition>& assigned) const;
   /// No event older than this is expected, but for late ones: the slowest partition's newest time. Time::min() at first.
@@ -38,7 +38,7 @@ class PartitionAlignment {
   struct State {
     Time newest = Time::min();
     int empty_polls = 0;
-    std::chrono::steady_clock::time_point gave = std::chrono::steady_clock::now();  ///< a record, or was resumed
+    std::chrono::steady_clock::time_point gave{};  ///< a record, or was resumed
     bool paused = false;
   };
   std::map<streaming::TopicPartition, State> partitions_;

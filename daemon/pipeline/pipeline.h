@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +19,9 @@
 #include "streaming/messages/snapshot_codec.h"
 
 namespace lacuna::daemon {
+
+/// What has passed since an earlier reading: tests pass one that goes on as they say.
+using SteadyClock = std::function<std::chrono::steady_clock::time_point()>;
 
 /// What the store holds of a person beside the snapshot.
 struct KeptOfPerson {
@@ -37,6 +41,7 @@ class Pipeline {
     std::function<void(const Alert&)> on_alert;
     std::function<void(const std::vector<Imputation>&)> on_imputations;  ///< demo only: compares with the truth
     std::function<void(Millis)> sleep;                                   ///< instead of waiting for what is out of reach: simulated clocks
+    SteadyClock steady = std::chrono::steady_clock::now;                 ///< of what limits itself in time; of the loop's thread alone
     std::function<void(const Status& ready)> alive;                      ///< each time the loop moves: for a watchdog
     /// Tests of recovery: called at each of kPoints with the batch at hand. What it throws is a fault of that batch when it
     /// is a std::exception, before "encoded"; anything else passes through, as if the process had ended there.

@@ -53,8 +53,7 @@ class RetryBackoff {
 class RejoinLimit {
  public:
   /// Counts one more; false: it was one too many.
-  bool allow() {
-    const auto now = std::chrono::steady_clock::now();
+  bool allow(std::chrono::steady_clock::time_point now) {
     std::erase_if(times_, [now](auto at) { return now - at > kWindow; });
     if (times_.size() >= kMax) return false;
     times_.push_back(now);

@@ -69,7 +69,7 @@ Status Turn::recover(const Status& outcome) {
 Status Turn::work(bool& worked) {
   worked = true;
   if (!group_.joined()) return connect();
-  const bool publish = steady_clock::now() - last_publication_ > context_.config.checkpoint_publish_every;
+  const bool publish = context_.steady_now() - last_publication_ > context_.config.checkpoint_publish_every;
   if (publish && !prepared_) LACUNA_RETURN_IF_ERROR(publish_model());
   if (context_.commands.waiting() && !prepared_) LACUNA_RETURN_IF_ERROR(run_operator_commands());
   if (!prepared_) LACUNA_RETURN_IF_ERROR(follow_decisions());
@@ -89,9 +89,9 @@ Status Turn::work(bool& worked) {
   if (!worked) LACUNA_RETURN_IF_ERROR(group_.align({}));
   if (!worked) aborted_in_a_row_ = 0;
   if (group_.complete() && aborted_in_a_row_ < 2) context_.status.set_ready({});
-  if (steady_clock::now() - last_checkpoint_ > context_.config.checkpoint_every) {
+  if (context_.steady_now() - last_checkpoint_ > context_.config.checkpoint_every) {
     LACUNA_RETURN_IF_ERROR(save_checkpoint());
-    last_checkpoint_ = steady_clock::now();
+    last_checkpoint_ = context_.steady_now();
   }
   LACUNA_RETURN_IF_ERROR(keep_earlier_version());
   if (!worked) publish_progress(0);
@@ -116,7 +116,7 @@ Status Turn::connect() {
 
 /// After a take-over, a transaction that timed out, or an unknown outcome: a new client, which starts from what is committed.
 Status Turn::rejoin(const Status& why) {
-  if (!rejoins_.allow()) return why;
+  if (!rejoins_.allow(context_.steady_now())) return why;
   recovery_.rejoins += 1;
   spdlog::warn("joining the group anew: {}", why.message());
   context_.status.set_ready({Code::unavailable, "joining the group anew: " + why.message()});
@@ -298,7 +298,7 @@ Status Turn::last_batch(bool until_idle) {
 }
 
 Status Turn::publish_model() {
-  last_publication_ = steady_clock::now();
+  last_publication_ = context_.steady_now();
   LACUNA_RETURN_IF_ERROR(finish_in_flight());
   const Status published = commit_alone(checkpoints_.publish(*context_.learner, context_.stream.save()));
   if (published.code() != Code::invalid) return published;

@@ -107,7 +107,7 @@ class Turn {
   int aborted_in_a_row_ = 0;
   BatchDurations batch_durations_;
   Recovery recovery_;
-  std::chrono::steady_clock::time_point last_checkpoint_ = std::chrono::steady_clock::now(), last_publication_ = last_checkpoint_;
+  std::chrono::steady_clock::time_point last_checkpoint_ = context_.steady_now(), last_publication_ = last_checkpoint_;
 };
 
 }  // namespace lacuna::daemon

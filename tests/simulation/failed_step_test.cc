@@ -101,6 +101,7 @@ TEST_F(FailedStep, NoticedInAPollOfPausedPartitionsCostsNoRecord) {
   send(c);
   Pipeline::Hooks hooks;
   hooks.sleep = [this](Millis pause) { clock_.advance(pause); };
+  hooks.steady = [this] { return clock_.steady(); };
   hooks.at_point = [this](std::string_view point, auto) { make_trouble(point); };
   auto made = Pipeline::make(
       c, log_, [this] { return clock_.now(); }, hooks);

@@ -192,6 +192,7 @@ class Simulation {
     i.dies_at.clear();
     Pipeline::Hooks hooks;
     hooks.sleep = [this](Millis pause) { clock_.advance(pause); };
+    hooks.steady = [this] { return clock_.steady(); };
     hooks.at_point = [this, &i](std::string_view point, std::span<const streaming::Record> batch) { at_point(i, point, batch); };
     say("start " + i.name);
     statistics_.starts += 1;

@@ -48,8 +48,14 @@ class SimulatedClock {
   explicit SimulatedClock(Time start) : now_(start.time_since_epoch().count()) {}
   Time now() const { return Time(Millis(now_.load())); }
   void advance(Millis by) { now_ += by.count(); }
+  /// Each reading takes its time, so that what works until a time is over does not go on for ever.
+  std::chrono::steady_clock::time_point steady() {
+    advance(kReading);
+    return std::chrono::steady_clock::time_point(now().time_since_epoch());
+  }
 
  private:
+  static constexpr Millis kReading{20};
   std::atomic<Millis::rep> now_;
 };
 

@@ -39,7 +39,7 @@ TEST(PartitionAlignment, NoEventOfABacklogComesBehindTheWatermark) {
         backlog.times.push_back(time);
         time += Millis(static_cast<std::int64_t>(below(20) == 0 ? below(6 * 3'600'000) : below(300'000)));
       }
-      alignment.assign(partition);
+      alignment.assign(partition, {});
       assigned.push_back(partition);
     }
     const auto has_more = [&](const TopicPartition& p) { return backlogs.at(p).has_more(); };
@@ -57,7 +57,7 @@ TEST(PartitionAlignment, NoEventOfABacklogComesBehindTheWatermark) {
       }
       silent = newest.empty() ? silent + 1 : 0;
       ASSERT_LT(silent, 1000) << "nothing goes on although there is more";
-      const PartitionAlignment::Change change = alignment.observe(newest, has_more);
+      const PartitionAlignment::Change change = alignment.observe(newest, has_more, {});
       for (const TopicPartition& p : change.pause) backlogs.at(p).paused = true;
       for (const TopicPartition& p : change.resume) backlogs.at(p).paused = false;
       const auto runnable = alignment.runnable(assigned);
@@ -74,14 +74,14 @@ TEST(PartitionAlignment, NoEventOfABacklogComesBehindTheWatermark) {
 TEST(PartitionAlignment, APartitionAtItsEndHoldsNobodyUp) {
   PartitionAlignment alignment;
   const TopicPartition quiet{"events", 0}, busy{"events", 1};
-  alignment.assign(quiet);
-  alignment.assign(busy);
+  alignment.assign(quiet, {});
+  alignment.assign(busy, {});
   const auto none = [](const TopicPartition&) { return false; };
-  alignment.observe({{quiet, Time(Millis(0))}}, none);
+  alignment.observe({{quiet, Time(Millis(0))}}, none, {});
   const Time later{std::chrono::hours(10)};
   bool paused = false;
   for (int poll = 0; poll <= PartitionAlignment::kIdlePolls; ++poll) {
-    const auto change = alignment.observe({{busy, later}}, none);
+    const auto change = alignment.observe({{busy, later}}, none, {});
     paused = (paused || !change.pause.empty()) && change.resume.empty();
   }
   EXPECT_FALSE(paused);
