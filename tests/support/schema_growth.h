@@ -234,6 +234,8 @@ class SchemaGrowth : public ::testing::TestWithParam<Case> {
     }
   }
 
+  /// The same under the schema that there is now, by whoever follows it: in its units, by its classes, without what is gone.
+  void send_again(const Schema& old, int patient, int hour);
   std::vector<streaming::Record> imputations_now();
   void is_a_restart(const Case& c);
   void expect_states(const Schema& old);
@@ -272,6 +274,39 @@ inline double converted(const std::string& unit, double value) {
   if (unit == "mmol/L") return value / 18.0156;
   if (unit == "[degF]") return value * 1.8 + 32;
   return value;
+}
+
+inline void SchemaGrowth::send_again(const Schema& old, int patient, int hour) {
+  const Schema& schema = *config_.schema;
+  for (ModalityId m = 0; m < schema.modality_count(); ++m) {
+    const ModalityId was_modality = old.find_modality(schema.modalities()[m].name);
+    if (was_modality == kNoModality) continue;
+    Event event;
+    event.event_id = schema.modalities()[m].name + std::to_string(hour);
+    event.patient_id = id_of(patient);
+    event.time = at_hour(hour);
+    event.modality = m;
+    for (FeatureId f = 0; f < schema.feature_count(); ++f) {
+      const Feature& feature = schema.features()[f];
+      const auto was = feature.modality == m ? old.find_feature(was_modality, feature.name) : std::nullopt;
+      if (!was) continue;
+      double value = sent(old.qualified_name(*was), patient, hour);
+      if (has_categories(feature.likelihood)) {
+        const std::string& category = old.features()[*was].categories[static_cast<std::size_t>(value)];
+        const auto at = std::find(feature.categories.begin(), feature.categories.end(), category);
+        if (at == feature.categories.end()) continue;
+        value = static_cast<double>(at - feature.categories.begin());
+      } else if (old.features()[*was].unit != feature.unit) {
+        value = converted(feature.unit, value);
+      }
+      event.values.push_back({f, value});
+    }
+    for (std::uint32_t a = 0; was_modality == 0 && a < schema.attributes().size(); ++a) {
+      if (schema.attributes()[a].name == "age") event.attributes.push_back({a, 40.0 + patient});
+      if (schema.attributes()[a].name == "sex") event.attributes.push_back({a, static_cast<double>(patient % 2)});
+    }
+    if (!event.values.empty()) append(event);
+  }
 }
 
 inline void SchemaGrowth::expect_feature(const Schema& old, FeatureId here, const FeatureState& found, int patient) {
@@ -341,6 +376,11 @@ inline void SchemaGrowth::is_a_restart(const Case& c) {
   const Status started = start();
   ASSERT_TRUE(started.ok()) << started.to_string();
   work(false);
+  expect_states(*old);
+  if (HasFatalFailure()) return;
+  for (int patient = 0; patient < kPatients; ++patient) send_again(*old, patient, kHours - 1);
+  work(false);
+  EXPECT_EQ(pipeline_->progress().counts.dead_letters, 0u) << "what is sent again is a duplicate";
   expect_states(*old);
   if (HasFatalFailure()) return;
 

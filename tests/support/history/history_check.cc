@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "state/records/hash.h"
 #include "state/records/time.h"
 #include "state/stored_records.h"
 
@@ -49,6 +50,7 @@ std::vector<Record> Check::read(streaming::LogFactory& log, const std::string& t
     for (Record& r : *records) {
       if (r.position.offset >= until) break;
       next = r.position.offset + 1;
+      trace = hash64(r.value.value_or(""), hash64(r.key, hash64(topic, trace) + static_cast<std::uint64_t>(r.position.offset)));
       out.push_back(std::move(r));
     }
   }
@@ -286,7 +288,7 @@ void Check::store(const state::Store& store, const std::string& where) {
 
 bool Check::holds(const Person& person, FeatureId feature, Time time, double value) const {
   const std::string part = model_.schema().qualified_name(feature);
-  return person.beyond.contains(part) || person.settled.contains(part) || model_.holds(person, feature, time, value);
+  return person.beyond.contains(part) || model_.holds(person, feature, time, value);
 }
 
 /// Of nobody who was forgotten, and of no value that does not hold.

@@ -41,6 +41,7 @@ class Check {
     if (problem_.empty()) problem_ = what;
   }
 
+  std::uint64_t trace = 0;  ///< of all records that were read, in order
   std::uint64_t batches = 0, snapshots = 0, imputations = 0, letters = 0, examples = 0, moved = 0;  ///< compared
 
  private:

@@ -30,7 +30,6 @@ FeatureState Model::feature(const Person& person, FeatureId id) const {
   std::sort(values.begin(), values.end(),
             [](const Holding& a, const Holding& b) { return std::tie(a.time, a.order) < std::tie(b.time, b.order); });
   FeatureState out;
-  if (const auto settled = person.settled.find(part); settled != person.settled.end()) out = settled->second;
   double mean_short = 0, mean_long = 0, slope = 0, previous = 0;
   for (const Holding& h : values) {
     const auto category = std::find(feature.categories.begin(), feature.categories.end(), h.category);
@@ -85,9 +84,8 @@ ExpectedImputation Model::imputation(const std::string& key, const Person& perso
       judge_one(schema_.qualified_name(f), known.count > 0, known.time, schema_.stale_after(f));
     }
     if (modality.kind != ModalityKind::tabular) {
-      const auto held = person.payloads.find(modality.name);
-      judge_one(modality.name, held != person.payloads.end(), held != person.payloads.end() ? held->second.time : Time{},
-                modality.stale_after);
+      const HeldPayload* const held = person.payload(modality.name);
+      judge_one(modality.name, held != nullptr, held != nullptr ? held->time : Time{}, modality.stale_after);
     }
     if (based) out.based_on.push_back(modality.name);
   }
@@ -107,7 +105,7 @@ std::string Model::feature_differs(const std::string& key, const Person& person,
   if (same && expected.count > 0) {
     const auto near = [](float a, float b) { return close(static_cast<double>(a), static_cast<double>(b)); };
     same = close(found.last, expected.last) && found.time == expected.time;
-    if (!person.settled.contains(part)) {
+    if (!person.carried.contains(part)) {
       same = same && near(found.mean_short, expected.mean_short) && near(found.mean_long, expected.mean_long) &&
              near(found.slope, expected.slope) && near(found.previous, expected.previous);
     }
@@ -154,15 +152,15 @@ std::string Model::differs(const std::string& key, const Snapshot& found) const 
   }
   for (ModalityId m = 0; m < schema_.modality_count(); ++m) {
     const Modality& modality = schema_.modalities()[m];
-    const auto expected = person.payloads.find(modality.name);
+    const HeldPayload* const expected = person.payload(modality.name);
     const ModalityState& known = found.modalities.at(m);
     if (modality.kind == ModalityKind::tabular) continue;
-    const bool there = expected != person.payloads.end();
+    const bool there = expected != nullptr;
     if (static_cast<bool>(known.payload) != there)
       return key + ", " + modality.name + (there ? ": missing" : ": there, although nothing holds");
-    if (there && (known.payload->text != expected->second.data || known.last_time != expected->second.time)) {
-      return key + ", " + modality.name + ": found '" + known.payload->text + "', expected '" + expected->second.data + "'; " +
-             times(known.last_time, expected->second.time);
+    if (there && (known.payload->text != expected->data || known.last_time != expected->time)) {
+      return key + ", " + modality.name + ": found '" + known.payload->text + "', expected '" + expected->data + "'; " +
+             times(known.last_time, expected->time);
     }
   }
   return "";

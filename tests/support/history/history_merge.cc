@@ -37,22 +37,22 @@ void renumber(Person& person, std::uint64_t& order) {
     std::sort(values.begin(), values.end(), [](const Holding* a, const Holding* b) { return a->order < b->order; });
     for (Holding* value : values) value->order = ++order;
   }
+  for (auto& [modality, held] : person.texts) {
+    std::vector<HeldPayload*> texts;
+    for (auto& [fact, one] : held) texts.push_back(&one);
+    std::ranges::sort(texts, {}, [](const HeldPayload* one) { return one->order; });
+    for (HeldPayload* one : texts) one->order = ++order;
+  }
 }
 
-bool holds(const Person& person, const std::string& modality, const HeldPayload& payload) {
-  const auto texts = person.texts.find(modality);
-  if (texts == person.texts.end()) return false;
-  const auto held = texts->second.find(payload.fact);
-  return held != texts->second.end() && held->second.time == payload.time && held->second.data == payload.data;
-}
-
-/// The newer one of those that hold.
-void unite_payloads(Person& into, const Person& from) {
-  std::erase_if(into.payloads, [&into](const auto& one) { return !holds(into, one.first, one.second); });
-  for (const auto& [modality, payload] : from.payloads) {
-    if (!holds(into, modality, payload)) continue;
-    const auto held = into.payloads.find(modality);
-    if (held == into.payloads.end() || held->second.time < payload.time) into.payloads[modality] = payload;
+/// One that both were told is kept where either keeps it.
+void keep_payloads(Person& into, const Person& from) {
+  for (const auto& [modality, held] : from.texts) {
+    for (const auto& [fact, one] : held) {
+      const auto ours = into.texts[modality].find(fact);
+      if (ours == into.texts[modality].end() || ours->second.kept || !one.kept) continue;
+      if (ours->second.time == one.time && ours->second.data == one.data) ours->second = one;
+    }
   }
 }
 
@@ -77,7 +77,8 @@ void unite(Person& into, const Person& of, std::uint64_t& order) {
       take_value(into, from, fact, part);
     }
   }
-  unite_payloads(into, from);
+  keep_payloads(into, from);
+  into.carried.insert(from.carried.begin(), from.carried.end());
   into.numbers.insert(from.numbers.begin(), from.numbers.end());
   into.categories.insert(from.categories.begin(), from.categories.end());
   into.beyond.insert(from.beyond.begin(), from.beyond.end());
@@ -167,6 +168,7 @@ void Model::arrive(Moved moved, const SourcePosition& at, Doing& doing) {
   into.merged_from.insert(via.front());
   into.merged_from.erase(moved.person);
   into.source = at;
+  into.forget_payloads(exact_);
   for (const auto& [part, held] : into.values) {
     if (held.size() > exact_) into.beyond.insert(part);
   }

@@ -126,9 +126,10 @@ Model::Fate Model::take(Person& person, Message& message, Working& working) {
   if (message.payload) {
     const std::string content = *message.payload + "/" + millis(message.time);
     const bool taken = take_part(person, message, message.modality, content, late, fate, verdict);
-    if (taken) person.texts[message.modality][message.fact] = {message.fact, message.time, *message.payload};
-    if (taken && verdict != Verdict::fresh) {
-      working.payloads.push_back({message.modality, message.fact, HeldPayload{message.fact, message.time, *message.payload}});
+    if (taken) {
+      HeldPayload& held = person.texts[message.modality][message.fact];
+      const bool in_place = verdict == Verdict::correction && held.order > 0 && held.kept && held.time == message.time;
+      held = {message.time, in_place ? held.order : ++order_, *message.payload, true};
     }
   }
   for (const Value& v : message.values) {
@@ -163,7 +164,7 @@ std::vector<Part> Model::parts_to_withdraw(const Person& person, const Message& 
   return out;
 }
 
-Model::Fate Model::withdraw(Person& person, const Message& message, Working& working) {
+Model::Fate Model::withdraw(Person& person, const Message& message) {
   Fate fate;
   auto& delivered = person.delivered[message.event_id];
   if (message.has_result) {
@@ -188,7 +189,6 @@ Model::Fate Model::withdraw(Person& person, const Message& message, Working& wor
     if (person.values.contains(part)) person.values[part].erase(message.fact);
     if (schema_.find_modality(part) == kNoModality) continue;
     person.texts[part].erase(message.fact);
-    working.payloads.push_back({part, message.fact, {}});
   }
   if (message.has_result) delivered[kItself].content = digest(message);
   else if (!fate.changes) order_matters_.insert(message.key);
@@ -220,25 +220,13 @@ void Model::apply(Person& person, const Message& message, const SourcePosition& 
   for (const auto& [name, category] : message.categories) {
     if (!behind || !person.categories.contains(name)) person.categories[name] = category;
   }
-  if (!message.payload) return;
-  const auto held = person.payloads.find(message.modality);
-  if (held != person.payloads.end() && message.time < held->second.time) return;
-  person.payloads[message.modality] = {message.fact, message.time, *message.payload};
 }
 
 /// New events in the order of their clinical times, then what corrects, as it came.
 void Model::settle(Person& person, Working& working) const {
   std::stable_sort(working.fresh.begin(), working.fresh.end(), [](const auto& a, const auto& b) { return a.first.time < b.first.time; });
   for (const auto& [message, source] : working.fresh) apply(person, message, source);
-  for (const PayloadChange& change : working.payloads) {
-    const auto held = person.payloads.find(change.modality);
-    const bool holds = held != person.payloads.end() && held->second.fact == change.fact;
-    if (change.to && (holds || held == person.payloads.end() || change.to->time >= held->second.time)) {
-      person.payloads[change.modality] = *change.to;
-    } else if (!change.to && holds) {
-      person.payloads.erase(held);
-    }
-  }
+  person.forget_payloads(exact_);
   if (!working.changed_at) return;
   for (const auto& [name, number] : working.numbers) person.numbers[name] = number;
   for (const auto& [name, category] : working.categories) person.categories[name] = category;
@@ -268,7 +256,7 @@ void Model::judge_event(Message message, const SourcePosition& at, Doing& doing)
     of.known = person.events > 0;
     of.last = person.last;
   }
-  const Fate fate = message.withdraws ? withdraw(person, message, of) : take(person, message, of);
+  const Fate fate = message.withdraws ? withdraw(person, message) : take(person, message, of);
   count(counts_[{at.topic, at.partition}], message, fate, doing.out);
   told_.back() += std::string("  =>") + (fate.fresh.empty() ? "" : " fresh") + (fate.changes ? " changes" : "") +
                   (fate.noted ? " noted" : "") + " " + fate.refused;
@@ -278,8 +266,6 @@ void Model::judge_event(Message message, const SourcePosition& at, Doing& doing)
     if (!message.withdraws) of.newest = std::max(of.newest, message.time);
   }
   if (fate.fresh.empty()) return;
-  const bool payload = std::find(fate.fresh.begin(), fate.fresh.end(), message.modality) != fate.fresh.end();
-  if (!payload) message.payload.reset();
   of.fresh.emplace_back(std::move(message), at);
 }
 
@@ -338,6 +324,42 @@ BatchOutcome Model::batch(const std::vector<streaming::Record>& records) {
   return out;
 }
 
-void Model::grow(Schema schema) { schema_ = std::move(schema); }
+void Model::grow(Schema schema) {
+  const Schema before = std::exchange(schema_, std::move(schema));
+  for (FeatureId f = 0; f < schema_.feature_count(); ++f) {
+    const Feature& feature = schema_.features()[f];
+    const ModalityId modality = before.find_modality(schema_.modality_of(f).name);
+    const auto was = modality == kNoModality ? std::nullopt : before.find_feature(modality, feature.name);
+    if (!was) continue;
+    const Part part = schema_.qualified_name(f);
+    const Feature& old = before.features()[*was];
+    for (auto& [key, person] : persons_) {
+      if (old.unit != feature.unit || old.categories != feature.categories) person.carried.insert(part);
+      if (old.unit == feature.unit) continue;
+      for (auto& [fact, holding] : person.values[part]) holding.value *= kMmolOfMgDl;
+    }
+  }
+}
+
+const HeldPayload* Person::payload(const std::string& modality) const {
+  const HeldPayload* out = nullptr;
+  const auto held = texts.find(modality);
+  if (held == texts.end()) return out;
+  for (const auto& [fact, one] : held->second) {
+    if (one.kept && (out == nullptr || std::pair(one.time, one.order) > std::pair(out->time, out->order))) out = &one;
+  }
+  return out;
+}
+
+void Person::forget_payloads(std::size_t beside) {
+  for (auto& [modality, held] : texts) {
+    std::vector<HeldPayload*> kept;
+    for (auto& [fact, one] : held) {
+      if (one.kept) kept.push_back(&one);
+    }
+    std::ranges::sort(kept, std::greater(), [](const HeldPayload* one) { return std::pair(one->time, one->order); });
+    for (std::size_t i = beside + 1; i < kept.size(); ++i) kept[i]->kept = false;
+  }
+}
 
 }  // namespace lacuna::history

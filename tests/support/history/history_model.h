@@ -52,19 +52,18 @@ struct Holding {
 };
 
 struct HeldPayload {
-  Fact fact;
   Time time{};
-  std::string data;  ///< as sent
+  std::uint64_t order = 0;  ///< among those of one time
+  std::string data{};       ///< as sent
+  bool kept = true;         ///< among the newest, which come back when those after them are withdrawn
 };
 
 struct Person {
   std::map<std::string, std::map<Part, Seen>> delivered;
   std::map<Fact, std::map<Part, Standing>> facts;
   std::map<Part, std::map<Fact, Holding>> values;  ///< that hold
-  /// Of values from before a change of the unit or the categories: nothing of them can be corrected.
-  std::map<Part, FeatureState> settled;
-  std::map<std::string, HeldPayload> payloads;               ///< by modality: what is known
-  std::map<std::string, std::map<Fact, HeldPayload>> texts;  ///< by modality: all that hold, known or not
+  std::set<Part> carried;  ///< features of which the unit or the categories have changed: their means are not those of what holds
+  std::map<std::string, std::map<Fact, HeldPayload>> texts;  ///< by modality: all that hold
   std::map<std::string, double> numbers;                     ///< attributes
   std::map<std::string, std::string> categories;             ///< attributes
   std::set<Part> beyond;                                     ///< features of which more values held at once than the daemon's history has
@@ -72,6 +71,10 @@ struct Person {
   std::uint64_t events = 0;
   Time first{}, last{};
   SourcePosition source;
+  /// The newest one; null: none.
+  const HeldPayload* payload(const std::string& modality) const;
+  /// Beside the newest so many are kept of each modality.
+  void forget_payloads(std::size_t beside);
   bool there = false;                 ///< something is kept of the person, be it a link
   std::string merged_into;            ///< key; empty: no link
   std::set<std::string> merged_from;  ///< keys
@@ -110,6 +113,8 @@ struct BatchOutcome {
   std::map<SourcePosition, std::string> letters;
   std::vector<Moved> moved;
 };
+
+inline constexpr double kMmolOfMgDl = 10 / 180.156;  ///< glucose
 
 class Model {
  public:
@@ -169,17 +174,11 @@ class Model {
     std::vector<Part> fresh;
     bool taken() const { return !fresh.empty() || changes || noted; }
   };
-  struct PayloadChange {
-    std::string modality;
-    Fact fact;
-    std::optional<HeldPayload> to;
-  };
   /// A person while a batch is worked on.
   struct Working {
     bool known = false;  ///< before the batch
     Time last{};         ///< the same
     std::vector<std::pair<Message, SourcePosition>> fresh;
-    std::vector<PayloadChange> payloads;
     std::map<std::string, double> numbers;          ///< attributes that are corrected
     std::map<std::string, std::string> categories;  ///< the same
     std::uint64_t only_changed = 0;
@@ -202,7 +201,7 @@ class Model {
   void take_attributes(Person& person, Message& message, bool late, Working& working, Fate& fate);
   bool take_part(Person& person, const Message& message, const Part& part, const std::string& content, bool late, Fate& fate,
                  Verdict& verdict);
-  Fate withdraw(Person& person, const Message& message, Working& working);
+  Fate withdraw(Person& person, const Message& message);
   std::vector<Part> parts_to_withdraw(const Person& person, const Message& message) const;
   void put(Person& person, const Fact& fact, const Value& value, Verdict verdict);
   void apply(Person& person, const Message& message, const SourcePosition& source) const;

@@ -11,8 +11,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr double kMmolOfMgDl = 10 / 180.156;  ///< glucose
-
 }  // namespace
 
 std::string Moved::name() const {

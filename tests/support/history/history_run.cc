@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <iostream>
 #include <stdexcept>
+#include <thread>
+
+#include "state/records/hash.h"
 
 namespace lacuna::history {
 
@@ -25,7 +28,7 @@ Config config(House& house, const std::string& folder, const Options& options) {
   c.batch.max_delay = options.poll_wait;
   c.late_max = kLateMax;
   c.identity_horizon = std::chrono::hours(24 * 365 * 10);
-  c.state_history = options.history;
+  c.state_history = c.state_payloads = options.history;
   c.model.latent_dim = 2;
   c.model.hidden_dim = 8;
   c.train.batch_size = 4;
@@ -61,6 +64,7 @@ Run::Run(House& house, const Options& options, Statistics& statistics)
 
 void Run::did(const std::string& deed) {
   statistics_.deeds[deed] += 1;
+  statistics_.trace = hash64(deed, statistics_.trace);
   if (options_.aloud) std::cerr << sent_ << " sent: " << deed << "\n";
 }
 
@@ -88,6 +92,7 @@ std::string Run::run() {
   statistics_.letters += check_.letters;
   statistics_.examples += check_.examples;
   statistics_.moved += check_.moved;
+  statistics_.trace ^= check_.trace;
   for (const auto& [partition, counts] : model_.counts()) statistics_.counts += counts;
   return check_.problem();
 }
@@ -101,6 +106,7 @@ void Run::start() {
   dies_at_.clear();
   Pipeline::Hooks hooks;
   hooks.sleep = [this](Millis pause) { house_.sleep(pause); };
+  hooks.steady = [this] { return house_.steady(); };
   hooks.at_point = [this](std::string_view point, std::span<const streaming::Record> batch) {
     if (point == "encoded") check_.prepared(batch);
     if (dies_at_ == point && dies_after_-- == 0) throw Death{};
@@ -121,6 +127,7 @@ void Run::end() {
 
 void Run::turn() {
   house_.sleep(Millis(20));
+  if (house_.slow_down() > Millis(0)) std::this_thread::sleep_for(house_.slow_down());
   try {
     const auto worked = pipeline_->turn();
     if (worked.ok()) return;

@@ -34,6 +34,14 @@ class House {
   virtual void calm() {}
   virtual Time now() const { return *parse_rfc3339("2027-01-01T00:00:00Z"); }
   virtual void sleep(Millis pause) { (void)pause; }
+  /// Each turn takes so much longer, by the machine's clock.
+  void slow_down(Millis by) { slow_down_ = by; }
+  Millis slow_down() const { return slow_down_; }
+  virtual std::chrono::steady_clock::time_point steady() { return steady_ += Millis(20); }
+
+ private:
+  std::chrono::steady_clock::time_point steady_{};
+  Millis slow_down_{};
 };
 
 struct Options {
@@ -50,6 +58,7 @@ struct Options {
 struct Statistics {
   std::uint64_t seeds = 0, events = 0, batches = 0, snapshots = 0, imputations = 0, letters = 0, examples = 0, late_corrections = 0;
   std::uint64_t moved = 0;      ///< from one partition to another
+  std::uint64_t trace = 0;      ///< of all that was done and read, in order
   std::uint64_t unchanged = 0;  ///< persons whom the second delivery must not change
   std::map<std::string, std::uint64_t> deeds;
   state::RecordCounts counts;
