@@ -1,74 +1,29 @@
 #include "streaming/log/embedded/database.h"
 
-#include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
-#include <rocksdb/slice_transform.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
-#include <rocksdb/write_buffer_manager.h>
 
 #include <algorithm>
 #include <condition_variable>
-#include <cstdarg>
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 
 #include "state/records/bytes.h"
+#include "streaming/log/embedded/rocksdb_settings.h"
 
 namespace lacuna::streaming::embedded {
 namespace {
 
 /// How often a reader of another process's log looks for news.
 constexpr Millis kRefreshInterval{50};
-constexpr int kOpenFilesMax = 512;
 constexpr std::int64_t kOffsetMax = std::numeric_limits<std::int64_t>::max();
 
 rocksdb::Slice slice(std::string_view text) { return {text.data(), text.size()}; }
 std::string_view view(const rocksdb::Slice& s) { return {s.data(), s.size()}; }
-
-Status failed(std::string_view what, const rocksdb::Status& status) {
-  const Code code = status.IsCorruption() ? Code::corrupt : Code::internal;
-  return {code, "embedded log: " + std::string(what) + ": " + status.ToString()};
-}
-
-// RocksDB 7's own log file ends the process (an assertion, which Debian builds in) with the second line that a full disk does
-// not take. What went wrong is in the statuses too.
-struct NoInfoLog final : rocksdb::Logger {
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
-
-rocksdb::Options rocksdb_options() {
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(kCacheBytes);
-  table.block_size = 16 << 10;  // reads are scans
-  table.cache_index_and_filter_blocks = true;
-  rocksdb::Options options;
-  options.create_if_missing = true;
-  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.write_buffer_size = kWriteBufferBytes;
-  options.max_write_buffer_number = kWriteBuffersMax;
-  options.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(kWriteBufferBytes * kWriteBuffersMax, table.block_cache);
-  const auto supported = rocksdb::GetSupportedCompressions();
-  const bool lz4 = std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
-  options.compression = lz4 ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
-  options.max_background_jobs = 2;
-  options.max_open_files = kOpenFilesMax;
-  // Appends to a partition come in key order: with the place of the last one remembered, an insert need not search.
-  options.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kRecordKeyBytes - 8));
-  options.allow_concurrent_memtable_write = false;
-  // The log is handed to the operating system once a commit or flush, not once a record. It is one sequence, so a commit
-  // carries every earlier append with it.
-  options.manual_wal_flush = true;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-  options.info_log = std::make_shared<NoInfoLog>();
-  return options;
-}
 
 struct Topic {
   std::uint32_t id = 0;
@@ -86,9 +41,12 @@ struct Database::Impl {
   // Constant after open().
   EmbeddedOptions options;
   std::string scratch;  ///< of a read-only instance: RocksDB's own log, removed at the end
-  std::unique_ptr<rocksdb::DB> db;
+  std::shared_ptr<FullDiskListener> listener = std::make_shared<FullDiskListener>();
 
-  mutable std::mutex mutex;
+  mutable std::shared_mutex db_mutex;  ///< whoever uses `db` without `mutex` holds it shared; it changes under both
+  std::unique_ptr<rocksdb::DB> db;     ///< null: closed, since the disk is too full to open it again
+
+  mutable std::mutex mutex;  ///< taken before db_mutex
   mutable std::condition_variable changed;
   // Guarded by mutex.
   std::map<std::string, Topic> topics;
@@ -123,6 +81,51 @@ struct Database::Impl {
     return it->status().ok() ? Status() : failed("reading topics", it->status());
   }
 
+  /// Topics with their ends, as they are stored.
+  Status load() {
+    LACUNA_RETURN_IF_ERROR(check_format());
+    LACUNA_RETURN_IF_ERROR(load_topics());
+    for (auto& [name, topic] : topics) {
+      for (std::size_t p = 0; p < topic.ends.size(); ++p) topic.ends[p] = stored_end({topic.id, static_cast<std::uint32_t>(p)});
+    }
+    return {};
+  }
+
+  /// After a full disk: what came of the write that failed, only opening the database again can tell. `unavailable` while there is no room
+  /// to do so. Nobody is a member any more, since positions may not be what a member takes them for.
+  Status reopen() {
+    constexpr std::uintmax_t kMargin = std::uintmax_t{4} << 20;
+    const Status full{Code::unavailable, "the disk under the embedded log at " + options.path + " is full"};
+    std::error_code error;
+    std::uintmax_t logs = 0;  // are written out as tables
+    for (const auto& entry : std::filesystem::directory_iterator(options.path, error)) {
+      if (entry.path().extension() == ".log") logs += entry.file_size(error);
+    }
+    const std::filesystem::space_info space = std::filesystem::space(options.path, error);
+    if (error || space.available < logs + kMargin) return full;
+    const std::unique_lock lock(db_mutex);
+    db.reset();
+    listener->full = false;
+    rocksdb::DB* opened = nullptr;
+    const rocksdb::Status status = rocksdb::DB::Open(rocksdb_options(listener), options.path, &opened);
+    db.reset(opened);
+    if (is_full_disk(status)) return full;
+    if (!status.ok()) return failed("opening " + options.path + " again", status);
+    members.clear();
+    topics.clear();
+    LACUNA_RETURN_IF_ERROR(load());
+    write_failed = false;
+    ++changes;
+    return {};
+  }
+
+  /// A write that failed, or might have.
+  Status lost(std::string_view what, const rocksdb::Status& status) {
+    write_failed = true;
+    if (is_full_disk(status)) listener->full = true;
+    return failed(what, status);
+  }
+
   Status check_format() {
     std::string bytes;
     const rocksdb::Status got = db->Get({}, format_key(), &bytes);
@@ -149,26 +152,24 @@ struct Database::Impl {
     topic.id = static_cast<std::uint32_t>(next_topic_id++);
     topic.ends.resize(static_cast<std::size_t>(partitions));
     const rocksdb::Status put = db->Put({}, topic_key(name), encode_topic(topic.id, partitions));
-    if (!put.ok()) {
-      write_failed = true;
-      return failed("adding a topic", put);
-    }
+    if (!put.ok()) return lost("adding a topic", put);
     topics.emplace(name, std::move(topic));
     ++changes;
     return {};
   }
 
+  Status closed() const { return {Code::unavailable, "the embedded log at " + options.path + " is closed: its disk was full"}; }
+
   Status check_writable() const {
     if (options.read_only) return {Code::invalid, "the embedded log at " + options.path + " is open for reading only"};
+    if (listener->full) return {Code::internal, "the disk under the embedded log at " + options.path + " is full"};
     if (write_failed) return {Code::internal, "an earlier write to the embedded log at " + options.path + " failed"};
     return {};
   }
 
   Status flush_wal() {
     const rocksdb::Status flushed = db->FlushWAL(options.sync);
-    if (flushed.ok()) return {};
-    write_failed = true;
-    return failed("flushing", flushed);
+    return flushed.ok() ? Status() : lost("flushing", flushed);
   }
 
   /// Puts the outputs into `batch` and their new ends into `ends`; touches nothing else but missing topics.
@@ -216,7 +217,7 @@ Result<std::shared_ptr<Database>> Database::open(const EmbeddedOptions& options)
   if (options.default_partitions < 1) return Status(Code::invalid, "the embedded log needs one partition or more");
   auto impl = std::make_unique<Impl>();
   impl->options = options;
-  rocksdb::Options settings = rocksdb_options();
+  rocksdb::Options settings = rocksdb_options(impl->listener);
   rocksdb::DB* db = nullptr;
   rocksdb::Status opened;
   if (options.read_only) {
@@ -241,14 +242,7 @@ Result<std::shared_ptr<Database>> Database::open(const EmbeddedOptions& options)
     }
     return failed("opening " + options.path, opened);
   }
-  Impl& self = *database->impl_;
-  if (Status status = self.check_format(); !status.ok()) return status;
-  if (Status status = self.load_topics(); !status.ok()) return status;
-  for (auto& [name, topic] : self.topics) {
-    for (std::size_t p = 0; p < topic.ends.size(); ++p) {
-      topic.ends[p] = self.stored_end({topic.id, static_cast<std::uint32_t>(p)});
-    }
-  }
+  if (Status status = database->impl_->load(); !status.ok()) return status;
   return database;
 }
 
@@ -322,10 +316,7 @@ Status Database::write(std::span<const OutputRecord> outputs, GroupCommit* commi
       }
     }
     const rocksdb::Status written = impl_->db->Write({}, &batch);
-    if (!written.ok()) {
-      impl_->write_failed = true;
-      return failed("writing", written);
-    }
+    if (!written.ok()) return impl_->lost("writing", written);
     if (durable) LACUNA_RETURN_IF_ERROR(impl_->flush_wal());
     // Only now can a reader see them.
     for (const auto& [place, next] : ends) place.first->ends[static_cast<std::size_t>(place.second)] = next;
@@ -359,6 +350,8 @@ Status Database::read(const TopicPartition& partition, PartitionId id, std::int6
   rocksdb::ReadOptions options;
   const rocksdb::Slice upper(bound);
   options.iterate_upper_bound = &upper;
+  const std::shared_lock lock(impl_->db_mutex);
+  if (!impl_->db) return impl_->closed();
   const std::unique_ptr<rocksdb::Iterator> it(impl_->db->NewIterator(options));
   for (it->Seek(first); it->Valid() && max_records > 0; it->Next(), --max_records) {
     Record& record = out.emplace_back();
@@ -375,6 +368,8 @@ Status Database::read(const TopicPartition& partition, PartitionId id, std::int6
 
 Result<Committed> Database::committed(const std::string& group, const TopicPartition& partition) const {
   std::string bytes;
+  const std::shared_lock lock(impl_->db_mutex);
+  if (!impl_->db) return impl_->closed();
   const rocksdb::Status got = impl_->db->Get({}, offset_key(group, partition), &bytes);
   Committed committed;
   if (got.IsNotFound()) return committed;
@@ -385,6 +380,9 @@ Result<Committed> Database::committed(const std::string& group, const TopicParti
 
 Result<std::uint64_t> Database::join(const std::string& group, const std::string& transactional_id) {
   const std::lock_guard lock(impl_->mutex);
+  if (impl_->listener->full) {
+    if (Status status = impl_->reopen(); !status.ok()) return status;
+  }
   if (Status status = impl_->check_writable(); !status.ok()) return status;
   const auto found = impl_->members.find(group);
   if (found != impl_->members.end() && found->second.transactional_id != transactional_id) {

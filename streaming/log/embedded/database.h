@@ -30,7 +30,8 @@ struct GroupCommit {
 };
 
 /// The topics of one folder, in RocksDB, shared by everything that one factory makes. Any thread.
-/// A failed write leaves an outcome that only reopening can tell: from then on every write is refused as `internal`.
+/// A failed write leaves an outcome that only reopening can tell: from then on every write is refused as `internal`. Where the disk was
+/// full, the next join() reopens it once there is room; until then it is `unavailable`, and reading may be.
 class Database {
  public:
   static Result<std::shared_ptr<Database>> open(const EmbeddedOptions& options);
@@ -55,7 +56,7 @@ class Database {
   Result<Committed> committed(const std::string& group, const TopicPartition& partition) const;
 
   /// Makes the caller the group's one member. A live member with the same transactional id is fenced by it; one with
-  /// another id keeps the group, and the caller gets `unavailable`.
+  /// another id keeps the group, and the caller gets `unavailable`. So does every caller while the disk is full.
   Result<std::uint64_t> join(const std::string& group, const std::string& transactional_id);
   void leave(const std::string& group, std::uint64_t member);
   bool is_member(const std::string& group, std::uint64_t member) const;
