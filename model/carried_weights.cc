@@ -15,7 +15,7 @@ namespace {
 
 /// By position here, the position there.
 using Positions = std::vector<std::int64_t>;
-constexpr std::int64_t kNew = -1;
+constexpr std::int64_t kNew = kNewWeight;
 
 Positions same(std::int64_t count) {
   Positions out(static_cast<std::size_t>(count));
@@ -35,7 +35,8 @@ Positions classes_of(const CarriedField& field, std::size_t count) {
 
 /// A network's shape under one schema.
 struct Side {
-  Side(const Schema& of, const ModelOptions& options) : schema(of), layout(of, options.two_sided), weights(layout, options) {
+  Side(const Schema& of, const ModelOptions& options, std::int64_t columns)
+      : schema(of), layout(of, options.two_sided, columns), weights(layout, options) {
     for (FeatureId f = 0; f < layout.likelihoods.size(); ++f) {
       if (layout.likelihoods[f] == Likelihood::ordinal) ordinals.push_back(f);
     }
@@ -125,9 +126,10 @@ class Axes {
     Positions out(static_cast<std::size_t>(to_.layout.past), kNew);
     const Positions classes = this->classes(f);
     for (std::int64_t here = 0, there = 0; here < to_.layout.past; here += to_.layout.side, there += from_.layout.side) {
-      std::iota(out.begin() + here, out.begin() + here + kPastColumns, there);
+      std::iota(out.begin() + here, out.begin() + here + from_.layout.columns, there);
+      std::fill(out.begin() + here + from_.layout.columns, out.begin() + here + to_.layout.columns, kZeroWeight);
       for (std::size_t c = 0; c < classes.size(); ++c) {
-        if (classes[c] != kNew) out[static_cast<std::size_t>(here + kPastColumns) + c] = there + kPastColumns + classes[c];
+        if (classes[c] != kNew) out[static_cast<std::size_t>(here + to_.layout.columns) + c] = there + from_.layout.columns + classes[c];
       }
     }
     return out;
@@ -186,12 +188,22 @@ class Walk {
     for (std::int64_t i = 0; i < here.size; ++i) {
       const std::int64_t was = positions[static_cast<std::size_t>(i)];
       if (was == kNew) continue;
+      if (was == kZeroWeight) {
+        zero(dimension + 1, at_here * here.size + i);
+        continue;
+      }
       if (was >= there.size) throw std::logic_error("a weight has another shape than its schema gives it");
       from(dimension + 1, at_here * here.size + i, at_there * there.size + was, dimension == 0 ? axes_.feature_at(here.axis, i) : feature);
     }
   }
 
  private:
+  void zero(std::size_t dimension, std::int64_t at) {
+    std::int64_t count = 1;
+    for (std::size_t d = dimension; d < here_.size(); ++d) count *= here_[d].size;
+    std::fill_n(out_.begin() + at * count, count, kZeroWeight);
+  }
+
   const Axes& axes_;
   const std::vector<Dimension>&here_, &there_;
   Positions& out_;
@@ -205,9 +217,10 @@ std::int64_t size_of(const WeightShape& weight) {
 
 }  // namespace
 
-std::vector<std::int64_t> carried_weights(const Schema& from, const Schema& to, const SchemaMapping& mapping, const ModelOptions& options) {
-  if (mapping.identity()) return same(Network::parameter_count(InputLayout(to, options.two_sided), options));
-  Side before(from, options), now(to, options);
+std::vector<std::int64_t> carried_weights(const Schema& from, const Schema& to, const SchemaMapping& mapping, const ModelOptions& options,
+                                          std::int64_t columns) {
+  if (mapping.identity() && columns == kPastColumns) return same(Network::parameter_count(InputLayout(to, options.two_sided), options));
+  Side before(from, options, columns), now(to, options, kPastColumns);
   struct Placed {
     WeightShape weight;
     std::int64_t start = 0;
@@ -224,7 +237,7 @@ std::vector<std::int64_t> carried_weights(const Schema& from, const Schema& to, 
     Positions within(static_cast<std::size_t>(size_of(weight)), kNew);
     if (const auto it = known.find(weight.name); it != known.end()) {
       Walk(axes, weight, it->second.weight, within).from(0, 0, 0, Axes::kNoFeature);
-      for (std::int64_t& position : within) position = position == kNew ? kNew : position + it->second.start;
+      for (std::int64_t& position : within) position += position < 0 ? 0 : it->second.start;
     }
     out.insert(out.end(), within.begin(), within.end());
   });

@@ -140,8 +140,10 @@ void Standardiser::carry(const Standardiser& before, const SchemaMapping& mappin
   }
 }
 
-InputLayout::InputLayout(const Schema& schema, bool two_sided)
-    : features(static_cast<std::int64_t>(schema.feature_count())), modalities(static_cast<std::int64_t>(schema.modality_count())) {
+InputLayout::InputLayout(const Schema& schema, bool two_sided, std::int64_t of_past)
+    : features(static_cast<std::int64_t>(schema.feature_count())),
+      modalities(static_cast<std::int64_t>(schema.modality_count())),
+      columns(of_past) {
   for (const Feature& feature : schema.features()) {
     modality_of.push_back(feature.modality);
     likelihoods.push_back(feature.likelihood);
@@ -151,7 +153,7 @@ InputLayout::InputLayout(const Schema& schema, bool two_sided)
     category_counts.push_back(classes ? static_cast<std::int64_t>(feature.categories.size()) : 0);
     categories = std::max(categories, category_counts.back());
   }
-  side = kPastColumns + categories;
+  side = columns + categories;
   past = two_sided ? 2 * side : side;
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];
@@ -226,6 +228,9 @@ void RowEncoder::encode_side(const Standardiser& standardiser, const FeatureStat
   const double slope = state.slope / standardiser.sd(f);
   side[kSlope] = std::abs(slope) < kInputClamp ? static_cast<float>(slope) : 0.0F;
   side[kCount] = static_cast<float>(std::log1p(static_cast<double>(state.count)) * 0.4);
+  side[kFreshness3] = static_cast<float>(std::exp(-age / 3));
+  side[kFreshness10] = static_cast<float>(std::exp(-age / 10));
+  side[kFreshness30] = static_cast<float>(std::exp(-age / 30));
   if (layout_.category_counts[f] > 0) {
     const auto index = static_cast<std::int64_t>(state.last);
     if (index >= 0 && index < layout_.categories) side[kPastColumns + index] = 1.0F;

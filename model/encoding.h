@@ -58,26 +58,6 @@ struct PayloadSlot {
   PayloadSpec spec;
 };
 
-/// Sizes of the network's inputs, all given by the schema.
-struct InputLayout {
-  explicit InputLayout(const Schema& schema, bool two_sided = false);
-
-  std::int64_t features = 0;
-  std::int64_t modalities = 0;
-  std::int64_t categories = 0;  ///< most categories of any categorical or ordinal feature; 0: there is none
-  std::int64_t side = 0;        ///< numbers that describe what is known of one feature from one side of time
-  std::int64_t past = 0;        ///< the same in all: one side, or first the past and then what came after
-  std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
-  std::vector<ModalityId> modality_of;
-  std::vector<Likelihood> likelihoods;
-  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical or ordinal
-  std::vector<double> low, high;              ///< per feature: plausible range
-  std::vector<PayloadSlot> payloads;          ///< in the order of their modalities
-
-  /// Whether something is known of a feature, from either side, in a row's `past` [features x past].
-  bool known(std::span<const float> row_past, std::size_t feature) const;
-};
-
 /// Columns of a feature's past. All zero when the feature was never measured or is hidden.
 enum PastColumn : std::int64_t {
   kMask,
@@ -89,7 +69,35 @@ enum PastColumn : std::int64_t {
   kSlope,
   kPrevious,
   kCount,
+  kFreshness3,  ///< how much of 3, 10 and 30 hours is left: exp(-age / 3 h), ...
+  kFreshness10,
+  kFreshness30,
   kPastColumns  // then one column a category
+};
+
+/// Without the freshness over hours, which checkpoints of earlier versions lack.
+inline constexpr std::int64_t kPastColumnsBefore = kFreshness3;
+
+/// Sizes of the network's inputs, all given by the schema.
+struct InputLayout {
+  /// `columns`: of a feature's past, classes aside.
+  explicit InputLayout(const Schema& schema, bool two_sided = false, std::int64_t columns = kPastColumns);
+
+  std::int64_t features = 0;
+  std::int64_t modalities = 0;
+  std::int64_t categories = 0;  ///< most categories of any categorical or ordinal feature; 0: there is none
+  std::int64_t columns = 0;     ///< PastColumn: of `side`, what is no class
+  std::int64_t side = 0;        ///< numbers that describe what is known of one feature from one side of time
+  std::int64_t past = 0;        ///< the same in all: one side, or first the past and then what came after
+  std::int64_t context = 0;     ///< numbers that describe the patient: attributes, time since the first event
+  std::vector<ModalityId> modality_of;
+  std::vector<Likelihood> likelihoods;
+  std::vector<std::int64_t> category_counts;  ///< per feature; 0 unless categorical or ordinal
+  std::vector<double> low, high;              ///< per feature: plausible range
+  std::vector<PayloadSlot> payloads;          ///< in the order of their modalities
+
+  /// Whether something is known of a feature, from either side, in a row's `past` [features x past].
+  bool known(std::span<const float> row_past, std::size_t feature) const;
 };
 
 /// What was longer ago than this is read as being this old.

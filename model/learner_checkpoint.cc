@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "model/encoding.h"
 #include "state/records/feature_state.h"
 #include "state/records/hash.h"
 #include "state/records/schema_bytes.h"
@@ -21,6 +22,9 @@ constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
 
 void put_time(ByteWriter& out, Time time) { out.put<std::int64_t>(time.time_since_epoch().count()); }
 Time get_time(ByteReader& in) { return Time(Millis(in.get<std::int64_t>())); }
+
+/// Of the flags: the network reads how fresh values are over hours, too.
+constexpr std::uint8_t kFreshnessFlag = 8;
 
 std::uint8_t flags(const ModelOptions& options) {
   return static_cast<std::uint8_t>((options.joint_expert ? 1 : 0) | (options.mnar ? 2 : 0) | (options.two_sided ? 4 : 0));
@@ -61,7 +65,7 @@ std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& op
   out.put<std::int32_t>(options.latent_dim);
   out.put<std::int32_t>(options.hidden_dim);
   out.put<std::uint8_t>(static_cast<std::uint8_t>(options.fusion));
-  out.put<std::uint8_t>(flags(options));
+  out.put<std::uint8_t>(flags(options) | kFreshnessFlag);
   out.put_text(body);
   std::string bytes = out.take();
   ByteWriter tail;
@@ -96,13 +100,14 @@ Result<OpenedCheckpoint> open_learner_checkpoint(const Schema& schema, const Mod
   const bool same_latent = in.get<std::int32_t>() == options.latent_dim;
   const bool same_hidden = in.get<std::int32_t>() == options.hidden_dim;
   const bool same_fusion = in.get<std::uint8_t>() == static_cast<std::uint8_t>(options.fusion);
-  const bool same_flags = in.get<std::uint8_t>() == flags(options);
+  const auto written = in.get<std::uint8_t>();
+  const bool same_flags = (written & ~kFreshnessFlag) == flags(options);
   if (!same_latent || !same_hidden || !same_fusion || !same_flags) {
     return {Code::unsupported, "model checkpoint: made for another shape of network (latent_dim, hidden_dim, fusion, mnar)"};
   }
   std::string body = in.get_text();
   if (!in.ok()) return {Code::corrupt, "model checkpoint: cut short"};
-  return OpenedCheckpoint{std::move(*written_under), std::move(body)};
+  return OpenedCheckpoint{std::move(*written_under), std::move(body), (written & kFreshnessFlag) != 0 ? kPastColumns : kPastColumnsBefore};
 }
 
 void write_example(ByteWriter& out, const Example& example) {

@@ -18,6 +18,7 @@ std::string seal_learner_checkpoint(const Schema& schema, const ModelOptions& op
 struct OpenedCheckpoint {
   Schema schema;  ///< what the body was written under
   std::string body;
+  std::int64_t columns = 0;  ///< InputLayout::columns of the network
 };
 /// `corrupt` when the bytes are not what was sealed; `unsupported` when they are of another format or another shape of network. The
 /// format before this one has no schema, but its fingerprint: it is read when that is `schema`'s, else `unsupported`.

@@ -367,8 +367,9 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
   if (!mapping.ok()) return mapping.status();
   ByteReader in(checkpoint.body);
   const Status damaged(Code::corrupt, "model checkpoint: content does not fit its own description");
-  const auto size = static_cast<std::size_t>(Network::parameter_count(InputLayout(checkpoint.schema, options_.two_sided), options_));
-  const auto positions = carried_weights(checkpoint.schema, units_->schema(), *mapping, options_);
+  const auto size =
+      static_cast<std::size_t>(Network::parameter_count(InputLayout(checkpoint.schema, options_.two_sided, checkpoint.columns), options_));
+  const auto positions = carried_weights(checkpoint.schema, units_->schema(), *mapping, options_, checkpoint.columns);
   std::vector<Tensor> tensors = adam_.state();
   tensors.insert(tensors.begin(), network_.flat());
   for (Tensor& t : tensors) {
@@ -376,6 +377,7 @@ Status TorchTrainer::restore(const OpenedCheckpoint& checkpoint) {
     if (raw.size() != size * sizeof(float)) return damaged;
     Tensor host = t.to(torch::kCPU).clone();
     for (std::size_t i = 0; i < positions.size(); ++i) {
+      if (positions[i] == kZeroWeight) host.data_ptr<float>()[i] = 0;
       if (positions[i] >= 0)
         std::memcpy(host.data_ptr<float>() + i, raw.data() + static_cast<std::size_t>(positions[i]) * sizeof(float), sizeof(float));
     }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "model/network.h"
@@ -71,6 +72,33 @@ TEST(CarriedWeights, TheWayBackToo) {
     change.make(d);
     expect_carried_by_name(change, small(Fusion::mopoe), d.schema(), to);
     if (::testing::Test::HasFatalFailure()) return;
+  }
+}
+
+// A network that does not read yet how fresh values are over hours: every weight of it has its place, and nothing that is read anew says
+// anything of what it knows.
+TEST(CarriedWeights, ColumnsThatWereNotReadBeforeBeginAtZero) {
+  const Schema schema = declared().schema();
+  const auto mapping = SchemaMapping::make(schema, schema);
+  ASSERT_TRUE(mapping.ok());
+  for (const bool two_sided : {false, true}) {
+    ModelOptions options = small(Fusion::mopoe);
+    options.two_sided = two_sided;
+    const InputLayout layout(schema, two_sided), before(schema, two_sided, kPastColumnsBefore);
+    const auto carried = carried_weights(schema, schema, *mapping, options, kPastColumnsBefore);
+    ASSERT_EQ(carried.size(), static_cast<std::size_t>(Network::parameter_count(layout, options)));
+    std::vector<int> used(static_cast<std::size_t>(Network::parameter_count(before, options)));
+    std::int64_t zeros = 0;
+    for (const std::int64_t position : carried) {
+      if (position >= 0) ++used.at(static_cast<std::size_t>(position));
+      zeros += position == kZeroWeight ? 1 : 0;
+    }
+    const NetworkWeights weights(layout, options);
+    const auto names = weight_names(schema, options);
+    for (std::size_t i = 0; i < names.size(); ++i) ASSERT_EQ(carried[i] == kNewWeight, names[i].empty()) << names[i];
+    EXPECT_EQ(*std::max_element(used.begin(), used.end()), 1);
+    const std::int64_t fresh = kPastColumns - kPastColumnsBefore, readers = weights.embed + kFeatureWidth + 1;
+    EXPECT_EQ(zeros, layout.features * fresh * (two_sided ? 2 : 1) * readers);
   }
 }
 
