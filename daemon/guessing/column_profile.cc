@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 
 #include "state/records/hash.h"
@@ -91,6 +92,22 @@ double quantile(const std::vector<double>& sorted, double share) {
 bool read_number_or_limit(std::string_view text, char decimal, double& out) {
   (void)streaming::take_comparator(text);
   return streaming::read_number(text, decimal, out);
+}
+
+std::string_view unit_behind(std::string_view text, char decimal, std::string_view& number) {
+  constexpr std::string_view kLonely = "gLmshdCFK%";  // a single letter that is hardly a class, where a blank parts it from the number
+  const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
+  const auto may_name = [&](char c) { return is_letter(c) || c == '%' || static_cast<unsigned char>(c) >= 0x80; };
+  std::string_view rest = text, behind;
+  (void)streaming::take_comparator(rest);
+  double value = 0;
+  if (!streaming::split_number(rest, decimal, value, behind) || behind.empty() || !std::isfinite(value)) return {};
+  if (std::ranges::none_of(behind, may_name)) return {};  // 120/80
+  const char before = *(behind.data() - 1);
+  const bool apart = before < '0' || before > '9';
+  if (behind.size() == 1 && is_letter(behind[0]) && (!apart || kLonely.find(behind[0]) == std::string_view::npos)) return {};
+  number = streaming::trim(text.substr(0, static_cast<std::size_t>(behind.data() - text.data())));
+  return behind;
 }
 
 std::string number_text(double value) { return fmt::format("{}", value); }

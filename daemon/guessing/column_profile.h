@@ -77,6 +77,10 @@ double quantile(const std::vector<double>& sorted, double share);
 /// The shortest text that reads as this number.
 std::string number_text(double value);
 
+/// What stands behind a number ("<5 mg/L", "37 °C") if it may be a unit; `number` is then the text before it. Empty: there is none, or a
+/// letter that is a class as often as a unit ("2a", "98F", "3 B").
+std::string_view unit_behind(std::string_view text, char decimal, std::string_view& number);
+
 /// A number, or one that is told as a limit ("<5"), which replay reads as such.
 bool read_number_or_limit(std::string_view text, char decimal, double& out);
 

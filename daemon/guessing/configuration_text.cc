@@ -186,6 +186,7 @@ class ConfigurationText {
     column("parameter_column", mapping_.parameter_column);
     column("value_column", mapping_.value_column);
     column("unit_column", mapping_.unit_column);
+    column("second_unit_column", mapping_.second_unit_column);
     column("site_column", mapping_.site_column);
     line("  time_form: {}", name_of(mapping_.time_form));
     if (!mapping_.time_zone.empty()) line("  time_zone: {}", yaml_scalar(mapping_.time_zone));

@@ -56,11 +56,35 @@ class Planner {
  private:
   FileMapping& mapping() { return plan_.roles.mapping; }
 
+  /// The second column of units is of use only where it says what the first does.
+  void settle_second_units() {
+    if (!mapping().second_unit_column) return;
+    std::vector<std::string> others;
+    for (const Variable& v : survey_.variables) {
+      if (!units_agree(v)) others.push_back(v.name);
+    }
+    if (others.empty()) {
+      for (Variable& v : survey_.variables) {
+        for (const auto& [pair, count] : v.unit_pairs) {
+          if (pair.first.empty()) v.units[pair.second] += count;
+        }
+      }
+      return;
+    }
+    plan_.left_out.push_back({*mapping().second_unit_column, "names other units than the first"});
+    plan_.doubts.push_back(
+        fmt::format("'{}' names another unit than '{}' in some rows ({}): values are read in the latter's, so look which one is right",
+                    *mapping().second_unit_column, *mapping().unit_column, listed(others)));
+    mapping().second_unit_column.reset();
+  }
+
   void guess_variables() {
+    settle_second_units();
     std::vector<UnitGuess> units;
     std::vector<Marks> marks;
     std::vector<std::set<std::uint32_t>> hashes;
-    for (const Variable& v : survey_.variables) {
+    for (Variable& v : survey_.variables) {
+      take_cell_units(v);
       units.push_back(guess_unit(v));
       marks.push_back(guess_marks(v.profile, units.back().limits));
       if (plan_.events) {
@@ -110,15 +134,15 @@ class Planner {
       if (v.guess.kind == VariableGuess::Kind::left_out && !is_site) plan_.left_out.push_back({v.column, v.guess.why});
     }
     plan_.missing.assign(missing.begin(), missing.end());
-    if (mapping().format == FileFormat::long_csv) check_units();
+    check_units();
   }
 
-  /// Units that rows say are of use only where all of them convert.
+  /// Units that rows say are of use only where all of them convert. A range holds what the numbers may come to.
   void check_units() {
-    if (!mapping().unit_column) return;
     std::vector<std::string> strangers;
     for (std::size_t i = 0; i < plan_.variables.size(); ++i) {
       VariableGuess& guess = plan_.variables[i].guess;
+      if (!mapping().unit_column && survey_.variables[i].cell_units.empty()) continue;
       if (guess.kind == VariableGuess::Kind::left_out || has_categories(guess.likelihood) || guess.likelihood == Likelihood::bernoulli)
         continue;
       double low = guess.low, high = guess.high;
@@ -134,13 +158,15 @@ class Planner {
       guess.low = low;
       guess.high = high;
     }
-    if (strangers.empty()) return;
+    if (strangers.empty() || !mapping().unit_column) return;
     plan_.left_out.push_back({*mapping().unit_column, "holds units that do not convert"});
     plan_.doubts.push_back(
         fmt::format("the units in '{}' are not used: some do not convert ({}); values are taken as they are, so look whether one "
                     "parameter comes in two units",
                     *mapping().unit_column, listed(strangers)));
     mapping().unit_column.reset();
+    if (mapping().second_unit_column) plan_.left_out.push_back({*mapping().second_unit_column, "holds units that do not convert"});
+    mapping().second_unit_column.reset();
   }
 
   bool group() {

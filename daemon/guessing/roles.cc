@@ -33,7 +33,8 @@ constexpr std::string_view kParameterNames =
     "parameter param variable itemid item label labname test testname analyte measurement measure concept conceptid feature name code";
 constexpr std::string_view kValueNames =
     "value valuenum valuenumeric valueasnumber numericvalue labresult result resultvalue reading val wert";
-constexpr std::string_view kUnitNames = "unit units valueuom uom labmeasurenamesystem labmeasurenameinterface unitname einheit";
+constexpr std::string_view kUnitNames =
+    "unit units valueuom uom unitsourcevalue labmeasurenamesystem labmeasurenameinterface unitname einheit";
 constexpr std::string_view kSiteNames = "site siteid hospital hospitalid center centre clinic institution klinik";
 
 /// What the sample says of a column.
@@ -130,6 +131,8 @@ class RoleGuess {
     take(roles_.mapping.parameter_column, *parameter);
     const Column* unit = find(kUnitNames, [](const Column& c) { return !c.cells.empty() && !c.mostly_numbers(); });
     if (unit != nullptr) take(roles_.mapping.unit_column, *unit);
+    const Column* second = find(kUnitNames, [](const Column& c) { return !c.cells.empty() && !c.mostly_numbers(); });
+    if (unit != nullptr && second != nullptr) take(roles_.mapping.second_unit_column, *second);
     roles_.told.push_back(fmt::format("A value a row: the column '{}' says what it is of, '{}' holds it.", parameter->name, value->name));
     return true;
   }

@@ -19,8 +19,6 @@ using streaming::CsvReader;
 using streaming::FileFormat;
 using streaming::trim;
 
-constexpr std::size_t kUnitsMax = 50;
-
 }  // namespace
 
 std::uint32_t value_hash(double number) { return static_cast<std::uint32_t>(mix64(std::bit_cast<std::uint64_t>(number + 0.0))); }
@@ -51,14 +49,37 @@ void SurveyBuilder::moment(std::uint32_t patient, std::int64_t time) {
   any_time_ = true;
 }
 
-void SurveyBuilder::add(std::uint32_t variable, std::uint32_t patient, std::int64_t time, std::string_view text, std::string_view unit) {
-  Variable& v = survey_.variables[variable];
-  v.profile.add(text);
-  if (is_missing_word(text)) return;
-  if (!unit.empty() && !is_missing_word(unit)) {
-    if (const auto at = v.units.find(unit); at != v.units.end()) ++at->second;
-    else if (v.units.size() < kUnitsMax) v.units.emplace(unit, 1);
+namespace {
+
+void count_unit(std::map<std::string, std::uint64_t, std::less<>>& units, std::string_view unit) {
+  if (const auto at = units.find(unit); at != units.end()) ++at->second;
+  else if (units.size() < Variable::kUnitsMax) units.emplace(unit, 1);
+}
+
+}  // namespace
+
+void SurveyBuilder::add_units(std::uint32_t variable, std::string_view unit, std::string_view second) {
+  if (is_missing_word(second)) return;
+  auto& pairs = survey_.variables[variable].unit_pairs;
+  const std::pair<std::string, std::string> both(is_missing_word(unit) ? "" : unit, second);
+  if (pairs.size() < Variable::kUnitsMax || pairs.contains(both)) ++pairs[both];
+}
+
+void SurveyBuilder::profile(Variable& v, std::string_view text) const {
+  std::string_view number = text;
+  const std::string_view unit = units_in_cells_ ? unit_behind(text, decimal_, number) : std::string_view();
+  if (!unit.empty()) {
+    if (!v.without_units) v.without_units = v.profile;
+    count_unit(v.cell_units, unit);
   }
+  v.profile.add(text);
+  if (v.without_units) v.without_units->add(unit.empty() ? text : number);
+}
+
+void SurveyBuilder::add(std::uint32_t variable, std::uint32_t patient, std::int64_t time, std::string_view text, std::string_view unit) {
+  profile(survey_.variables[variable], text);
+  if (is_missing_word(text)) return;
+  if (!is_missing_word(unit)) count_unit(survey_.variables[variable].units, unit);
   if (survey_.cells.size() >= Survey::kCellsMax) followed_ = std::min(followed_, static_cast<std::uint32_t>(patients_.size()));
   if (patient >= followed_ || survey_.cells.size() >= Survey::kCellsMax + Survey::kCellsMax / 3) return;
   double number = 0;
@@ -77,7 +98,7 @@ namespace {
 /// Rows of CSV files to a builder.
 class CsvSurvey {
  public:
-  CsvSurvey(const TableSample& table, const Roles& roles) : table_(table), mapping_(roles.mapping), builder_(table.decimal) {
+  CsvSurvey(const TableSample& table, const Roles& roles) : table_(table), mapping_(roles.mapping), builder_(table.decimal, true) {
     const auto find = [&](const streaming::FileMapping::Column& name) {
       const auto at = name ? std::ranges::find(table.header, *name) : table.header.end();
       return at == table.header.end() ? -1 : static_cast<int>(at - table.header.begin());
@@ -87,6 +108,7 @@ class CsvSurvey {
     parameter_ = find(mapping_.parameter_column);
     value_ = find(mapping_.value_column);
     unit_ = find(mapping_.unit_column);
+    second_unit_ = find(mapping_.second_unit_column);
     if (mapping_.format == FileFormat::long_csv) return;
     std::set<std::string_view> left_out;
     for (const LeftOut& l : roles.left_out) left_out.insert(l.name);
@@ -152,7 +174,9 @@ class CsvSurvey {
     }
     builder_.moment(patient, time);
     if (parameter_ >= 0) {
-      builder_.add(builder_.variable(cell(parameter_)), patient, time, cell(value_), cell(unit_));
+      const std::uint32_t variable = builder_.variable(cell(parameter_));
+      builder_.add(variable, patient, time, cell(value_), cell(unit_));
+      if (second_unit_ >= 0 && !is_missing_word(cell(value_))) builder_.add_units(variable, cell(unit_), cell(second_unit_));
       return;
     }
     for (const auto& [column, variable] : columns_) builder_.add(variable, patient, time, trim(cells[column]), {});
@@ -162,7 +186,7 @@ class CsvSurvey {
   const streaming::FileMapping& mapping_;
   SurveyBuilder builder_;
   std::optional<streaming::TimeReader> times_;
-  int patient_ = -1, time_ = -1, parameter_ = -1, value_ = -1, unit_ = -1;
+  int patient_ = -1, time_ = -1, parameter_ = -1, value_ = -1, unit_ = -1, second_unit_ = -1;
   std::vector<std::pair<std::size_t, std::uint32_t>> columns_;  // wide: position, variable
 };
 

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "daemon/guessing/column_profile.h"
@@ -18,11 +20,18 @@ namespace lacuna::daemon {
 
 /// A column of a wide table, a parameter of a long one, or a feature or attribute of events.
 struct Variable {
+  static constexpr std::size_t kUnitsMax = 50;  ///< different ones that are counted
+
   std::string name;
   std::string modality;    ///< of events; empty: not told
   bool attribute = false;  ///< events say so
   ColumnProfile profile;
-  std::map<std::string, std::uint64_t, std::less<>> units{};  ///< that rows say, at most 50
+  std::map<std::string, std::uint64_t, std::less<>> units{};  ///< that rows say
+  /// Where rows have a second column of units: how often it says what beside the first; either may be empty.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> unit_pairs{};
+  // Where cells have a unit behind their number: these units, and the profile without them. `profile` has such cells as words.
+  std::map<std::string, std::uint64_t, std::less<>> cell_units{};
+  std::optional<ColumnProfile> without_units{};
 };
 
 /// A value that was measured: who, what, when (ms since 1970 or since the stay's start), and a hash of what it says.
@@ -66,17 +75,23 @@ Result<Survey> survey_csv(const TableSample& table, const Roles& roles, const Pr
 /// Fills a survey, one cell at a time. Shared by the readers of tables and of events.
 class SurveyBuilder {
  public:
-  explicit SurveyBuilder(char decimal) : decimal_(decimal) {}
+  /// `units_in_cells`: whoever reads the cells reads a unit behind a number.
+  explicit SurveyBuilder(char decimal, bool units_in_cells = false) : decimal_(decimal), units_in_cells_(units_in_cells) {}
   /// The number of a variable; new ones are added, up to the features that a schema can have.
   std::uint32_t variable(std::string_view name, std::string_view modality = {}, bool attribute = false);
   std::uint32_t patient(std::string_view id);
   void moment(std::uint32_t patient, std::int64_t time);
   void add(std::uint32_t variable, std::uint32_t patient, std::int64_t time, std::string_view text, std::string_view unit);
+  /// What the two columns of units say in one row.
+  void add_units(std::uint32_t variable, std::string_view unit, std::string_view second);
   Survey& survey() { return survey_; }
   Survey finish();
 
  private:
+  void profile(Variable& variable, std::string_view text) const;
+
   char decimal_;
+  bool units_in_cells_;
   Survey survey_;
   std::map<std::string, std::uint32_t, std::less<>> variables_;
   std::unordered_map<std::uint64_t, std::uint32_t> patients_;

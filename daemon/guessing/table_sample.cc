@@ -5,6 +5,7 @@
 #include <map>
 #include <string_view>
 
+#include "daemon/guessing/column_profile.h"
 #include "streaming/files/cell_text.h"
 #include "streaming/files/csv_reader.h"
 #include "streaming/files/file_look.h"
@@ -61,8 +62,10 @@ char choose_decimal(const TableSample& table) {
   std::size_t commas = 0, points = 0;
   double value = 0;
   for (const TableSample::Row& row : table.rows) {
-    for (const std::string& cell : row.cells) {
-      if (streaming::read_number(cell, '.', value)) points += cell.find('.') != std::string::npos ? 1 : 0;
+    for (const std::string& text : row.cells) {
+      std::string_view cell = text;
+      (void)unit_behind(text, cell.find(',') == std::string_view::npos ? '.' : ',', cell);
+      if (streaming::read_number(cell, '.', value)) points += cell.find('.') != std::string_view::npos ? 1 : 0;
       else if (streaming::read_number(cell, ',', value)) ++commas;
     }
   }

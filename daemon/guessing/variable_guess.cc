@@ -154,7 +154,7 @@ class VariableDecision {
     constexpr std::size_t kLevelsMax = 10, kCountsMax = 40, kNominalMax = 5, kPartsMax = 6;
     const double low = values_.begin()->first, high = values_.rbegin()->first;
     const bool whole = is_whole(), has_unit = !unit_.code.empty() || (unit_.limits.known && !is_among(variable_.name, kSexes));
-    if (values_.size() == 2 && low == 0 && high == 1) {
+    if (values_.size() == 2 && low == 0 && high == 1 && variable_.cell_units.empty()) {
       out_.likelihood = Likelihood::bernoulli;
       return true;
     }
@@ -302,6 +302,32 @@ class VariableDecision {
 };
 
 }  // namespace
+
+void take_cell_units(Variable& variable) {
+  if (!variable.without_units || variable.cell_units.size() >= Variable::kUnitsMax) return;
+  const ColumnProfile& profile = *variable.without_units;
+  std::uint64_t words = profile.word_count();
+  for (const auto& [word, count] : profile.words()) words -= is_missing_word(word) ? count : 0;
+  if (profile.numbers() == 0 || 10 * profile.numbers() < 9 * (profile.numbers() + words)) return;
+  const std::string name = schema_name(parted(variable.name).first);
+  const std::string most = code_of(std::ranges::max_element(variable.cell_units, {}, [](const auto& u) { return u.second; })->first);
+  const auto converts = [&](const auto& unit) { return unit_conversion(name, unit.first, most).has_value(); };
+  if (most.empty() || !std::ranges::all_of(variable.cell_units, converts)) return;
+  variable.profile = std::move(*variable.without_units);
+  variable.without_units.reset();
+  for (const auto& [unit, count] : variable.cell_units) variable.units[unit] += count;
+}
+
+bool units_agree(const Variable& variable) {
+  const std::string name = schema_name(parted(variable.name).first);
+  if (variable.unit_pairs.size() >= Variable::kUnitsMax) return false;
+  return std::ranges::all_of(variable.unit_pairs, [&](const auto& pair) {
+    const auto& [first, second] = pair.first;
+    if (first.empty() || first == second) return true;
+    const auto conversion = unit_conversion(name, second, code_of(first));
+    return !code_of(first).empty() && conversion && std::abs(conversion->factor - 1) < 1e-9 && conversion->offset == 0;
+  });
+}
 
 UnitGuess guess_unit(const Variable& variable) {
   UnitGuess out;

@@ -33,6 +33,13 @@ struct VariableGuess {
 /// Of fewer patients little can be learned.
 inline constexpr std::uint32_t kFewPatients = 30;
 
+/// Makes numbers of a variable whose cells have their unit behind them, and its units those of the rows. Nothing happens where it has none,
+/// where a tenth of the cells is no number all the same, and where the units do not convert to the most frequent one.
+void take_cell_units(Variable& variable);
+
+/// Whether the second column of units never names another unit than the first.
+bool units_agree(const Variable& variable);
+
 /// The unit of a variable and what it can be in it.
 struct UnitGuess {
   std::string code;

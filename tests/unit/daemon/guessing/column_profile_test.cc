@@ -55,5 +55,23 @@ TEST(Quantile, LiesBetweenValues) {
   EXPECT_EQ(number_text(0.05), "0.05");
 }
 
+TEST(ColumnProfile, WhatStandsBehindANumber) {
+  const auto parts = [](std::string_view text, char decimal = '.') {
+    std::string_view number;
+    const std::string unit(unit_behind(text, decimal, number));
+    return unit.empty() ? "" : std::string(number) + "|" + unit;
+  };
+  EXPECT_EQ(parts("<5 mg/L"), "<5|mg/L");
+  EXPECT_EQ(parts(">=1,250.5 mg/L"), ">=1,250.5|mg/L");
+  EXPECT_EQ(parts("5,3 mg/L", ','), "5,3|mg/L");
+  EXPECT_EQ(parts("37 °C"), "37|°C");
+  EXPECT_EQ(parts("45%"), "45|%");
+  EXPECT_EQ(parts("4.5 10*3/uL"), "4.5|10*3/uL");
+  EXPECT_EQ(parts("70 g"), "70|g");
+  for (const char* none : {"", "5", "<5", "2a", "98F", "3 B", "120/80", "12:30", "mg/L", "3+", "2026-01-01", "1e5", "-"}) {
+    EXPECT_EQ(parts(none), "") << none;
+  }
+}
+
 }  // namespace
 }  // namespace lacuna::daemon

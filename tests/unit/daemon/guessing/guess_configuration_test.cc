@@ -43,7 +43,8 @@ class GuessConfiguration : public ::testing::Test {
     const streaming::FileMapping& m = *config.mapping;
     std::set<std::string> known(m.ignored.begin(), m.ignored.end());
     for (const auto& [name, target] : m.columns) known.insert(name);
-    for (const auto& role : {m.patient_column, m.time_column, m.parameter_column, m.value_column, m.unit_column, m.site_column}) {
+    for (const auto& role :
+         {m.patient_column, m.time_column, m.parameter_column, m.value_column, m.unit_column, m.second_unit_column, m.site_column}) {
       if (role) known.insert(*role);
     }
     for (const std::string& name : header) EXPECT_TRUE(known.contains(name)) << name;
@@ -142,6 +143,47 @@ TEST_F(GuessConfiguration, ALaboratoryWithTwoUnits) {
   const Config config = guess_text(text);
   EXPECT_EQ(config.mapping->unit_column, "valueuom");
   EXPECT_EQ(feature(config, "glucose")->unit, "mg/dL");
+}
+
+// eICU's laboratories: the system's unit beside the interface's. It fills what the first leaves empty, until it names another one.
+TEST_F(GuessConfiguration, ALaboratoryWithTwoColumnsOfUnits) {
+  std::string text = "patientunitstayid,labresultoffset,labname,labresult,labmeasurenamesystem,labmeasurenameinterface\n";
+  for (std::size_t i = 0; i < 300; ++i) {
+    const std::string stay = std::to_string(i / 10) + "," + std::to_string(i % 10 * 60);
+    text += stay + ",calcium," + fixed(9 + 0.5 * bell(1, i), 1) + (i % 3 == 0 ? ",mg/dL,MG/DL\n" : i % 3 == 1 ? ",mg/dL,\n" : ",,mg/dl\n");
+    text += stay + ",potassium," + fixed(4 + 0.4 * bell(2, i), 1) + ",mmol/L,MEQ/L\n";
+  }
+  const Config config = guess_text(text);
+  EXPECT_EQ(config.mapping->unit_column, "labmeasurenamesystem");
+  EXPECT_EQ(config.mapping->second_unit_column, "labmeasurenameinterface");
+  text += "1,700,calcium,1.2,mg/dL,mmol/L\n";
+  const Config disagree = guess_text(text);
+  EXPECT_FALSE(disagree.mapping->second_unit_column);
+  EXPECT_THAT(disagree.mapping->ignored, Contains("labmeasurenameinterface"));
+  EXPECT_THAT(guessed_.doubts, Contains(HasSubstr("names another unit than 'labmeasurenamesystem' in some rows (calcium)")));
+}
+
+// Cells as a laboratory prints them. Each was a class of its own: "<5 mg/L" beside "12 mg/L".
+TEST_F(GuessConfiguration, CellsThatHaveTheirUnitBehindTheNumber) {
+  std::string text = "id,day,CRP,Temp,Weight,stage,dose,remark\n";
+  for (std::size_t i = 0; i < 400; ++i) {
+    const double crp = std::exp(2.5 + bell(1, i));
+    text += std::to_string(i / 8) + "," + std::to_string(i % 8) + ",";
+    text += (crp < 5 ? "<5 mg/L" : i % 7 == 3 ? fixed(crp / 10, 2) + " mg/dl" : fixed(crp, 0) + (i % 2 ? "mg/L" : " mg/l")) + ",";
+    text += (i % 9 == 4 ? fixed(37 + 0.4 * bell(2, i), 1) : fixed(37 + 0.4 * bell(2, i), 1) + " °C") + ",";
+    text += fixed(75 + 9 * bell(3, i / 8), 0) + " kg," + std::to_string(1 + i % 3) + (i % 2 ? "a" : "b") + ",";
+    text += std::to_string(10 * (1 + i % 3)) + " mg," + std::to_string(i) + (i % 2 ? " of them" : " mg given") + "\n";
+  }
+  const Config config = guess_text(text);
+  EXPECT_EQ(feature(config, "crp")->unit, "mg/L");
+  EXPECT_EQ(feature(config, "crp")->likelihood, Likelihood::log_normal);
+  EXPECT_EQ(feature(config, "temp")->unit, "Cel");
+  EXPECT_EQ(feature(config, "dose")->unit, "mg");
+  EXPECT_EQ(feature(config, "stage")->likelihood, Likelihood::categorical) << "a and b are units in UCUM";
+  const auto weight = config.schema->find_attribute("weight");
+  ASSERT_TRUE(weight) << "the same in each patient";
+  EXPECT_EQ(config.schema->attributes()[*weight].unit, "kg");
+  EXPECT_THAT(config.mapping->ignored, Contains("remark"));
 }
 
 TEST_F(GuessConfiguration, Events) {

@@ -28,7 +28,7 @@ class RandomTable {
     std::vector<std::size_t> kinds;
     std::string out;
     for (std::size_t c = 0; c < columns; ++c) {
-      kinds.push_back(below(14));
+      kinds.push_back(below(15));
       header_.push_back(kNames[below(std::size(kNames))]);
       out += (c > 0 ? separator_ : "") + quoted(header_.back());
     }
@@ -63,6 +63,7 @@ class RandomTable {
     static const char* const kWords[] = {"yes", "no",   "maybe", "it's \"so\"", "a,b", ": x",  "#",
                                          "- y", "null", "NA",    "~",           "1e3", "true", "|"};
     static const char* const kHuge[] = {"1e308", "-1e308", "1e-320", "inf", "nan", "0x10", "1e400", "-0"};
+    static const char* const kUnits[] = {" mg/L", "mg/l", " mg/dL", " m"};
     switch (kind) {
       case 0: return fixed(50 + 10 * bell_now(), 2);
       case 1: return std::to_string(below(3 + seed_ % 12));
@@ -76,6 +77,7 @@ class RandomTable {
       case 9: return kHuge[below(std::size(kHuge))];
       case 10: return fixed(-std::exp(1 + bell_now()), 2);
       case 11: return fixed(even(seed_, ++drawn_), 3);
+      case 13: return std::string(below(3) == 0 ? "<" : "") + fixed(std::exp(1 + bell_now()), 1) + kUnits[below(1 + seed_ % 4)];
       case 12: return "text " + std::to_string(next() % 1'000'000);
       default: return std::to_string(below(48)) + ":" + (below(2) == 0 ? "15" : "30");
     }
@@ -106,7 +108,8 @@ TEST(RandomTables, AreRefusedWithAWordOrWhollyAccountedFor) {
     const streaming::FileMapping& m = *outcome.config->mapping;
     std::set<std::string> known(m.ignored.begin(), m.ignored.end());
     for (const auto& [name, target] : m.columns) known.insert(name);
-    for (const auto& role : {m.patient_column, m.time_column, m.parameter_column, m.value_column, m.unit_column, m.site_column}) {
+    for (const auto& role :
+         {m.patient_column, m.time_column, m.parameter_column, m.value_column, m.unit_column, m.second_unit_column, m.site_column}) {
       if (role) known.insert(*role);
     }
     for (const std::string& name : table.header()) EXPECT_TRUE(known.contains(name)) << "'" << name << "' in\n" << guessed->yaml;
