@@ -173,6 +173,7 @@ bool InputLayout::known(std::span<const float> row_past, std::size_t feature) co
 RowEncoder::RowEncoder(const Schema& schema, bool two_sided) : layout_(schema, two_sided) {
   for (const Attribute& attribute : schema.attributes()) {
     attribute_categories_.push_back(static_cast<std::int64_t>(attribute.categories.size()));
+    outcomes_.push_back(attribute.outcome);
   }
 }
 
@@ -264,7 +265,7 @@ bool RowEncoder::encode(const Standardiser& standardiser, const Snapshot& snapsh
   std::size_t at = 2;
   for (std::size_t a = 0; a < attribute_categories_.size(); ++a) {
     const std::int64_t classes = attribute_categories_[a];
-    const bool known = a < snapshot.attributes.size() && snapshot.attributes[a].has_value();
+    const bool known = !outcomes_[a] && a < snapshot.attributes.size() && snapshot.attributes[a].has_value();
     if (classes > 0) {
       const auto index = known ? static_cast<std::int64_t>(*snapshot.attributes[a]) : -1;
       if (index >= 0 && index < classes) row.context[at + static_cast<std::size_t>(index)] = 1.0F;

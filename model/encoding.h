@@ -123,8 +123,8 @@ class RowEncoder {
  public:
   explicit RowEncoder(const Schema& schema, bool two_sided = false);
   const InputLayout& layout() const { return layout_; }
-  /// The patient as known in `snapshot`, seen from `time`; of two sides, also what came `after` (null: nothing). Writes every
-  /// element of `row`. True: a last value is a limit.
+  /// The patient as known in `snapshot` but for outcomes (Attribute::outcome), seen from `time`; of two sides, also what came `after`
+  /// (null: nothing). Writes every element of `row`. True: a last value is a limit.
   bool encode(const Standardiser& standardiser, const Snapshot& snapshot, const Snapshot* after, Time time, const RowSpans& row) const;
   /// A value as the likelihoods take it: standardised for normal, log_normal and student_t, the class index, 0 or 1, or
   /// the count itself; each as far out as it may be. Of a limit: the outermost value on its side, as one more and one less are of counts.
@@ -139,6 +139,7 @@ class RowEncoder {
 
   InputLayout layout_;
   std::vector<std::int64_t> attribute_categories_;
+  std::vector<bool> outcomes_;  ///< by attribute: never read
 };
 
 }  // namespace lacuna::model

@@ -19,15 +19,18 @@
 #include "daemon/commands/checked_output.h"
 #include "daemon/commands/config_options.h"
 #include "daemon/commands/evaluate_mask.h"
+#include "daemon/commands/evaluate_outcomes.h"
 #include "daemon/commands/logging.h"
 #include "daemon/commands/plot_files.h"
 #include "daemon/commands/session.h"
 #include "daemon/config/config.h"
 #include "daemon/evaluation/coverage.h"
 #include "daemon/evaluation/protocols.h"
+#include "daemon/http/subgroups_json.h"
 #include "daemon/pipeline/stream_state.h"
 #include "daemon/registry/newest_checkpoint.h"
 #include "daemon/tables/progress_bar.h"
+#include "daemon/tables/subgroup_table.h"
 #include "daemon/tables/text_table.h"
 #include "state/store.h"
 #include "streaming/files/input_files.h"
@@ -43,6 +46,7 @@ struct EvaluateOptions {
   std::string train;
   std::string mapping;
   std::string json;
+  std::string outcomes, outcomes_mapping;
   std::string mask;
   std::string plot;
   int epochs = 0;
@@ -73,6 +77,11 @@ Result<std::vector<Stay>> read_stays(const Config& config, const EvaluateOptions
 }
 
 void say(const std::string& text) { standard_output() << wrapped(text, screen_columns(), 2); }
+
+void show_subgroups(const nlohmann::ordered_json& groups) {
+  const Result<std::string> table = subgroup_table(groups.dump());
+  if (table.ok() && !table->empty()) standard_output() << '\n' << *table;
+}
 
 /// Cells that were hidden although they had been measured, so that there is feedback for what never is.
 void show_hidden(const Schema& schema, const model::ScoreBoard& scores) {
@@ -212,6 +221,8 @@ int show_stream(const Config& config, const EvaluateOptions& options, const Stre
   show_hidden(*config.schema, state.scores);
   say(fmt::format("\n{}", format_coverage(*config.schema, rows, config.predict.level)));
   json["coverage"] = coverage_json(*config.schema, rows, config.predict.level);
+  json["subgroups"] = subgroups_json(state.subgroups.figures(), config.subgroup_patients_min, config.predict.level);
+  show_subgroups(json["subgroups"]);
   if (!options.plot.empty()) {
     if (const Status drawn = draw_stream(config, options.plot, state.scores); !drawn.ok()) return explain(drawn);
   }
@@ -243,12 +254,26 @@ int masked(const Config& config, const EvaluateOptions& options) {
   return kExitConfiguration;
 }
 
+/// Empty: what is wrong has been said.
+std::optional<streaming::FileMapping> read_mapping(const std::string& path, const Schema& schema) {
+  MappingOutcome mapping = load_mapping(path, schema);
+  for (const ConfigProblem& p : mapping.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
+  return mapping.mapping;
+}
+
 bool take_mapping(const EvaluateOptions& options, Config& config) {
   if (options.mapping.empty()) return true;
-  MappingOutcome mapping = load_mapping(options.mapping, *config.schema);
-  for (const ConfigProblem& p : mapping.problems) std::fprintf(stderr, "%s\n", format_problem(p).c_str());
-  config.mapping = mapping.mapping;
-  return mapping.mapping.has_value();
+  config.mapping = read_mapping(options.mapping, *config.schema);
+  return config.mapping.has_value();
+}
+
+/// What became of the stays, where a file tells it.
+int take_outcomes(const Config& config, const EvaluateOptions& options, std::vector<Stay>& stays) {
+  if (options.outcomes.empty()) return kExitOk;
+  const auto mapping = options.outcomes_mapping.empty() ? config.mapping : read_mapping(options.outcomes_mapping, *config.schema);
+  if (!mapping) return kExitConfiguration;
+  const Status added = add_outcomes(config, options.outcomes, *mapping, stays);
+  return added.ok() ? kExitOk : explain(added);
 }
 
 /// The protocols but the stream's own.
@@ -277,6 +302,7 @@ int run_protocols(const Config& config, const EvaluateOptions& options, const st
   }
   auto stays = read_stays(config, options, options.data, "test data");
   if (!stays.ok()) return explain(stays.status());
+  if (const int code = take_outcomes(config, options, *stays); code != kExitOk) return code;
   say(fmt::format("model {} ({} steps), {} stays; errors in standard deviations of the {}\n", version->id(), version->steps(),
                   stays->size(), options.train.empty() ? "stream so far" : "training data"));
 
@@ -288,24 +314,30 @@ int run_protocols(const Config& config, const EvaluateOptions& options, const st
   const bool all = options.protocol == "all";
   if (all || options.protocol == "next") {
     model::Calibrator calibrator = std::move(state.calibrator);
-    auto next = evaluate_next(schema, *version, calibrator, moments, *stays, options.every, progress("next"), !options.plot.empty());
+    auto next = evaluate_next(schema, *version, calibrator, moments, *stays, options.every, progress("next"), !options.plot.empty(),
+                              subgroups_of(config));
     if (!next.ok()) return explain(next.status());
     for (ProtocolResult& r : *next) results.push_back(std::move(r));
     if (Status s = state.load(config, store); !s.ok()) return explain(s);
   }
   if (all || options.protocol == "cross") {
-    auto cross = evaluate_cross(schema, *version, state.calibrator, moments, *stays, progress("cross"), !options.plot.empty());
+    auto cross =
+        evaluate_cross(schema, *version, state.calibrator, moments, *stays, progress("cross"), !options.plot.empty(), subgroups_of(config));
     if (!cross.ok()) return explain(cross.status());
     results.push_back(std::move(*cross));
   }
   leave_out_uninformed(config, *version, results);
-  for (const ProtocolResult& r : results) {
+  nlohmann::ordered_json json = results_json(schema, results);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const ProtocolResult& r = results[i];
+    json[i]["subgroups"] = subgroups_json(r.subgroups, config.subgroup_patients_min, r.level);
     say(fmt::format("\n{}\n{}", format_table(schema, r), format_coverage(schema, coverage_rows(r), r.level)));
+    show_subgroups(json[i]["subgroups"]);
   }
   if (!options.plot.empty()) {
     if (const Status drawn = draw_protocols(schema, options.plot, results); !drawn.ok()) return explain(drawn);
   }
-  if (const int code = write_figures(options, format_json(schema, results)); code != kExitOk) return code;
+  if (const int code = write_figures(options, json.dump(2)); code != kExitOk) return code;
   const bool scored = std::ranges::any_of(results, [](const ProtocolResult& r) { return !r.features.empty(); });
   return scored ? kExitOk : nothing_scored("these stays have no value that the protocol predicts");
 }
@@ -356,6 +388,11 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--train", options->train, "Training stays, for the units of the errors; default: the stream's own")
       ->check(CLI::ExistingPath);
   command->add_option("--mapping", options->mapping, "How to read them (default: the configuration's `input`)")->check(CLI::ExistingFile);
+  command
+      ->add_option("--outcomes", options->outcomes, "What became of the test stays: attributes declared `outcome`, for groups of patients")
+      ->check(CLI::ExistingFile);
+  command->add_option("--outcomes-mapping", options->outcomes_mapping, "How to read that file (default: as the stays)")
+      ->check(CLI::ExistingFile);
   command->add_option("--every", options->every, "next: score one moment in so many")->capture_default_str()->check(CLI::Range(1, 1000));
   command->add_option("--limit-patients", options->limit, "Only the first so many (0: all)")->capture_default_str();
   command->add_option("--mask", options->mask, "Cells of --data to hide and compare")->check(CLI::ExistingFile);

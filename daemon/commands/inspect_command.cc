@@ -15,6 +15,7 @@
 #include "daemon/tables/drift_table.h"
 #include "daemon/tables/features_table.h"
 #include "daemon/tables/missingness_table.h"
+#include "daemon/tables/subgroup_table.h"
 #include "state/records/nearest.h"
 
 namespace lacuna::daemon {
@@ -94,6 +95,17 @@ int inspect_features(const Arguments& arguments) {
   return table.ok() ? show(*table) : explain_answer(table.status());
 }
 
+int inspect_subgroups(const Arguments& arguments) {
+  const auto client = arguments.daemon.client();
+  if (!client) return kExitConfiguration;
+  const auto answer = client->get("/v1/subgroups");
+  if (!answer.ok()) return explain_answer(answer.status());
+  if (arguments.json) return show(*answer + "\n");
+  const auto table = subgroup_table(*answer);
+  if (!table.ok()) return explain_answer(table.status());
+  return show(table->empty() ? "no groups are declared: schema.attributes.<attribute>.subgroup, subgroups.together\n" : *table);
+}
+
 void add_inspect_drift(CLI::App& inspect, int& exit_code) {
   auto arguments = std::make_shared<Arguments>();
   CLI::App* command = inspect.add_subcommand("drift", "Every subject that is watched, and how near it is to an alarm");
@@ -161,15 +173,30 @@ void add_inspect_features(CLI::App& inspect, int& exit_code) {
   command->callback([arguments, &exit_code] { exit_code = inspect_features(*arguments); });
 }
 
+void add_inspect_subgroups(CLI::App& inspect, int& exit_code) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* command = inspect.add_subcommand("subgroups", "How good predictions were in each group of patients");
+  command->footer(
+      "Groups are declared: attributes with `subgroup: true`, and subgroups.together. A patient's values count in the groups of what is\n"
+      "known of the patient by now. Of a group with fewer than subgroups.patients_min scored patients nothing but their number is told.\n\n"
+      "Examples:\n"
+      "  lacuna inspect subgroups --config ward.yaml\n"
+      "  lacuna inspect subgroups -c ward.yaml --json | jq '.groups[].coverage'");
+  arguments->daemon.add_to(*command, false);
+  command->add_flag("--json", arguments->json, "What /v1/subgroups gives, as it is");
+  command->callback([arguments, &exit_code] { exit_code = inspect_subgroups(*arguments); });
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app, int& exit_code) {
-  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, features, lag, missingness");
+  CLI::App* command = app.add_subcommand("inspect", "Look into a running daemon: drift, features, lag, missingness, subgroups");
   command->require_subcommand(1);
   add_inspect_drift(*command, exit_code);
   add_inspect_features(*command, exit_code);
   add_inspect_lag(*command, exit_code);
   add_inspect_missingness(*command, exit_code);
+  add_inspect_subgroups(*command, exit_code);
 }
 
 }  // namespace lacuna::daemon

@@ -274,6 +274,12 @@ std::vector<std::string> open_ranges(const Schema& schema) {
   return out;
 }
 
+Subgroups subgroups_of(const Config& config) {
+  // Validated when the configuration was read.
+  Result<Subgroups> made = config.schema ? Subgroups::make(*config.schema, config.subgroups_together) : Subgroups();
+  return made.ok() ? std::move(*made) : Subgroups();
+}
+
 std::vector<streaming::TopicSpec> topics_to_make(const Config& config) {
   std::vector<streaming::TopicSpec> specs;
   const auto want = [&](const std::string& name, const char* cleanup) {

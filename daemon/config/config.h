@@ -11,6 +11,7 @@
 #include "model/options.h"
 #include "state/records/schema.h"
 #include "state/records/status.h"
+#include "state/records/subgroups.h"
 #include "state/store.h"
 #include "streaming/files/input_files.h"
 #include "streaming/log/event_log.h"
@@ -82,7 +83,9 @@ struct Config {
   double score_share = 1.0;                  ///< scores.share: share of arriving values that are predicted before, by patient hash
   /// calibration.hidden_share: share of the scored moments that are predicted once more, as if what arrived had never been measured
   double hidden_share = 0.02;
-  double score_window = 5000;  ///< scores.window: values per feature in the recent columns
+  double score_window = 5000;                   ///< scores.window: values per feature in the recent columns
+  std::vector<std::string> subgroups_together;  ///< subgroups.together: each is attributes joined by '+', as Subgroups::make takes them
+  std::uint64_t subgroup_patients_min = 60;     ///< subgroups.patients_min: of smaller groups nothing is told
   Millis checkpoint_every{std::chrono::minutes(5)};
   std::size_t checkpoints_kept = 3;
   Millis checkpoint_publish_every{std::chrono::hours(1)};  ///< to topics.model, and at a stop
@@ -133,6 +136,9 @@ struct ConfigOutcome {
 /// Names of the features and payload modalities that take any number, or any beyond one side: where one wrong value, or a mark for missing
 /// that nobody declared, is a measurement. By position, features first.
 std::vector<std::string> open_ranges(const Schema& schema);
+
+/// The groups for which errors and coverage are told; everybody alone where there is no schema.
+Subgroups subgroups_of(const Config& config);
 
 /// The topics that a deployment reads and writes, as they are made where they are missing; patterns are left out.
 std::vector<streaming::TopicSpec> topics_to_make(const Config& config);

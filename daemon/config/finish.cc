@@ -69,6 +69,16 @@ void check_unit(const Draft& draft, const std::string& path, const std::string& 
   if (const std::optional<std::string> problem = unit_problem(unit)) complain(given->first, given->second, "'" + unit + "' " + *problem);
 }
 
+/// A key without effect was meant otherwise.
+void check_attribute_groups(const Draft& draft, const std::string& path, const Attribute& attribute, const ComplainAt& complain) {
+  const auto given = [&](const std::string& key, std::string message) {
+    const auto at = draft.given.find(path + "." + key);
+    if (at != draft.given.end()) complain(at->first, at->second, std::move(message));
+  };
+  if (!attribute.categories.empty() && !attribute.bands.empty()) given("bands", "an attribute with categories has no bands");
+  if (attribute.subgroup && parts_of(attribute).empty()) given("subgroup", "a number is a subgroup by its bands: give them");
+}
+
 void finish_schema(Draft& draft, const ComplainAt& complain) {
   if (!draft.given.contains("schema")) {
     return complain("schema", {1, 1}, "missing: declare the modalities and features under schema (configs/reference.yaml)");
@@ -109,12 +119,23 @@ void finish_schema(Draft& draft, const ComplainAt& complain) {
     attributes.push_back(attribute);
     if (broken_below(draft, "schema.attributes." + capture.name)) continue;
     check_unit(draft, "schema.attributes." + capture.name, attribute.unit, note);
+    check_attribute_groups(draft, "schema.attributes." + capture.name, attribute, note);
     check_part(capture, "schema.attributes." + capture.name, "attribute " + capture.name, {placeholder()}, {attribute}, note);
   }
   if (!good) return;
   Result<Schema> schema = Schema::make(std::move(modalities), std::move(attributes));
   if (!schema.ok()) return complain("schema", draft.given["schema"], schema.status().message());
   draft.config.schema = std::make_shared<const Schema>(std::move(*schema));
+}
+
+void check_subgroups(Draft& draft, const ComplainAt& complain) {
+  const Config& config = draft.config;
+  if (!config.schema) return;
+  const Result<Subgroups> made = Subgroups::make(*config.schema, config.subgroups_together);
+  if (made.ok()) return;
+  const std::string path = "subgroups.together";
+  const bool listed = draft.given.contains(path);
+  complain(listed ? path : "schema.attributes", draft.given[listed ? path : "schema"], made.status().message());
 }
 
 /// Topics that are the same would feed the daemon its own output.
@@ -270,6 +291,7 @@ void finish_draft(Draft& draft, const ComplainAt& complain) {
   check_topics(draft, complain);
   check_training(draft, complain);
   finish_schema(draft, complain);
+  check_subgroups(draft, complain);
   if (!draft.given.contains("input")) return;
   // Without a schema there is nothing to hold the columns against, and what is wrong with it was said.
   if (config.schema) finish_mapping(draft, *config.schema, complain);

@@ -226,6 +226,10 @@ void add_prediction_keys(std::vector<Key>& keys) {
              "Share of the scored moments that are predicted once more with what arrives hidden, as if it had never been measured: "
              "what is truly missing never tells whether its interval held. Costs that share of the time of scoring.",
              FIELD(hidden_share)));
+  add(texts("subgroups.together", "attributes joined by +", is_not_empty,
+            "Attributes whose classes or bands divide the patients together, such as sex+age.", FIELD(subgroups_together)));
+  add(integer("subgroups.patients_min", 2, kMany, "A group with fewer scored patients is named, and nothing is told of it.",
+              FIELD(subgroup_patients_min)));
   add(number("scores.window", 10, 1e9, "Values per feature over which the recent scores forget.", FIELD(score_window)));
 }
 

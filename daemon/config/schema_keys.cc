@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "daemon/config/values.h"
@@ -55,6 +56,31 @@ Key plausible_range(std::string path, std::string doc, At at) {
     }
     at(draft, names).low = ends[0];
     at(draft, names).high = ends[1];
+  };
+  return key;
+}
+
+/// "[0, 40, 55]" into an attribute.
+Key band_borders(std::string path) {
+  Key key;
+  key.path = std::move(path);
+  key.type = "list of numbers";
+  key.range = "rising, at least two";
+  key.doc = "Of a number that is a subgroup: the borders of its bands. Each holds its lower one, the last its upper one as well.";
+  key.default_value = "[]";
+  key.takes_list = true;
+  key.set = [](Draft& draft, const Captures& names, const YamlNode& node, const Complain& complain) {
+    std::vector<double> borders;
+    for (const YamlNode& item : node.items) {
+      const std::optional<double> v = item.kind == YamlNode::Kind::scalar ? parse_number(item.text) : std::nullopt;
+      if (!v || !std::isfinite(*v)) return complain(item.place, "expected a number, got " + got(item) + zero_advice(item));
+      borders.push_back(*v);
+    }
+    const bool rising = std::adjacent_find(borders.begin(), borders.end(), std::greater_equal<>()) == borders.end();
+    if (node.kind != YamlNode::Kind::list || borders.size() < 2 || !rising) {
+      return complain(node.place, "expected rising numbers, at least two, such as [0, 40, 65, 120], got " + got(node));
+    }
+    draft.attribute(names).bands = std::move(borders);
   };
   return key;
 }
@@ -154,7 +180,11 @@ void add_schema_keys(std::vector<Key>& keys) {
   add(plausible_range(
       attribute + "range", "Plausible range of a numeric attribute, inclusive.",
       [](Draft & d, const Captures& names) -> auto& { return d.attribute(names); }));
-  add(boolean(attribute + "subgroup", "Errors and coverage are reported for each of its values.", ATTRIBUTE(subgroup)));
+  add(boolean(attribute + "subgroup", "Errors and coverage are reported for each of its classes, or bands.", ATTRIBUTE(subgroup)));
+  add(band_borders(attribute + "bands"));
+  add(boolean(attribute + "outcome",
+              "Known only once it is over, such as a death: the model never reads it, and groups count by it once it has come.",
+              ATTRIBUTE(outcome)));
 }
 
 /// One without a name, such as the index of a data frame, is "".

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -13,6 +14,7 @@
 #include "daemon/tables/text_table.h"
 #include "model/predictive/scores.h"
 #include "state/patient.h"
+#include "state/records/feature_state.h"
 #include "state/records/hash.h"
 #include "state/records/scale.h"
 
@@ -25,8 +27,28 @@ constexpr std::size_t kQueriesMax = 512;
 /// The board's recent columns are not looked at.
 constexpr double kNoWindow = 1;
 
+using Attributes = std::vector<std::optional<float>>;
+
+/// What a stay's attributes are at its end: an outcome is among them.
+Attributes attributes_of(const Schema& schema, const Stay& stay) {
+  Attributes out(schema.attributes().size());
+  for (const Event& event : stay) {
+    for (const AttributeValue& a : event.attributes) out[a.attribute] = to_float(a.value);
+  }
+  return out;
+}
+
+/// What the values that one table is about are added to.
+struct Boards {
+  Boards(const Schema& schema, const Subgroups& groups) : scores(schema.feature_count(), kNoWindow), subgroups(groups) {}
+  model::ScoreBoard scores;
+  model::SubgroupBoard subgroups;
+};
+
 /// One question with what it is scored against. `before` is the patient as the model may see it.
 struct Question {
+  std::size_t stay = 0;
+  const Attributes* attributes = nullptr;  ///< attributes_of(), borrowed until it is flushed
   Snapshot before;
   Time time{};
   std::vector<FeatureValue> truth;
@@ -58,9 +80,9 @@ class CurveScores {
   std::vector<model::Calibrator> calibrators_;
 };
 
-ProtocolResult result_of(std::string name, const model::ScoreBoard& scores, const model::CalibrationCurve& curve, std::size_t stays,
-                         double level) {
-  ProtocolResult result{std::move(name), stays, level, {}, curve};
+ProtocolResult result_of(std::string name, const Boards& boards, const model::CalibrationCurve& curve, std::size_t stays, double level) {
+  const model::ScoreBoard& scores = boards.scores;
+  ProtocolResult result{std::move(name), stays, level, {}, curve, boards.subgroups.figures()};
   for (FeatureId f = 0; f < scores.size(); ++f) {
     const model::ScoreBoard::Row& s = scores.row(f);
     if (s.count == 0) continue;
@@ -85,12 +107,12 @@ class ProtocolRunner {
   }
 
   /// `all` takes every value, `unseen` (when given) those never measured before in the stay.
-  Status ask(Question question, model::ScoreBoard& all, model::ScoreBoard* unseen) {
+  Status ask(Question question, Boards& all, Boards* unseen) {
     questions_.push_back(std::move(question));
     return questions_.size() < kQueriesMax ? Status() : flush(all, unseen);
   }
 
-  Status flush(model::ScoreBoard& all, model::ScoreBoard* unseen) {
+  Status flush(Boards& all, Boards* unseen) {
     std::vector<model::Query> queries;
     for (const Question& q : questions_) {
       model::Query query{&q.before, q.time, {}, q.hidden, q.seed};
@@ -111,8 +133,7 @@ class ProtocolRunner {
   CurveScores curve;  ///< where it is wanted
 
  private:
-  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive, model::ScoreBoard& all,
-             model::ScoreBoard* unseen) {
+  void score(const Question& question, const FeatureValue& truth, const model::Predictive& predictive, Boards& all, Boards* unseen) {
     const FeatureId f = truth.feature;
     const Feature& feature = schema_.features()[f];
     const FeatureState& state = question.before.features[f];
@@ -124,8 +145,11 @@ class ProtocolRunner {
     model::Score s = model::score_arrival(calibrator_, scale, recency, predictive,
                                           {f, truth.value, known ? std::optional(state.last) : std::nullopt, u, truth.comparator});
     s.constant = false;  // the reference rows of docs/quality.md are means over every feature
-    all.add(s);
-    if (unseen != nullptr && !known) unseen->add(s);
+    for (Boards* boards : {&all, known ? nullptr : unseen}) {
+      if (boards == nullptr) continue;
+      boards->scores.add(s);
+      boards->subgroups.add(std::to_string(question.stay), *question.attributes, question.time, s);
+    }
     if (with_curve_) curve.add(s, recency, predictive, truth.value, u, !known);
   }
 
@@ -146,13 +170,16 @@ void advance(const Schema& schema, Snapshot& snapshot, const Event& event) {
 
 Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                                   const Moments& moments, const std::vector<Stay>& stays, int every,
-                                                  const std::function<void(std::size_t)>& progress, bool with_curve) {
-  model::ScoreBoard all(schema.feature_count(), kNoWindow), unseen = all;
+                                                  const std::function<void(std::size_t)>& progress, bool with_curve,
+                                                  const Subgroups& groups) {
+  Boards all(schema, groups), unseen = all;
+  std::deque<Attributes> attributes;
   ProtocolRunner runner(schema, version, calibrator, moments, with_curve);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     const Stay& stay = stays[i];
     if (progress) progress(i);
     if (stay.empty()) continue;
+    attributes.push_back(attributes_of(schema, stay));
     Snapshot snapshot = state::new_snapshot(schema, stay.front().patient_id);
     for (std::size_t from = 0, to = 0; from < stay.size(); from = to) {
       const Time time = stay[from].time;
@@ -163,7 +190,7 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
       const auto minute = static_cast<std::uint64_t>((time - stay.front().time) / std::chrono::minutes(1));
       const bool scored = every <= 1 || (minute * 7919 + i) % static_cast<std::uint64_t>(every) == 0;
       if (time > stay.front().time && scored && !arrived.empty()) {
-        Question question{snapshot, time, {}, {}, mix64(i * 1'000'003 + minute)};
+        Question question{i, &attributes.back(), snapshot, time, {}, {}, mix64(i * 1'000'003 + minute)};
         for (const auto& [feature, value] : arrived) question.truth.push_back(value);
         LACUNA_RETURN_IF_ERROR(runner.ask(std::move(question), all, &unseen));
       }
@@ -177,17 +204,19 @@ Result<std::vector<ProtocolResult>> evaluate_next(const Schema& schema, const mo
 
 Result<ProtocolResult> evaluate_cross(const Schema& schema, const model::ModelVersion& version, model::Calibrator& calibrator,
                                       const Moments& moments, const std::vector<Stay>& stays,
-                                      const std::function<void(std::size_t)>& progress, bool with_curve) {
-  model::ScoreBoard all(schema.feature_count(), kNoWindow);
+                                      const std::function<void(std::size_t)>& progress, bool with_curve, const Subgroups& groups) {
+  Boards all(schema, groups);
+  std::deque<Attributes> attributes;
   ProtocolRunner runner(schema, version, calibrator, moments, with_curve);
   for (std::size_t i = 0; i < stays.size(); ++i) {
     if (progress) progress(i);
     if (stays[i].empty()) continue;
+    attributes.push_back(attributes_of(schema, stays[i]));
     Snapshot snapshot = state::new_snapshot(schema, stays[i].front().patient_id);
     for (const Event& event : stays[i]) advance(schema, snapshot, event);
     for (ModalityId m = 0; m < schema.modality_count(); ++m) {
       const Modality& modality = schema.modalities()[m];
-      Question question{snapshot, snapshot.last_time, {}, {m}, mix64(i * 1'000'003 + m)};
+      Question question{i, &attributes.back(), snapshot, snapshot.last_time, {}, {m}, mix64(i * 1'000'003 + m)};
       for (FeatureId f = modality.first_feature; f < modality.first_feature + modality.feature_count; ++f) {
         const FeatureState& known = snapshot.features[f];
         if (known.count > 0) question.truth.push_back({f, known.last, known.comparator});
@@ -285,7 +314,7 @@ std::string format_table(const Schema& schema, const ProtocolResult& result) {
   return text;
 }
 
-std::string format_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
+nlohmann::ordered_json results_json(const Schema& schema, const std::vector<ProtocolResult>& results) {
   const auto figures = [](const FeatureResult& r) {
     if (r.count == 0) return nlohmann::ordered_json{{"values", 0}};
     return nlohmann::ordered_json{{"values", r.count},      {"mae", r.mae},     {"rmse", r.rmse},         {"crps", r.crps},
@@ -308,7 +337,7 @@ std::string format_json(const Schema& schema, const std::vector<ProtocolResult>&
                    {"coverage", coverage_json(schema, coverage_rows(result), result.level)},
                    {"features", features}});
   }
-  return out.dump(2);
+  return out;
 }
 
 }  // namespace lacuna::daemon

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "daemon/http/subject_counts.h"
+#include "state/records/subgroups.h"
 
 namespace lacuna::daemon {
 
@@ -245,6 +246,32 @@ void add_features(Exposition& out, const Schema& schema, const Progress& p) {
   each([&](const Row& r, Labels l) { out.add(r.recent_crps / r.recent_weight, std::move(l)); }, true);
 }
 
+/// Of groups that are large enough; their names are made of what the configuration declares, and there are kSubgroupsMax at most.
+void add_subgroups(Exposition& out, const Config& config, const Progress& p) {
+  const auto each = [&](auto&& figure) {
+    for (const model::SubgroupFigures& g : p.subgroups) {
+      const std::optional<double> value = g.patients >= config.subgroup_patients_min ? figure(g) : std::nullopt;
+      if (value) out.add(*value, {{"group", g.name}});
+    }
+  };
+  using Figure = std::optional<double>;
+  const auto of_values = [](double model::SubgroupFigures::*figure) {
+    return [figure](const model::SubgroupFigures& g) { return g.values > 0 ? Figure(g.*figure) : Figure(); };
+  };
+  out.gauge("subgroup_patients", "Patients of a group with a scored value; smaller groups than subgroups.patients_min are left out");
+  each([](const auto& g) { return Figure(static_cast<double>(g.patients)); });
+  out.gauge("subgroup_error", "Mean absolute error in standard deviations, every value alike, by group of patients");
+  each(of_values(&model::SubgroupFigures::mae));
+  out.gauge("subgroup_skill_ratio", "1 - error / that of the population's mean, by group of patients");
+  each(of_values(&model::SubgroupFigures::skill));
+  out.gauge("subgroup_coverage_ratio", "Share of values inside their interval, by group of patients");
+  each([](const auto& g) { return Figure(g.coverage); });
+  out.gauge("subgroup_coverage_error_ratio", "Standard error of that share, by patient");
+  each([](const auto& g) { return g.coverage_error; });
+  out.gauge("subgroup_width", "Mean width of intervals in standard deviations, by group of patients");
+  each(of_values(&model::SubgroupFigures::width));
+}
+
 /// Words of subjects that no schema declares.
 constexpr std::string_view kOwnWords[] = {"codes", "coverage", "duplicate", "error", "late", "refused", "together"};
 
@@ -261,13 +288,13 @@ class LabelWords {
     for (const Attribute& a : schema.attributes()) {
       words_.insert(a.name);
       words_.insert(a.categories.begin(), a.categories.end());
+      for (const std::string& band : parts_of(a)) add_pieces(band);
     }
   }
   bool cover(std::string_view subject) const {
-    constexpr std::string_view separators = ".,+/=|@: ";
     if (words_.contains(subject)) return true;
     while (!subject.empty()) {
-      const std::size_t end = std::min(subject.find_first_of(separators), subject.size());
+      const std::size_t end = std::min(subject.find_first_of(kSeparators), subject.size());
       if (end > 0 && !words_.contains(subject.substr(0, end))) return false;
       subject.remove_prefix(std::min(end + 1, subject.size()));
     }
@@ -275,6 +302,15 @@ class LabelWords {
   }
 
  private:
+  static constexpr std::string_view kSeparators = ".,+/=|@: ";
+  /// A band's borders may have a point in them.
+  void add_pieces(std::string_view band) {
+    while (!band.empty()) {
+      const std::size_t end = std::min(band.find_first_of(kSeparators), band.size());
+      words_.emplace(band.substr(0, end));
+      band.remove_prefix(std::min(end + 1, band.size()));
+    }
+  }
   std::set<std::string, std::less<>> words_;
 };
 
@@ -350,6 +386,7 @@ std::string prometheus_text(const Config& config, const Progress& progress) {
   add_learned(out, *config.schema, progress);
   add_scores(out, progress);
   add_features(out, *config.schema, progress);
+  add_subgroups(out, config, progress);
   add_subject_counts(out, progress);
   add_detectors(out, *config.schema, progress);
   add_store(out, progress);

@@ -17,6 +17,7 @@
 #include "daemon/http/drift_json.h"
 #include "daemon/http/features_json.h"
 #include "daemon/http/person_json.h"
+#include "daemon/http/subgroups_json.h"
 #include "streaming/messages/encoders.h"
 
 namespace lacuna::daemon {
@@ -123,6 +124,7 @@ constexpr Endpoint kEndpoints[] = {
     {"/v1/model", "the serving model and its scores"},
     {"/v1/alerts", "open alerts, and what operators decided"},
     {"/v1/features", "what each feature is, how much of it was learned from, how well it was predicted"},
+    {"/v1/subgroups", "errors, skill, width and coverage by group of patients"},
     {"/v1/lag", "how far behind the log this instance is, by partition"},
     {"/v1/drift", "every subject that is watched: state, evidence, threshold"},
     {"/v1/missingness", "which modality arrives in how many patient-hours, by site and week"},
@@ -242,6 +244,11 @@ class HttpServerImpl final : public HttpServer {
     get("/v1/lag", [this](const Request&, Response& response) { response.set_content(lag_json(pipeline_.progress()), kJson); });
     get("/v1/features",
         [this](const Request&, Response& response) { response.set_content(features_json(config_, pipeline_.progress()), kJson); });
+    get("/v1/subgroups", [this](const Request&, Response& response) {
+      const nlohmann::ordered_json json =
+          subgroups_json(pipeline_.progress().subgroups, config_.subgroup_patients_min, config_.predict.level);
+      response.set_content(json.dump(), kJson);
+    });
     get("/v1/drift",
         [this](const Request&, Response& response) { response.set_content(drift_json(config_, pipeline_.progress()), kJson); });
     get("/v1/missingness",

@@ -91,6 +91,7 @@ void Batch::score(const model::ModelVersion& version, StreamState& state, const 
           model::score_arrival(state.calibrator, scale_of(schema, version, feature), model::recency_of(schema, feature, known, m.time),
                                predictions[i]->predictive[k], {feature, v.value, last_of(known), u, v.comparator});
       state.scores.add(s);
+      state.subgroups.add(m.before.patient_id, m.before.attributes, m.time, s);
       if (!is_discrete(schema.features()[feature].likelihood)) {
         // Against the model's own interval: the calibrated one adapts within tens of values, and would hide the shift that it
         // adapts to.
@@ -102,6 +103,11 @@ void Batch::score(const model::ModelVersion& version, StreamState& state, const 
     }
   }
   score_hidden(version, asked, state);
+  // What is known of a patient by the end of the batch, and an outcome that came alone, hold for what was scored before as well.
+  for (const auto& [patient, record] : changed_) {
+    if (const Snapshot& s = snapshots_[patient]; s.event_count > 0) state.subgroups.place(patient, s.attributes);
+  }
+  for (const std::string& patient : forgetting_.patients()) state.subgroups.forget(patient);
   std::vector<const Snapshot*> due;
   for (const Moment& m : moments_) {
     if (m.before.event_count > 0 && state.monitor.code_due(m.before.patient_id, m.time)) due.push_back(&m.before);

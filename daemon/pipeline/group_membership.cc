@@ -223,7 +223,10 @@ Status GroupMembership::restore_some() {
 Status GroupMembership::forget(const std::vector<std::string>& patient_ids) {
   {
     const std::lock_guard lock(context_.stream_mutex);
-    for (const std::string& id : patient_ids) context_.stream.monitor.forget(id);
+    for (const std::string& id : patient_ids) {
+      context_.stream.monitor.forget(id);
+      context_.stream.subgroups.forget(id);
+    }
   }
   return context_.forget(patient_ids);
 }

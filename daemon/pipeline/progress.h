@@ -13,6 +13,7 @@
 #include "model/drift/monitor.h"
 #include "model/learner.h"
 #include "model/predictive/scores.h"
+#include "model/predictive/subgroup_board.h"
 #include "state/records/records.h"
 #include "state/store.h"
 #include "streaming/log/event_log.h"
@@ -51,7 +52,7 @@ struct BatchDurations {
 };
 
 /// The parts of StreamState that begin afresh where another version stored them.
-inline constexpr std::array kStateParts{"calibration", "control", "latent_reference", "monitor", "scores"};
+inline constexpr std::array kStateParts{"calibration", "control", "latent_reference", "monitor", "scores", "subgroups"};
 
 /// What went wrong outside, and what is being done about it. Sums since the process started.
 struct Recovery {
@@ -100,8 +101,9 @@ struct Progress {
   model::LearnerStats learner;
   double learner_wait_seconds = 0;  ///< of the loop, for the version that serves next (train.serve_after)
   model::ScoreBoard::Summary scores, recent;
-  std::vector<model::ScoreBoard::Row> features;  ///< by FeatureId; empty: not told
-  LearnedSoFar learned;                          ///< by the serving version
+  std::vector<model::ScoreBoard::Row> features;   ///< by FeatureId; empty: not told
+  std::vector<model::SubgroupFigures> subgroups;  ///< everybody first; empty: not told
+  LearnedSoFar learned;                           ///< by the serving version
   std::vector<drift::SubjectView> subjects;
   std::vector<Alert> open_alerts;
   std::vector<Decision> decisions;  ///< the last about each subject

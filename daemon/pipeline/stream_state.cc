@@ -11,6 +11,7 @@ namespace lacuna::daemon {
 namespace {
 
 constexpr const char* kScoresMeta = "scores";
+constexpr const char* kSubgroupsMeta = "subgroups";
 constexpr const char* kMonitorMeta = "monitor";
 constexpr const char* kControlMeta = "control";
 constexpr const char* kMaskMeta = "learning_mask";
@@ -22,6 +23,7 @@ constexpr const char* kReferencePart = "latent_reference";
 StreamState::StreamState(const Config& config)
     : calibrator(*config.schema, config.predict.level),
       scores(config.schema->feature_count(), config.score_window),
+      subgroups(subgroups_of(config)),
       monitor(*config.schema, config.alerts) {}
 
 std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
@@ -31,8 +33,9 @@ std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
 }
 
 std::map<std::string, std::string> StreamState::save() const {
-  return {{kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()}, {kMonitorMeta, monitor.save()},
-          {kControlMeta, decisions.save()},      {kMaskMeta, mask.save()},     {kNewestMeta, format_rfc3339(newest)}};
+  return {{kCalibrationMeta, calibrator.save()}, {kScoresMeta, scores.save()},     {kSubgroupsMeta, subgroups.save()},
+          {kMonitorMeta, monitor.save()},        {kControlMeta, decisions.save()}, {kMaskMeta, mask.save()},
+          {kNewestMeta, format_rfc3339(newest)}};
 }
 
 Status StreamState::load(const Config& config, const state::Store& store) {
@@ -53,6 +56,8 @@ Status StreamState::load(const Config& config, const state::Store& store) {
                                  "intervals are the model's own until values have arrived"));
   LACUNA_RETURN_IF_ERROR(
       restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on"));
+  LACUNA_RETURN_IF_ERROR(
+      restore(kSubgroupsMeta, subgroups, model::SubgroupBoard(subgroups_of(config)), "groups of patients count from here on"));
   LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
                                  "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
   LACUNA_RETURN_IF_ERROR(restore(kControlMeta, decisions, Decisions(), "what operators decided is read again from its topic"));
@@ -80,6 +85,7 @@ void StreamState::report(Progress& progress) const {
   progress.scores = scores.summary();
   progress.recent = scores.recent();
   for (FeatureId f = 0; f < scores.size(); ++f) progress.features.push_back(scores.row(f));
+  progress.subgroups = subgroups.figures();
   progress.subjects = monitor.subjects();
   progress.open_alerts = monitor.open_alerts();
   progress.decisions = decisions.standing();

@@ -14,6 +14,7 @@
 #include "model/drift/monitor.h"
 #include "model/predictive/calibration.h"
 #include "model/predictive/scores.h"
+#include "model/predictive/subgroup_board.h"
 #include "state/store.h"
 
 namespace lacuna::daemon {
@@ -22,6 +23,7 @@ namespace lacuna::daemon {
 struct StreamState {
   model::Calibrator calibrator;
   model::ScoreBoard scores;
+  model::SubgroupBoard subgroups;
   drift::Monitor monitor;
   LatentReference reference;
   Decisions decisions;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "state/records/subgroups.h"
+
 namespace lacuna::drift {
 namespace {
 
@@ -142,12 +144,13 @@ void SubjectRegistry::make_population_subjects() {
   for (const Modality& m : schema_.modalities()) names.push_back(m.name);
   if (names.size() > 1) pattern_ = make<PatternSubject>({Kind::pattern, "together", Severity::info, kHourly}, std::move(names));
   for (const Attribute& a : schema_.attributes()) {
-    admissions_.push_back(a.categories.empty() ? nullptr
-                                               : make<MixSubject>({Kind::mix, a.name, Severity::info, kByStay}, "stays", a.categories));
+    admissions_.push_back(a.categories.empty() || a.outcome
+                              ? nullptr
+                              : make<MixSubject>({Kind::mix, a.name, Severity::info, kByStay}, "stays", a.categories));
     auto& groups = groups_.emplace_back();
-    if (!a.subgroup) continue;
-    for (const std::string& category : a.categories) {
-      const std::string group = a.name + "=" + category;
+    if (!a.subgroup || a.outcome) continue;  // what is watched is told apart by what is known at the time
+    for (const std::string& part : parts_of(a)) {
+      const std::string group = a.name + "=" + part;
       auto* const coverage = make<RateSubject>({Kind::subgroup, "coverage " + group, Severity::critical, kHourly}, Direction::rise,
                                                RateSubject::Wording{"interval misses", "value, against all patients'"}, Baseline::Options{},
                                                &everybody_misses);
@@ -218,9 +221,9 @@ void SubjectRegistry::learn_value(FeatureId feature, double value) {
 void SubjectRegistry::each_group(std::span<const std::optional<float>> attributes,
                                  const std::function<void(RateSubject&, RateSubject&)>& visit) {
   for (std::size_t a = 0; a < std::min(attributes.size(), groups_.size()); ++a) {
-    if (!attributes[a] || *attributes[a] < 0) continue;
-    const auto category = static_cast<std::size_t>(*attributes[a]);
-    if (category < groups_[a].size()) visit(*groups_[a][category].first, *groups_[a][category].second);
+    if (!attributes[a]) continue;
+    const std::optional<std::size_t> part = part_of(schema_.attributes()[a], *attributes[a]);
+    if (part && *part < groups_[a].size()) visit(*groups_[a][*part].first, *groups_[a][*part].second);
   }
 }
 

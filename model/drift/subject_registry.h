@@ -117,7 +117,7 @@ class SubjectRegistry {
   std::vector<RateSubject*> arrivals_, measured_, coverage_, error_, stream_;
   std::vector<ScoreSubject*> value_, distribution_;
   std::vector<MixSubject*> classes_, admissions_;
-  std::vector<std::vector<std::pair<RateSubject*, RateSubject*>>> groups_;  ///< [attribute][category]
+  std::vector<std::vector<std::pair<RateSubject*, RateSubject*>>> groups_;  ///< [attribute][part]
   std::map<std::pair<std::uint16_t, ModalityId>, RateSubject*> by_site_;
   PatternSubject* pattern_ = nullptr;
   LatentSubject* latent_ = nullptr;

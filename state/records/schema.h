@@ -75,7 +75,9 @@ struct Attribute {
   std::vector<std::string> categories;  ///< empty: a number; else one of these
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
-  bool subgroup = false;  ///< error and coverage are reported per value of it
+  bool subgroup = false;        ///< error and coverage are reported per part of it (subgroups.h)
+  std::vector<double> bands{};  ///< of a number: borders of its parts, rising
+  bool outcome = false;         ///< known only once it is over: the model does not read it
 };
 
 /// What a deployment declares: modalities, their features, patient attributes. Immutable once made; share by const

@@ -163,5 +163,35 @@ TEST(Encoding, TargetsOfCountsAreTheOutermostOnes) {
   EXPECT_FLOAT_EQ(encoder.target(standardiser, 0, 5, Comparator::greater), 6);
 }
 
+// Protects: an outcome that is known already, in an evaluation or after a late message, must not tell the values that it followed from.
+TEST(Encoding, OutcomesAreNeverRead) {
+  Attribute died, score, sex;
+  died.name = "died";
+  died.categories = {"no", "yes"};
+  score.name = "days_to_death";
+  died.outcome = score.outcome = true;
+  sex.name = "sex";
+  sex.categories = {"female", "male"};
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "bedside";
+  specs[0].features.resize(1);
+  specs[0].features[0].name = "cvp";
+  const Schema declared = Schema::make(std::move(specs), {died, score, sex}).value();
+  const RowEncoder encoder(declared);
+  const InputLayout& layout = encoder.layout();
+  const Standardiser standardiser(declared);
+  Snapshot snapshot;
+  snapshot.features.resize(1);
+  std::vector<float> past(static_cast<std::size_t>(layout.past)), observed(1), last(1);
+  const auto context = [&](std::vector<std::optional<float>> attributes) {
+    snapshot.attributes = std::move(attributes);
+    std::vector<float> out(static_cast<std::size_t>(layout.context));
+    encoder.encode(standardiser, snapshot, nullptr, Time{}, {past, observed, last, out});
+    return out;
+  };
+  EXPECT_EQ(context({1.0F, 3.0F, 1.0F}), context({std::nullopt, std::nullopt, 1.0F}));
+  EXPECT_NE(context({std::nullopt, std::nullopt, 0.0F}), context({std::nullopt, std::nullopt, 1.0F}));
+}
+
 }  // namespace
 }  // namespace lacuna::model

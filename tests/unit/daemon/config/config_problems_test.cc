@@ -219,6 +219,23 @@ TEST(ConfigProblems, KeysThatDoNotFitEachOther) {
   EXPECT_EQ(lines(kMinimal + "topics: {events: [lacuna.state]}\n").size(), 1u) << "the daemon would read its own output";
 }
 
+// Protects: a number is a subgroup by its bands alone, and groups that a configuration asks for can be made.
+TEST(ConfigProblems, SubgroupsAreHeldAgainstTheAttributes) {
+  const std::string head = kMinimal + "  attributes:\n    sex: {categories: [female, male], subgroup: true}\n    age: ";
+  EXPECT_EQ(lines(head + "{subgroup: true, bands: [0, 50, 100]}\nsubgroups: {together: [sex+age]}\n"), Lines{});
+  EXPECT_EQ(lines(head + "{subgroup: true}\n"),
+            Lines{"c.yaml:8:11: schema.attributes.age.subgroup: a number is a subgroup by its bands: give them"});
+  EXPECT_EQ(lines(head + "{bands: [0, 50, 50]}\n"),
+            Lines{"c.yaml:8:18: schema.attributes.age.bands: expected rising numbers, at least two, such as [0, 40, 65, 120], got a list"});
+  EXPECT_EQ(lines(head + "{bands: [0, a]}\n").size(), 1u);
+  EXPECT_EQ(lines(head + "{bands: [0, .inf]}\n").size(), 1u);
+  EXPECT_EQ(lines(head + "{bands: [0]}\n").size(), 1u);
+  EXPECT_EQ(lines(head + "{categories: [a, b], bands: [0, 1]}\n"),
+            Lines{"c.yaml:8:31: schema.attributes.age.bands: an attribute with categories has no bands"});
+  EXPECT_EQ(lines(head + "{unit: a}\nsubgroups: {together: [sex+age]}\n"),
+            Lines{"c.yaml:9:13: subgroups.together: sex+age: age is a number without bands"});
+}
+
 // Protects: an ordinal's order is its categories, so it needs them, and it takes no range; a Student t is the reverse.
 TEST(ConfigProblems, OrdinalsNeedCategoriesAndStudentsNone) {
   const std::string head = "schema:\n  modalities:\n    skin:\n      features:\n        edema: ";

@@ -157,7 +157,7 @@ TEST_F(Protocols, TablesAndJsonSayWhatWasMeasured) {
   const FeatureResult& hr = of(results->front(), kHr);
   EXPECT_NEAR(hr.coverage, 0.9, 0.02);
   EXPECT_NEAR(hr.mae, std::sqrt(2 / 3.14159265), 0.02);
-  const auto json = nlohmann::json::parse(format_json(schema_, *results));
+  const auto json = results_json(schema_, *results);
   EXPECT_EQ(json[0]["protocol"], "next");
   EXPECT_EQ(json[0]["features"]["vitals.hr"]["values"], 600);
   EXPECT_DOUBLE_EQ(json[0]["features"]["vitals.hr"]["mae"], hr.mae);
@@ -181,7 +181,7 @@ TEST_F(Protocols, ACurveIsDrawnFromEachNumber) {
   EXPECT_EQ(results->back().curve.count, 0u) << "never seen before: none";
   EXPECT_EQ(of(results->front(), kHr).censored, 1u);
   EXPECT_NE(format_table(schema_, results->front()).find("Not among these: 1 value told as a limit"), std::string::npos);
-  EXPECT_EQ(nlohmann::json::parse(format_json(schema_, *results))[0]["features"]["vitals.hr"]["censored"], 1);
+  EXPECT_EQ(results_json(schema_, *results)[0]["features"]["vitals.hr"]["censored"], 1);
 }
 
 // A figure of no value is no figure: one of 0.000 would look like a perfect model.
@@ -191,8 +191,47 @@ TEST_F(Protocols, WhatWasNotScoredHasNoFigures) {
   const std::string table = format_table(schema_, results->front());
   EXPECT_EQ(table.find("0.000"), std::string::npos) << table;
   EXPECT_NE(table.find(" -  "), std::string::npos) << table;
-  const auto json = nlohmann::json::parse(format_json(schema_, *results));
+  const auto json = results_json(schema_, *results);
   EXPECT_EQ(json[0]["all"], nlohmann::json({{"values", 0}}));
+}
+
+// A stay counts in the groups of what it is at its end, whenever that was told; the same values make the groups and the features.
+TEST(ProtocolGroups, AStayIsWhatItTurnsOutToBe) {
+  Attribute died;
+  died.name = "died";
+  died.categories = {"no", "yes"};
+  died.subgroup = died.outcome = true;
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "vitals";
+  specs[0].features.push_back({"hr", "/min", Likelihood::normal, 0, 400, {}, {}, 0});
+  const Schema schema = *Schema::make(std::move(specs), {died});
+  const auto stay = [&](double off, std::optional<double> outcome) {
+    Stay out{event(0, 0, kHr, 80), event(30, 0, kHr, 80 + 10 * off), event(60, 0, kHr, 80 + 30 * off)};
+    if (outcome) out.push_back({"o", "p", "", kNoModality, out.back().time, {}, {{0, *outcome}}});
+    return out;
+  };
+  const std::vector<Stay> stays{stay(1, 1), stay(0.5, 0), stay(-1, 1), stay(0.1, std::nullopt)};
+  const Subgroups groups = Subgroups::make(schema, {}).value();
+  ConstantVersion version;
+  model::Calibrator next_calibrator(schema, 0.9), cross_calibrator(schema, 0.9);
+  const auto next = evaluate_next(schema, version, next_calibrator, {}, stays, 1, nullptr, false, groups);
+  ASSERT_TRUE(next.ok());
+  const auto& of_next = next->front().subgroups;
+  ASSERT_EQ(of_next.size(), 3U);
+  EXPECT_EQ(of_next[0].patients, 4U);
+  EXPECT_EQ(of_next[0].values, 8U);
+  EXPECT_NEAR(of_next[0].mae, of(next->front(), kHr).mae, 1e-9);
+  EXPECT_NEAR(of_next[0].coverage, of(next->front(), kHr).coverage, 1e-9);
+  EXPECT_EQ(of_next[1].name, "died=no");
+  EXPECT_EQ(of_next[1].values, 2U);
+  EXPECT_NEAR(of_next[1].mae, (0.5 + 1.5) / 2, 1e-6);
+  EXPECT_EQ(of_next[2].patients, 2U);
+  EXPECT_NEAR(of_next[2].mae, 2, 1e-6);
+  EXPECT_NEAR(of_next[2].skill, 0, 1e-6);  // it predicts the mean
+  const auto cross = evaluate_cross(schema, version, cross_calibrator, {}, stays, nullptr, false, groups);
+  ASSERT_TRUE(cross.ok());
+  EXPECT_EQ(cross->subgroups[2].values, 2U);
+  EXPECT_NEAR(cross->subgroups[2].mae, 3, 1e-6);
 }
 
 }  // namespace

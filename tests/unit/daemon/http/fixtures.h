@@ -91,6 +91,7 @@ inline Progress full_progress(const Schema& schema, std::uint64_t seed) {
     row.recent_error_model = 1;
     row.recent_covered = 1.8;
   }
+  p.subgroups = {{"all", 200, 4000, 0.4, 0.8, 0.5, 0.9, 0.01, 1.6}, {"age=0-40", 3, 40, 0.4, 0.8, 0.5, 0.9, 0.1, 1.6}};
   p.learned.features.assign(schema.feature_count(), {1000, 100});
   p.learned.features[1] = {3, 2};
   p.learned.payloads.resize(schema.modality_count());

@@ -110,8 +110,8 @@ TEST(Metrics, labels_come_from_closed_sets) {
   Progress progress = testing::full_progress(*config.schema, 2);
   for (Alert& alert : progress.open_alerts) alert.summary = "patient-4711";
   const std::string text = prometheus_text(config, progress);
-  const std::set<std::string> allowed{"outcome", "reason",  "stage", "version",  "predictor", "window", "modality", "feature",
-                                      "kind",    "subject", "state", "severity", "part",      "le",     "topic",    "partition"};
+  const std::set<std::string> allowed{"outcome", "reason", "stage",    "version", "predictor", "window", "modality",  "feature", "kind",
+                                      "subject", "state",  "severity", "part",    "le",        "topic",  "partition", "group"};
   std::set<std::string> modalities, features;
   for (const Modality& m : config.schema->modalities()) modalities.insert(m.name);
   for (const Feature& f : config.schema->features()) features.insert(f.name);
@@ -123,6 +123,22 @@ TEST(Metrics, labels_come_from_closed_sets) {
     }
   }
   EXPECT_EQ(text.find("4711"), std::string::npos);
+}
+
+// Groups are named by what is declared, and one of few patients has no series.
+TEST(Metrics, groups_of_few_patients_have_no_series) {
+  Config config = testing::small_config();
+  const Progress progress = testing::full_progress(*config.schema, 2);
+  const auto groups = [&](const char* family) {
+    std::set<std::string> out;
+    for (const Sample& s : parse_exposition(prometheus_text(config, progress)).of(family)) out.insert(s.labels.at("group"));
+    return out;
+  };
+  for (const char* figure : {"patients", "error", "skill_ratio", "coverage_ratio", "coverage_error_ratio", "width"}) {
+    EXPECT_EQ(groups((std::string("lacuna_subgroup_") + figure).c_str()), std::set<std::string>{"all"}) << figure;
+  }
+  config.subgroup_patients_min = 2;
+  EXPECT_EQ(groups("lacuna_subgroup_error"), (std::set<std::string>{"all", "age=0-40"}));
 }
 
 // Sites come with the stream: a subject that names one is counted in its family and has no series of its own.

@@ -294,9 +294,9 @@ TEST_F(Http, the_root_lists_the_endpoints) {
   const auto page = client_->Get("/");
   ASSERT_TRUE(page);
   EXPECT_EQ(page->status, 200);
-  for (const char* path : {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/patients/{id}", "/v1/impute",
-                           "/v1/drift", "/v1/features", "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute", "/v1/drift/unmute",
-                           "/v1/persons/forget", "/v1/persons/merge"}) {
+  for (const char* path : {"/metrics", "/livez", "/readyz", "/v1/model", "/v1/alerts", "/v1/lag", "/v1/subgroups", "/v1/patients/{id}",
+                           "/v1/impute", "/v1/drift", "/v1/features", "/v1/missingness", "/v1/drift/accept", "/v1/drift/mute",
+                           "/v1/drift/unmute", "/v1/persons/forget", "/v1/persons/merge"}) {
     EXPECT_THAT(page->body, HasSubstr(path));
   }
   EXPECT_THAT(page->body, Not(HasSubstr("<script>")));
@@ -317,6 +317,18 @@ TEST_F(Http, features_say_how_much_of_them_was_learned_from) {
   EXPECT_GT(hr.at("scored"), 0);
   EXPECT_EQ(answer.at("features")[1].at("state"), "warming_up");
   EXPECT_EQ(answer.at("features")[3].at("categories"), nlohmann::json::parse(R"(["alert","voice"])"));
+}
+
+// Of a group of few nothing is told that could be one patient's.
+TEST_F(Http, subgroups_say_how_good_predictions_were_in_each) {
+  const nlohmann::json answer = json_of(client_->Get("/v1/subgroups"), 200);
+  EXPECT_EQ(answer.at("patients_min"), 60);
+  EXPECT_EQ(answer.at("level"), 0.9);
+  ASSERT_EQ(answer.at("groups").size(), 2u);
+  EXPECT_EQ(answer.at("groups")[0],
+            nlohmann::json::parse(R"({"group":"all","patients":200,"values":4000,"mae":0.4,"mae_mean":0.8,"skill":0.5,
+                                                             "coverage":0.9,"coverage_error":0.01,"width":1.6})"));
+  EXPECT_EQ(answer.at("groups")[1], nlohmann::json::parse(R"({"group":"age=0-40","patients":3})"));
 }
 
 // Everything an operator's table is made of, as logarithms; families are sums over it.

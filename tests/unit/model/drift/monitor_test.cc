@@ -514,5 +514,37 @@ TEST(Monitor, ForgetsTheDischarged) {
   EXPECT_EQ(longer.save().find("p123"), std::string::npos);  // and names nobody
 }
 
+// A number divides patients by its bands. What is known only at the end tells nobody apart while it could be acted on.
+TEST(Monitor, BandsAreGroupsAndOutcomesAreNone) {
+  Attribute age, died;
+  age.name = "age";
+  age.bands = {0, 40, 65.5, 100};
+  died.name = "died";
+  died.categories = {"no", "yes"};
+  age.subgroup = died.subgroup = died.outcome = true;
+  std::vector<Schema::ModalitySpec> specs(1);
+  specs[0].modality.name = "vitals";
+  specs[0].features.resize(1);
+  specs[0].features[0].name = "hr";
+  Monitor monitor(Schema::make(specs, {age, died}).value(), {});
+  for (int hour = 0; hour < 4; ++hour) {
+    for (const auto& [id, years] : {std::pair("young", 39.0F), std::pair("old", 65.5F), std::pair("nobody", 101.0F)}) {
+      const std::vector<std::optional<float>> attributes{years, 1.0F};
+      monitor.observe(Scored{id, 0, kStart + std::chrono::hours(hour), 0.1, false, 0.2, attributes});
+    }
+  }
+  std::map<std::string, std::uint64_t> updates;
+  for (const SubjectView& s : monitor.subjects()) {
+    if (s.kind == "subgroup") updates[s.subject] = s.updates;
+    EXPECT_EQ(s.subject.find("died"), std::string::npos) << s.subject;
+  }
+  EXPECT_EQ(updates, (std::map<std::string, std::uint64_t>{{"coverage age=0-40", 3},
+                                                           {"coverage age=40-65.5", 0},
+                                                           {"coverage age=65.5-100", 3},
+                                                           {"error age=0-40", 3},
+                                                           {"error age=40-65.5", 0},
+                                                           {"error age=65.5-100", 3}}));
+}
+
 }  // namespace
 }  // namespace lacuna::drift
