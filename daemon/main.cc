@@ -64,6 +64,7 @@ int main(int argc, char** argv) {
   add_evaluate(app, exit_code);
   add_generate(app, exit_code);
   add_inspect(app, exit_code);
+  add_latent(app, exit_code);
   add_alerts(app, exit_code);
   add_model(app, exit_code);
   add_patient(app, exit_code);

@@ -17,13 +17,15 @@ constexpr double kWeightPower = 0.1;
 DecodedOutputs infer(const Network& network, const InputLayout& layout, const RowInputs& in, bool known, bool explain) {
   Network::Encoded encoded = network.fuse_codes(network.codes(in.past, in.context, in.payloads), in.context, in.subset, explain);
   Posterior q = std::move(encoded.posterior);
+  DecodedOutputs out;
+  out.mean = q.mean;
+  out.variance = q.log_variance.exp();
   if (q.mean.size(1) > 1) {
     const Tensor turn =
         torch::arange(in.noise.size(1), torch::TensorOptions(torch::kLong).device(in.noise.device())).remainder(q.mean.size(1));
     q = {q.mean.index_select(1, turn), q.log_variance.index_select(1, turn)};
   }
   const Tensor latent = q.mean + (0.5 * q.log_variance).exp() * in.noise;
-  DecodedOutputs out;
   out.shares = encoded.shares;
   out.state = network.state(latent, in.context);
   // Importance weights: how well each draw explains the known features, against how readily it was drawn. Payloads are left out: to
@@ -63,7 +65,7 @@ DecodedOutputs DevicePredictor::infer(const Tensor& weights, RowInputs inputs, b
   DecodedOutputs decoded = graph_.run(
       std::move(inputs), [&](const RowInputs& in) { return model::infer(network_, layout_, in, true, explain); }, explain ? 1 : 0);
   decoded.state = decoded.state.clone();
-  std::vector<Tensor*> away{&decoded.weights, &decoded.shares};
+  std::vector<Tensor*> away{&decoded.weights, &decoded.shares, &decoded.mean, &decoded.variance};
   decoded.unknown.each([&](Tensor& t) { away.push_back(&t); });
   decoded.known.each([&](Tensor& t) { away.push_back(&t); });
   to_host(away);

@@ -39,6 +39,8 @@ struct DecodedOutputs {
   PosteriorReadings unknown;  ///< of each feature as if nothing of it were known; empty without features
   PosteriorReadings known;    ///< given its own past as well; empty unless asked for
   torch::Tensor shares;       ///< [R, S, M] (Network::Encoded); when asked for
+  torch::Tensor mean;         ///< [R, S, L], and
+  torch::Tensor variance;     ///< of the posterior
 };
 DecodedOutputs infer(const Network& network, const InputLayout& layout, const RowInputs& inputs, bool known, bool explain);
 

@@ -28,6 +28,7 @@ struct Query {
   /// What is known of the time after `time`, as the same state would be had time run backwards; for ModelOptions::two_sided only,
   /// else not looked at. Borrowed; null: nothing.
   const Snapshot* after = nullptr;
+  bool latent = false;  ///< say what the patient is taken for; hidden modalities have no part in it
 };
 
 /// Joint samples of a query's features.

@@ -170,6 +170,7 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
     }
   }
   if (!p_.encoder->layout().payloads.empty()) predict_payloads(queries, decoded, out);
+  if (std::any_of(queries.begin(), queries.end(), [](const Query& q) { return q.latent; })) put_latent(queries, decoded, out);
   if (!explain) return;
   const Tensor shares = decoded.shares.sum(1).contiguous(), subset = rows.inputs.subset.amax(1).contiguous();
   for (std::size_t i = 0; i < queries.size(); ++i) {
@@ -181,6 +182,18 @@ void TorchModelVersion::predict_chunk(std::span<const Query> queries, std::span<
       if (subset.data_ptr<float>()[at + j] == 0) continue;
       out[i].weights.push_back({static_cast<ModalityId>(j), shares.data_ptr<float>()[at + j] / std::max(total, 1e-12)});
     }
+  }
+}
+
+/// A mixture of experts has one posterior a modality, and what is told is the mixture's.
+void TorchModelVersion::put_latent(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out) {
+  const Tensor mean = decoded.mean.mean(1).contiguous();
+  const Tensor sd = (decoded.variance.mean(1) + decoded.mean.var(1, false)).sqrt().contiguous();
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    if (!queries[i].latent) continue;
+    const std::int64_t size = mean.size(1), at = static_cast<std::int64_t>(i) * size;
+    const auto row = [&](const Tensor& t) { return std::vector<float>(t.data_ptr<float>() + at, t.data_ptr<float>() + at + size); };
+    out[i].latent = LatentState{row(mean), row(sd)};
   }
 }
 

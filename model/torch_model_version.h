@@ -109,6 +109,7 @@ class TorchModelVersion final : public ModelVersion {
   /// What is known of `rows`, in as many draws as `noise` has; all on the host but DecodedOutputs::state.
   DecodedOutputs infer(Rows& rows, torch::Tensor noise, bool explain = false) const;
   void predict_payloads(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out) const;
+  static void put_latent(std::span<const Query> queries, const DecodedOutputs& decoded, std::span<Prediction> out);
   void sample_payloads(std::span<SamplingState> samples) const;
   PayloadPrediction payload_prediction(std::size_t slot, std::int64_t row, const torch::Tensor& mean, const torch::Tensor& sd,
                                        const torch::Tensor& low, const torch::Tensor& high) const;

@@ -53,6 +53,18 @@ Result<Snapshot> read_snapshot(const Schema& schema, const std::string& path, st
   });
 }
 
+Status read_snapshots(const Schema& schema, const std::string& path, const std::function<Status(Snapshot)>& visit) {
+  return read_beside(schema, path, [&visit](RocksDbHandles& handles, StoreHeader&, SchemaBook& schemas) -> Status {
+    const std::unique_ptr<rocksdb::Iterator> it(handles.db->NewIterator(rocksdb::ReadOptions(), handles.snapshots));
+    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+      Result<Snapshot> snapshot = decode_snapshot(schemas, it->value().ToStringView());
+      if (!snapshot.ok()) return snapshot.status();
+      LACUNA_RETURN_IF_ERROR(visit(std::move(*snapshot)));
+    }
+    return to_status(it->status(), "reading all snapshots");
+  });
+}
+
 Result<StoreGrowth> read_growth(const Schema& schema, const std::string& path) {
   return read_beside(schema, path, [&schema](RocksDbHandles& handles, StoreHeader& header, SchemaBook&) -> Result<StoreGrowth> {
     std::string bytes;

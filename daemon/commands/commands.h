@@ -23,6 +23,7 @@ void add_tail(CLI::App& app, int& exit_code);
 void add_evaluate(CLI::App& app, int& exit_code);
 void add_generate(CLI::App& app, int& exit_code);
 void add_inspect(CLI::App& app, int& exit_code);
+void add_latent(CLI::App& app, int& exit_code);
 void add_alerts(CLI::App& app, int& exit_code);
 void add_model(CLI::App& app, int& exit_code);
 void add_patient(CLI::App& app, int& exit_code);

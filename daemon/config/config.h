@@ -77,6 +77,7 @@ struct Config {
   std::string imputation_features = "missing_or_stale";        ///< which are published: missing_or_stale | never_measured
   PayloadDetail imputation_payloads = PayloadDetail::summary;  ///< imputation.payloads
   bool imputation_explain = false;                             ///< imputation.explain
+  bool imputation_latent = false;                              ///< imputation.latent
   /// imputation.observations_min: of which the serving version must have learned before a feature or payload is imputed, or scored
   std::uint64_t observations_min = 10;
   Uninformed uninformed = Uninformed::omit;  ///< imputation.uninformed

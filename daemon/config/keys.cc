@@ -221,6 +221,8 @@ void add_prediction_keys(std::vector<Key>& keys) {
   add(choice("imputation.uninformed", {{"omit", Uninformed::omit}, {"range", Uninformed::range}},
              "What is published of a feature that is warming up: nothing, or its declared range, marked `uninformed`.", FIELD(uninformed)));
   add(boolean("imputation.explain", "Publish with each imputation how much each known modality had to say.", FIELD(imputation_explain)));
+  add(boolean("imputation.latent", "Publish with each imputation the patient's latent state: mean and spread of its posterior.",
+              FIELD(imputation_latent)));
   add(number("scores.share", 0, 1, "Share of the patients whose arriving values are predicted first and scored.", FIELD(score_share)));
   add(number("calibration.hidden_share", 0, 1,
              "Share of the scored moments that are predicted once more with what arrives hidden, as if it had never been measured: "

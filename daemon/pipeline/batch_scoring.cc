@@ -206,6 +206,7 @@ void Batch::impute(const model::ModelVersion& version, const model::Calibrator& 
                        position_seed(config_.model.seed, s.source),
                        payloads_to_impute(config_, s, s.last_time, version),
                        config_.imputation_explain});
+    queries.back().latent = config_.imputation_latent;
   }
   const std::vector<std::optional<model::Prediction>> predictions = predict(version, queries);
   std::size_t i = 0;

@@ -141,6 +141,7 @@ Imputation make_imputation(const Config& config, const Snapshot& snapshot, Time 
   out.source = snapshot.source;
   out.level = calibrator.level();
   out.effective_samples = prediction.effective_samples;
+  out.latent = prediction.latent;
   for (const model::ModalityWeight& w : prediction.weights) out.weights.push_back({w.modality, w.weight});
   for (ModalityId m = 0; m < schema.modality_count(); ++m) {
     const Modality& modality = schema.modalities()[m];

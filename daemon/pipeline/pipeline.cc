@@ -151,6 +151,7 @@ Result<Imputation> PipelineImpl::impute(const streaming::ImputeRequest& request)
                      config.model.seed,
                      payloads_to_impute(config, snapshot, snapshot.last_time, *version),
                      config.imputation_explain || request.explain};
+  query.latent = config.imputation_latent || request.latent;
   auto predictions = version->predict({&query, 1});
   if (!predictions.ok()) return predictions.status();
   const auto samples = sample_for(query, request, *version);

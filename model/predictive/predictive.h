@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,6 +80,7 @@ struct Prediction {
   double effective_samples = 0;             ///< of the importance weights, 1..K
   std::vector<PayloadPrediction> payloads;  ///< parallel to Query::wanted_payloads
   std::vector<ModalityWeight> weights;      ///< when Query::explain
+  std::optional<LatentState> latent{};      ///< when Query::latent
 };
 
 }  // namespace lacuna::model

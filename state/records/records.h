@@ -188,6 +188,12 @@ struct ModalityShare {
   double share = 0;  ///< over all modalities that were known: sums to 1
 };
 
+/// What a model version takes a patient for: mean and standard deviation of its posterior over the latent state, a number a dimension.
+/// The dimensions are that version's own.
+struct LatentState {
+  std::vector<float> mean, sd;
+};
+
 /// What is published for one patient whose state changed.
 struct Imputation {
   std::string patient_id;
@@ -200,6 +206,7 @@ struct Imputation {
   std::vector<ImputedValue> values;        ///< each missing or stale feature once, by FeatureId
   std::vector<ModalityShare> weights{};    ///< by ModalityId; empty: not asked for
   std::vector<ImputedPayload> payloads{};  ///< each missing or stale payload modality once, by ModalityId; empty: not published
+  std::optional<LatentState> latent{};     ///< by `model_version`; empty: not asked for
 };
 
 enum class AlertState : std::uint8_t { raised, updated, resolved };

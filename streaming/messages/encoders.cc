@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "streaming/messages/fact_json.h"
 #include "streaming/messages/json_writer.h"
@@ -111,6 +112,16 @@ void write_imputed_payload(JsonWriter& json, const Modality& modality, const Imp
   json.end('}');
 }
 
+void write_latent(JsonWriter& json, const LatentState& latent) {
+  json.key("latent").begin('{');
+  for (const auto& [name, numbers] : {std::pair("mean", &latent.mean), std::pair("sd", &latent.sd)}) {
+    json.key(name).begin('[');
+    for (const float number : *numbers) json.rounded(number);
+    json.end(']');
+  }
+  json.end('}');
+}
+
 /// Enough for the base64 of single-precision numbers.
 std::size_t bytes_of(std::size_t numbers) { return 6 * numbers; }
 
@@ -163,7 +174,8 @@ std::string encode_payload(const Modality& modality, const Payload& payload) {
 std::string encode_imputation(const Schema& schema, const Imputation& imputation) {
   std::size_t payload_numbers = 0;
   for (const ImputedPayload& payload : imputation.payloads) payload_numbers += 4 * payload.mean.size() + kImputedValueBytes;
-  JsonWriter json(kImputationBytes + kImputedValueBytes * imputation.values.size() + bytes_of(payload_numbers));
+  const std::size_t latent_numbers = imputation.latent ? 2 * imputation.latent->mean.size() : 0;
+  JsonWriter json(kImputationBytes + kImputedValueBytes * imputation.values.size() + bytes_of(payload_numbers + latent_numbers));
   json.begin('{').key("schema_version").integer(1);
   json.person(imputation.patient_id).key("time").time(imputation.time);
   json.key("model_version").text(imputation.model_version);
@@ -178,6 +190,7 @@ std::string encode_imputation(const Schema& schema, const Imputation& imputation
     for (const ModalityShare& w : imputation.weights) write_finite(json, schema.modalities()[w.modality].name, w.share);
     json.end('}');
   }
+  if (imputation.latent) write_latent(json, *imputation.latent);
   json.key("values").begin('{');
   ModalityId open = kNoModality;  // values are sorted by feature, so those of one modality stand together
   for (const ImputedValue& value : imputation.values) {

@@ -154,15 +154,15 @@ bool SnapshotReader::read_member(std::string_view key, ondemand::value value) {
   if (key.starts_with("x_")) return skip_json(value, 2);
   const std::string where = is_quotable_name(key) ? std::string(key) : "a member";
   if (std::find(seen_.begin(), seen_.end(), key) != seen_.end()) problem(where, "given twice");
-  const bool of_request = request_ != nullptr && (key == "samples" || key == "seed" || key == "explain");
+  const bool of_request = request_ != nullptr && (key == "samples" || key == "seed" || key == "explain" || key == "latent");
   if (of_request || key == "schema_version" || key == "patient_id" || key == "namespace" || key == "site" || key == "time" ||
       key == "attributes" || key == "values" || key == "payloads") {
     seen_.push_back(key);
   }
-  if (of_request && key == "explain") {
+  if (of_request && (key == "explain" || key == "latent")) {
     RawValue raw;
     if (!read_value(value, false, raw)) return false;
-    if (raw.kind == RawValue::Kind::truth) request_->explain = raw.truth;
+    if (raw.kind == RawValue::Kind::truth) (key == "latent" ? request_->latent : request_->explain) = raw.truth;
     else problem(where, "must be true or false");
     return true;
   }

@@ -23,12 +23,13 @@ Result<Snapshot> decode_snapshot(const Schema& schema, std::string_view json, co
 inline constexpr std::size_t kSamplesMax = 100;
 
 /// A snapshot and what else `POST /v1/impute` takes: "samples": how many joint samples to add (0: none), "seed": for others,
-/// "explain": whether to say how much each modality had to say.
+/// "explain": whether to say how much each modality had to say, "latent": whether to say what the patient is taken for.
 struct ImputeRequest {
   Snapshot snapshot;
   std::size_t samples = 0;
   std::uint64_t seed = 0;
   bool explain = false;
+  bool latent = false;
 };
 Result<ImputeRequest> decode_impute_request(const Schema& schema, std::string_view json, const CodecLimits& limits, Time now);
 /// For GET /v1/patients/{id}: what is known, with times and ages; of payloads not the data.

@@ -130,5 +130,38 @@ TEST_F(SubgroupsLoop, AValueCountsByWhatThePatientTurnsOutToBe) {
   EXPECT_EQ(run()["died=yes"].patients, 16u) << "nobody knows any more whose values these are";
 }
 
+// What is published and what is answered are one and the same, and only where it is asked for.
+TEST_F(SubgroupsLoop, TheLatentStateIsPublishedAndAnswered) {
+  send_hours(0, 6);
+  run();
+  for (const auto& record : read_all(*log_, config_.topics.imputations)) EXPECT_FALSE(Json::parse(*record.value).contains("latent"));
+  const std::size_t before = read_all(*log_, config_.topics.imputations).size();
+
+  config_.imputation_latent = true;
+  send_hours(6, 2);
+  auto made = Pipeline::make(config_, *log_, [this] { return start_ + std::chrono::hours(24 * 365); }, {});
+  ASSERT_TRUE(made.ok());
+  for (int idle = 0; idle < 5;) idle = *(*made)->turn() ? 0 : idle + 1;
+  std::map<std::string, Json> newest;
+  const auto records = read_all(*log_, config_.topics.imputations);
+  ASSERT_GT(records.size(), before);
+  for (const auto& record : records) newest[record.key] = Json::parse(*record.value);
+  ASSERT_EQ(newest.size(), static_cast<std::size_t>(kPatients));
+  std::size_t same = 0;
+  for (const auto& [patient, message] : newest) {
+    ASSERT_EQ(message.at("latent").at("mean").size(), 4U) << patient;
+    ASSERT_EQ(message.at("latent").at("sd").size(), 4U);
+    streaming::ImputeRequest request{(*made)->patient(patient).value()};
+    request.latent = true;
+    const Imputation answer = (*made)->impute(request).value();
+    ASSERT_TRUE(answer.latent);
+    if (answer.model_version != message.at("model_version")) continue;
+    ++same;
+    EXPECT_NEAR(answer.latent->mean[1], message["latent"]["mean"][1].get<double>(), 1e-4);
+    EXPECT_NEAR(answer.latent->sd[1], message["latent"]["sd"][1].get<double>(), 1e-4);
+  }
+  RecordProperty("of_the_same_version", static_cast<int>(same));
+}
+
 }  // namespace
 }  // namespace lacuna::daemon

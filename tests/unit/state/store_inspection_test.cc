@@ -35,6 +35,32 @@ TEST(StoreInspection, IsReadBesideWhoeverHasItOpen) {
   EXPECT_EQ(read_snapshot(schema, path, "a").value(), change.snapshots.front()) << "and when nobody has it open";
 }
 
+TEST(StoreInspection, EveryPatientIsReadBesideWhoeverHasItOpen) {
+  const Schema schema = testing::test_schema();
+  lacuna::testing::ScratchFolder scratch;
+  const std::string path = scratch.path() + "/state";
+  std::vector<Snapshot> read;
+  const auto take = [&read](Snapshot s) {
+    read.push_back(std::move(s));
+    return Status();
+  };
+  EXPECT_EQ(read_snapshots(schema, path, take).code(), Code::not_found);
+  auto store = open_store(schema, store_options(path));
+  Random random(1);
+  StateChange change;
+  for (const char* id : {"a", "b", "c"}) {
+    change.snapshots.push_back(testing::random_snapshot(schema, random, 20));
+    change.snapshots.back().patient_id = id;
+  }
+  ASSERT_TRUE(store->apply(change).ok());
+  ASSERT_TRUE(read_snapshots(schema, path, take).ok());
+  EXPECT_EQ(read, change.snapshots);
+  int seen = 0;
+  const auto stops = [&seen](Snapshot) { return ++seen == 2 ? Status(Code::unavailable, "enough") : Status(); };
+  EXPECT_EQ(read_snapshots(schema, path, stops).code(), Code::unavailable);
+  EXPECT_EQ(seen, 2);
+}
+
 // Protects: whoever is about to change the schema. What would happen is said beforehand, and nothing is written.
 TEST(StoreInspection, SaysWhatASchemaWouldChange) {
   const Schema schema = testing::test_schema(), grown = testing::test_schema(4);

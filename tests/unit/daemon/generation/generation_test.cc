@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "daemon/generation/latent_states.h"
 #include "daemon/generation/output.h"
 #include "model/learner.h"
 #include "tests/unit/model/synthetic.h"
@@ -500,6 +501,40 @@ TEST(GenerationOfPayloads, AreDrawnUnlessKnown) {
   EXPECT_FALSE(rows(prepare(schema, plan, known, 0).value()).front().contains("payloads"));
   plan.hidden = {3};
   EXPECT_TRUE(rows(prepare(schema, plan, known, 0).value()).front().contains("payloads"));
+}
+
+// A row for each patient of whom something is known, however many there are, each as if it were the only one.
+TEST_F(Generated, LatentStatesAreOneRowAPatient) {
+  std::ostringstream out;
+  LatentRows rows(*version_, out);
+  Snapshot merged = patient_;
+  merged.event_count = 0;
+  std::vector<Snapshot> asked;
+  for (int i = 0; i < 300; ++i) {
+    asked.push_back(patient_);
+    asked.back().patient_id += std::to_string(i);
+    asked.back().features[kHr].last = 40 + i;
+    ASSERT_TRUE(rows.add(asked.back()).ok());
+    ASSERT_TRUE(rows.add(merged).ok());
+  }
+  ASSERT_TRUE(rows.finish().ok());
+  EXPECT_EQ(rows.rows(), 300U);
+  const auto csv = read_csv(out.str());
+  ASSERT_EQ(csv.size(), 301U);
+  ASSERT_EQ(csv[0].size(), 3U + 2 * 8);
+  EXPECT_THAT((std::vector<std::string>(csv[0].begin(), csv[0].begin() + 4)), ElementsAre("patient_id", "time", "model_version", "mean_0"));
+  EXPECT_EQ(csv[0].back(), "sd_7");
+  for (const int i : {0, 255, 256, 299}) {
+    const auto& row = csv[static_cast<std::size_t>(i) + 1];
+    model::Query query{&asked[static_cast<std::size_t>(i)], patient_.last_time, {}, {}, 0};
+    query.latent = true;
+    const LatentState state = version_->predict({&query, 1}).value()[0].latent.value();
+    EXPECT_EQ(row[0], patient_.patient_id + std::to_string(i));
+    EXPECT_EQ(row[1], format_rfc3339(patient_.last_time));
+    EXPECT_EQ(row[2], version_->id());
+    EXPECT_NEAR(std::stod(row[3 + 2]), state.mean[2], 1e-4);
+    EXPECT_NEAR(std::stod(row[3 + 8 + 2]), state.sd[2], 1e-4);
+  }
 }
 
 }  // namespace

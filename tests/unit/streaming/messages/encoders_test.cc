@@ -120,6 +120,15 @@ TEST(Encoders, SamplesOfAnImputation) {
   EXPECT_EQ(values["laboratory"]["rhythm"]["samples"], json::array({"paced \"x\"\n", "atrial fibrillation"}));
 }
 
+TEST(Encoders, TheLatentStateIsToldWhereItWasAskedFor) {
+  Imputation i = imputation();
+  EXPECT_FALSE(json::parse(encode_imputation(make_schema(), i)).contains("latent"));
+  i.latent = LatentState{{0.5F, -1.23456789F}, {1, 0.25F}};
+  const json message = json::parse(encode_imputation(make_schema(), i));
+  EXPECT_EQ(message["latent"].dump(), R"({"mean":[0.5,-1.23457],"sd":[1,0.25]})");
+  EXPECT_EQ(message["model_version"], "000412-9f3c21aa");
+}
+
 // Of what the model knows nothing the declared range is told, as what it is.
 TEST(Encoders, AnUninformedValueHasItsRangeAndNothingElse) {
   Imputation i = imputation();

@@ -76,12 +76,14 @@ TEST(SnapshotCodec, ARequestMayAskForSamples) {
   const auto plain = decode_impute_request(schema, text, {}, now());
   ASSERT_TRUE(plain.ok()) << plain.status().message();
   EXPECT_EQ(plain->samples, 0U);
-  const std::string more = R"({"samples":20,"seed":7,"explain":true,)" + text.substr(text.find('{') + 1);
+  const std::string more = R"({"samples":20,"seed":7,"explain":true,"latent":true,)" + text.substr(text.find('{') + 1);
   const auto asked = decode_impute_request(schema, more, {}, now());
   ASSERT_TRUE(asked.ok()) << asked.status().message();
   EXPECT_EQ(asked->samples, 20U);
   EXPECT_EQ(asked->seed, 7U);
   EXPECT_TRUE(asked->explain);
+  EXPECT_TRUE(asked->latent);
+  EXPECT_FALSE(plain->latent);
   EXPECT_EQ(asked->snapshot, plain->snapshot);
   EXPECT_EQ(decode_snapshot(schema, more, {}, now()).code(), Code::invalid) << "no part of a snapshot";
 }
