@@ -28,8 +28,8 @@ struct ModelOptions {
 /// How it learns; takes effect at the next start.
 struct TrainOptions {
   int batch_size = 256;
-  double learning_rate = 1e-3;
-  double weight_decay = 1e-4;
+  double learning_rate = 2e-3;
+  double weight_decay = 0.1;
   double beta = 0.02;  ///< weight of the KL term after warm-up
   std::int64_t kl_warmup_steps = 500;
   double gradient_norm_max = 5.0;

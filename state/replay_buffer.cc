@@ -106,8 +106,11 @@ ReplayBuffer::Placement::Eviction ReplayBuffer::remove(Slot slot) {
 std::vector<Slot> ReplayBuffer::draw(std::size_t count, std::uint64_t seed) const {
   std::vector<std::uint64_t> reached;  // by stratum: the weights of it and of those before it
   std::uint64_t all = 0;
+  double offered = 0;
+  for (const ReplayStratum& s : strata_) offered += static_cast<double>(s.offered);
+  const double power = 1 - 0.5 * std::min(static_cast<double>(size_) / std::max(offered, 1.0), 1.0);
   for (const ReplayStratum& s : strata_) {
-    const double weight = s.stored > 0 ? std::sqrt(static_cast<double>(s.offered)) : 0;
+    const double weight = s.stored > 0 ? std::pow(static_cast<double>(s.offered), power) : 0;
     reached.push_back(all += static_cast<std::uint64_t>(weight * kWeightScale));
   }
   std::vector<Slot> out;

@@ -59,8 +59,9 @@ class ReplayBuffer {
   /// what is offered next, so its stratum leans towards that a little.
   Placement::Eviction remove(Slot slot);
 
-  /// `count` slots with replacement: a stratum by the square root of how often it was offered something, uniform within: what is usual has
-  /// the most say, and what is rare more than it has in the stream. Empty only when nothing is stored.
+  /// `count` slots with replacement: a stratum by a power of how often it was offered something, uniform within. While all that came is
+  /// held, the power is 1/2: what is rare has more say than in the stream. The smaller the held part of what came, the nearer it is to 1,
+  /// where what is drawn is a sample of the whole stream. Empty only when nothing is stored.
   std::vector<Slot> draw(std::size_t count, std::uint64_t seed) const;
 
   /// The slots at these places, in their order: slots in use are numbered from 0, stratum after stratum. Without places beyond size().

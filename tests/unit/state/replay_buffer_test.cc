@@ -169,28 +169,42 @@ TEST(ReplayBuffer, ALoweredCapacityIsReachedStepByStep) {
   }
 }
 
+/// Draws a hundred or more examples of two strata very often, and holds the counts against each stratum's offers to the `power`.
+void expect_drawn_by(const ReplayBuffer& buffer, double power) {
+  constexpr int kDraws = 110'000;
+  std::map<Slot, int> count;
+  for (const Slot& slot : buffer.draw(kDraws, 17)) count[slot] += 1;
+  const auto weight = [&](std::uint32_t stratum) { return std::pow(static_cast<double>(buffer.strata()[stratum].offered), power); };
+  double chi = 0;
+  for (const auto& [slot, n] : count) {
+    const double share = weight(slot.stratum) / (weight(0) + weight(1)), expected = kDraws * share / buffer.strata()[slot.stratum].stored;
+    chi += (n - expected) * (n - expected) / expected;
+  }
+  const auto held = static_cast<double>(buffer.size());
+  EXPECT_EQ(count.size(), buffer.size());
+  EXPECT_LT(chi, held - 1 + 5 * std::sqrt(2 * (held - 1)));
+}
+
 // Were each stratum as likely as any other, one example of a pattern that nobody else has would be drawn at every step, and be known by
 // heart.
-TEST(ReplayBuffer, WhatIsRareIsDrawnByTheRootOfHowOftenItWasOffered) {
+TEST(ReplayBuffer, WhatIsRareIsDrawnByTheRootOfHowOftenItWasOfferedWhileAllIsHeld) {
+  ReplayBuffer buffer(200, 4, 1);
+  for (int i = 0; i < 10; ++i) (void)buffer.offer(1);
+  for (int i = 0; i < 190; ++i) (void)buffer.offer(2);
+  ASSERT_EQ(buffer.size(), 200u);
+  expect_drawn_by(buffer, 0.5);
+  EXPECT_EQ(buffer.draw(20, 4), buffer.draw(20, 4));
+  EXPECT_NE(buffer.draw(20, 4), buffer.draw(20, 5));
+  EXPECT_TRUE(ReplayBuffer(10, 2, 1).draw(5, 1).empty());
+}
+
+TEST(ReplayBuffer, WhatIsDrawnIsASampleOfTheStreamWhereMostOfItIsNotHeld) {
   ReplayBuffer buffer(100, 4, 1);
   for (int i = 0; i < 10; ++i) (void)buffer.offer(1);  // a rare stratum of 10 beside one of 90
   for (int i = 0; i < 490; ++i) (void)buffer.offer(2);
   ASSERT_EQ(buffer.strata()[0].stored, 10u);
   ASSERT_EQ(buffer.strata()[1].stored, 90u);
-  constexpr int kDraws = 110'000;
-  std::map<Slot, int> count;
-  for (const Slot& slot : buffer.draw(kDraws, 17)) count[slot] += 1;
-  double chi = 0;
-  for (const auto& [slot, n] : count) {
-    const double rare = std::sqrt(10.0), usual = std::sqrt(490.0), share = (slot.stratum == 0 ? rare : usual) / (rare + usual);
-    const double expected = kDraws * share / buffer.strata()[slot.stratum].stored;
-    chi += (n - expected) * (n - expected) / expected;
-  }
-  EXPECT_EQ(count.size(), 100u);
-  EXPECT_LT(chi, 99 + 5 * std::sqrt(2 * 99.0));
-  EXPECT_EQ(buffer.draw(20, 4), buffer.draw(20, 4));
-  EXPECT_NE(buffer.draw(20, 4), buffer.draw(20, 5));
-  EXPECT_TRUE(ReplayBuffer(10, 2, 1).draw(5, 1).empty());
+  expect_drawn_by(buffer, 0.9);  // a fifth of it is held
 }
 
 // A patient alone fills a stratum and is forgotten but for one example: that one does not stand for all of them.
