@@ -68,6 +68,7 @@ int main(int argc, char** argv) {
   add_alerts(app, exit_code);
   add_model(app, exit_code);
   add_patient(app, exit_code);
+  add_feed(app, exit_code);
   add_completion(app, exit_code);
   add_man(app, exit_code);
   try {

@@ -85,7 +85,7 @@ std::vector<Event> read_events(const Config& config, const std::string& folder) 
 class Daemon {
  public:
   Daemon(const Config& config, const std::string& folder, std::string_view checkpoint)
-      : config_(config), state_(config_), decoder_(*config_.schema, config_.limits) {
+      : config_(config), state_(config_), decoder_(config_) {
     config_.store.path = folder + "/state";
     auto store = state::Store::open(*config_.schema, config_.store);
     require(store.status());
@@ -134,7 +134,7 @@ class Daemon {
  private:
   Config config_;
   StreamState state_;
-  streaming::EventDecoder decoder_;
+  RecordDecoder decoder_;
   std::unique_ptr<state::Store> store_;
   std::unique_ptr<model::Learner> learner_;  // reads the store from its thread: goes first
   Tallies tallies_;

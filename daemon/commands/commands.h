@@ -27,6 +27,7 @@ void add_latent(CLI::App& app, int& exit_code);
 void add_alerts(CLI::App& app, int& exit_code);
 void add_model(CLI::App& app, int& exit_code);
 void add_patient(CLI::App& app, int& exit_code);
+void add_feed(CLI::App& app, int& exit_code);
 void add_completion(CLI::App& app, int& exit_code);
 void add_man(CLI::App& app, int& exit_code);
 

@@ -144,6 +144,10 @@ std::unique_ptr<Destination> open_destination(const Arguments& arguments, const 
     refuse("topics.events begins with a pattern: name the topic with --topic");
     return nullptr;
   }
+  if (!config->topics.holds_json(topic)) {
+    refuse("topic " + topic + " holds no JSON: name one that does with --topic");
+    return nullptr;
+  }
   auto log = Log::open(*config, topic);
   if (log.ok()) return std::move(*log);
   code = explain(log.status());

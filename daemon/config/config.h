@@ -14,6 +14,7 @@
 #include "state/records/subgroups.h"
 #include "state/store.h"
 #include "streaming/files/input_files.h"
+#include "streaming/hl7/feed_options.h"
 #include "streaming/log/event_log.h"
 #include "streaming/messages/event_decoder.h"
 
@@ -29,6 +30,8 @@ enum class NamespaceSource : std::uint8_t { none, topic, site };
 enum class PayloadDetail : std::uint8_t { none, summary, whole };
 /// What is published of a feature of which the serving model has learned too little.
 enum class Uninformed : std::uint8_t { omit, range };
+/// What the records of a topic are.
+enum class EventFormat : std::uint8_t { json, hl7v2 };
 enum class OnCritical : std::uint8_t { nothing, freeze, adapt };
 
 struct Config {
@@ -47,6 +50,12 @@ struct Config {
 
   struct Topics {
     std::vector<std::string> events{"lacuna.events"};
+    std::map<std::string, EventFormat> formats;  ///< of those of `events` that say one; a record's content-type says it first
+    /// Of an entry of `events`, as what replay and simulate write.
+    bool holds_json(const std::string& entry) const {
+      const auto format = formats.find(entry);
+      return format == formats.end() || format->second == EventFormat::json;
+    }
     std::string imputations = "lacuna.imputations";
     std::string alerts = "lacuna.alerts";
     std::string dead_letters = "lacuna.dead-letters";
@@ -117,6 +126,8 @@ struct Config {
   Millis shutdown_timeout{std::chrono::seconds(30)};
 
   std::shared_ptr<const Schema> schema;
+  streaming::hl7::FeedOptions hl7;                ///< what hospital messages mean, with what codes_file has
+  std::string hl7_codes_file;                     ///< hl7.codes_file; empty: there is none
   std::optional<streaming::FileMapping> mapping;  ///< "input": how replay and evaluate read files of this deployment
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "daemon/config/feed_keys.h"
 #include "state/records/nearest.h"
 #include "state/records/unit_spelling.h"
 #include "state/records/units.h"
@@ -292,6 +293,7 @@ void finish_draft(Draft& draft, const ComplainAt& complain) {
   check_training(draft, complain);
   finish_schema(draft, complain);
   check_subgroups(draft, complain);
+  if (config.schema && draft.given.contains("hl7")) finish_feed(draft, *config.schema, complain);
   if (!draft.given.contains("input")) return;
   // Without a schema there is nothing to hold the columns against, and what is wrong with it was said.
   if (config.schema) finish_mapping(draft, *config.schema, complain);

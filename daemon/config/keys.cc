@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "daemon/config/feed_keys.h"
 #include "daemon/config/schema_keys.h"
 #include "daemon/config/values.h"
 #include "streaming/log/kafka_properties.h"
@@ -40,6 +41,38 @@ const char* const kTopicRange = "letters, digits, '.', '_', '-'; at most 249";
 // The field of Config that a key sets.
 #define FIELD(path) \
   [](Draft & d, const Captures&) -> auto& { return d.config.path; }
+
+/// Takes entries that say their format as well: {topic: adt, format: hl7v2}.
+Key event_topics() {
+  Key key = texts("topics.events", "topic names, or patterns that start with '^'", is_topic_or_pattern,
+                  "Topics to read events from; one whose records are HL7 v2 messages as {topic: NAME, format: hl7v2}. Replay and simulate "
+                  "write to the first.",
+                  FIELD(topics.events));
+  const auto take_names = key.set;
+  key.set = [take_names](Draft& d, const Captures& names, const YamlNode& node, const Complain& complain) {
+    YamlNode topics = node;
+    std::map<std::string, EventFormat> formats;
+    for (YamlNode& item : topics.items) {
+      if (item.kind != YamlNode::Kind::map) continue;
+      const YamlNode entry = item;
+      item = {};
+      item.place = entry.place;
+      const YamlNode* format = nullptr;
+      for (const YamlMember& member : entry.members) {
+        if (member.key == "topic") item = member.value;
+        else if (member.key == "format") format = &member.value;
+        else complain(member.place, "expected topic and format, got " + member.key);
+      }
+      if (format == nullptr) continue;
+      const bool known = format->kind == YamlNode::Kind::scalar && (format->text == "json" || format->text == "hl7v2");
+      if (!known) complain(format->place, "expected json or hl7v2, got " + got(*format));
+      else formats[item.text] = format->text == "json" ? EventFormat::json : EventFormat::hl7v2;
+    }
+    take_names(d, names, topics, complain);
+    d.config.topics.formats = std::move(formats);
+  };
+  return key;
+}
 
 void add_log_keys(std::vector<Key>& keys) {
   const auto add = [&keys](Key key) { keys.push_back(std::move(key)); };
@@ -84,8 +117,7 @@ void add_log_keys(std::vector<Key>& keys) {
   };
   add(std::move(property));
 
-  add(texts("topics.events", "topic names, or patterns that start with '^'", is_topic_or_pattern,
-            "Topics to read events from. Replay and simulate write to the first.", FIELD(topics.events)));
+  add(event_topics());
   add(text("topics.imputations", kTopicRange, is_topic, "Topic of imputations.", FIELD(topics.imputations)));
   add(text("topics.alerts", kTopicRange, is_topic, "Topic of alerts.", FIELD(topics.alerts)));
   add(text("topics.dead_letters", kTopicRange, is_topic, "Topic of what could not be used, with the reason in headers.",
@@ -327,6 +359,7 @@ const std::vector<Key>& key_table() {
     add_operation_keys(keys);
     add_schema_keys(keys);
     add_input_keys(keys);
+    add_feed_keys(keys);
     return keys;
   }();
   return table;
@@ -337,6 +370,7 @@ const KeyNode& key_tree() {
     KeyNode root;
     for (const Key& key : key_table()) descend(root, key.path).leaf = &key;
     for (const auto& [path, open] : named_sections()) descend(root, path).open = open;
+    for (const auto& [path, open] : feed_sections()) descend(root, path).open = open;
     return root;
   }();
   return tree;

@@ -107,6 +107,22 @@ void add_pipeline(Exposition& out, const Progress& p) {
   if (p.event_time != Time{}) out.add(static_cast<double>(p.event_time.time_since_epoch().count()) / 1000);
 }
 
+/// What became of HL7 v2 messages.
+void add_feed(Exposition& out, const Progress& p) {
+  const streaming::hl7::FeedCounts& c = p.counts.feed;
+  out.counter("hl7_messages_total", "HL7 v2 messages read").add(c.messages);
+  out.counter("hl7_observations_total", "Their OBX segments by what became of them");
+  const std::pair<const char*, std::uint64_t> fates[] = {
+      {"taken", c.taken},     {"joined", c.joined},     {"withdrawn", c.withdrawn}, {"no_result", c.no_result}, {"empty", c.empty},
+      {"missing", c.missing}, {"unmapped", c.unmapped}, {"ignored", c.ignored},     {"elsewhere", c.elsewhere}, {"refused", c.refused}};
+  for (const auto& [fate, count] : fates) out.add(count, {{"outcome", fate}});
+  out.counter("hl7_administrative_total", "What they told of stays, places, merges and attributes alone").add(c.administrative);
+  out.counter("hl7_clock_faults_total", "Their times that a clock showed twice or never")
+      .add(c.clocks_twice, {{"kind", "twice"}})
+      .add(c.clocks_never, {{"kind", "never"}});
+  out.counter("hl7_refined_times_total", "Their times that were told coarsely, and found by another field").add(c.refined);
+}
+
 void add_partitions(Exposition& out, const Progress& p) {
   out.counter("partition_records_total",
               "Records of an input partition by what became of them, since its first: whichever instance holds it goes on counting");
@@ -378,6 +394,7 @@ void add_store(Exposition& out, const Progress& p) {
 std::string prometheus_text(const Config& config, const Progress& progress) {
   Exposition out;
   add_pipeline(out, progress);
+  add_feed(out, progress);
   add_partitions(out, progress);
   add_identity(out, progress);
   add_changelog(out, progress);

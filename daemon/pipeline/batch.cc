@@ -37,7 +37,7 @@ void Batch::dead_letter(std::size_t record, streaming::Refusal reason, std::stri
   else dead_letters_[at->second] = std::move(letter);
 }
 
-void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison) {
+void Batch::decode(RecordDecoder& decoder, Time now, const PoisonSearch::List& poison) {
   events_.reserve(records_.size());
   for (std::size_t i = 0; i < records_.size(); ++i) {
     tally(i).consumed += 1;
@@ -54,7 +54,7 @@ void Batch::decode(streaming::EventDecoder& decoder, Time now, const PoisonSearc
   }
 }
 
-void Batch::decode_record(std::size_t record, streaming::EventDecoder& decoder, Time now) {
+void Batch::decode_record(std::size_t record, RecordDecoder& decoder, Time now) {
   const Transfer* transfer = nullptr;
   if (records_[record].position.topic == config_.topics.transfers) {
     Result<Transfer> read = read_transfer(records_[record]);
@@ -64,36 +64,44 @@ void Batch::decode_record(std::size_t record, streaming::EventDecoder& decoder, 
   }
   const streaming::Record& original = transfer != nullptr ? transfer->original : records_[record];
   std::vector<streaming::RefusedPart> parts;
-  std::optional<Event> event = decode_event(record, original, decoder, now, parts);
-  if (!event) return;
-  const bool misplaced = transfer == nullptr && (original.value ? check_placement(original, event->patient_id, partitions_, identity_)
+  std::vector<Event> events = decode_events(record, original, decoder, now, parts);
+  if (events.empty()) return;
+  const std::string& patient = events.front().patient_id;  // of all of them
+  const bool misplaced = transfer == nullptr && (original.value ? check_placement(original, patient, partitions_, identity_)
                                                                 : is_misplaced(original, original.key, partitions_));
-  if (const auto wrong = name_person(config_.identity_namespace, original.position.topic, *event)) {
-    return refuse(record, streaming::Refusal::malformed, "decode", *wrong, true);
+  for (Event& event : events) {
+    if (const auto wrong = name_person(config_.identity_namespace, original.position.topic, event)) {
+      return refuse(record, streaming::Refusal::malformed, "decode", *wrong, true);
+    }
+    if (transfer == nullptr) continue;
+    event.patient_id = transfer->person;
+    if (!transfer->into.empty()) event.merged_into = transfer->into;
   }
-  if (transfer != nullptr) {
-    event->patient_id = transfer->person;
-    if (!transfer->into.empty()) event->merged_into = transfer->into;
-  }
-  if (misplaced && config_.identity_forward) return forward(record, event->patient_id, {});
-  if (event->person == PersonChange::merge) first_alone_ = std::min(first_alone_, record);
-  events_.push_back({std::move(*event), record, false, std::move(parts)});
+  if (misplaced && config_.identity_forward) return forward(record, patient, {});
+  if (events.front().person == PersonChange::merge) first_alone_ = std::min(first_alone_, record);
+  for (Event& event : events) events_.push_back({std::move(event), record, false, std::exchange(parts, {})});
 }
 
-std::optional<Event> Batch::decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
-                                         std::vector<streaming::RefusedPart>& parts) {
+std::vector<Event> Batch::decode_events(std::size_t record, const streaming::Record& original, RecordDecoder& decoder, Time now,
+                                        std::vector<streaming::RefusedPart>& parts) {
   if (!original.value) {
     std::optional<Event> event = forgetting_event(config_, original);
-    if (!event) refuse(record, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key does not tell whose", true);
-    return event;
+    if (event) return {std::move(*event)};
+    refuse(record, streaming::Refusal::malformed, "decode", "no value (a tombstone), and the key does not tell whose", true);
+    return {};
   }
-  streaming::EventDecoder::Outcome outcome = decoder.decode(*original.value, now);
+  RecordDecoder::Outcome outcome = decoder.decode(original, now);
+  counts_.feed += outcome.feed;
   if (outcome.refused) {
     refuse(record, outcome.refused->reason, "decode", outcome.refused->message, true);
-    return std::nullopt;
+    return {};
   }
-  parts = std::move(outcome.decoded->refused);
-  return std::move(outcome.decoded->event);
+  if (outcome.events.empty()) {
+    tally(record).applied += 1;
+    empty_ += 1;
+  }
+  parts = std::move(outcome.parts);
+  return std::move(outcome.events);
 }
 
 /// One dead letter for all bad parts of an event: its reason is the first part's, its message names them all.
@@ -104,6 +112,7 @@ void Batch::refuse_parts(std::size_t record, const std::vector<streaming::Refuse
     if (&part != &parts.front()) counts_.refused_by[static_cast<std::size_t>(part.reason)] += 1;
   }
   refuse(record, parts.front().reason, "decode", message, false);
+  bad_parts_[record] = std::move(message);
 }
 
 Status Batch::load(const state::Store& store, const state::StateChange* before) {
@@ -155,28 +164,41 @@ void Batch::forget(const Arrived& arrived, drift::Monitor& monitor) {
   monitor.forget(patient);
 }
 
-/// What becomes of one record: applied, a duplicate, late or refused, of which the last two leave a dead letter.
-void Batch::judge(Arrived& arrived, drift::Monitor& monitor) {
-  const std::size_t record = arrived.record;
-  const bool withdrawal = withdraws(arrived.event.status);
-  const PersonLedger::Judged judged = ledger_.judge(arrived.event, record, records_[record].position, original_of(record).value.value());
+/// Takes out of the event what is not new, and notes what that means for its record.
+void Batch::judge(Arrived& arrived, Fate& fate) {
+  PersonLedger::Judged judged = ledger_.judge(arrived.event, arrived.record, records_[arrived.record].position,
+                                                original_of(arrived.record).value.value());
   arrived.fresh = judged.fresh;
-  const bool late = judged.refused && judged.refused->first == streaming::Refusal::late;
-  if (judged.refused) {
-    refuse(record, judged.refused->first, late ? "apply" : "deliver", judged.refused->second, !judged.taken() && !late);
-    if (!judged.taken()) monitor.observe(late ? drift::RecordFate::late : drift::RecordFate::refused);
-    if (!judged.taken() && late) tally(record).late += 1;
+  fate.events += 1;
+  fate.taken = fate.taken || judged.taken();
+  if (judged.changes) (withdraws(arrived.event.status) ? counts_.withdrawn : counts_.corrected) += 1;
+  if (!judged.refused) return;
+  fate.late = fate.late || judged.refused->first == streaming::Refusal::late;
+  fate.refused = std::move(judged.refused);
+}
+
+/// What becomes of one record: applied, a duplicate, late or refused, of which the last two leave a dead letter.
+void Batch::conclude(std::size_t record, Fate& fate, drift::Monitor& monitor) {
+  if (fate.refused) {
+    const bool late = fate.refused->first == streaming::Refusal::late;
+    const auto parts = bad_parts_.find(record);
+    if (fate.events > 1 && parts != bad_parts_.end()) fate.refused->second += "; " + parts->second;
+    refuse(record, fate.refused->first, late ? "apply" : "deliver", fate.refused->second, !fate.taken && !fate.late);
   }
-  if (!judged.taken()) {
-    if (judged.refused) return;
+  if (fate.taken) {
+    tally(record).applied += 1;
+    if (letters_.contains(record)) tally(record).partial += 1;
+    monitor.observe(drift::RecordFate::applied);
+  } else if (fate.late) {
+    tally(record).late += 1;
+    monitor.observe(drift::RecordFate::late);
+  } else if (fate.refused) {
+    monitor.observe(drift::RecordFate::refused);
+  } else {
     tally(record).duplicate += 1;
     monitor.observe(drift::RecordFate::duplicate);
-    return;
   }
-  tally(record).applied += 1;
-  if (letters_.contains(record)) tally(record).partial += 1;
-  monitor.observe(drift::RecordFate::applied);
-  if (judged.changes) (withdrawal ? counts_.withdrawn : counts_.corrected) += 1;
+  fate = {};
 }
 
 /// A stay that is told of alone is no arrival: it does not say that the feed moved, nor that anything was due.
@@ -197,11 +219,15 @@ Status Batch::settle(const state::Store& store) {
 
 void Batch::advance(drift::Monitor& monitor) {
   const Schema& schema = *config_.schema;
-  const std::size_t others = events_.size() + forwarded_ + (arriving_ ? 1 : 0);
+  std::size_t others = forwarded_ + empty_ + (arriving_ ? 1 : 0);
+  for (std::size_t i = 0; i < events_.size(); ++i) others += i == 0 || events_[i].record != events_[i - 1].record ? 1 : 0;
   for (std::size_t i = others; i < records_.size(); ++i) monitor.observe(drift::RecordFate::refused);
+  for (std::size_t i = 0; i < empty_; ++i) monitor.observe(drift::RecordFate::applied);
   if (arriving_) take_state(monitor);
   std::vector<Arrived*> fresh;
-  for (Arrived& arrived : events_) {
+  Fate fate;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    Arrived& arrived = events_[i];
     if (arrived.event.person == PersonChange::forget) {
       forget(arrived, monitor);
       std::erase_if(fresh, [&arrived](const Arrived* a) { return a->event.patient_id == arrived.event.patient_id; });
@@ -211,8 +237,9 @@ void Batch::advance(drift::Monitor& monitor) {
       merge(arrived, monitor);
       continue;
     }
-    judge(arrived, monitor);
+    judge(arrived, fate);
     if (arrived.fresh) fresh.push_back(&arrived);
+    if (i + 1 == events_.size() || events_[i + 1].record != arrived.record) conclude(arrived.record, fate, monitor);
   }
   std::stable_sort(fresh.begin(), fresh.end(), [](const Arrived* a, const Arrived* b) {
     return std::tie(a->event.time, a->event.patient_id) < std::tie(b->event.time, b->event.patient_id);

@@ -16,11 +16,11 @@
 #include "daemon/pipeline/person_moves.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
+#include "daemon/pipeline/record_decoder.h"
 #include "daemon/pipeline/stream_state.h"
 #include "daemon/pipeline/transfers.h"
 #include "model/model_version.h"
 #include "state/store.h"
-#include "streaming/messages/event_decoder.h"
 #include "streaming/messages/refusal.h"
 
 // One batch on its way from bytes to bytes: decode -> load -> advance -> settle -> score -> impute -> encode -> change. Nothing durable
@@ -42,7 +42,7 @@ class Batch {
   const std::vector<streaming::Record>& records() const { return records_; }
 
   /// Bytes to events; what cannot be read becomes a dead letter.
-  void decode(streaming::EventDecoder& decoder, Time now, const PoisonSearch::List& poison);
+  void decode(RecordDecoder& decoder, Time now, const PoisonSearch::List& poison);
   /// After decode(): so many of the records, from the first on, may be one batch. Where they are fewer than all, begin anew with these:
   /// merges and what they bring need a batch of their own.
   std::size_t prefix() const;
@@ -85,7 +85,7 @@ class Batch {
     Event event;
     std::size_t record = 0;
     bool fresh = false;
-    std::vector<streaming::RefusedPart> refused{};
+    std::vector<streaming::RefusedPart> refused{};  ///< of the record; in its first event
   };
   struct Moment {  ///< what arrived for one patient at one clinical time
     Snapshot before;
@@ -104,9 +104,9 @@ class Batch {
   state::RecordCounts& tally(std::size_t record);
   /// As it came to its input topic.
   const streaming::Record& original_of(std::size_t record) const;
-  void decode_record(std::size_t record, streaming::EventDecoder& decoder, Time now);
-  std::optional<Event> decode_event(std::size_t record, const streaming::Record& original, streaming::EventDecoder& decoder, Time now,
-                                    std::vector<streaming::RefusedPart>& parts);
+  void decode_record(std::size_t record, RecordDecoder& decoder, Time now);
+  std::vector<Event> decode_events(std::size_t record, const streaming::Record& original, RecordDecoder& decoder, Time now,
+                                   std::vector<streaming::RefusedPart>& parts);
   void refuse_parts(std::size_t record, const std::vector<streaming::RefusedPart>& parts);
   void decode_state(std::size_t record, Transfer transfer);
   void follow_links();
@@ -117,7 +117,14 @@ class Batch {
   void merge(Arrived& arrived, drift::Monitor& monitor);
   void take_state(drift::Monitor& monitor);
   Status move(const state::Store& store);
-  void judge(Arrived& arrived, drift::Monitor& monitor);
+  /// What became of a record's events.
+  struct Fate {
+    std::size_t events = 0;
+    bool taken = false, late = false;
+    std::optional<std::pair<streaming::Refusal, std::string>> refused{};  ///< the last that was
+  };
+  void judge(Arrived& arrived, Fate& fate);
+  void conclude(std::size_t record, Fate& fate, drift::Monitor& monitor);
   void forget(const Arrived& arrived, drift::Monitor& monitor);
   static void observe(const Event& event, const Snapshot& before, drift::Monitor& monitor);
   void encode_persons(streaming::Transaction& out) const;
@@ -145,6 +152,7 @@ class Batch {
   const Arrived* merging_ = nullptr;                                   ///< of events_
   std::size_t first_alone_ = std::numeric_limits<std::size_t>::max();  ///< the first record that needs a batch of its own
   std::size_t forwarded_ = 0;
+  std::size_t empty_ = 0;  ///< records that held nothing that is asked for
   std::unordered_map<std::string, Snapshot> snapshots_;
   PersonLedger ledger_;
   PersonMoves moves_;
@@ -155,7 +163,8 @@ class Batch {
   std::vector<Imputation> imputations_;
   std::vector<std::string> encoded_;  ///< snapshots of `changed_`, in its order; from encode() to change()
   std::vector<streaming::OutputRecord> dead_letters_;
-  std::map<std::size_t, std::size_t> letters_;  ///< record -> its one dead letter
+  std::map<std::size_t, std::size_t> letters_;    ///< record -> its one dead letter
+  std::map<std::size_t, std::string> bad_parts_;  ///< record -> which parts of it were refused, and why
   EventCounts counts_;
   IdentityFindings identity_;
   Time newest_{};

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -59,6 +60,7 @@ void Batch::forget_merged(const Arrived& arrived) {
 /// The events of a person who was merged into another are that one's.
 void Batch::follow_links() {
   std::set<std::string> ended;
+  std::optional<std::size_t> sent;  // a record whose first event was met
   std::erase_if(events_, [&](const Arrived& arrived) {
     const std::string& person = arrived.event.patient_id;
     if (arrived.event.person == PersonChange::merge || ended.contains(person)) return false;
@@ -69,7 +71,7 @@ void Batch::follow_links() {
       return false;
     }
     if (into.empty()) return false;
-    forward(arrived.record, into, person);
+    if (std::exchange(sent, arrived.record) != arrived.record) forward(arrived.record, into, person);
     return true;
   });
 }

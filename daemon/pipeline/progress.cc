@@ -10,6 +10,7 @@ EventCounts& EventCounts::operator+=(const EventCounts& batch) {
     this->*member += batch.*member;
   }
   for (std::size_t i = 0; i < refused_by.size(); ++i) refused_by[i] += batch.refused_by[i];
+  feed += batch.feed;
   return *this;
 }
 

@@ -16,6 +16,7 @@
 #include "model/predictive/subgroup_board.h"
 #include "state/records/records.h"
 #include "state/store.h"
+#include "streaming/hl7/decoded.h"
 #include "streaming/log/event_log.h"
 #include "streaming/messages/refusal.h"
 
@@ -33,6 +34,7 @@ struct EventCounts {
   std::uint64_t late_corrections = 0;          ///< of their values, those that were older than the history
   std::uint64_t forgotten = 0;                 ///< applied events and tombstones that forgot a person
   std::uint64_t merged = 0;                    ///< applied events that merged a person into another
+  streaming::hl7::FeedCounts feed{};           ///< of records that were HL7 v2 messages
   EventCounts& operator+=(const EventCounts& batch);
   EventCounts& operator+=(const state::RecordCounts& partition);
 };

@@ -18,7 +18,7 @@ using std::chrono::steady_clock;
 Turn::Turn(LoopContext& context, std::size_t quarantined)
     : context_(context),
       guard_(context),
-      decoder_(*context.config.schema, context.config.limits),
+      decoder_(context.config),
       group_(context,
              {[this] { return finish_in_flight(); }, [this] { return prepared_.has_value(); },
               [this](const auto& p, std::int64_t next) { guard_.restored(p, next); }, [this](const auto& p) { guard_.given_up(p); }}),

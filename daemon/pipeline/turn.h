@@ -18,6 +18,7 @@
 #include "daemon/pipeline/loop_context.h"
 #include "daemon/pipeline/poison_search.h"
 #include "daemon/pipeline/progress.h"
+#include "daemon/pipeline/record_decoder.h"
 #include "daemon/pipeline/rehearsal.h"
 #include "daemon/pipeline/warming_up.h"
 #include "daemon/registry/earlier_versions.h"
@@ -81,7 +82,7 @@ class Turn {
 
   LoopContext& context_;
   ChangelogGuard guard_;
-  streaming::EventDecoder decoder_;
+  RecordDecoder decoder_;
   GroupMembership group_;
   CommitStage commit_;
   std::optional<StagedBatch> prepared_;  ///< waits for the one in flight

@@ -107,7 +107,7 @@ class WarmingUpTest : public ::testing::Test {
       r.value = streaming::encode_event(*config_.schema, e);
     }
     Batch batch(config_, std::move(records));
-    streaming::EventDecoder decoder(*config_.schema, config_.limits);
+    RecordDecoder decoder(config_);
     batch.decode(decoder, at(100'000), {});
     ASSERT_TRUE(batch.load(*store_, nullptr).ok());
     batch.advance(state_.monitor);
