@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/commands/json_record.h"
 #include "daemon/pipeline/batch.h"
-#include "daemon/pipeline/transfers.h"
 #include "state/person_records.h"
 #include "state/records/person_key.h"
 #include "state/store.h"
-#include "streaming/messages/json_writer.h"
 
 namespace lacuna::daemon {
 
@@ -50,12 +49,6 @@ std::string harmless(std::string text) {
     if ((static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f) c = '.';
   }
   return text;
-}
-
-/// UTF-8 without control characters: anything else ends whoever reads line by line, or writes over the terminal.
-bool is_text(std::string_view bytes) {
-  const auto controls = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f; };
-  return streaming::is_utf8(bytes) && std::none_of(bytes.begin(), bytes.end(), controls);
 }
 
 /// "[1,28,28]"; empty where there is none.
@@ -273,24 +266,13 @@ std::string pretty_state(const Config& config, const streaming::Record& record) 
                      snapshot->event_count, format_rfc3339(snapshot->last_time), known, snapshot->features.size(), payloads);
 }
 
-/// What is known of a merged person; other records of that topic are events.
-bool is_state_transfer(const Config& config, const std::string& topic, const streaming::Record& record) {
-  if (topic != config.topics.transfers) return false;
-  const Result<Transfer> transfer = read_transfer(record);
-  return !transfer.ok() || transfer->kind == Transfer::Kind::state;
-}
-
-bool is_binary(const Config& config, const std::string& topic, const streaming::Record& record) {
-  return topic == config.topics.state || topic == config.topics.model || is_state_transfer(config, topic, record);
-}
-
 std::string pretty(const Config& config, const std::string& topic, const streaming::Record& record) {
   const Config::Topics& topics = config.topics;
   if (topic == topics.dead_letters) return pretty_dead_letter(record);
   const std::string bare = fmt::format("{}@{} {}: ", record.position.partition, record.position.offset, shortened(record.key));
   if (!record.value) return bare + "(tombstone)\n";
   if (topic == topics.state) return pretty_state(config, record);
-  if (topic == topics.model || is_state_transfer(config, topic, record)) return bare + fmt::format("{} bytes\n", record.value->size());
+  if (is_binary(config, topic, record)) return bare + fmt::format("{} bytes\n", record.value->size());
   const Json message = Json::parse(*record.value, nullptr, false);
   if (message.is_object()) {
     try {
@@ -308,28 +290,6 @@ std::string pretty(const Config& config, const std::string& topic, const streami
 
 std::string pretty_record(const Config& config, const std::string& topic, const streaming::Record& record) {
   return harmless(pretty(config, topic, record));
-}
-
-std::string json_record(const Config& config, const std::string& topic, const streaming::Record& record) {
-  const bool binary = record.value && (is_binary(config, topic, record) || !is_text(*record.value));
-  if (record.value && !binary) {
-    // Between the tokens of JSON a line break is a space like any other.
-    std::string line = *record.value;
-    std::replace(line.begin(), line.end(), '\n', ' ');
-    return line + "\n";
-  }
-  Json out{{"key", record.key}, {"partition", record.position.partition}, {"offset", record.position.offset}};
-  if (const auto read = record.value && topic == config.topics.state ? state::decode_position(*record.value) : Status(Code::not_found, "");
-      read.ok() && record.key.ends_with(kPartitionKeySuffix)) {
-    const state::RecordCounts& c = read->position.counts;
-    out["position"] = {{"topic", read->topic},   {"partition", read->partition}, {"next", read->position.input_next},
-                       {"consumed", c.consumed}, {"applied", c.applied},         {"duplicate", c.duplicate},
-                       {"late", c.late},         {"refused", c.refused},         {"forwarded", c.forwarded}};
-  }
-  if (record.value && !is_binary(config, topic, record)) out["not_text"] = *record.value;
-  if (record.value) out["bytes"] = record.value->size();
-  else out["tombstone"] = true;
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace lacuna::daemon

@@ -10,8 +10,5 @@ namespace lacuna::daemon {
 /// One record as a line or a few for a person, with the ending newline; by the topic it is in. What does not
 /// look like that topic's message is shown as bytes.
 std::string pretty_record(const Config& config, const std::string& topic, const streaming::Record& record);
-/// The value as it is; tombstones and binary records (changelog, model) as
-/// {"key","offset","partition","bytes"}.
-std::string json_record(const Config& config, const std::string& topic, const streaming::Record& record);
 
 }  // namespace lacuna::daemon

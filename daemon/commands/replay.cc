@@ -289,9 +289,18 @@ std::string format_report(const ReplayReport& report, const std::string& topic) 
   if (f.missing > 0) out += fmt::format("  {} said \"not measured\"\n", counted(f.missing, "cell", "cells"));
   if (f.censored > 0) out += fmt::format("  {} told as a limit (\"<5\"), and taken as one\n", counted(f.censored, "value", "values"));
   if (f.duplicates > 0) out += fmt::format("  {} said again what was there\n", counted(f.duplicates, "value", "values"));
-  const auto tell = [&out](const streaming::Losses& losses, const char* one, const char* many, const char* what) {
+  // "3 of 120": whether a few values of a column are wrong, or the column.
+  const auto share = [&f](const std::string& name, const streaming::Loss& loss) {
+    const auto told = f.told.find(name);
+    return told == f.told.end() || told->second < loss.count
+               ? counted(loss.count, "value", "values")
+               : fmt::format("{} of {}", loss.count, counted(told->second, "value", "values"));
+  };
+  const auto tell = [&](const streaming::Losses& losses, const char* one, const char* many, const char* what) {
     for (const auto& [name, loss] : losses) {
-      out += fmt::format("  {}{}{}", counted(loss.count, one, many), name.empty() ? "" : " of \"" + name + "\"", what);
+      const bool values = one == std::string_view("value");
+      out += fmt::format("  {}{}{}", values ? share(name, loss) : counted(loss.count, one, many),
+                         name.empty() ? "" : " of \"" + name + "\"", what);
       if (!loss.first.empty()) out += fmt::format(" ({}{})", loss.count == 1 ? "" : "first ", loss.first);
       out += "\n";
     }

@@ -75,7 +75,8 @@ int run(Arguments& arguments) {
   }
   if (options.topic.empty()) options.topic = config->topics.events.front();
   if (options.topic.starts_with('^')) return refuse("topics.events begins with a pattern: name the topic with --topic");
-  if (!config->topics.holds_json(options.topic)) return refuse("topic " + options.topic + " holds no JSON: name one that does with --topic");
+  if (!config->topics.holds_json(options.topic))
+    return refuse("topic " + options.topic + " holds no JSON: name one that does with --topic");
 
   Signals signals;
   std::unique_ptr<streaming::LogFactory> log;

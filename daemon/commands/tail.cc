@@ -7,6 +7,8 @@
 #include <limits>
 #include <ostream>
 #include <vector>
+
+#include "daemon/commands/json_record.h"
 #include "daemon/commands/pretty_record.h"
 
 namespace lacuna::daemon {
@@ -81,7 +83,16 @@ class Tail {
   void show(const streaming::Record& record) {
     if (left_ == 0) return;
     if (left_ != kNoLimit) left_ -= 1;
-    out_ << (options_.json ? json_record(config_, options_.topic, record) : pretty_record(config_, options_.topic, record));
+    out_ << formatted(record);
+  }
+
+  std::string formatted(const streaming::Record& record) const {
+    switch (options_.format) {
+      case TailOptions::Format::pretty: return pretty_record(config_, options_.topic, record);
+      case TailOptions::Format::json: return json_record(config_, options_.topic, record);
+      case TailOptions::Format::record: return whole_record(options_.topic, record);
+    }
+    return {};
   }
 
   /// Reads on to the ends, a piece of each partition in turn.

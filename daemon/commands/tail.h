@@ -22,7 +22,11 @@ struct TailOptions {
   std::optional<std::int32_t> partition;  ///< absent: all
   std::optional<std::string> key;         ///< only records with this key
   bool follow = false;
-  bool json = false;
+  enum class Format : std::uint8_t {
+    pretty,  ///< for people
+    json,    ///< the value
+    record,  ///< all of it, as JSON
+  } format = Format::pretty;
 };
 
 inline constexpr std::uint64_t kTailCount = 10;

@@ -57,7 +57,8 @@ int run(Arguments& arguments) {
     std::fprintf(stderr, "lacuna tail: topics.events begins with a pattern: name one of its topics\n");
     return kExitConfiguration;
   }
-  options.json = arguments.format == "json";
+  if (arguments.format == "json") options.format = TailOptions::Format::json;
+  if (arguments.format == "record") options.format = TailOptions::Format::record;
   if (arguments.from == "beginning") {
     options.from = TailOptions::From::beginning;
   } else if (arguments.from == "end") {
@@ -91,11 +92,14 @@ void add_tail(CLI::App& app, int& exit_code) {
       "whatever comes, until\n"
       "Ctrl-C. Works beside a running daemon, on the embedded log too. What is shown is patient data: mind "
       "the terminal.\n"
-      "The values of state and model are binary: only what they are is shown.\n\n"
+      "The values of state and model are binary: only what they are is shown. Why a dead letter was refused stands in its headers: "
+      "pretty\n"
+      "shows it, and record.\n\n"
       "Examples:\n"
       "  lacuna tail --config ward.yaml alerts --follow\n"
       "  lacuna tail --config ward.yaml imputations --key 132539 -n 1\n"
-      "  lacuna tail -c ward.yaml dead-letters --from beginning --format json > all");
+      "  lacuna tail -c ward.yaml dead-letters --from beginning --format json > all\n"
+      "  lacuna tail -c ward.yaml dead-letters --format record | jq .headers");
   arguments->config.add_to(*command)->required();
   command
       ->add_option("topic", arguments->topic,
@@ -105,8 +109,11 @@ void add_tail(CLI::App& app, int& exit_code) {
   command->add_option("-n,--count", tail.count, "The newest so many records; with --from: stop after so many");
   command->add_option("--partition", tail.partition, "This partition only");
   command->add_option("--from", arguments->from, "An offset, beginning, or end");
-  command->add_option("--format", arguments->format, "pretty: for people; json: each value as it is, one a line")
-      ->check(CLI::IsMember({"pretty", "json"}))
+  command
+      ->add_option(
+          "--format", arguments->format,
+          "pretty: for people; json: each value as it is, one a line; record: all of each record, with time, key and headers, as JSON")
+      ->check(CLI::IsMember({"pretty", "json", "record"}))
       ->capture_default_str();
   command->add_option("--key", tail.key, "Only records with this key (a patient id; alerts: kind/subject)");
   command->callback([arguments, &exit_code] { exit_code = run(*arguments); });

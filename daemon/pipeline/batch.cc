@@ -166,8 +166,8 @@ void Batch::forget(const Arrived& arrived, drift::Monitor& monitor) {
 
 /// Takes out of the event what is not new, and notes what that means for its record.
 void Batch::judge(Arrived& arrived, Fate& fate) {
-  PersonLedger::Judged judged = ledger_.judge(arrived.event, arrived.record, records_[arrived.record].position,
-                                                original_of(arrived.record).value.value());
+  PersonLedger::Judged judged =
+      ledger_.judge(arrived.event, arrived.record, records_[arrived.record].position, original_of(arrived.record).value.value());
   arrived.fresh = judged.fresh;
   fate.events += 1;
   fate.taken = fate.taken || judged.taken();

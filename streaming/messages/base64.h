@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-// Base64 as RFC 4648 section 4 has it. Private to streaming/.
+// Base64 as RFC 4648 section 4 has it.
 
 namespace lacuna::streaming {
 

@@ -49,7 +49,7 @@ TEST(LogOnDisk, tail_shows_what_replay_sent) {
   TailOptions options;
   options.topic = "lacuna.events";
   options.from = TailOptions::From::beginning;
-  options.json = true;
+  options.format = TailOptions::Format::json;
   std::ostringstream out;
   ASSERT_TRUE(tail(
                   config, options, **reader, [] { return false; }, out)

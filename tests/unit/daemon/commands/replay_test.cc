@@ -225,7 +225,7 @@ TEST_F(Replay, reads_long_csv_with_its_mapping) {
   EXPECT_EQ(report_.patients, 2u);
   EXPECT_EQ(total(report_.files.out_of_range), 2u);
   const std::string text = format_report(report_, "lacuna.events");
-  EXPECT_THAT(text, HasSubstr("2 values of \"HR\" left out"));
+  EXPECT_THAT(text, HasSubstr("2 of 4 values of \"HR\" left out"));
   EXPECT_THAT(text, HasSubstr("101.txt:5"));
   EXPECT_THAT(text, HasSubstr("2 cells of \"Mystery\" left out: no mapping"));
 }

@@ -1,4 +1,5 @@
 #include "daemon/commands/tail.h"
+#include "daemon/commands/json_record.h"
 #include "daemon/commands/pretty_record.h"
 
 #include <gmock/gmock.h>
@@ -75,7 +76,7 @@ class Tail : public ::testing::Test {
   }
   void SetUp() override {
     options_.topic = "t";
-    options_.json = true;
+    options_.format = TailOptions::Format::json;
   }
   Config config_ = testing::small_config();
   TailOptions options_;
