@@ -150,15 +150,26 @@ void add_unmapped(std::string& out, const DryRun& run, const std::vector<hl7::Un
   out += "\n";
 }
 
+/// Of authority and type, a medical record's number before a patient's internal one, and that before all others; then the most frequent.
+std::pair<std::string, std::string> likeliest_identifier(const DryRun::Counts& identifiers) {
+  const auto all = by_count(identifiers);
+  for (const std::string type : {"MR", "PI", "PT"}) {
+    for (const auto& [name, count] : all) {
+      if (name.ends_with(", " + type)) return {name.substr(0, name.size() - type.size() - 2), type};
+    }
+  }
+  const std::string& first = all.front().first;
+  const std::size_t comma = first.find(", ");
+  return {first.substr(0, comma), comma == std::string::npos ? "" : first.substr(comma + 2)};
+}
+
 /// What would go into the configuration, as it is known from the messages.
 void add_draft(std::string& out, const DryRun& run, const Schema& schema, const hl7::FeedOptions& options,
                const std::vector<hl7::UnmappedCode>& codes) {
   std::string draft;
   if (options.authority.empty() && options.identifier_type.empty() && run.identifiers().size() > 1) {
     draft += "  # PID-3 holds (authority, type): " + listed(run.identifiers()) + "\n";
-    const std::string first = by_count(run.identifiers()).front().first;
-    const std::size_t comma = first.find(", ");
-    const std::string authority = first.substr(0, comma), type = comma == std::string::npos ? "" : first.substr(comma + 2);
+    const auto [authority, type] = likeliest_identifier(run.identifiers());
     draft += "  identifier: {" + (authority == "-" ? "" : "authority: " + yaml(authority)) +
              (authority == "-" || type.empty() ? "" : ", ") + (type.empty() ? "" : "type: " + yaml(type)) + "}\n";
   }
@@ -168,6 +179,7 @@ void add_draft(std::string& out, const DryRun& run, const Schema& schema, const 
   std::string lines;
   std::size_t shown = 0;
   for (const hl7::UnmappedCode& code : codes) {
+    if (code.code.empty()) continue;
     if (shown++ == kCodesShown) break;
     const std::string to = feature_of(code, schema);
     const std::string key = code.code + (code.system.empty() ? "" : "^" + code.system);
@@ -198,8 +210,8 @@ std::string feature_of(const hl7::UnmappedCode& code, const Schema& schema) {
 
 std::string feed_table(const DryRun& run, const Schema& schema, const hl7::FeedOptions& options) {
   const hl7::FeedCounts& counts = run.counts();
-  std::string out = counted(counts.messages, "message", "messages") + " of " + counted(run.patients(), "patient", "patients") + " with " +
-                    counted(counts.observations, "OBX", "OBX") + "\n";
+  std::string out = counted(counts.messages, "message", "messages") + " with " + std::to_string(counts.observations) +
+                    " OBX; something is taken of " + counted(run.patients(), "patient", "patients") + "\n";
   out += wrapped("kinds: " + listed(run.types()) + "\n", screen_columns());
   out += wrapped("senders: " + listed(run.senders()) + "\n\n", screen_columns());
   add_counts(out, counts);
