@@ -91,7 +91,7 @@ std::optional<FeatureHistory> carried_history(const SchemaBook& schemas, Feature
   double best_distance = std::numeric_limits<double>::infinity();
   for (const SchemaBook::Known& earlier : schemas.earlier()) {
     const std::optional<CarriedField>& field = earlier.grown->features()[feature];
-    if (!field || (field->same_unit() && field->classes.empty())) continue;
+    if (!field || field->same_unit() || !field->classes.empty()) continue;
     std::optional<FeatureHistory> before = carry(*earlier.grown, present, feature, stored);
     for (std::size_t told_there = 0; before && told_there <= changes.size(); ++told_there) {
       FeatureHistory history = *before;

@@ -17,9 +17,9 @@ bool was_tagged(const SchemaBook& schemas, FeatureId feature, double value, Time
 /// The same of an attribute.
 bool was_tagged(const SchemaBook& schemas, const AttributeValue& attribute, Tag tag);
 
-/// history_behind() where the unit or the classes of the feature have changed: `stored` and as many of the first `changes` as explain
-/// `known` best are of one earlier schema, the others of the present one. The history is of the present schema. Empty where none explains
-/// how many values there were, the last one and its time.
+/// history_behind() where the unit of the feature has changed, and its classes have not (carried over, their means are the last value and
+/// tell nothing): `stored` and as many of the first `changes` as explain `known` best are of one earlier schema, the others of the present
+/// one. The history is of the present schema. Empty where none explains how many values there were, the last one and its time.
 std::optional<FeatureHistory> carried_history(const SchemaBook& schemas, FeatureId feature, const FeatureState& known,
                                               const FeatureHistory& stored, std::span<const HistoryChange> changes);
 

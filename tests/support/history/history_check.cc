@@ -50,7 +50,8 @@ std::vector<Record> Check::read(streaming::LogFactory& log, const std::string& t
     for (Record& r : *records) {
       if (r.position.offset >= until) break;
       next = r.position.offset + 1;
-      trace = hash64(r.value.value_or(""), hash64(r.key, hash64(topic, trace) + static_cast<std::uint64_t>(r.position.offset)));
+      std::uint64_t& trace = traces[{topic, partition}];
+      trace = hash64(r.value.value_or(""), hash64(r.key, trace + static_cast<std::uint64_t>(r.position.offset)));
       out.push_back(std::move(r));
     }
   }

@@ -41,7 +41,8 @@ class Check {
     if (problem_.empty()) problem_ = what;
   }
 
-  std::uint64_t trace = 0;  ///< of all records that were read, in order
+  /// Of all records that were read, by topic and partition.
+  std::map<std::pair<std::string, std::int32_t>, std::uint64_t> traces;
   std::uint64_t batches = 0, snapshots = 0, imputations = 0, letters = 0, examples = 0, moved = 0;  ///< compared
 
  private:

@@ -92,7 +92,7 @@ std::string Run::run() {
   statistics_.letters += check_.letters;
   statistics_.examples += check_.examples;
   statistics_.moved += check_.moved;
-  statistics_.trace ^= check_.trace;
+  for (const auto& [partition, trace] : check_.traces) statistics_.trace = hash64(partition.first, statistics_.trace ^ trace);
   for (const auto& [partition, counts] : model_.counts()) statistics_.counts += counts;
   return check_.problem();
 }

@@ -58,7 +58,7 @@ struct Options {
 struct Statistics {
   std::uint64_t seeds = 0, events = 0, batches = 0, snapshots = 0, imputations = 0, letters = 0, examples = 0, late_corrections = 0;
   std::uint64_t moved = 0;      ///< from one partition to another
-  std::uint64_t trace = 0;      ///< of all that was done and read, in order
+  std::uint64_t trace = 0;      ///< of all that was done, in order, and of all that was written
   std::uint64_t unchanged = 0;  ///< persons whom the second delivery must not change
   std::map<std::string, std::uint64_t> deeds;
   state::RecordCounts counts;

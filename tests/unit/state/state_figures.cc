@@ -1,5 +1,6 @@
 // Prints what the store does on this machine, for 37 features in 8 modalities: record sizes, encoding and decoding per
-// second, batches of 500 snapshots per second, latency of a draw of 128. With a number: what so many ids take on the disk.
+// second, batches of 500 snapshots per second, latency of a draw of 128. With a number: what so many ids take on the disk and in memory,
+// with a store that may take as many MiB as a second number says (64).
 
 #include <malloc.h>
 #include <rocksdb/db.h>
@@ -176,14 +177,14 @@ int print_lookups(const Store& store, std::uint64_t patients) {
 
 // What ids take on the disk and in memory: events of one value, 5000 a patient, delivered in turn, as one batch after the other writes
 // them.
-int print_ids(std::uint64_t ids) {
+int print_ids(std::uint64_t ids, std::size_t mib) {
   constexpr std::uint64_t kPerPatient = 5000, kPerBatch = 20'000;
   const double before = resident();
   const Schema schema = ward_schema();
   const lacuna::testing::ScratchFolder scratch;
   StoreOptions options;
   options.path = scratch.path();
-  options.memory_bytes_max = 64u << 20;
+  options.memory_bytes_max = mib << 20;
   Result<std::unique_ptr<Store>> store = Store::open(schema, options);
   if (!store.ok()) return 1;
   const PartKeys keys(schema);
@@ -235,7 +236,7 @@ int print_ids(std::uint64_t ids) {
 }  // namespace lacuna::state
 
 int main(int count, char** arguments) {
-  if (count > 1) return lacuna::state::print_ids(std::stoull(arguments[1]));
+  if (count > 1) return lacuna::state::print_ids(std::stoull(arguments[1]), count > 2 ? std::stoul(arguments[2]) : 64);
   const lacuna::Schema schema = lacuna::state::ward_schema();
   const lacuna::Snapshot patient = lacuna::state::full_patient(schema);
   lacuna::state::print_codec(schema, patient);
