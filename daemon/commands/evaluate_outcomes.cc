@@ -25,7 +25,7 @@ Status check(const Schema& schema, const Event& event) {
 Status add_outcomes(const Config& config, const std::string& path, const streaming::FileMapping& mapping, std::vector<Stay>& stays) {
   std::unordered_map<std::string, std::vector<AttributeValue>> known;
   streaming::FileReport report;
-  LACUNA_RETURN_IF_ERROR(streaming::read_patients(
+  const Status read = streaming::read_patients(
       *config.schema, mapping, path, 0,
       [&](std::vector<Event> events) -> Status {
         for (Event& event : events) {
@@ -35,7 +35,8 @@ Status add_outcomes(const Config& config, const std::string& path, const streami
         }
         return {};
       },
-      nullptr, report));
+      nullptr, report);
+  if (!read.ok()) return read;
   std::size_t found = 0;
   for (Stay& stay : stays) {
     const auto outcome = stay.empty() ? known.end() : known.find(stay.front().patient_id);

@@ -55,6 +55,7 @@ std::string_view name_of(state::PersonRecordKind kind) {
     case state::PersonRecordKind::journal: return "changes";
     case state::PersonRecordKind::history: return "results";
     case state::PersonRecordKind::chunk: return "ids";
+    case state::PersonRecordKind::payloads: return "payloads";
   }
   return "ids";
 }
