@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "daemon/commands/checked_output.h"
@@ -224,6 +227,20 @@ class Courses {
   std::vector<std::string> names_;
 };
 
+/// Of an earlier run: patient-7.svg may be somebody else's now.
+void remove_courses(const std::string& folder) {
+  constexpr std::string_view kBegin = "patient-", kEnd = ".svg";
+  std::error_code ignored;
+  std::vector<std::filesystem::path> old;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(kBegin) || !name.ends_with(kEnd) || name.size() <= kBegin.size() + kEnd.size()) continue;
+    const std::string_view number = std::string_view(name).substr(kBegin.size(), name.size() - kBegin.size() - kEnd.size());
+    if (number.find_first_not_of("0123456789") == std::string_view::npos) old.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : old) std::filesystem::remove(path, ignored);
+}
+
 }  // namespace
 
 Result<std::vector<std::size_t>> find_patients(const PatientTable& table, const std::vector<std::string>& ids) {
@@ -239,6 +256,7 @@ Result<std::vector<std::size_t>> find_patients(const PatientTable& table, const 
 }
 
 Result<std::vector<std::size_t>> write_courses(const CoursesWanted& what, std::vector<std::size_t> patients, const std::string& folder) {
+  remove_courses(folder);
   const Courses courses(what);
   const bool named = !patients.empty();
   const bool several = std::ranges::any_of(what.table.patients, [](const TablePatient& p) { return p.moments.size() > 1; });

@@ -29,8 +29,9 @@ struct CoursesWanted {
 /// Places in the table of the patients with these ids. `invalid`: which of them, by its number, is none of the table's.
 Result<std::vector<std::size_t>> find_patients(const PatientTable& table, const std::vector<std::string>& ids);
 
-/// `patient-N.svg` in `folder`, N being the patient's place in the table, from 1. `patients` empty: the first kCoursesDrawn of which
-/// something was measured and something is imputed; with several moments, where the table has such. Gives their places.
+/// `patient-N.svg` in `folder`, N being the patient's place in the table, from 1; others of such a name, of an earlier run, are removed.
+/// `patients` empty: the first kCoursesDrawn of which something was measured and something is imputed; with several moments, where the
+/// table has such. Gives their places.
 Result<std::vector<std::size_t>> write_courses(const CoursesWanted& what, std::vector<std::size_t> patients, const std::string& folder);
 
 }  // namespace lacuna::daemon

@@ -144,6 +144,7 @@ Status draw_stream(const Config& config, const std::string& folder, const model:
         {config.schema->qualified_name(f), r.count, r.error_model / n, r.error_mean / n, r.error_last / n, std::nullopt, r.coverage()});
   }
   std::fprintf(stderr, "calibration.svg is not drawn: of the stream, what intervals held is kept at one level\n");
+  remove_picture(folder, "calibration.svg");
   return write_errors(folder, "", fmt::format("{} values, each predicted just before it was known.", count), config.predict.level,
                       {std::move(section)});
 }
@@ -398,7 +399,9 @@ void add_evaluate(CLI::App& app, int& exit_code) {
   command->add_option("--mask", options->mask, "Cells of --data to hide and compare")->check(CLI::ExistingFile);
   command->add_option("--epochs", options->epochs, "With --mask: passes over the table at most (default: as lacuna impute)")
       ->check(CLI::Range(1, 100'000));
-  command->add_option("--plot", options->plot, "Write pictures (SVG) to this folder: errors by feature, calibration");
+  command->add_option(
+      "--plot", options->plot,
+      "Write pictures (SVG) to this folder: errors by feature, calibration; those of an earlier run are removed or written over");
   command->add_option("--json", options->json, "Write every figure to this file");
   command->callback([options, &exit_code] { exit_code = evaluate(*options); });
 }

@@ -209,7 +209,11 @@ Status draw(const ImputeOptions& options, const CoursesWanted& what, const std::
   if (options.plot.empty()) return {};
   const auto drawn = write_courses(what, patients, options.plot);
   if (!drawn.ok()) return drawn.status();
-  if (learned != nullptr) LACUNA_RETURN_IF_ERROR(draw_quality(options.plot, what.config, what.table, *learned));
+  if (learned != nullptr) {
+    LACUNA_RETURN_IF_ERROR(draw_quality(options.plot, what.config, what.table, *learned));
+  } else {
+    for (const char* name : {"errors.svg", "calibration.svg"}) remove_picture(options.plot, name);
+  }
   std::vector<std::string> numbers;
   for (const std::size_t p : *drawn) numbers.push_back(std::to_string(p + 1));
   fmt::print(stderr, "pictures in {}: {}{}\n", options.plot,
@@ -309,7 +313,9 @@ void add_impute(CLI::App& app, int& exit_code) {
   command->add_flag("--long", options->long_form, "A cell a row, whatever the table is like");
   command->add_option("--model", options->model, "Use what a daemon has learned: its data_dir, or a folder of checkpoints")
       ->check(CLI::ExistingDirectory);
-  command->add_option("--plot", options->plot, "Write pictures (SVG) to this folder: courses of 12 patients, errors, calibration");
+  command->add_option(
+      "--plot", options->plot,
+      "Write pictures (SVG) to this folder: courses of 12 patients, errors, calibration; those of an earlier run are removed");
   command->add_option("--plot-patient", options->plotted,
                       "Draw this patient's course in place of the first 12; may be given several times");
   command->callback([options, &exit_code] { exit_code = impute(*options); });

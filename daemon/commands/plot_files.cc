@@ -18,6 +18,11 @@ Status make_plot_folder(const std::string& folder) {
   return error ? Status(Code::unavailable, "cannot write " + folder + ": " + error.message()) : Status();
 }
 
+void remove_picture(const std::string& folder, const std::string& name) {
+  std::error_code ignored;
+  std::filesystem::remove(folder + "/" + name, ignored);
+}
+
 std::vector<ErrorSection> error_sections(const Schema& schema, const std::vector<ComparedFeature>& compared, bool chained) {
   ErrorSection numbers{"Numbers: mean error, in standard deviations of the feature", {}}, classes{"Classes: share that is wrong", {}};
   for (const ComparedFeature& c : compared) {
@@ -33,6 +38,7 @@ Status write_errors(const std::string& folder, const std::string& suffix, const 
   std::erase_if(sections, [](const ErrorSection& s) { return s.rows.empty(); });
   if (sections.empty()) {
     fmt::print(stderr, "no value was asked for again: errors{}.svg is not drawn\n", suffix);
+    remove_picture(folder, "errors" + suffix + ".svg");
     return {};
   }
   const ErrorPlot plot{"How far off imputed values are",
@@ -46,6 +52,7 @@ Status write_calibration(const std::string& folder, const std::string& suffix, c
                          const model::CalibrationCurve& curve) {
   if (curve.count == 0) {
     fmt::print(stderr, "no number was asked for again: calibration{}.svg is not drawn\n", suffix);
+    remove_picture(folder, "calibration" + suffix + ".svg");
     return {};
   }
   const std::vector<std::string> notes{of_what, fmt::format("Drawn from {} numbers; counts and classes are left out.", curve.count),

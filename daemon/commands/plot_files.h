@@ -16,6 +16,9 @@ namespace lacuna::daemon {
 /// Makes the folder where it is not there. `unavailable` names it.
 Status make_plot_folder(const std::string& folder);
 
+/// Of an earlier run, where this one draws none of that name: it would be taken for this one's.
+void remove_picture(const std::string& folder, const std::string& name);
+
 /// Numbers and classes apart, since their errors are in different units. `chained`: whether these were compared with.
 std::vector<ErrorSection> error_sections(const Schema& schema, const std::vector<ComparedFeature>& compared, bool chained);
 

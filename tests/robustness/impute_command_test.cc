@@ -13,8 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "tests/support/daemon_process.h"
-#include "tests/unit/daemon/guessing/made_up_tables.h"
+#include "tests/robustness/table_command_fixture.h"
 #include "tests/unit/daemon/table_imputation/made_up_ward.h"
 
 namespace lacuna::daemon {
@@ -26,16 +25,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-constexpr std::chrono::seconds kPatience{240};
-
-class ImputeCommand : public ::testing::Test {
+class ImputeCommand : public TableCommand {
  protected:
-  int lacuna(const std::vector<std::string>& arguments) {
-    DaemonProcess process(arguments, files_.path("output"));
-    const std::optional<int> code = process.wait(kPatience);
-    output_ = process.output();
-    return code.value_or(-1);
-  }
   std::vector<std::string> lines(const std::string& name) const {
     std::istringstream text(DaemonProcess::read(files_.path(name)));
     std::vector<std::string> out;
@@ -47,9 +38,6 @@ class ImputeCommand : public ::testing::Test {
                                            "\nlog: {kind: embedded, partitions: 1}\nhttp: {enabled: false}\n" +
                                            std::string(testing::kVisits));
   }
-
-  testing::Files files_;
-  std::string output_;
 };
 
 /// By a parser that is not ours.
@@ -168,13 +156,18 @@ TEST_F(ImputeCommand, PicturesOfCoursesErrorsAndCalibration) {
   EXPECT_THAT(output_, HasSubstr("pictures in " + plots));
 
   // One that is named; one that is not there; a disk that is full.
+  // What an earlier run drew is none of this one's; what somebody else put there stays.
   const std::string one = files_.path("one");
+  files_.write("one/patient-9.svg", "old");
+  files_.write("one/patient-notes.svg", "mine");
   ASSERT_EQ(lacuna({"impute", table, "--config", config, "--epochs", "1", "-o", files_.path("out.csv"), "--plot", one, "--plot-patient",
                     "/etc/passwd"}),
             0)
       << output_;
   EXPECT_TRUE(std::filesystem::exists(one + "/patient-2.svg"));
   EXPECT_FALSE(std::filesystem::exists(one + "/patient-1.svg"));
+  EXPECT_FALSE(std::filesystem::exists(one + "/patient-9.svg"));
+  EXPECT_EQ(DaemonProcess::read(one + "/patient-notes.svg"), "mine");
   EXPECT_EQ(lacuna({"impute", table, "--config", config, "--plot", one, "--plot-patient", "nobody"}), 2);
   EXPECT_THAT(output_, AllOf(HasSubstr("no such patient (1 of 1)"), Not(HasSubstr("nobody"))));
   EXPECT_EQ(lacuna({"impute", table, "--config", config, "--plot-patient", "p3"}), 2);

@@ -8,8 +8,7 @@
 
 #include <algorithm>
 
-#include "tests/support/daemon_process.h"
-#include "tests/unit/daemon/guessing/made_up_tables.h"
+#include "tests/robustness/table_command_fixture.h"
 
 namespace lacuna::daemon {
 namespace {
@@ -18,17 +17,8 @@ using lacuna::testing::DaemonProcess;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-constexpr std::chrono::seconds kPatience{120};
-
-class InitCommand : public ::testing::Test {
+class InitCommand : public TableCommand {
  protected:
-  /// The exit status; what it said, standard output before standard error or mixed, is in output_.
-  int lacuna(const std::vector<std::string>& arguments) {
-    DaemonProcess process(arguments, files_.path("output"));
-    const std::optional<int> code = process.wait(kPatience);
-    output_ = process.output();
-    return code.value_or(-1);
-  }
   void expect_learns(const std::string& data) {
     const std::string config = files_.path("lacuna.yaml"), in = "data_dir=" + files_.path("data");
     ASSERT_EQ(lacuna({"init", data, "-o", config}), 0) << output_;
@@ -41,9 +31,6 @@ class InitCommand : public ::testing::Test {
     EXPECT_THAT(output_, HasSubstr("dead letters")) << "its last lines";
     EXPECT_THAT(output_, HasSubstr(" 0 dead letters")) << output_;
   }
-
-  testing::Files files_;
-  std::string output_;
 };
 
 TEST_F(InitCommand, ATableOfPatientsIsLearned) { expect_learns(files_.write("patients.csv", testing::frame_of_patients())); }
