@@ -6,35 +6,20 @@
 #include <string>
 #include <vector>
 
-#include "daemon/simulator/ward_schema.h"
 #include "state/checkpoint_files.h"
-#include "tests/support/scratch_folder.h"
+#include "state/store.h"
+#include "tests/unit/daemon/registry/small_learner.h"
 
 namespace lacuna::daemon {
 namespace {
 
 // Protects what says whether an alert is over: a version from before it, kept through restarts, bounded in number, gone with whoever is
 // forgotten.
-class EarlierVersionsTest : public ::testing::Test {
+class EarlierVersionsTest : public SmallLearner {
  protected:
-  EarlierVersionsTest() {
-    config_.schema = std::make_shared<Schema>(ward_schema());
-    config_.data_dir = folder_.path();
-    config_.store.path = folder_ / "state";
-    config_.model.latent_dim = 2;
-    config_.model.hidden_dim = 8;
-    config_.model.device = model::Device::cpu;
-    store_ = state::Store::open(*config_.schema, config_.store).value();
-  }
-  std::unique_ptr<model::Learner> learner(std::uint64_t seed) {
-    config_.model.seed = seed;
-    return model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, {}).value();
-  }
   static Time at(int hour) { return Time(std::chrono::hours(hour)); }
 
-  const lacuna::testing::ScratchFolder folder_;
-  Config config_;
-  std::unique_ptr<state::Store> store_;
+  const std::unique_ptr<state::Store> store_ = state::Store::open(*config_.schema, config_.store).value();
 };
 
 TEST_F(EarlierVersionsTest, TheNewestFromBeforeAnOnsetIsFoundAlsoAfterARestart) {

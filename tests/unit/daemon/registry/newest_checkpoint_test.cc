@@ -6,44 +6,26 @@
 #include <string>
 
 #include "daemon/registry/learner_checkpoints.h"
-#include "daemon/simulator/ward_schema.h"
 #include "state/checkpoint_files.h"
 #include "state/store.h"
-#include "tests/support/scratch_folder.h"
+#include "tests/unit/daemon/registry/small_learner.h"
 
 namespace lacuna::daemon {
 namespace {
 
 /// A folder of checkpoints as a daemon leaves it, and both ways to it: beside the store and from it.
-class NewestCheckpoint : public ::testing::Test {
+class NewestCheckpoint : public SmallLearner {
  protected:
-  NewestCheckpoint() {
-    config_.schema = std::make_shared<Schema>(ward_schema());
-    config_.data_dir = folder_.path();
-    config_.store.path = folder_ / "state";
-    config_.model.latent_dim = 2;
-    config_.model.hidden_dim = 8;
-    config_.model.device = model::Device::cpu;
-  }
-  std::string learner(std::uint64_t seed) {
-    config_.model.seed = seed;
-    const auto made = model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, {});
-    return (*made)->checkpoint();
-  }
+  std::string bytes(std::uint64_t seed) { return learner(seed)->checkpoint(); }
   void put(const std::string& name, const std::string& bytes) {
     ASSERT_TRUE(state::CheckpointFiles::open(config_.store.path + "/checkpoints").value().put(name, bytes).ok());
   }
-  std::string id_of(std::string_view bytes) {
-    return model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, bytes).value()->current()->id();
-  }
-
-  const lacuna::testing::ScratchFolder folder_;
-  Config config_;
+  std::string id_of(std::string_view bytes) const { return from_checkpoint(bytes)->current()->id(); }
 };
 
 TEST_F(NewestCheckpoint, IsTheOneWithTheHighestNumberThatCanBeRead) {
   EXPECT_EQ(open_newest_checkpoint(config_).code(), Code::not_found);
-  const std::string old = learner(1), newer = learner(2);
+  const std::string old = bytes(1), newer = bytes(2);
   put("learner-000000001", old);
   put("learner-000000002", newer);
   put("learner-000000003", "damaged");
@@ -57,8 +39,7 @@ TEST_F(NewestCheckpoint, IsTheOneWithTheHighestNumberThatCanBeRead) {
   ASSERT_TRUE(store.ok()) << store.status().to_string();
   LearnerCheckpoints checkpoints(config_, **store);
   // The next one comes after the damaged one too, which is never written over.
-  auto started = model::Learner::make(*config_.schema, config_.model, config_.train, config_.predict, nullptr, newer);
-  ASSERT_TRUE(checkpoints.save(**started).ok());
+  ASSERT_TRUE(checkpoints.save(*from_checkpoint(newer)).ok());
   std::string name;
   const auto loaded = load_newest_checkpoint(
       {[&] { return (*store)->checkpoint_names(); }, [&](const std::string& n) { return (*store)->checkpoint(n); }},
@@ -78,9 +59,9 @@ TEST_F(NewestCheckpoint, WhatIsWrongWithTheNewestIsSaidWhenNoneCanBeRead) {
 
 // A checkpoint of another shape of network is no damage: the one before would be as wrong, and starting from it would hide the mistake.
 TEST_F(NewestCheckpoint, OneOfAnotherShapeIsNotPassedOver) {
-  put("learner-000000001", learner(1));
+  put("learner-000000001", bytes(1));
   config_.model.latent_dim = 3;
-  put("learner-000000002", learner(1));
+  put("learner-000000002", bytes(1));
   config_.model.latent_dim = 2;
   EXPECT_EQ(open_newest_checkpoint(config_).code(), Code::unsupported);
 }

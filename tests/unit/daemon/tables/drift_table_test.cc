@@ -8,6 +8,7 @@
 
 #include "daemon/http/drift_json.h"
 #include "daemon/tables/text_table.h"
+#include "tests/support/missingness_rows.h"
 #include "tests/unit/daemon/http/fixtures.h"
 
 // What people read of the detectors: what rings comes first, nothing is left out without a word, and whatever a daemon (or
@@ -16,9 +17,9 @@
 namespace lacuna::daemon {
 namespace {
 
+using lacuna::testing::missingness_rows;
 using ::testing::HasSubstr;
 using ::testing::Not;
-using Row = drift::MissingnessMatrix::Row;
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> out;
@@ -105,35 +106,21 @@ TEST(TextTable, ColumnsStandUnderEachOther) {
   EXPECT_THAT(text_table({{"\x1b[2J\n"}}, "l"), Not(HasSubstr("\x1b")));
 }
 
-std::vector<Row> some_rows() {
-  const Time week = testing::at("2026-01-05T00:00:00Z");
-  std::vector<Row> rows;
-  for (int w = 0; w < 12; ++w) {
-    const Time at = week + w * std::chrono::days(7);
-    rows.push_back({"icu-1", "vitals", at, 100, 0.9});
-    rows.push_back({"icu-1", "blood_gas", at, 100, w < 6 ? 0.2 : 0.004});
-    if (w == 3) continue;  // nobody was there
-    rows.push_back({"<b>&", "vitals", at, 300, 0.5});
-    rows.push_back({"<b>&", "blood_gas", at, 300, 0.2});
-  }
-  return rows;
-}
-
 TEST(Missingness, TheAnswerReadsBack) {
-  const auto rows = some_rows();
+  const auto rows = missingness_rows();
   const auto again = read_missingness(missingness_json(rows));
   ASSERT_TRUE(again.ok());
   EXPECT_EQ(*again, rows);
 }
 
 TEST(Missingness, TheTableHasALinePerModalityAndSite) {
-  const auto lines = lines_of(missingness_table(some_rows(), 2));
+  const auto lines = lines_of(missingness_table(missingness_rows(), 2));
   EXPECT_EQ(lines[2], "modality       site   2026-03-16  2026-03-23");
   EXPECT_EQ(lines[3], "vitals         (all)        60 %        60 %") << "weighted by patient-hours";
   EXPECT_EQ(lines[7], "blood_gas      <b>&         20 %        20 %");
   EXPECT_EQ(lines[8], "blood_gas      icu-1       0.4 %       0.4 %");
   EXPECT_EQ(lines[9], "patient-hours  (all)         400         400");
-  EXPECT_THAT(missingness_table(some_rows(), 12), HasSubstr("-")) << "where nobody was there";
+  EXPECT_THAT(missingness_table(missingness_rows(), 12), HasSubstr("-")) << "where nobody was there";
   EXPECT_THAT(missingness_table({}, 8), HasSubstr("nothing was counted"));
 }
 
