@@ -334,6 +334,41 @@ TEST_F(CommandLine, ModelShowTellsOfTheNewestCheckpoint) {
   EXPECT_EQ(shell("lacuna model show 2>&1").code, 2);
 }
 
+// Cases 04 to 06 and csv2db/csv2db#25: exit code 0 while rows are left out. Any loss is 1 with --strict, in a dry run as in a real one.
+TEST_F(CommandLine, StrictIsOneForAnyLoss) {
+  const std::string wide =
+                        "{format: wide_csv, patient_column: id, time_column: t, columns: {HR: {to: vitals.hr}, Temp: {to: vitals.temp}}}",
+                    units =
+                        "{format: long_csv, patient_column: id, time_column: t, parameter_column: p, value_column: v, unit_column: u, "
+                        "columns: {HR: {to: vitals.hr}, Temp: {to: vitals.temp}}}";
+  const std::string at = "f,2026-01-01T00:0";
+  const struct {
+    std::string mapping, csv, said;
+    int code;
+  } cases[] = {
+      {wide, "id,t,HR,Temp\n" + at + "0:00Z,70,37\n", "1 row with 2 values", 0},
+      {wide, "id,t,HR,Temp\n" + at + "0:00Z,70,98.6\n" + at + "1:00Z,71,98.7\n" + at + "2:00Z,72,37\n",
+       "2 of 3 values of \"Temp\" left out: not in the schema's range", 1},
+      {wide, "id,t,HR,Temp,SpO2\n" + at + "0:00Z,70,37,99\n", "1 cell of \"SpO2\" left out: no mapping", 1},
+      {wide, "id,t,HR,Temp,HR\n" + at + "0:00Z,70,37,71\n", "1 cell of \"HR\" left out: named twice", 1},
+      {wide, "id,t,HR,Temp\n" + at + "0:00Z,70,warm\n", "could not be read", 1},
+      {units, "id,t,p,v,u\n" + at + "0:00Z,Temp,98.6,F\n" + at + "1:00Z,HR,70,\n", "2 rows with 2 values", 0},
+      {units, "id,t,p,v,u\n" + at + "0:00Z,Temp,37,mmHg\n" + at + "1:00Z,HR,70,bpm\n",
+       "1 of 1 value of \"Temp\" left out: its unit does not convert", 1},
+  };
+  for (const auto& c : cases) {
+    std::ofstream(path("strict.csv")) << c.csv;
+    std::ofstream(path("strict.yaml")) << c.mapping << "\n";
+    for (const char* mode : {" --dry-run", ""}) {
+      const Ran ran = shell("lacuna replay --strict" + std::string(mode) + " --mapping " + path("strict.yaml") +
+                            " --config configs/simulated-ward.yaml -s http.enabled=false -s data_dir=" + path("strict-data") + " " +
+                            path("strict.csv") + " 2>&1");
+      EXPECT_EQ(ran.code, c.code) << c.csv << ran.output;
+      EXPECT_THAT(ran.output, HasSubstr(c.said));
+    }
+  }
+}
+
 // Protects: the embedded log on a full disk is an error like any other, and not the end of the process.
 TEST_F(CommandLine, AFullDiskUnderTheEmbeddedLogIsTold) {
   if (const std::string why = lacuna::testing::mount_small_disk(path("small"), 3u << 20); !why.empty()) GTEST_SKIP() << why;
