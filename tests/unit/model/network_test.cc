@@ -102,6 +102,10 @@ void likelihoods_agree(const InputLayout& layout, const ModelOptions& options) {
       if (kind == Likelihood::negative_binomial) target[b][f] = static_cast<float>(3 * b);
       if (kind == Likelihood::bernoulli) target[b][f] = static_cast<float>(b % 2);
       if (has_categories(kind)) target[b][f] = static_cast<float>(b % 3);
+      if (kind == Likelihood::normal || kind == Likelihood::log_normal) {  // within 3 sd: beyond 4 it is no density of a normal
+        const auto at = [&](const Tensor& t) { return t[b][0][f].item<float>(); };
+        target[b][f] = at(out.location[0]) + std::clamp(target[b][f].item<float>(), -3.0F, 3.0F) * at(out.scale[0]);
+      }
     }
   }
   const Tensor count_mean = torch::full({layout.features}, 7.5);
