@@ -4,7 +4,6 @@
 #include <bit>
 #include <limits>
 
-#include "state/carried_values.h"
 #include "state/patient.h"
 #include "state/person_history.h"
 #include "state/records/hash.h"
@@ -390,7 +389,6 @@ Result<std::vector<PersonLedger::Folded>> PersonLedger::histories(const std::str
     const FeatureState& known = person.features[one.feature];
     auto history = state::history_behind(known, config_.schema->features()[one.feature].likelihood, stored, changes);
     one.unaccounted = !history;
-    if (!history) history = state::carried_history(store.schemas(), one.feature, known, stored, changes);
     one.history = std::move(history).value_or(state::FeatureHistory{known, {}});
   }
   return out;

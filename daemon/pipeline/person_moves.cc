@@ -84,19 +84,18 @@ std::vector<PartKey> PersonMoves::feature_parts() const {
   return parts;
 }
 
-FeatureHistory PersonMoves::history_of(const state::SchemaBook& schemas, FeatureId feature, const state::PersonPast& past,
-                                       std::size_t asked, const FeatureState& known) const {
+FeatureHistory PersonMoves::history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked,
+                                       const FeatureState& known) const {
   std::vector<state::HistoryChange> changes;
   for (const state::PersonJournal& journal : past.pending) {
     for (const state::ValueChange& c : journal.changes) {
       if (c.part == keys_.feature(feature)) changes.push_back(c.change);
     }
   }
-  const Likelihood likelihood = config_.schema->features()[feature].likelihood;
-  const FeatureHistory stored = past.histories[asked].value_or(FeatureHistory{});
-  if (const auto history = state::history_behind(known, likelihood, stored, changes)) return *history;
   // Where the records tell another state than the snapshot's, what came before cannot be told apart.
-  return state::carried_history(schemas, feature, known, stored, changes).value_or(FeatureHistory{known, {}});
+  return state::history_behind(known, config_.schema->features()[feature].likelihood, past.histories[asked].value_or(FeatureHistory{}),
+                               changes)
+      .value_or(FeatureHistory{known, {}});
 }
 
 Status PersonMoves::merge(const state::Store& store, const std::string& into, const SourcePosition& at, Snapshot& source) {
@@ -109,9 +108,7 @@ Status PersonMoves::merge(const state::Store& store, const std::string& into, co
   state::PersonTransfer transfer{source.patient_id, source, {}, {}, std::move(*rows)};
   for (FeatureId f = 0; f < source.features.size(); ++f) {
     if (source.features[f].count == 0) continue;
-    const auto& [part, history] =
-        transfer.histories.emplace_back(keys_.feature(f), history_of(store.schemas(), f, *past, f, source.features[f]));
-    transfer.snapshot->features[f] = state::fold(config_.schema->features()[f].likelihood, history);
+    transfer.histories.emplace_back(keys_.feature(f), history_of(f, *past, f, source.features[f]));
   }
   auto payloads = payloads_of(store, source);
   if (!payloads.ok()) return payloads.status();
@@ -224,7 +221,7 @@ Status PersonMoves::unite_histories(const state::Store& store, const state::Pers
   };
   std::vector<Pair> pairs;
   for (FeatureId f = 0; f < into.features.size(); ++f) {
-    Pair pair{f, history_of(store.schemas(), f, past, f, into.features[f]), {}};
+    Pair pair{f, history_of(f, past, f, into.features[f]), {}};
     if (piece.snapshot && piece.snapshot->features[f].count > 0) {
       const FeatureState& known = piece.snapshot->features[f];
       const auto brought =

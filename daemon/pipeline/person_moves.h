@@ -45,8 +45,7 @@ class PersonMoves {
   };
 
   /// All that the records tell of one feature, as the snapshot has it.
-  state::FeatureHistory history_of(const state::SchemaBook& schemas, FeatureId feature, const state::PersonPast& past, std::size_t asked,
-                                   const FeatureState& known) const;
+  state::FeatureHistory history_of(FeatureId feature, const state::PersonPast& past, std::size_t asked, const FeatureState& known) const;
   Result<Rows> unite_rows(const state::Store& store, const std::string& person, const std::vector<state::DeliveryRow>& rows) const;
   Result<std::vector<std::pair<state::PartKey, state::HeldPayloads>>> payloads_of(const state::Store& store,
                                                                                   const Snapshot& snapshot) const;

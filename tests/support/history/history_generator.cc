@@ -54,7 +54,7 @@ Schemas::Schemas(std::mt19937_64& random) {
   sex.name = "sex";
   sex.categories = {"female", "male"};
   attributes_ = {age, sex};
-  edits_ = {0, 1, 2, 3, 4, 5};
+  edits_ = {0, 1, 2, 3, 4};
   std::shuffle(edits_.begin(), edits_.end(), random);
 }
 
@@ -77,7 +77,6 @@ bool Schemas::grow() {
   const auto modality = [this](const char* name) -> Schema::ModalitySpec& {
     return *std::find_if(modalities_.begin(), modalities_.end(), [name](const auto& m) { return m.modality.name == name; });
   };
-  if (edit == 5) modality("chemistry").features[0] = number("glucose", "mmol/L", 0.8, 70, Likelihood::log_normal);
   return true;
 }
 

@@ -568,48 +568,6 @@ TEST_F(LedgerOfAUnit, WhatIsSentAgainAfterAChangeIsADuplicate) {
   }
 }
 
-// Values of before a change and of after it are corrected and withdrawn alike, whether journals had been folded or not.
-TEST_F(LedgerOfAUnit, CorrectionsReachWhatWasToldBeforeAndAfterAChange) {
-  for (const int before : {3, 100}) {
-    for (const bool disk_lost : {false, true}) {
-      SCOPED_TRACE(std::to_string(before) + (disk_lost ? ", disk lost" : ""));
-      config_.schema = schema("mmol/L");
-      Loop loop(config_);
-      Facts facts;
-      const auto tell = [&](int number, double umol, double revision, bool withdraws = false) {
-        const std::string result = "r" + std::to_string(number), id = result + "-" + std::to_string(revision);
-        const double value = config_.schema->features()[0].unit == "mmol/L" ? umol / 1000 : umol;
-        loop.run(withdraws ? withdrawal(id, number, result, revision) : event(id, number, value, result, revision));
-        facts.take(result, umol, number, revision, withdraws);
-      };
-      const auto expect_right = [&](const std::string& when) {
-        const FeatureState found = loop.hr(), expected = facts.state(*config_.schema);
-        EXPECT_EQ(found.count, expected.count) << when;
-        EXPECT_EQ(found.time, expected.time) << when;
-        EXPECT_NEAR(found.last, expected.last, 1e-6 * expected.last) << when;
-        EXPECT_NEAR(found.mean_short, expected.mean_short, 1e-3 * expected.last) << when;
-        EXPECT_NEAR(found.mean_long, expected.mean_long, 1e-3 * expected.last) << when;
-      };
-      for (int i = 0; i < before; ++i) tell(i, 5000 + 10 * i, 1);
-      change_unit(loop, disk_lost);
-      expect_right("carried over");
-      for (int i = before; i < before + 3; ++i) tell(i, 7000 + 10 * i, 1);
-      expect_right("values after it");
-      tell(before + 2, 7777, 2);
-      expect_right("the newest one corrected");
-      tell(before - 1, 5555, 2);
-      expect_right("one of before it corrected");
-      tell(before + 2, 0, 3, true);
-      tell(before - 2, 0, 2, true);
-      expect_right("one of each withdrawn");
-      loop.rebuild();
-      tell(before + 1, 8888, 2);
-      expect_right("once more");
-      EXPECT_EQ(loop.counts.late_corrections, 0U);
-    }
-  }
-}
-
 TEST_F(Ledger, IdsAreForgottenBehindTheHorizon) {
   config_.identity_horizon = std::chrono::hours(24);
   Loop loop(config_);
