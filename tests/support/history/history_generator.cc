@@ -74,9 +74,6 @@ bool Schemas::grow() {
     weight.name = "weight";
     attributes_.insert(attributes_.begin(), weight);
   }
-  const auto modality = [this](const char* name) -> Schema::ModalitySpec& {
-    return *std::find_if(modalities_.begin(), modalities_.end(), [name](const auto& m) { return m.modality.name == name; });
-  };
   return true;
 }
 
