@@ -33,16 +33,20 @@ std::shared_ptr<const Schema> schema() {
 class FeedBatch : public ::testing::Test {
  protected:
   FeedBatch() {
-    config_.schema = schema();
-    config_.late_max = std::chrono::hours(1000);
-    config_.topics.formats["lacuna.events"] = EventFormat::hl7v2;
-    config_.hl7.codes["GLU"] = {"lab.glucose", "", {}, {}};
-    config_.hl7.codes["NA"] = {"lab.sodium", "", {}, {}};
-    config_.hl7.codes["K"] = {"lab.potassium", "", {}, {}};
     state::StoreOptions options;
     options.path = folder_.path() + "/state";
     auto opened = state::Store::open(*config_.schema, options);
     if (opened.ok()) store_ = std::move(*opened);
+  }
+  static Config config() {
+    Config out;
+    out.schema = schema();
+    out.late_max = std::chrono::hours(1000);
+    out.topics.formats["lacuna.events"] = EventFormat::hl7v2;
+    out.hl7.codes["GLU"] = {"lab.glucose", "", {}, {}};
+    out.hl7.codes["NA"] = {"lab.sodium", "", {}, {}};
+    out.hl7.codes["K"] = {"lab.potassium", "", {}, {}};
+    return out;
   }
   static Time now() { return *parse_rfc3339("2026-01-03T00:00:00Z"); }
   static std::string oru(const std::string& patient, const std::vector<std::string>& obx, const std::string& sent = "20260102100000") {
@@ -89,7 +93,7 @@ class FeedBatch : public ::testing::Test {
   }
   FeatureState state_of(const std::string& patient, FeatureId feature) { return store_->snapshot(patient).value().features.at(feature); }
 
-  Config config_;
+  Config config_ = config();  // before the decoder, which reads it
   lacuna::testing::ScratchFolder folder_;
   std::unique_ptr<state::Store> store_;
   RecordDecoder decoder_{config_};
