@@ -95,7 +95,7 @@ void add_pipeline(Exposition& out, const Progress& p) {
   out.counter("pipeline_stage_seconds_total", "Time of the loop by stage");
   for (const auto& [stage, seconds] : p.stage_seconds) out.add(seconds, {{"stage", stage}});
   out.durations("pipeline_batch_seconds", "Duration of a batch from decoding to hand-over to the learner", p.batch_durations);
-  out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read").add(p.lag);
+  out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read; without partitions as it was last").add(p.lag);
   out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance").add(p.assigned_partitions);
   out.gauge("pipeline_ready", "1 while /readyz says so").add(p.ready ? 1 : 0);
   out.gauge("pipeline_degraded", "1 for each reason for which /readyz says degraded");

@@ -362,11 +362,12 @@ void Turn::publish_progress(double batch_seconds) {
   p.batch_durations = batch_durations_;
   p.stage_seconds = context_.stage_seconds;
   if (group_.joined()) {
-    p.lag = group_.log().lag();
     const std::vector<streaming::TopicPartition> assigned = group_.log().assignment();
+    if (!assigned.empty()) lag_ = group_.log().lag();
     p.assigned_partitions = assigned.size();
     for (const streaming::TopicPartition& partition : assigned) p.lags[partition] = group_.log().lag(partition);
   }
+  p.lag = lag_;
   if (context_.learner) {
     const auto version = serving_ ? serving_ : context_.learner->current();
     warming_up_.follow(*version, context_.clock());

@@ -93,6 +93,7 @@ class Turn {
   LearningQueue learning_queue_;
   std::shared_ptr<const model::ModelVersion> serving_;  ///< for the next batch; null before the first one
   double learner_wait_seconds_ = 0;
+  std::int64_t lag_ = 0;              ///< as it was known last: who has no partitions does not know it
   std::uint64_t learned_before_ = 0;  ///< examples, when the learner was loaded
   bool ends_ = false;                 ///< expect_end()
   Rehearsal rehearsal_;
