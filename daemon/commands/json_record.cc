@@ -75,6 +75,23 @@ void add_state(const Config& config, const streaming::Record& record, Json& out)
   }
 }
 
+/// Which piece of which checkpoint.
+void add_checkpoint(const streaming::Record& record, Json& out) {
+  const Result<state::ModelChunk> chunk = state::decode_model_chunk(*record.value);
+  if (chunk.ok()) {
+    out["checkpoint"] = {{"instance", chunk->instance}, {"number", chunk->number}, {"chunk", chunk->chunk}, {"chunks", chunk->chunks}};
+  } else {
+    out["problem"] = chunk.status().message();
+  }
+}
+
+/// What is on its way of a merged person: whose it is.
+void add_transfer(const streaming::Record& record, Json& out) {
+  const Result<Transfer> transfer = read_transfer(record);
+  if (transfer.ok()) out["merged"] = transfer->via;
+  else out["problem"] = transfer.status().message();
+}
+
 void add_bytes(Json& out, const std::string& name, const std::string& bytes) {
   if (streaming::is_utf8(bytes)) out[name] = bytes;
   else out[name + "_base64"] = streaming::base64_encode(bytes);
@@ -96,6 +113,8 @@ std::string json_record(const Config& config, const std::string& topic, const st
   }
   Json out{{"key", record.key}, {"partition", record.position.partition}, {"offset", record.position.offset}};
   if (record.value && topic == config.topics.state) add_state(config, record, out);
+  if (record.value && topic == config.topics.model) add_checkpoint(record, out);
+  if (binary && topic == config.topics.transfers) add_transfer(record, out);
   if (record.value && !binary) out["not_text"] = *record.value;
   if (record.value) out["bytes"] = record.value->size();
   else out["tombstone"] = true;

@@ -10,7 +10,8 @@
 namespace lacuna::daemon {
 
 /// The value as it is. What is no text, and a tombstone, is {"key", "partition", "offset"} with what can be said of it: "bytes" or
-/// "tombstone"; of the changelog "position", "snapshot", "person" or "schema".
+/// "tombstone"; of the changelog "position", "snapshot", "person" or "schema", of the
+/// model "checkpoint", of what is known of a merged person "merged".
 std::string json_record(const Config& config, const std::string& topic, const streaming::Record& record);
 
 /// All that a record holds: {"topic", "partition", "offset", "time", "key", "headers": [{"name", "value"}], "value"}. A value is the text,

@@ -7,6 +7,7 @@
 
 #include "daemon/commands/json_record.h"
 #include "daemon/pipeline/batch.h"
+#include "daemon/pipeline/transfers.h"
 #include "state/person_records.h"
 #include "state/records/person_key.h"
 #include "state/store.h"
@@ -240,9 +241,10 @@ std::optional<std::string> pretty_position(const streaming::Record& record) {
 std::optional<std::string> pretty_person(const streaming::Record& record) {
   const std::optional<state::PersonKey> key = state::parse_person_key(record.key);
   if (!key) return std::nullopt;
-  const char* what = key->kind == state::PersonRecordKind::journal   ? "recent changes"
-                     : key->kind == state::PersonRecordKind::history ? "recent results of a feature"
-                                                                     : "ids of what was delivered";
+  const char* what = key->kind == state::PersonRecordKind::journal    ? "recent changes"
+                     : key->kind == state::PersonRecordKind::history  ? "recent results of a feature"
+                     : key->kind == state::PersonRecordKind::payloads ? "payloads beside the newest"
+                                                                      : "ids of what was delivered";
   return fmt::format("{}: {} bytes, {}\n", record.key, record.value->size(), what);
 }
 
@@ -266,13 +268,25 @@ std::string pretty_state(const Config& config, const streaming::Record& record) 
                      snapshot->event_count, format_rfc3339(snapshot->last_time), known, snapshot->features.size(), payloads);
 }
 
+/// Of a checkpoint or of a merged person, as far as it says which.
+std::string pretty_bytes(const Config& config, const std::string& topic, const streaming::Record& record) {
+  const std::string bytes = fmt::format("{} bytes", record.value->size());
+  if (topic == config.topics.transfers) {
+    const Result<Transfer> transfer = read_transfer(record);
+    return bytes + (transfer.ok() ? fmt::format(", what is known of {}\n", fmt::join(transfer->via, ", ")) : ", not a transfer\n");
+  }
+  const Result<state::ModelChunk> chunk = state::decode_model_chunk(*record.value);
+  if (!chunk.ok()) return bytes + ", " + chunk.status().to_string() + "\n";
+  return fmt::format("{}, checkpoint {} of {}, piece {} of {}\n", bytes, chunk->number, chunk->instance, chunk->chunk + 1, chunk->chunks);
+}
+
 std::string pretty(const Config& config, const std::string& topic, const streaming::Record& record) {
   const Config::Topics& topics = config.topics;
   if (topic == topics.dead_letters) return pretty_dead_letter(record);
   const std::string bare = fmt::format("{}@{} {}: ", record.position.partition, record.position.offset, shortened(record.key));
   if (!record.value) return bare + "(tombstone)\n";
   if (topic == topics.state) return pretty_state(config, record);
-  if (is_binary(config, topic, record)) return bare + fmt::format("{} bytes\n", record.value->size());
+  if (is_binary(config, topic, record)) return bare + pretty_bytes(config, topic, record);
   const Json message = Json::parse(*record.value, nullptr, false);
   if (message.is_object()) {
     try {

@@ -53,6 +53,15 @@ void add(Readings& out, const Word& word, std::string_view prefix = {}) {
   if (!word.other.empty()) out.push_back(std::string(prefix) + std::string(word.other));
 }
 
+/// The sign of ASCII that is meant where `text` begins with one of double width, as Japanese laboratories write units; 0: with another.
+char narrow(std::string_view text) {
+  if (text.size() < 3 || text[0] != '\xef') return 0;
+  const auto lead = static_cast<unsigned char>(text[1]), last = static_cast<unsigned char>(text[2]);
+  if (lead == 0xbc && last >= 0x81 && last <= 0xbf) return static_cast<char>(last - 0x60);
+  if (lead == 0xbd && last >= 0x80 && last <= 0x9e) return static_cast<char>(last - 0x20);
+  return 0;
+}
+
 /// Empty where a sign remains that is none of ASCII's.
 std::optional<std::string> to_ascii(std::string_view text) {
   std::string out;
@@ -64,6 +73,12 @@ std::optional<std::string> to_ascii(std::string_view text) {
       out += sign->code.substr(lifted && sign->code.starts_with('^') ? 1 : 0);
       lifted = sign->code.starts_with('^');
       text.remove_prefix(sign->spelling.size());
+      continue;
+    }
+    if (const char one = narrow(text); one != 0) {
+      out += one;
+      lifted = false;
+      text.remove_prefix(3);
       continue;
     }
     if (const unsigned char c = static_cast<unsigned char>(text.front()); c < 32 || c > 126) return std::nullopt;

@@ -67,9 +67,17 @@ CellValue CellValues::read(const CellTarget& target, CellText told) {
 
 namespace {
 
+/// The numbers that OMOP has for comparators (operator_concept_id of its MEASUREMENT); loaders write 0 where there is none.
+constexpr std::pair<std::string_view, std::string_view> kOmopComparators[] = {{"0", "="},        {"4172703", "="},  {"4171756", "<"},
+                                                                              {"4171754", "<="}, {"4171755", ">="}, {"4172704", ">"}};
+
 /// What a cell and the comparator's column say together. False: they contradict each other, or the column says something else.
 bool join_comparators(std::string_view& text, std::string_view column, Comparator& out) {
   const std::optional<Comparator> of_cell = take_comparator(text);
+  if (!column.empty() && column.front() >= '0' && column.front() <= '9') {
+    const auto omop = std::ranges::find_if(kOmopComparators, [&](const auto& c) { return is_same_number(column, c.first); });
+    if (omop != std::end(kOmopComparators)) column = omop->second;
+  }
   if (column.empty() || column == "=") {
     out = of_cell.value_or(Comparator::equal);
     return true;

@@ -5,7 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/commands/pretty_record.h"
 #include "daemon/pipeline/batch.h"
+#include "daemon/pipeline/transfers.h"
 #include "state/patient.h"
 #include "state/person_records.h"
 #include "state/store.h"
@@ -98,6 +100,31 @@ TEST_F(JsonRecord, TheChangelogSaysWhatItHolds) {
   EXPECT_EQ(state(state::schema_key(schema.fingerprint() + 1), "x").at("schema"), "another");
   EXPECT_TRUE(state("132539", "\xff\x01").contains("problem"));
   EXPECT_TRUE(json::parse(json_record(config_, config_.topics.state, record("132539", std::nullopt))).at("tombstone"));
+}
+
+// redpanda-data/console#987, apache/kafka#8903: what a program puts into a topic for itself, its users want to look at. A piece of a model
+// says of which checkpoint it is, and what is on its way of a merged person says whose it is.
+TEST_F(JsonRecord, PiecesOfACheckpointAndMergedPersonsAreNamed) {
+  const auto both = [this](const std::string& topic, const Record& r) {
+    return std::pair(json::parse(json_record(config_, topic, r)), pretty_record(config_, topic, r));
+  };
+  const Record piece = record("ward/1", state::encode_model_chunk({"ward", 17, 1, 4, 0, "weights"}));
+  const auto [model, model_line] = both(config_.topics.model, piece);
+  EXPECT_EQ(model.at("checkpoint"), json::parse(R"({"instance":"ward","number":17,"chunk":1,"chunks":4})"));
+  EXPECT_EQ(model_line, "2@41 ward/1: " + std::to_string(piece.value->size()) + " bytes, checkpoint 17 of ward, piece 2 of 4\n");
+  EXPECT_TRUE(both(config_.topics.model, record("ward/1", "\xff")).first.contains("problem"));
+
+  Transfer moved{Transfer::Kind::state, "b", {"a"}, {}, {}};
+  moved.original.value = "\x01\x02";
+  const streaming::OutputRecord sent = to_record(config_, moved);
+  Record r = record(sent.key, *sent.value);
+  r.headers = sent.headers;
+  const auto [transfer, transfer_line] = both(config_.topics.transfers, r);
+  EXPECT_EQ(transfer.at("key"), "b");
+  EXPECT_EQ(transfer.at("merged"), json::parse(R"(["a"])"));
+  EXPECT_EQ(transfer_line, "2@41 b: 2 bytes, what is known of a\n");
+  r.headers.clear();
+  EXPECT_FALSE(both(config_.topics.transfers, r).first.contains("merged")) << "nobody's word";
 }
 
 }  // namespace

@@ -323,6 +323,7 @@ TEST_F(Pretty, positions_and_what_is_kept_of_a_person_are_read) {
   EXPECT_FALSE(nlohmann::json::parse(json_record(config_, config_.topics.state, r)).contains("position"));
   for (const auto& [kind, words] : {std::pair(state::PersonRecordKind::journal, "recent changes"),
                                     std::pair(state::PersonRecordKind::history, "recent results of a feature"),
+                                    std::pair(state::PersonRecordKind::payloads, "payloads beside the newest"),
                                     std::pair(state::PersonRecordKind::chunk, "ids of what was delivered")}) {
     r.key = state::person_record_key("132539", kind, 16);
     EXPECT_THAT(pretty_record(config_, config_.topics.state, r), HasSubstr(words));
