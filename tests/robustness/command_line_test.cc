@@ -57,6 +57,7 @@ TEST_F(CommandLine, AFullDiskIsNoticedByEveryWriter) {
       "lacuna --help",
       "lacuna --version",
       "lacuna run --help",
+      "lacuna completion bash",
       "lacuna check --keys",
       "lacuna check --keys --format json",
       "lacuna check --config configs/simulated-ward.yaml",
