@@ -1,13 +1,9 @@
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <condition_variable>
 #include <cstdio>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +13,7 @@
 #include "daemon/commands/run_log.h"
 #include "daemon/commands/service_manager.h"
 #include "daemon/commands/session.h"
+#include "daemon/commands/stop_limit.h"
 #include "daemon/config/config.h"
 #include "daemon/http/server.h"
 #include "daemon/pipeline/pipeline.h"
@@ -33,36 +30,6 @@ struct RunOptions {
   ConfigOptions config;
   bool until_idle = false;
   int epochs = 1;
-};
-
-/// Ends the process when a stop takes longer than shutdown.timeout: what was not committed is read again.
-class StopLimit {
- public:
-  explicit StopLimit(Millis limit) : limit_(limit) {}
-  ~StopLimit() {
-    {
-      const std::lock_guard lock(mutex_);
-      done_ = true;
-    }
-    wake_.notify_all();
-    if (thread_.joinable()) thread_.join();
-  }
-  void start() {
-    thread_ = std::thread([this] {
-      std::unique_lock lock(mutex_);
-      if (wake_.wait_for(lock, limit_, [this] { return done_; })) return;
-      spdlog::error("the stop took longer than shutdown.timeout: leaving; what was not committed is read again");
-      spdlog::shutdown();
-      _exit(kExitFailed);
-    });
-  }
-
- private:
-  const Millis limit_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool done_ = false;
-  std::thread thread_;
 };
 
 void tell_counts(const Progress& last) {
@@ -140,7 +107,7 @@ int run(const RunOptions& options) {
   warn_of_slow_products(config->model);
   auto log = open_event_log(*config, false);
   if (!log.ok()) return explain(log.status());
-  StopLimit limit(config->shutdown_timeout);
+  StopLimit limit(config->shutdown_timeout, "what was not committed is read again");
   for (int damages = 0;; ++damages) {
     int code = kExitOk;
     const Status outcome = run_once(*config, **log, signals, limit, options, code);

@@ -201,10 +201,11 @@ std::optional<std::string> read_file(const std::string& path, std::vector<Config
   return std::nullopt;
 }
 
-}  // namespace
-
-ConfigOutcome parse_config(const std::string& text, const std::string& name, const std::vector<std::string>& overrides) {
+/// The configuration, and the listener's part, which means something where there is one.
+std::pair<ConfigOutcome, ListenerConfig> parse(const std::string& text, const std::string& name,
+                                               const std::vector<std::string>& overrides) {
   ConfigOutcome outcome;
+  ListenerConfig listener;
   const YamlNode root = parse_yaml(text, name, outcome.problems);
   // Half a tree would bring complaints about what stands in the other half.
   const bool readable =
@@ -214,10 +215,32 @@ ConfigOutcome parse_config(const std::string& text, const std::string& name, con
     reader.read(key_tree(), root, "", {1, 1});
     for (const std::string& text_override : overrides) reader.override_with(text_override);
     finish_draft(reader.draft(), reader.complainer());
-    if (outcome.problems.empty()) outcome.config = std::move(reader.draft().config);
+    if (outcome.problems.empty()) {
+      outcome.config = std::move(reader.draft().config);
+      listener = std::move(reader.draft().listener);
+    }
   }
   sort_by_place(outcome.problems);
-  return outcome;
+  return {std::move(outcome), std::move(listener)};
+}
+
+}  // namespace
+
+ConfigOutcome parse_config(const std::string& text, const std::string& name, const std::vector<std::string>& overrides) {
+  return parse(text, name, overrides).first;
+}
+
+Result<ListenerConfig> parse_listener(const std::string& text, const std::string& name, const std::vector<std::string>& overrides) {
+  auto [outcome, listener] = parse(text, name, overrides);
+  if (!outcome.config) return Status(Code::invalid, format_problem(outcome.problems.front()));
+  return std::move(listener);
+}
+
+Result<ListenerConfig> load_listener(const std::string& path, const std::vector<std::string>& overrides) {
+  std::vector<ConfigProblem> problems;
+  const std::optional<std::string> text = read_file(path, problems);
+  if (!text) return Status(Code::invalid, format_problem(problems.front()));
+  return parse_listener(*text, path, overrides);
 }
 
 ConfigOutcome load_config(const std::string& path, const std::vector<std::string>& overrides) {

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "daemon/config/feed_keys.h"
+#include "daemon/config/listener_keys.h"
 #include "state/records/nearest.h"
 #include "state/records/unit_spelling.h"
 #include "state/records/units.h"
@@ -159,6 +160,8 @@ void check_topics(Draft& draft, const ComplainAt& complain) {
   use(topics.model, "topics.model");
   use(topics.transfers, "topics.transfers");
   use(topics.control, "topics.control");
+  const std::string& listened = draft.listener.mllp.topic;
+  if (!listened.empty() && std::ranges::find(topics.events, listened) == topics.events.end()) use(listened, "mllp.topic");
 }
 
 void check_training(Draft& draft, const ComplainAt& complain) {
@@ -289,6 +292,7 @@ void finish_draft(Draft& draft, const ComplainAt& complain) {
   config.alerts.latent_dimensions = static_cast<std::size_t>(config.model.latent_dim);
   if (!draft.given.contains("topics.transfers")) config.topics.transfers = beside_state(config.topics.state, "transfers");
   if (!draft.given.contains("topics.control")) config.topics.control = beside_state(config.topics.state, "control");
+  finish_listener(draft, complain);
   check_topics(draft, complain);
   check_training(draft, complain);
   finish_schema(draft, complain);

@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "daemon/config/feed_keys.h"
+#include "daemon/config/listener_keys.h"
 #include "daemon/config/schema_keys.h"
 #include "daemon/config/values.h"
 #include "streaming/log/kafka_properties.h"
@@ -360,6 +361,7 @@ const std::vector<Key>& key_table() {
     add_schema_keys(keys);
     add_input_keys(keys);
     add_feed_keys(keys);
+    add_listener_keys(keys);
     return keys;
   }();
   return table;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/config/config.h"
+#include "daemon/config/listener_config.h"
 #include "daemon/config/yaml.h"
 
 // The one table behind the configuration: what a key is called, what it takes, what it is without, what it means and where
@@ -41,6 +42,7 @@ struct Draft {
   };
 
   Config config;
+  ListenerConfig listener;
   std::vector<Named<ModalityDraft>> modalities;
   std::vector<Named<Attribute>> attributes;
   streaming::FileMapping mapping;

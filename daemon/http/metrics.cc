@@ -1,14 +1,12 @@
 #include "daemon/http/metrics.h"
 
-#include <prometheus/metric_family.h>
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <cmath>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "daemon/http/exposition.h"
 #include "daemon/http/subject_counts.h"
 #include "state/records/subgroups.h"
 
@@ -16,54 +14,7 @@ namespace lacuna::daemon {
 
 namespace {
 
-using prometheus::ClientMetric;
-using prometheus::MetricFamily;
-using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
-
-/// Builds families in the order in which they are named. A family without samples is left out.
-class Exposition {
- public:
-  /// Begins a family; the next add() calls go into it.
-  Exposition& counter(std::string name, std::string help) { return begin(std::move(name), std::move(help), MetricType::Counter); }
-  Exposition& gauge(std::string name, std::string help) { return begin(std::move(name), std::move(help), MetricType::Gauge); }
-
-  template <typename T>
-  Exposition& add(T value, Labels labels = {}) {
-    ClientMetric metric;
-    metric.label = std::move(labels);
-    (families_.back().type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
-    families_.back().metric.push_back(std::move(metric));
-    return *this;
-  }
-
-  void durations(std::string name, std::string help, const BatchDurations& batches) {
-    begin(std::move(name), std::move(help), MetricType::Histogram);
-    ClientMetric metric;
-    std::uint64_t below = 0;
-    for (std::size_t i = 0; i < batches.counts.size(); ++i) {
-      below += batches.counts[i];
-      const bool bounded = i < BatchDurations::kBounds.size();
-      if (bounded) metric.histogram.bucket.push_back({below, BatchDurations::kBounds[i]});
-    }
-    // The serializer adds the +Inf bucket.
-    metric.histogram.sample_count = below;
-    metric.histogram.sample_sum = batches.sum;
-    families_.back().metric.push_back(std::move(metric));
-  }
-
-  std::string text() {
-    std::erase_if(families_, [](const MetricFamily& family) { return family.metric.empty(); });
-    return prometheus::TextSerializer().prometheus::Serializer::Serialize(families_);
-  }
-
- private:
-  Exposition& begin(std::string name, std::string help, MetricType type) {
-    families_.push_back({"lacuna_" + std::move(name), std::move(help), type, {}});
-    return *this;
-  }
-  std::vector<MetricFamily> families_;
-};
+using Labels = Exposition::Labels;
 
 void add_pipeline(Exposition& out, const Progress& p) {
   const EventCounts& c = p.counts;
@@ -94,7 +45,8 @@ void add_pipeline(Exposition& out, const Progress& p) {
   out.counter("pipeline_aborted_batches_total", "Batches aborted and done again").add(p.aborted_batches);
   out.counter("pipeline_stage_seconds_total", "Time of the loop by stage");
   for (const auto& [stage, seconds] : p.stage_seconds) out.add(seconds, {{"stage", stage}});
-  out.durations("pipeline_batch_seconds", "Duration of a batch from decoding to hand-over to the learner", p.batch_durations);
+  out.durations("pipeline_batch_seconds", "Duration of a batch from decoding to hand-over to the learner", BatchDurations::kBounds,
+                p.batch_durations.counts, p.batch_durations.sum);
   out.gauge("pipeline_lag_records", "Records of the assigned partitions not yet read; without partitions as it was last").add(p.lag);
   out.gauge("pipeline_assigned_partitions", "Input partitions assigned to this instance").add(p.assigned_partitions);
   out.gauge("pipeline_ready", "1 while /readyz says so").add(p.ready ? 1 : 0);

@@ -4,16 +4,14 @@
 
 #include <httplib.h>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "daemon/http/bearer_token.h"
+#include "daemon/http/bounded_server.h"
 #include "daemon/http/drift_json.h"
 #include "daemon/http/features_json.h"
 #include "daemon/http/person_json.h"
@@ -27,40 +25,11 @@ namespace {
 using httplib::Request;
 using httplib::Response;
 
-// Every bound of the server. A request has its own connection: a client that keeps one open and idle would
-// hold a thread that a probe needs.
-constexpr std::size_t kThreads = 4;
-constexpr std::size_t kConnectionsMax = 64;  ///< being served or waiting; more wait in the kernel's backlog
-constexpr int kBacklog = 128;                ///< connections the kernel holds; beyond, a client tries again after a second
-constexpr std::chrono::seconds kReadTimeout{5};
-constexpr std::chrono::seconds kWriteTimeout{5};
 /// A body over its limit is read and thrown away up to this many times the limit, so that the client gets to
 /// read why; then the connection is cut.
 constexpr std::size_t kDrainFactor = 4;
 
 constexpr const char* kJson = "application/json";
-
-/// The library's pool takes any number of connections; this one makes the accepting thread wait.
-class BoundedPool final : public httplib::ThreadPool {
- public:
-  BoundedPool() : ThreadPool(kThreads) {}
-  void enqueue(std::function<void()> job) override {
-    slots_.acquire();
-    ThreadPool::enqueue([this, job = std::move(job)] {
-      job();
-      slots_.release();
-    });
-  }
-
- private:
-  std::counting_semaphore<> slots_{kConnectionsMax};
-};
-
-/// The library asks the kernel to hold five connections; asking again changes that.
-class Server final : public httplib::Server {
- public:
-  void widen_backlog() { ::listen(svr_sock_, kBacklog); }
-};
 
 void fail(Response& response, int status, std::string_view message) {
   response.status = status;
@@ -152,47 +121,18 @@ class HttpServerImpl final : public HttpServer {
  public:
   HttpServerImpl(const Config& config, Pipeline& pipeline, Clock clock) : config_(config), pipeline_(pipeline), clock_(std::move(clock)) {}
 
-  ~HttpServerImpl() override {
-    server_.stop();
-    if (thread_.joinable()) thread_.join();
-  }
-
   Status open() {
-    server_.new_task_queue = [] { return new BoundedPool; };
-    server_.set_keep_alive_max_count(1);
-    server_.set_read_timeout(kReadTimeout);
-    server_.set_write_timeout(kWriteTimeout);
     server_.set_payload_max_length(config_.http.body_bytes_max);
-    // The library's own choice is SO_REUSEPORT, with which a second daemon silently shares the port.
-    server_.set_socket_options([](int socket) {
-      const int yes = 1;
-      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    });
     add_guards();
     add_views();
     add_posts();
     if (const std::string& file = config_.http.token_file; !file.empty()) {
       if (const auto token = read_token(file); !token.ok()) spdlog::warn("http: {}", token.status().message());
     }
-    const std::string& address = config_.http.address;
-    port_ = config_.http.port;
-    if (port_ == 0) port_ = server_.bind_to_any_port(address);
-    else if (!server_.bind_to_port(address, port_)) port_ = -1;
-    if (port_ <= 0) {
-      return {Code::unavailable, "http: cannot listen on " + address + ":" + std::to_string(config_.http.port) +
-                                     " (taken, or not an address of this machine)"};
-    }
-    server_.widen_backlog();
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "lacuna-http");
-      server_.listen_after_bind();
-    });
-    // stop() before the accepting loop runs would be forgotten.
-    while (!server_.is_running()) std::this_thread::yield();
-    return {};
+    return server_.start(config_.http.address, config_.http.port);
   }
 
-  int port() const override { return port_; }
+  int port() const override { return server_.port(); }
 
  private:
   /// What happens before and after any route.
@@ -382,9 +322,7 @@ class HttpServerImpl final : public HttpServer {
   const Config& config_;
   Pipeline& pipeline_;
   const Clock clock_;
-  Server server_;
-  int port_ = -1;
-  std::thread thread_;
+  BoundedServer server_;  // last: its threads use all above
 };
 
 }  // namespace

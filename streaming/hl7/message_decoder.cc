@@ -2,24 +2,21 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <utility>
 
-#include "state/records/digest.h"
 #include "streaming/files/time_zone.h"
-#include "streaming/hl7/character_set.h"
 #include "streaming/hl7/code_map.h"
 #include "streaming/hl7/message.h"
 #include "streaming/hl7/observations.h"
 #include "streaming/hl7/person.h"
+#include "streaming/hl7/record_messages.h"
 #include "streaming/hl7/stamp.h"
 #include "streaming/hl7/trigger.h"
 
 namespace lacuna::streaming::hl7 {
 
 namespace {
-
-/// A record of more messages is refused: it is no record but a file.
-constexpr std::size_t kMessagesMax = 10'000;
 
 std::map<std::string, TimeZone, std::less<>> find_zones(const FeedOptions& options, std::vector<CodeMap::Problem>& problems) {
   std::map<std::string, TimeZone, std::less<>> out;  // by sender; "": all others
@@ -40,13 +37,6 @@ std::string hex(std::uint64_t number) {
   return out;
 }
 
-/// UTF-16 is none of the sets that a field of the message could tell.
-bool is_utf16(std::string_view bytes) {
-  using namespace std::string_view_literals;
-  return bytes.starts_with("\xff\xfe"sv) || bytes.starts_with("\xfe\xff"sv) || bytes.starts_with("M\0S\0"sv) ||
-         bytes.starts_with("\0M\0S"sv);
-}
-
 }  // namespace
 
 struct MessageDecoder::Impl {
@@ -57,27 +47,15 @@ struct MessageDecoder::Impl {
         codes(index, options, problems),
         persons(index, options, the_limits.id_bytes_max, problems),
         zones(find_zones(options, problems)),
-        observations(the_schema, limits, codes, unmapped, persons) {
-    if (sets.find(options.character_set, '\0') == nullptr)
-      problems.emplace_back("character_set", "is none of HL7's table 0211 that is read here");
+        observations(the_schema, limits, codes, unmapped, persons),
+        reader(options.character_set, limits.message_bytes_max) {
+    if (!reader.knows_character_set()) problems.emplace_back("character_set", "is none of HL7's table 0211 that is read here");
   }
 
-  /// One message of a record, in UTF-8.
-  struct Prepared {
-    Message message;
-    std::string converted;  // what `message` is a view of, where its bytes were converted
-    std::uint64_t digest = 0;
-    CharacterSet* set = nullptr;
-    bool readable = false;
-  };
-
-  void prepare(std::string_view bytes, Decoded& out);
-  void convert(Prepared& prepared, const std::string& label, Decoded& out);
   bool choose_person(const Addressee& addressee, Decoded& out);
   void find_persons();
-  void decode_message(const Prepared& prepared, Decoded& out);
-  void begin_message(const Prepared& prepared);
-  bool is_ignored(std::string_view type, std::string_view trigger) const;
+  void decode_message(const PreparedMessage& prepared, Decoded& out);
+  void begin_message(const PreparedMessage& prepared);
   void begin_person(const Segment& pid, Decoded& out);
   void take_segment(const Segment& segment, std::size_t at, Decoded& out);
   void end_person(Decoded& out);
@@ -96,11 +74,9 @@ struct MessageDecoder::Impl {
   const std::map<std::string, TimeZone, std::less<>> zones;
   UnmappedCodes unmapped;
   Observations observations;
-  CharacterSets sets;
+  RecordMessages reader;
+  std::span<const PreparedMessage> messages;
   TextReader text;
-  std::string whole;  // of a record in UTF-16
-  std::vector<Prepared> messages;
-  std::size_t message_count = 0;
   std::vector<std::string> told_of;  // persons
   std::optional<std::string> only;   // whose events are taken
 
@@ -114,80 +90,16 @@ struct MessageDecoder::Impl {
   std::size_t persons_met = 0;
 };
 
-void MessageDecoder::Impl::convert(Prepared& prepared, const std::string& at, Decoded& out) {
-  const Message& message = prepared.message;
-  const auto refuse_all = [&](Refusal reason, const char* what, std::string why) {
-    out.refused.push_back({reason, at + what, std::move(why)});
-  };
-  prepared.readable = false;
-  prepared.converted.clear();
-  if (!message.problem().empty()) return refuse_all(Refusal::malformed, "MSH", std::string(message.problem()));
-  const std::string_view told = field_of(message.segments().front(), message.delimiters(), 18);
-  prepared.set = sets.find(told.empty() || is_null(told) ? std::string_view(options.character_set) : told, message.delimiters().repetition);
-  prepared.digest = digest64(message.bytes());
-  prepared.readable = true;
-  if (prepared.set != nullptr && prepared.set->is_utf8()) return;
-  if (is_ascii(message.bytes()) && message.bytes().find('\x1b') == std::string_view::npos) return;
-  prepared.readable = false;
-  if (prepared.set == nullptr) return refuse_all(Refusal::unsupported, "MSH-18", "a character set that is not read here");
-  if (!prepared.set->to_utf8(message.bytes(), prepared.converted)) {
-    return refuse_all(Refusal::malformed, "MSH-18", "the message holds bytes that its character set does not have");
-  }
-  MessageReader again(prepared.converted);
-  prepared.readable = again.next(prepared.message) && prepared.message.problem().empty();
-  if (!prepared.readable) refuse_all(Refusal::malformed, "MSH", "it cannot be read in its character set");
-}
-
-/// Fills `messages` with what the record holds.
-void MessageDecoder::Impl::prepare(std::string_view bytes, Decoded& out) {
-  message_count = 0;
-  if (bytes.size() > limits.message_bytes_max) {
-    out.refused.push_back({Refusal::too_large, "record", "it has more than " + std::to_string(limits.message_bytes_max) + " bytes"});
-    return;
-  }
-  if (is_utf16(bytes)) {
-    whole.clear();
-    using namespace std::string_view_literals;
-    const bool marked = bytes.starts_with("\xff\xfe"sv) || bytes.starts_with("\xfe\xff"sv);
-    CharacterSet utf16(marked ? "UTF-16" : bytes.front() == '\0' ? "UTF-16BE" : "UTF-16LE");
-    if (!utf16.to_utf8(bytes, whole)) {
-      out.refused.push_back({Refusal::malformed, "record", "it begins as UTF-16 and is none"});
-      return;
-    }
-    bytes = whole;
-  }
-  MessageReader reader(bytes);
-  for (;; ++message_count) {
-    if (messages.size() <= message_count) messages.emplace_back();
-    if (!reader.next(messages[message_count].message)) break;
-    if (message_count == kMessagesMax) {
-      out.refused.push_back({Refusal::too_large, "record", "it has more than " + std::to_string(kMessagesMax) + " messages"});
-      message_count = 0;
-      return;
-    }
-  }
-  for (std::size_t i = 0; i < message_count; ++i) {
-    convert(messages[i], message_count == 1 ? "" : "message " + std::to_string(i + 1) + ": ", out);
-  }
-  out.counts.messages = message_count;
-  if (message_count == 0) out.refused.push_back({Refusal::malformed, "record", "it holds no MSH, so no HL7 v2 message"});
-  else if (reader.stray_lines() > 0) out.refused.push_back({Refusal::malformed, "record", "lines stand before its first MSH"});
-  if (reader.wrong_batches() > 0)
-    out.refused.push_back({Refusal::malformed, "BTS-1", "the batch tells another number of messages than it holds"});
-}
-
 /// Of a merge, the prior one.
 void MessageDecoder::Impl::find_persons() {
   told_of.clear();
   std::vector<RefusedPart> ignored;
   std::string id;
-  for (std::size_t i = 0; i < message_count; ++i) {
-    if (!messages[i].readable) continue;
-    const Message& message = messages[i].message;
-    text.set(message, messages[i].set);
-    const std::string_view type = field_of(message.segments().front(), message.delimiters(), 9);
-    const bool merges = trigger_rule(piece(type, message.delimiters().component, 2)).trigger == Trigger::merges;
-    for (const Segment& segment : message.segments()) {
+  for (const PreparedMessage& one : messages) {
+    if (!one.readable) continue;
+    text.set(one.message, one.set);
+    const bool merges = kind_of(one.message).rule.trigger == Trigger::merges;
+    for (const Segment& segment : one.message.segments()) {
       if (segment.name != (merges ? kMrg : kPid)) continue;
       persons.identify(segment, text, id, ignored);
       ignored.clear();
@@ -205,8 +117,8 @@ bool MessageDecoder::Impl::choose_person(const Addressee& addressee, Decoded& ou
     return true;
   }
   std::ptrdiff_t told = 0;
-  for (std::size_t i = 0; i < message_count; ++i) {
-    const auto segments = messages[i].message.segments();
+  for (const PreparedMessage& one : messages) {
+    const auto segments = one.message.segments();
     told += std::count_if(segments.begin(), segments.end(), [](const Segment& s) { return s.name == kPid || s.name == kMrg; });
   }
   if (told <= 1) return true;
@@ -225,14 +137,7 @@ bool MessageDecoder::Impl::choose_person(const Addressee& addressee, Decoded& ou
   return true;
 }
 
-bool MessageDecoder::Impl::is_ignored(std::string_view type, std::string_view trigger) const {
-  return std::any_of(options.ignored_messages.begin(), options.ignored_messages.end(), [&](const std::string& one) {
-    return one == type ||
-           (one.size() == type.size() + 1 + trigger.size() && one.starts_with(type) && one[type.size()] == '^' && one.ends_with(trigger));
-  });
-}
-
-void MessageDecoder::Impl::begin_message(const Prepared& prepared) {
+void MessageDecoder::Impl::begin_message(const PreparedMessage& prepared) {
   const Message& message = prepared.message;
   const Delimiters& d = message.delimiters();
   text.set(message, prepared.set);
@@ -350,22 +255,15 @@ void MessageDecoder::Impl::take_segment(const Segment& segment, std::size_t at, 
   }
 }
 
-void MessageDecoder::Impl::decode_message(const Prepared& prepared, Decoded& out) {
+void MessageDecoder::Impl::decode_message(const PreparedMessage& prepared, Decoded& out) {
   begin_message(prepared);
   const Message& message = prepared.message;
-  const Delimiters& d = message.delimiters();
-  const std::string_view kind = field_of(msh, d, 9);
-  const std::string_view type = piece(kind, d.component, 1);
-  std::string_view trigger = piece(kind, d.component, 2);
+  const MessageKind kind = kind_of(message);
   observations.begin(context, out);
   const auto segments = message.segments();
-  if (trigger.empty()) {  // of versions before 2.2
-    const auto found = std::find_if(segments.begin(), segments.end(), [](const Segment& s) { return s.name == kEvn; });
-    if (found != segments.end()) trigger = field_of(*found, d, 1);
-  }
-  const bool ignored = is_ignored(type, trigger);
+  const bool ignored = is_among(kind, options.ignored_messages);
   const std::uint64_t before = out.counts.observations;
-  rule = type == "ADT" ? trigger_rule(trigger) : TriggerRule{};
+  rule = kind.rule;
   for (std::size_t i = 1; i < segments.size(); ++i) {
     if (!ignored) take_segment(segments[i], i, out);
     else if (segments[i].name == kObx) observations.pass(&FeedCounts::ignored);
@@ -404,12 +302,13 @@ void MessageDecoder::decode(std::string_view bytes, const Addressee& addressee, 
   Impl& impl = *impl_;
   out.clear();
   impl.context.now = now;
-  impl.prepare(bytes, out);
-  if (impl.message_count == 0 || !impl.choose_person(addressee, out)) return;
-  for (std::size_t i = 0; i < impl.message_count; ++i) {
+  impl.messages = impl.reader.read(bytes, out.refused);
+  out.counts.messages = impl.messages.size();
+  if (impl.messages.empty() || !impl.choose_person(addressee, out)) return;
+  for (std::size_t i = 0; i < impl.messages.size(); ++i) {
     if (!impl.messages[i].readable) continue;
     impl.label.clear();
-    if (impl.message_count > 1) impl.label = "message " + std::to_string(i + 1) + ": ";
+    if (impl.messages.size() > 1) impl.label = "message " + std::to_string(i + 1) + ": ";
     impl.decode_message(impl.messages[i], out);
   }
 }

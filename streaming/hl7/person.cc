@@ -157,20 +157,21 @@ PersonReader::PersonReader(const SchemaIndex& index, const FeedOptions& options,
   if (!site_ && !options.site.empty()) problems.emplace_back("site", "expected a field of MSH, PID, PD1, PV1 or PV2 such as PV1-3.1");
 }
 
-void PersonReader::identify(const Segment& segment, TextReader& text, std::string& id, std::vector<RefusedPart>& refused) const {
+void identify(const Segment& segment, const FeedOptions& options, std::size_t id_bytes_max, TextReader& text, std::string& id,
+              std::vector<RefusedPart>& refused) {
   id.clear();
   const Delimiters& d = text.delimiters();
   const bool prior = segment.name == kMrg;
   const char* const what = prior ? "MRG-1" : "PID-3";
-  const std::string_view found = prior ? choose_identifier(field_of(segment, d, 1), options_, d) : patient_identifier(segment, options_, d);
+  const std::string_view found = prior ? choose_identifier(field_of(segment, d, 1), options, d) : patient_identifier(segment, options, d);
   if (found.empty()) {
-    const bool asked = !options_.authority.empty() || !options_.identifier_type.empty();
+    const bool asked = !options.authority.empty() || !options.identifier_type.empty();
     refused.push_back(
         {Refusal::malformed, what, asked ? "none of its identifiers is the one of hl7.identifier" : "it holds no identifier"});
     return;
   }
   const std::string_view plain = stripped(text.plain(found));
-  auto problem = check_id("it", plain, id_bytes_max_);
+  auto problem = check_id("it", plain, id_bytes_max);
   if (!problem && !is_utf8(plain)) problem = ValueProblem{Refusal::malformed, "it is not of the character set that MSH-18 tells"};
   if (problem) refused.push_back({problem->reason, what, std::move(problem->message)});
   else id = plain;

@@ -42,6 +42,10 @@ std::string_view choose_identifier(std::string_view field, const FeedOptions& op
 /// The same of a PID, with PID-2 where PID-3 is empty and none is asked for, as versions before 2.3 have it.
 std::string_view patient_identifier(const Segment& pid, const FeedOptions& options, const Delimiters& delimiters);
 
+/// The id of a PID, or of the prior person of an MRG, in UTF-8. `id` stays empty where there is none, and `refused` says why.
+void identify(const Segment& segment, const FeedOptions& options, std::size_t id_bytes_max, TextReader& text, std::string& id,
+              std::vector<RefusedPart>& refused);
+
 /// A person of a message: a PID and what follows it.
 struct PersonContext {
   std::string id;            ///< empty: none was found, or it cannot be one
@@ -80,8 +84,9 @@ class AttributeReader {
 class PersonReader {
  public:
   PersonReader(const SchemaIndex& index, const FeedOptions& options, std::size_t id_bytes_max, std::vector<CodeMap::Problem>& problems);
-  /// The id of a PID, or of the prior person of an MRG. `id` stays empty where there is none, and `refused` says why.
-  void identify(const Segment& segment, TextReader& text, std::string& id, std::vector<RefusedPart>& refused) const;
+  void identify(const Segment& segment, TextReader& text, std::string& id, std::vector<RefusedPart>& refused) const {
+    hl7::identify(segment, options_, id_bytes_max_, text, id, refused);
+  }
   /// Site and attributes, once a person, when the first event of it is made. `time`: of that event.
   void know(PersonContext& person, Time time, TextReader& text, std::vector<RefusedPart>& refused) const;
 

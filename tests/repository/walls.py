@@ -13,6 +13,7 @@ ROOMS = {
     "streaming/messages": ["state/records", "streaming/log"],
     "streaming/files": ["state/records", "streaming/log", "streaming/messages"],
     "streaming/hl7": ["state/records", "streaming/messages", "streaming/files"],
+    "streaming/mllp": ["state/records", "streaming/log", "streaming/messages", "streaming/hl7"],
     "model/predictive": ["state/records"],
     "model/drift": ["state/records"],
     # The network is made of kinds, and these are made of what the network encodes: two headers, which include no kind.
@@ -29,7 +30,7 @@ FLOORS = [
     ["commands"],
 ]
 BELOW_DAEMON = ["state", "state/records", "streaming/log", "streaming/messages", "streaming/files",
-                "streaming/hl7", "model", "model/predictive", "model/drift"]
+                "streaming/hl7", "streaming/mllp", "model", "model/predictive", "model/drift"]
 ARROWS_MAX = 20  # from room to room in daemon/
 
 for height, floor in enumerate(FLOORS):
@@ -47,6 +48,8 @@ HOMES = {
     "zlib": (r"zlib\.h", ["state", "streaming/files"]),
     "libarchive": (r"archive(_entry)?\.h", ["streaming/files"]),
     "librdkafka": (r"librdkafka/", ["streaming/log/kafka"]),
+    "Asio": (r"asio(\.hpp$|/)", ["streaming/mllp"]),
+    "OpenSSL": (r"openssl/", ["streaming/mllp"]),
     "simdjson": (r"simdjson", ["streaming/messages"]),
     "yaml-cpp": (r"yaml-cpp/", ["daemon/config"]),
     "cpp-httplib": (r"httplib\.h", ["daemon/http"]),
@@ -155,6 +158,8 @@ BROKEN = [
         ("daemon/x.cc", "<string>"), ("daemon/attic/x.cc", "<string>"), ("streaming/x.h", "<string>"),
         ("daemon/http/x.cc", "<yaml-cpp/yaml.h>"), ("daemon/commands/x.cc", "<httplib.h>"),
         ("daemon/pipeline/x.cc", "<prometheus/counter.h>"), ("daemon/http/x.cc", "<CLI/CLI.hpp>"),
+        ("daemon/http/x.cc", "<asio.hpp>"), ("streaming/hl7/x.cc", "<openssl/ssl.h>"), ("streaming/log/kafka/x.cc", "<asio/ssl.hpp>"),
+        ("streaming/hl7/x.cc", '"streaming/mllp/listener.h"'), ("streaming/mllp/x.cc", '"streaming/log/kafka/handles.h"'),
         ("daemon/http/x.cc", "<systemd/sd-daemon.h>"), ("daemon/http/x.cc", "<simdjson.h>"),
         ("model/x.cc", "<spdlog/spdlog.h>"), ("model/x.cc", "<fmt/core.h>"), ("state/x.cc", "<nlohmann/json.hpp>"),
         ("model/x.cc", "<boost/math/x.hpp>"), ("model/drift/x.cc", "<torch/torch.h>"), ("daemon/http/x.cc", "<ATen/x.h>"),

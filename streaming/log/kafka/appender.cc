@@ -41,12 +41,13 @@ class KafkaAppender final : public Appender {
   }
 
   Status append(OutputRecord record) override {
-    LACUNA_RETURN_IF_ERROR(check());
+    if (failure_ != RD_KAFKA_RESP_ERR_NO_ERROR) return to_status(Code::aborted, "appending", failure_);  // flush() tells which way
     const Deadline deadline(options_.request_timeout);
     for (;;) {
       const rd_kafka_resp_err_t error = produce(client_.get(), record);
       if (error == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL || deadline.over()) return describe(error);
+      if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) return describe(error);
+      if (deadline.over()) return to_status(Code::unavailable, "appending", error);
       rd_kafka_poll(client_.get(), deadline.left_ms(kQueueFullWait));
     }
     rd_kafka_poll(client_.get(), 0);
@@ -62,7 +63,7 @@ class KafkaAppender final : public Appender {
 
  private:
   static Status describe(rd_kafka_resp_err_t error) {
-    return to_status(is_refusal(error) ? Code::invalid : Code::unavailable, "appending", error);
+    return to_status(is_refusal(error) ? Code::invalid : Code::aborted, "appending", error);
   }
   /// A record that was not written is reported once.
   Status check() {
