@@ -29,10 +29,11 @@ bool may_delimit(char c) {
   return std::isgraph(byte) != 0 && std::isalnum(byte) == 0;
 }
 
-/// What may be written into a segment again: no line end, and nothing that ends a frame. ESC changes between character sets.
-std::string printable(std::string_view field) {
+/// What may be written into a segment again: no line end, nothing that ends a frame, and nothing that parts fields, where other ones do in
+/// the answer. ESC changes between character sets.
+std::string repeatable(std::string_view field, char delimiter) {
   std::string out(field.substr(0, kFieldBytesMax));
-  std::erase_if(out, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != '\x1b'; });
+  std::erase_if(out, [delimiter](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\x1b') || c == delimiter; });
   return out;
 }
 
@@ -161,18 +162,21 @@ MessageHeader read_header(std::string_view message) {
   MessageHeader out;
   const std::string_view line = find_msh(message);
   if (line.size() < 4 || !may_delimit(line[3])) return out;
-  Delimiters& d = out.delimiters;
+  Delimiters d;
   d.field = line[3];
   const std::string_view encoding = hl7::piece(line.substr(4), d.field, 1);
-  const bool good = encoding.size() <= 5 && std::ranges::all_of(encoding, may_delimit);
-  if (good) {
-    const auto at = [&encoding](std::size_t i) { return i < encoding.size() ? encoding[i] : '\0'; };
+  const auto at = [&encoding](std::size_t i) { return i < encoding.size() ? encoding[i] : '\0'; };
+  // Those that our own words could hold would part them.
+  if (encoding.size() <= 5 && std::ranges::all_of(encoding, may_delimit) &&
+      std::string_view("-.+").find(d.field) == std::string_view::npos) {
     d.component = at(0);
     d.repetition = at(1);
     d.escape = at(2);
     d.subcomponent = at(3);
+    out.delimiters = d;
     out.encoding = encoding;
   }
+  const auto printable = [&out](std::string_view field) { return repeatable(field, out.delimiters.field); };
   const auto field = [&](std::size_t number) { return hl7::piece(line.substr(4), d.field, number - 1); };
   out.application = printable(field(3));
   out.facility = printable(field(4));

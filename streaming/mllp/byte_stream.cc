@@ -73,10 +73,13 @@ Result<std::unique_ptr<asio::ssl::context>> make_tls(const TlsOptions& options) 
                        error);
   // Nobody is asked for a password at the terminal.
   context->set_password_callback([](std::size_t, ssl::context::password_purpose) { return std::string(); }, error);
-  if (context->use_certificate_chain_file(options.certificate, error)) return refuse("mllp.tls.certificate", options.certificate, error);
-  if (context->use_private_key_file(options.key, ssl::context::pem, error)) return refuse("mllp.tls.key", options.key, error);
+  context->use_certificate_chain_file(options.certificate, error);
+  if (error) return refuse("mllp.tls.certificate", options.certificate, error);
+  context->use_private_key_file(options.key, ssl::context::pem, error);
+  if (error) return refuse("mllp.tls.key", options.key, error);
   if (!options.client_ca.empty()) {
-    if (context->load_verify_file(options.client_ca, error)) return refuse("mllp.tls.client_ca", options.client_ca, error);
+    context->load_verify_file(options.client_ca, error);
+    if (error) return refuse("mllp.tls.client_ca", options.client_ca, error);
     context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, error);
   }
   // With client certificates a session that is taken up again needs an id of its own; there are none.

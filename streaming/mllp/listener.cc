@@ -216,7 +216,8 @@ void ListenerImpl::welcome(tcp::socket socket) {
   socket.set_option(tcp::no_delay(true), ignored);
   socket.set_option(tcp::socket::keep_alive(true), ignored);
   auto stream = tls_ ? tls_stream(std::move(socket), *tls_) : plain_stream(std::move(socket));
-  const auto connection = std::make_shared<Connection>(std::move(stream), *this, options_, limits_.message_bytes_max);
+  const auto connection =
+      std::make_shared<Connection>(std::move(stream), static_cast<Receiver&>(*this), options_, limits_.message_bytes_max);
   connections_.insert(connection);
   count([](ListenerCounts& c) { c.connections += 1; });
   connection->start();

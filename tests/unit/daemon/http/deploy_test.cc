@@ -7,6 +7,7 @@
 #include <set>
 #include <sstream>
 
+#include "daemon/http/listener_metrics.h"
 #include "daemon/http/metrics.h"
 #include "tests/unit/daemon/http/exposition.h"
 #include "tests/unit/daemon/http/fixtures.h"
@@ -27,8 +28,8 @@ std::string read(const std::filesystem::path& path) {
 std::set<std::string> scraped_names() {
   const Config config = testing::small_config();
   std::set<std::string> names;
-  for (const auto& s : testing::parse_exposition(prometheus_text(config, testing::full_progress(*config.schema, 1))).samples) {
-    names.insert(s.name);
+  for (const std::string& text : {prometheus_text(config, testing::full_progress(*config.schema, 1)), listener_prometheus_text({}, {})}) {
+    for (const auto& s : testing::parse_exposition(text).samples) names.insert(s.name);
   }
   return names;
 }
