@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,6 +25,8 @@
 //                                                    before: MAE, CRPS, MAE by value
 //
 // LACUNA_FEATURES=chemistry.hco3,neuro.gcs: a second line with the MAE in cross of each of these.
+// LACUNA_DRAWS=16,4: one training, and a line for each number of posterior draws (predict.samples) that is asked of it; each with a second
+// line: coverage and width of the calibrated intervals in cross, next, never seen before.
 // LACUNA_SENTINELS=0.01: this share of the values that are learned from is 9999999, which no range keeps out; what is scored is clean.
 
 namespace {
@@ -120,8 +123,8 @@ class Replayed {
 };
 
 struct Figures {
-  double mae = 0, rmse = 0, crps = 0;  ///< features with equal weight
-  double mae_by_value = 0;             ///< values with equal weight: hardly moved by features that were measured a dozen times
+  double mae = 0, rmse = 0, crps = 0, coverage = 0, width = 0;  ///< features with equal weight
+  double mae_by_value = 0;  ///< values with equal weight: hardly moved by features that were measured a dozen times
 };
 
 Figures figures(const daemon::ProtocolResult& result) {
@@ -131,6 +134,8 @@ Figures figures(const daemon::ProtocolResult& result) {
     all.mae += f.mae / static_cast<double>(result.features.size());
     all.rmse += f.rmse / static_cast<double>(result.features.size());
     all.crps += f.crps / static_cast<double>(result.features.size());
+    all.coverage += f.coverage / static_cast<double>(result.features.size());
+    all.width += f.width / static_cast<double>(result.features.size());
     all.mae_by_value += f.mae * static_cast<double>(f.count);
     values += static_cast<double>(f.count);
   }
@@ -148,6 +153,30 @@ void print_features(const Schema& schema, const daemon::ProtocolResult& result) 
     if (wanted.find("," + name + ",") != std::string::npos) std::printf("   %s %.4f", name.c_str(), f.mae);
   }
   std::printf("\n");
+}
+
+struct Trained {
+  model::LearnerStats stats;
+  double seconds = 0;
+};
+
+void print_figures(const daemon::Config& config, const std::string& what, const Trained& trained, const model::ModelVersion& version,
+                   const daemon::Moments& moments, const std::vector<daemon::Stay>& scored, bool coverage) {
+  const Schema& schema = *config.schema;
+  model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
+  const auto next = value_or_fail(daemon::evaluate_next(schema, version, for_next, moments, scored, kEvery, {}));
+  const auto hidden = value_or_fail(daemon::evaluate_cross(schema, version, for_cross, moments, scored, {}));
+  const Figures cross = figures(hidden), all = figures(next[0]), unseen = figures(next[1]);
+  std::printf("%-44s %6lld %5.1f %5.1f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f\n", what.c_str(),
+              static_cast<long long>(trained.stats.steps), trained.seconds * 1e3 / static_cast<double>(trained.stats.steps),
+              trained.stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae, all.rmse, all.crps, all.mae_by_value,
+              unseen.mae, unseen.crps, unseen.mae_by_value);
+  if (coverage) {
+    std::printf("   coverage, width %.4f %.4f   %.4f %.4f   %.4f %.4f\n", cross.coverage, cross.width, all.coverage, all.width,
+                unseen.coverage, unseen.width);
+  }
+  print_features(schema, hidden);
+  std::fflush(stdout);
 }
 
 }  // namespace
@@ -191,19 +220,18 @@ int main(int count, char** arguments) {
   }
   const model::LearnerStats stats = trainer->stats();
   if (stats.skipped_steps > 0) fail("steps were skipped");
-  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-  const auto version = trainer->publish();
-  model::Calibrator for_next(schema, config.predict.level), for_cross = for_next;
-  const auto next = value_or_fail(daemon::evaluate_next(schema, *version, for_next, moments, scored, kEvery, {}));
-  const auto hidden = value_or_fail(daemon::evaluate_cross(schema, *version, for_cross, moments, scored, {}));
-  const Figures cross = figures(hidden);
-  const Figures all = figures(next[0]), unseen = figures(next[1]);
+  const Trained trained{stats, static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC};
   std::string what;
   for (const std::string& o : overrides) what += (what.empty() ? "" : " ") + o;
-  std::printf("%-44s %6lld %5.1f %5.1f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f %.4f   %.4f %.4f %.4f\n",
-              what.empty() ? "defaults" : what.c_str(), static_cast<long long>(stats.steps),
-              seconds * 1e3 / static_cast<double>(stats.steps), stats.kl, cross.mae, cross.rmse, cross.crps, cross.mae_by_value, all.mae,
-              all.rmse, all.crps, all.mae_by_value, unseen.mae, unseen.crps, unseen.mae_by_value);
-  print_features(schema, hidden);
+  if (what.empty()) what = "defaults";
+  const char* const draws = std::getenv("LACUNA_DRAWS");
+  if (draws == nullptr) print_figures(config, what, trained, *trainer->publish(), moments, scored, false);
+  std::stringstream counts(draws != nullptr ? draws : "");
+  for (std::string number; std::getline(counts, number, ',');) {
+    model::PredictOptions predict = config.predict;
+    predict.samples = std::atoi(number.c_str());
+    const auto same = value_or_fail(model::Trainer::make(schema, config.model, config.train, predict, trainer->checkpoint()));
+    print_figures(config, what + ", " + number + " draws", trained, *same->publish(), moments, scored, true);
+  }
   return 0;
 }
