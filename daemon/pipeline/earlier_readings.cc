@@ -19,6 +19,7 @@ streaming::CodecLimits at_any_time(streaming::CodecLimits limits) {
 
 EarlierReadings::EarlierReadings(const Config& config, const state::SchemaBook& schemas) : schemas_(schemas), keys_(schemas.present()) {
   const streaming::CodecLimits limits = at_any_time(config.limits);
+  present_.decoder = std::make_unique<streaming::EventDecoder>(schemas.present(), limits);
   for (state::SchemaBook::Known& known : schemas.earlier()) {
     auto decoder = std::make_unique<streaming::EventDecoder>(*known.schema, limits);
     earlier_.push_back({std::move(known), std::move(decoder)});
@@ -34,6 +35,7 @@ std::optional<Event> EarlierReadings::read(Reader& reader, std::string_view byte
 void EarlierReadings::read_all(std::string_view bytes) {
   bytes_ = bytes;
   tags_.clear();
+  now_ = read(present_, bytes);
   for (Reader& reader : earlier_) {
     const std::optional<Event> event = read(reader, bytes);
     if (!event) continue;
@@ -55,17 +57,18 @@ void EarlierReadings::read_all(std::string_view bytes) {
   }
 }
 
-bool EarlierReadings::have(const Event& event, std::string_view bytes, state::PartKey part, state::Tag tag) {
+bool EarlierReadings::have(std::string_view bytes, state::PartKey part, state::Tag tag) {
   if (earlier_.empty()) return false;
   if (bytes.data() != bytes_.data()) read_all(bytes);
   const auto first = tags_.lower_bound({part, 0});
   const auto is_this = [&](const auto& one) { return state::same_tag(one.second, tag); };
   if (std::any_of(first, tags_.upper_bound({part, ~state::Tag{0}}), is_this)) return true;
-  // Numbers that whoever sends has converted, as a table that is read once more under the new schema, and those that say their unit.
-  for (const FeatureValue& v : event.values) {
-    if (keys_.feature(v.feature) == part) return state::was_tagged(schemas_, v.feature, v.value, event.time, v.comparator, tag);
+  if (!now_) return false;
+  // Numbers that whoever sends has converted, as a table that is read once more under the new schema.
+  for (const FeatureValue& v : now_->values) {
+    if (keys_.feature(v.feature) == part) return state::was_tagged(schemas_, v.feature, v.value, now_->time, v.comparator, tag);
   }
-  for (const AttributeValue& a : event.attributes) {
+  for (const AttributeValue& a : now_->attributes) {
     if (keys_.attribute(a.attribute) == part) return state::was_tagged(schemas_, a, tag);
   }
   return false;

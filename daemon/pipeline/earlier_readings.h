@@ -15,16 +15,16 @@
 namespace lacuna::daemon {
 
 /// An event that is sent again after a unit, classes or a payload's mark for missing have changed says something else than was taken. This
-/// reads it as the schemas before the present one would have, and its values back into their units; of a hospital's message, which may be
-/// many events, the latter alone. Asked only where a value looks like another one under an id that was taken. One thread; a batch's.
+/// reads it as the schemas before the present one would have, and its values back into their units. Asked only where a value looks like
+/// another one under an id that was taken. One thread; a batch's.
 class EarlierReadings {
  public:
   /// `schemas` must outlive it.
   EarlierReadings(const Config& config, const state::SchemaBook& schemas);
 
-  /// Whether the part of the event has had this tag under one of them. `event`: as it is read now. `bytes`: of its record, as it was sent;
-  /// they stay where they are as long as this lives.
-  bool have(const Event& event, std::string_view bytes, state::PartKey part, state::Tag tag);
+  /// Whether the part of the event has had this tag under one of them. `bytes`: of the event, as it was sent; they stay where they are as
+  /// long as this lives.
+  bool have(std::string_view bytes, state::PartKey part, state::Tag tag);
 
  private:
   struct Reader {
@@ -36,9 +36,11 @@ class EarlierReadings {
 
   const state::SchemaBook& schemas_;
   const state::PartKeys keys_;
+  Reader present_;
   std::vector<Reader> earlier_;
-  // Of the record that was asked for last.
+  // Of the event that was asked for last.
   std::string_view bytes_;
+  std::optional<Event> now_;
   std::set<std::pair<state::PartKey, state::Tag>> tags_;
 };
 

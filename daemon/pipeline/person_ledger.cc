@@ -113,7 +113,7 @@ bool PersonLedger::is_late(const Person& person, Time time) const { return perso
 /// Of what looks like a conflict: whether an earlier schema had it as what was taken.
 bool PersonLedger::was_taken(const Person& person, const Event& event, const Claim& claim) {
   if (!earlier_readings_) earlier_readings_.emplace(config_, *schemas_);
-  return earlier_readings_->have(event, bytes_, claim.part, known(person, state::event_key(event.event_id))->find(claim.part)->tag);
+  return earlier_readings_->have(bytes_, claim.part, known(person, state::event_key(event.event_id))->find(claim.part)->tag);
 }
 
 Verdict PersonLedger::judge_part(Person& person, const Event& event, const Claim& claim, bool& in_time, Judged& out) {
