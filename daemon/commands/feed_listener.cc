@@ -112,7 +112,8 @@ int listen_for_messages(Config config, const ListenerConfig& listener) {
   }
   if (!set_up_logging(config)) return kExitConfiguration;
   // What is taken is held until the log has it: a record that is given up would come behind later ones of its patient.
-  config.log.kafka.properties.try_emplace("message.timeout.ms", "0");
+  auto& properties = config.log.kafka.properties;
+  if (!properties.contains("delivery.timeout.ms")) properties.try_emplace("message.timeout.ms", "0");
   Signals signals;
   ServiceManager manager;
   auto log = open_event_log(config, false);

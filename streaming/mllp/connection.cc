@@ -84,9 +84,10 @@ void Connection::finish_if_done() {
   const bool no_more = draining_ || (ended_ && !paused_);
   if (closed_ || !no_more || writing_ || !answers_.empty()) return;
   closed_ = true;
+  const auto self = shared_from_this();  // the listener lets go of it
+  receiver_.ended(self, draining_ ? Closed::stopped : Closed::peer);
   if (established_) stream_->finish();
   else stream_->close();
-  receiver_.ended(shared_from_this(), draining_ ? Closed::stopped : Closed::peer);
 }
 
 void Connection::drain() {
@@ -96,8 +97,9 @@ void Connection::drain() {
 
 void Connection::close(Closed why) {
   if (std::exchange(closed_, true)) return;
+  const auto self = shared_from_this();  // the listener lets go of it
+  receiver_.ended(self, why);
   stream_->close();
-  receiver_.ended(shared_from_this(), why);
 }
 
 void Connection::check(Clock::time_point now) {

@@ -9,7 +9,9 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "streaming/hl7/addressees.h"
 #include "streaming/hl7/decoded.h"
@@ -83,14 +85,18 @@ class ListenerImpl final : public Listener, private Receiver {
   bool stopped() const override { return stopped_; }
 
  private:
-  /// A message that waits for the log.
-  struct Flight {
+  /// Who waits for an answer: the place of a message in a connection.
+  struct Waiter {
     std::weak_ptr<Connection> connection;
     std::uint64_t place = 0;
+    Steady::time_point since{};
+  };
+  /// A message that waits for the log.
+  struct Flight {
+    std::vector<Waiter> waiters;  // the first sent it; the others sent it again meanwhile
     MessageHeader header;
     AnswerMemory::Key key;
     std::size_t bytes = 0, records = 0;
-    Steady::time_point since{};
   };
 
   bool may_take() const override { return in_flight_bytes_ < options_.in_flight_bytes; }
@@ -102,12 +108,12 @@ class ListenerImpl final : public Listener, private Receiver {
   void accept();
   void welcome(tcp::socket socket);
   void watch();
-  void write(const std::shared_ptr<Connection>& from, Flight flight, std::string message, const std::vector<std::string>& persons);
+  bool wait_along(const AnswerMemory::Key& key, const Waiter& waiter);
+  void write(Flight flight, std::string message, const std::vector<std::string>& persons);
   void settle(const RecordWriter::Outcome& outcome);
   void resume();
   AnswerStamp next_stamp() { return {(answers_ += 2) - 2, clock_()}; }
-  void reply(Connection& to, std::uint64_t place, const MessageHeader& header, Verdict verdict, const Fault& fault,
-             const AnswerStamp& stamp, Steady::time_point since);
+  void reply(const Waiter& to, const MessageHeader& header, Verdict verdict, const Fault& fault, const AnswerStamp& stamp);
   void begin_stop();
   void end_if_stopped();
   template <typename F>
@@ -135,7 +141,8 @@ class ListenerImpl final : public Listener, private Receiver {
   hl7::Addressees whom_;
   AnswerMemory memory_;
   std::set<std::shared_ptr<Connection>> connections_;
-  std::map<std::uint64_t, Flight> flights_;  // by number, which rises
+  std::map<std::uint64_t, Flight> flights_;                  // by number, which rises
+  std::unordered_map<std::uint64_t, std::uint64_t> flying_;  // the newest of them by AnswerMemory::Key::sender
   std::uint64_t flight_ = 0, answers_ = 1;
   std::size_t in_flight_bytes_ = 0;
   bool stopping_ = false;
@@ -252,12 +259,23 @@ void ListenerImpl::ended(const std::shared_ptr<Connection>& connection, Closed w
   asio::post(io_, [this] { end_if_stopped(); });
 }
 
+/// Whether the same message waits for the log already; then the waiter gets its answer too.
+bool ListenerImpl::wait_along(const AnswerMemory::Key& key, const Waiter& waiter) {
+  const auto flying = key.known ? flying_.find(key.sender) : flying_.end();
+  if (flying == flying_.end()) return false;
+  Flight& flight = flights_.at(flying->second);
+  if (flight.key.content != key.content) return false;
+  flight.waiters.push_back(waiter);
+  return true;
+}
+
 void ListenerImpl::take(const std::shared_ptr<Connection>& from, std::uint64_t place, FrameReader::Frame frame) {
-  Flight flight{from, place, read_header(frame.message), {}, 0, 0, Steady::now()};
+  const Waiter waiter{from, place, Steady::now()};
+  Flight flight{{waiter}, read_header(frame.message), {}, 0, 0};
   const MessageHeader& header = flight.header;
   const auto refuse = [&](Refusal reason, const Fault& fault) {
     count([reason](ListenerCounts& c) { c.refused[static_cast<std::size_t>(reason)] += 1; });
-    reply(*from, place, header, Verdict::rejected, fault, next_stamp(), flight.since);
+    reply(waiter, header, Verdict::rejected, fault, next_stamp());
   };
   count([](ListenerCounts& c) { c.messages += 1; });
   if (header.is_answer()) {
@@ -271,20 +289,21 @@ void ListenerImpl::take(const std::shared_ptr<Connection>& from, std::uint64_t p
     return refuse(Refusal::too_large, {kTooLong, "", "it has more than " + std::to_string(limits_.message_bytes_max) + " bytes"});
   }
   flight.key = AnswerMemory::key_of(header, frame.message);
-  if (const auto stamp = memory_.find(flight.key)) {
+  const auto stamp = memory_.find(flight.key);
+  if (stamp || wait_along(flight.key, waiter)) {
     count([](ListenerCounts& c) { c.duplicates += 1; });
-    return reply(*from, place, header, Verdict::accepted, {}, *stamp, flight.since);
+    if (stamp) reply(waiter, header, Verdict::accepted, {}, *stamp);
+    return;
   }
-  if (memory_.is_reused(flight.key)) count([](ListenerCounts& c) { c.reused_control_ids += 1; });
+  if (memory_.is_reused(flight.key) || flying_.contains(flight.key.sender)) count([](ListenerCounts& c) { c.reused_control_ids += 1; });
   addressees_.read(frame.message, whom_);
-  if (!whom_.persons.empty()) return write(from, std::move(flight), std::move(frame.message), whom_.persons);
+  if (!whom_.persons.empty()) return write(std::move(flight), std::move(frame.message), whom_.persons);
   if (!whom_.ignored) return refuse(whom_.refused.empty() ? Refusal::malformed : whom_.refused.front().reason, fault_of(whom_.refused));
   count([](ListenerCounts& c) { c.ignored += 1; });
-  reply(*from, place, header, Verdict::accepted, {}, next_stamp(), flight.since);
+  reply(waiter, header, Verdict::accepted, {}, next_stamp());
 }
 
-void ListenerImpl::write(const std::shared_ptr<Connection>& from, Flight flight, std::string message,
-                         const std::vector<std::string>& persons) {
+void ListenerImpl::write(Flight flight, std::string message, const std::vector<std::string>& persons) {
   RecordWriter::Job job{++flight_, {}};
   flight.bytes = message.size() * persons.size();
   flight.records = persons.size();
@@ -302,8 +321,9 @@ void ListenerImpl::write(const std::shared_ptr<Connection>& from, Flight flight,
     const std::lock_guard lock(mutex_);
     counts_.in_flight += 1;
     counts_.in_flight_bytes = in_flight_bytes_;
-    if (!oldest_since_) oldest_since_ = flight.since;
+    if (!oldest_since_) oldest_since_ = flight.waiters.front().since;
   }
+  if (flight.key.known) flying_[flight.key.sender] = job.id;
   flights_.emplace(job.id, std::move(flight));
   writer_->write(std::move(job));
 }
@@ -312,6 +332,7 @@ void ListenerImpl::settle(const RecordWriter::Outcome& outcome) {
   const auto found = flights_.find(outcome.id);
   const Flight flight = std::move(found->second);
   flights_.erase(found);
+  if (const auto flying = flying_.find(flight.key.sender); flying != flying_.end() && flying->second == outcome.id) flying_.erase(flying);
   in_flight_bytes_ -= flight.bytes;
   const Code code = outcome.status.code();
   {
@@ -319,7 +340,7 @@ void ListenerImpl::settle(const RecordWriter::Outcome& outcome) {
     counts_.in_flight -= 1;
     counts_.in_flight_bytes = in_flight_bytes_;
     oldest_since_.reset();
-    if (!flights_.empty()) oldest_since_ = flights_.begin()->second.since;
+    if (!flights_.empty()) oldest_since_ = flights_.begin()->second.waiters.front().since;
     if (code == Code::ok) {
       counts_.written += 1;
       counts_.records += flight.records;
@@ -331,15 +352,10 @@ void ListenerImpl::settle(const RecordWriter::Outcome& outcome) {
   }
   const AnswerStamp stamp = next_stamp();
   if (code == Code::ok) memory_.remember(flight.key, stamp);
-  const auto connection = flight.connection.lock();
-  if (!connection) return;
-  if (code == Code::ok) return reply(*connection, flight.place, flight.header, Verdict::accepted, {}, stamp, flight.since);
-  if (code == Code::invalid) {
-    return reply(*connection, flight.place, flight.header, Verdict::rejected, {kTooLong, "", "the log takes no message of this size"},
-                 stamp, flight.since);
-  }
-  reply(*connection, flight.place, flight.header, Verdict::error, {kInternalError, "", "the log did not take it: send it again"}, stamp,
-        flight.since);
+  const Verdict verdict = code == Code::ok ? Verdict::accepted : code == Code::invalid ? Verdict::rejected : Verdict::error;
+  const Fault fault = code == Code::invalid ? Fault{kTooLong, "", "the log takes no message of this size"}
+                                            : Fault{kInternalError, "", "the log did not take it: send it again"};
+  for (const Waiter& waiter : flight.waiters) reply(waiter, flight.header, verdict, fault, stamp);
 }
 
 void ListenerImpl::resume() {
@@ -349,10 +365,11 @@ void ListenerImpl::resume() {
   }
 }
 
-void ListenerImpl::reply(Connection& to, std::uint64_t place, const MessageHeader& header, Verdict verdict, const Fault& fault,
-                         const AnswerStamp& stamp, Steady::time_point since) {
+void ListenerImpl::reply(const Waiter& to, const MessageHeader& header, Verdict verdict, const Fault& fault, const AnswerStamp& stamp) {
+  const auto connection = to.connection.lock();
+  if (!connection) return;
   std::string frames;
-  const double seconds = std::chrono::duration<double>(Steady::now() - since).count();
+  const double seconds = std::chrono::duration<double>(Steady::now() - to.since).count();
   for (const Answer& one : answers(header, verdict, fault, process_, stamp)) {
     frames += framed(one.message);
     const auto code = static_cast<std::size_t>(std::ranges::find(kAnswerCodes, one.code) - kAnswerCodes.begin());
@@ -361,7 +378,7 @@ void ListenerImpl::reply(Connection& to, std::uint64_t place, const MessageHeade
       c.durations.add(seconds);
     });
   }
-  to.answer(place, std::move(frames));
+  connection->answer(to.place, std::move(frames));
 }
 
 void ListenerImpl::begin_stop() {

@@ -158,6 +158,24 @@ TEST_F(MllpListener, TheSameMessageGetsTheSameAnswerAndIsNotWrittenAgain) {
   EXPECT_EQ(listener_->counts().reused_control_ids, 1u);
 }
 
+// A sender that gives up waiting, connects anew and sends again is what a slow log meets first.
+TEST_F(MllpListener, WhatWaitsForTheLogAlreadyIsNotWrittenAgain) {
+  const int port = start();
+  MllpSender first(port), second(port);
+  log_.hold();
+  first.send(frame(result("1", "A")));
+  ASSERT_TRUE(eventually([this] { return listener_->counts().in_flight == 1; }));
+  second.send(frame(result("1", "A")) + frame(result("2", "A")));
+  ASSERT_TRUE(eventually([this] { return listener_->counts().in_flight == 2; }));
+  log_.let_go();
+  const auto answer = first.receive();
+  EXPECT_EQ(code(answer), "AA 1");
+  EXPECT_EQ(second.receive(), answer);
+  EXPECT_EQ(code(second.receive()), "AA 2");
+  EXPECT_EQ(log_.records().size(), 2u);
+  EXPECT_EQ(listener_->counts().duplicates, 1u);
+}
+
 TEST_F(MllpListener, TheEnhancedModeIsAnsweredAsItAsks) {
   MllpSender sender(start());
   sender.send(frame(result("1", "A", "100", "2.5|||AL|AL")) + frame(result("2", "A", "100", "2.5|||NE|NE")) +
