@@ -70,15 +70,17 @@ std::vector<MissingnessMatrix::Row> MissingnessMatrix::rows() const {
   return out;
 }
 
-void MissingnessMatrix::save(ByteWriter& out) const {
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(modalities_.size()));
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(weeks_.size()));
+/// A piece a week.
+void MissingnessMatrix::save(PieceWriter& out) const {
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(modalities_.size()));
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(weeks_.size()));
   for (const auto& [week, sites] : weeks_) {
-    out.put(week);
-    out.put<std::uint32_t>(static_cast<std::uint32_t>(sites.size()));
+    out.cut();
+    out.bytes().put(week);
+    out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(sites.size()));
     for (const auto& [site, counts] : sites) {
-      out.put_text(site);
-      for (const std::uint32_t n : counts) out.put(n);
+      out.bytes().put_text(site);
+      for (const std::uint32_t n : counts) out.bytes().put(n);
     }
   }
 }

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "state/records/bytes.h"
+#include "state/records/pieces.h"
 #include "state/records/schema_mapping.h"
 #include "state/records/time.h"
 
@@ -38,7 +38,7 @@ class MissingnessMatrix {
   /// By week, site (in the order of their names), modality (as in the schema).
   std::vector<Row> rows() const;
 
-  void save(ByteWriter& out) const;
+  void save(PieceWriter& out) const;
   /// False, and left as it was, when the bytes are not what save() wrote for as many modalities. `grown`: leads here from the schema
   /// that they were written under; null: this one. Of a modality that is new nothing had arrived.
   [[nodiscard]] bool load(ByteReader& in, const SchemaMapping* grown = nullptr);

@@ -25,25 +25,8 @@ constexpr std::size_t kRecordsTogether = 64;         // whose fates make one out
 constexpr Millis kCodeAfter = std::chrono::hours(6);
 constexpr double kErrorMax = 3;  // standard deviations; an error is an outcome in [0, 1] of it
 
-// Cells of the arrivals' baseline: hours since the modality last arrived for this patient (never, 1, 2, 3-4, 5-8, 9-16, more)
-// times how often it did so far (too early to say; under 0.05, 0.2, 0.5 of the hours; more).
-constexpr std::int64_t kEarlyHours = 6;
 constexpr double kFrequencyHours = 24;  // time constant
 constexpr double kScoreHours = 8;       // of the means of a feature's scores
-
-std::size_t recency(std::int64_t hour, const Patient::Past& past) {
-  if (past.last_hour == kNever) return 0;
-  const std::int64_t since = hour - past.last_hour;
-  if (since <= 2) return since <= 1 ? 1 : 2;
-  if (since <= 8) return since <= 4 ? 3 : 4;
-  return since <= 16 ? 5 : 6;
-}
-
-std::size_t frequency(const Patient& patient, const Patient::Past& past) {
-  if (patient.hours < kEarlyHours) return 0;
-  if (past.frequency < 0.2f) return past.frequency < 0.05f ? 1 : 2;
-  return past.frequency < 0.5f ? 3 : 4;
-}
 
 /// Index of the first edge above x, after 0 for "nothing known".
 template <std::size_t N>
@@ -74,7 +57,7 @@ struct Monitor::Impl {
   void first_value(const FeatureValue& value, const Arrival& arrival, std::uint16_t site);
   void close_scored_hour(Patient& patient, std::span<const std::optional<float>> attributes, Time now);
   std::uint16_t site_index(std::string_view site);
-  std::string save() const;
+  void save(PieceWriter& out) const;
   Status load(std::string_view bytes, const SchemaMapping* grown);
 
   const Schema schema;
@@ -122,7 +105,7 @@ void Monitor::Impl::close_hour(Patient& p) {
     if (all == nullptr) continue;
     const bool x = (arrived >> m & 1) != 0;
     if (p.hours == 0) past.frequency = static_cast<float>(all->overall());
-    const std::size_t cell = recency(p.open_hour, past) * kFrequencies + frequency(p, past);
+    const std::size_t cell = recency_cell(p.open_hour, past) * kFrequencies + frequency_cell(p, past);
     RateSubject* const here = registry.arrivals(m, p.site);
     bool doubtful = false;
     if (judged) {
@@ -190,37 +173,36 @@ void Monitor::observe(const Arrival& arrival) {
   impl.newest = std::max(impl.newest, arrival.time);
   std::int64_t& slot = impl.feed[static_cast<std::size_t>(hour) % kFeedHours];
   slot = std::max(slot, hour);
-  Patient* const p = impl.patients.find(arrival.patient_id, arrival.time, arrival.before);
-  if (p == nullptr) return;
-  if (p->joined && p->site == 0 && arrival.before != nullptr) p->site = impl.site_index(arrival.before->site);
+  Patient& p = impl.patients.find(arrival.patient_id, arrival.time, arrival.before);
+  if (p.joined && p.site == 0 && arrival.before != nullptr) p.site = impl.site_index(arrival.before->site);
   // What comes late, or names no site, does not bring anybody back from where a transfer led.
-  if (!arrival.site.empty() && arrival.time >= p->newest) p->site = impl.site_index(arrival.site);
-  if (!arrival.attributes.empty() && !p->admitted) {
-    p->admitted = true;
+  if (!arrival.site.empty() && arrival.time >= p.newest) p.site = impl.site_index(arrival.site);
+  if (!arrival.attributes.empty() && !p.admitted) {
+    p.admitted = true;
     for (const AttributeValue& a : arrival.attributes) {
       if (MixSubject* const s = impl.registry.admissions(a.attribute)) {
-        s->update(static_cast<std::size_t>(a.value), arrival.time, impl.newest, p->site);
+        s->update(static_cast<std::size_t>(a.value), arrival.time, impl.newest, p.site);
       }
     }
   }
   if (arrival.modality < impl.schema.modality_count()) {
-    impl.judge_panel(*p, arrival);
+    impl.judge_panel(p, arrival);
     for (const FeatureValue& v : arrival.values) {
-      if (test_bit(p->seen, v.feature)) continue;
-      put_bit(p->seen, v.feature, true);
-      if (!p->joined && !is_censored(v.comparator)) impl.first_value(v, arrival, p->site);
+      if (test_bit(p.seen, v.feature)) continue;
+      put_bit(p.seen, v.feature, true);
+      if (!p.joined && !is_censored(v.comparator)) impl.first_value(v, arrival, p.site);
     }
-    const std::int64_t place = hour - p->open_hour;
+    const std::int64_t place = hour - p.open_hour;
     if (place >= 0 && place < static_cast<std::int64_t>(kOpenHoursMax)) {
-      if (p->open.size() <= static_cast<std::size_t>(place)) p->open.resize(static_cast<std::size_t>(place) + 1);
-      p->open[static_cast<std::size_t>(place)] |= std::uint64_t{1} << arrival.modality;
+      if (p.open.size() <= static_cast<std::size_t>(place)) p.open.resize(static_cast<std::size_t>(place) + 1);
+      p.open[static_cast<std::size_t>(place)] |= std::uint64_t{1} << arrival.modality;
     } else {  // its hour is closed, or the first
-      Patient::Past& past = p->past[arrival.modality];
+      Patient::Past& past = p.past[arrival.modality];
       past.last_hour = std::max(past.last_hour, static_cast<std::int32_t>(hour));
     }
   }
-  p->newest = std::max(p->newest, arrival.time);
-  impl.close_hours(*p);
+  p.newest = std::max(p.newest, arrival.time);
+  impl.close_hours(p);
 }
 
 void Monitor::advance(Time watermark) {
@@ -255,30 +237,30 @@ void Monitor::observe(const Scored& scored) {
   const FeatureId f = scored.feature;
   if (f >= impl.schema.feature_count() || is_discrete(impl.schema.features()[f].likelihood)) return;
   if (!std::isfinite(scored.z) || !std::isfinite(scored.error)) return;  // says nothing, and must not spoil what others said
-  Patient* const p = impl.patients.find(scored.patient_id, scored.time);
+  Patient& p = impl.patients.find(scored.patient_id, scored.time);
   const std::int64_t hour = hour_of(scored.time);
-  if (p == nullptr || hour < p->scored_hour) return;
-  if (hour > p->scored_hour) {
-    impl.close_scored_hour(*p, scored.attributes, scored.time);
-    p->scored_hour = hour;
-    std::fill(p->scored.begin(), p->scored.end(), 0);
+  if (hour < p.scored_hour) return;
+  if (hour > p.scored_hour) {
+    impl.close_scored_hour(p, scored.attributes, scored.time);
+    p.scored_hour = hour;
+    std::fill(p.scored.begin(), p.scored.end(), 0);
   }
   // Values of one hour are as good as copies of one another.
-  if (test_bit(p->scored, f)) return;
-  put_bit(p->scored, f, true);
+  if (test_bit(p.scored, f)) return;
+  put_bit(p.scored, f, true);
   const Time at = begin_of(hour);
   const double error = std::min(1.0, scored.error / kErrorMax), z = std::clamp(scored.z, -kScoreMax, kScoreMax);
-  p->values += 1;
-  p->misses += scored.missed;
-  p->errors += static_cast<float>(error);
+  p.values += 1;
+  p.misses += scored.missed;
+  p.errors += static_cast<float>(error);
 
-  Patient::Scores& past = p->scores[f];
+  Patient::Scores& past = p.scores[f];
   const bool known = past.count > 0;
   const double shrunk = past.z * past.count / (past.count + 1.0);
   std::size_t cell = 0;  // first value; after a hit; after one miss; after more
-  if (test_bit(p->known, f)) cell = !test_bit(p->missed, f) ? 1 : test_bit(p->missed_before, f) ? 3 : 2;
+  if (test_bit(p.known, f)) cell = !test_bit(p.missed, f) ? 1 : test_bit(p.missed_before, f) ? 3 : 2;
   // The first value after a stay began elsewhere is none of a stay, and what came before it is not known.
-  if (known || !p->joined) {
+  if (known || !p.joined) {
     SubjectRegistry& registry = impl.registry;
     const Likelihood likelihood = impl.schema.features()[f].likelihood;
     const std::optional<double> level = scored.value ? std::optional(to_symmetric_scale(likelihood, *scored.value)) : std::nullopt;
@@ -287,19 +269,19 @@ void Monitor::observe(const Scored& scored) {
     if (scored.earlier && std::isfinite(scored.earlier->z) && std::isfinite(scored.earlier->error)) {
       z_then = scored.earlier->z, error_then = std::min(1.0, scored.earlier->error / kErrorMax), missed_then = scored.earlier->missed;
     }
-    if (ScoreSubject* const s = registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p->site, z_then);
+    if (ScoreSubject* const s = registry.value(f)) s->update(z, cell_of(known, shrunk, kScoreEdges), at, scored.time, p.site, z_then);
     if (RateSubject* const s = registry.error(f)) {
-      s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p->site, error_then);
+      s->update(error, cell_of(known, past.error, kErrorEdges), at, scored.time, p.site, error_then);
     }
-    if (RateSubject* const s = registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p->site, missed_then);
+    if (RateSubject* const s = registry.coverage(f)) s->update(scored.missed ? 1 : 0, cell, at, scored.time, p.site, missed_then);
     if (level) registry.learn_value(f, *level);
   }
   past.count = static_cast<std::uint8_t>(std::min(past.count + 1, 255));
   follow(past.z, z, past.count);
   follow(past.error, error, past.count);
-  put_bit(p->known, f, true);
-  put_bit(p->missed_before, f, test_bit(p->missed, f));
-  put_bit(p->missed, f, scored.missed);
+  put_bit(p.known, f, true);
+  put_bit(p.missed_before, f, test_bit(p.missed, f));
+  put_bit(p.missed, f, scored.missed);
 }
 
 /// Of so many records together, the share that met each fate: fates come in bursts.
@@ -320,27 +302,27 @@ void Monitor::forget(std::string_view patient_id) { impl_->patients.forget(patie
 
 // Neither proves that the patient was there until then: they are often told of hours later. So hours since the newest event are not judged.
 void Monitor::leave(std::string_view patient_id, Time time) {
-  Patient* const p = impl_->patients.find(patient_id, time);
-  if (p == nullptr || time < p->newest) return;
-  p->skip_to(time);
-  p->gone = true;
+  Patient& p = impl_->patients.find(patient_id, time);
+  if (time < p.newest) return;
+  p.skip_to(time);
+  p.gone = true;
 }
 
 void Monitor::move(std::string_view patient_id, std::string_view site, Time time) {
-  Patient* const p = impl_->patients.find(patient_id, time);
-  if (p == nullptr || time < p->newest) return;
+  Patient& p = impl_->patients.find(patient_id, time);
+  if (time < p.newest) return;
   const std::uint16_t there = impl_->site_index(site);
-  if (there == p->site) return;
-  p->skip_to(time);
-  p->site = there;
+  if (there == p.site) return;
+  p.skip_to(time);
+  p.site = there;
 }
 
 bool Monitor::code_due(std::string_view patient_id, Time time) {
   Impl& impl = *impl_;
   if (impl.registry.latent() == nullptr) return false;
-  Patient* const p = impl.patients.find(patient_id, time);
-  if (p == nullptr || p->coded || time - p->first < kCodeAfter) return false;
-  p->coded = true;
+  Patient& p = impl.patients.find(patient_id, time);
+  if (p.coded || time - p.first < kCodeAfter) return false;
+  p.coded = true;
   return true;
 }
 
@@ -351,8 +333,7 @@ void Monitor::observe_reference(Time time) { impl_->registry.latent()->learn(tim
 void Monitor::set_reference(std::span<const std::vector<float>> codes) { impl_->registry.latent()->set_reference(codes); }
 
 void Monitor::observe_code(std::string_view patient_id, std::span<const float> code, Time time) {
-  const Patient* const p = impl_->patients.find(patient_id, time);
-  impl_->registry.latent()->update(code, time, impl_->newest, p != nullptr ? p->site : std::uint16_t{0});
+  impl_->registry.latent()->update(code, time, impl_->newest, impl_->patients.find(patient_id, time).site);
 }
 
 std::vector<Alert> Monitor::take_alerts() { return std::exchange(impl_->shared.pending, {}); }
@@ -394,21 +375,20 @@ void Monitor::set_earlier_at_hand(bool at_hand) { impl_->shared.earlier_at_hand 
 std::size_t Monitor::patients() const { return impl_->patients.size(); }
 std::vector<MissingnessMatrix::Row> Monitor::missingness() const { return impl_->matrix.rows(); }
 
-std::string Monitor::Impl::save() const {
-  ByteWriter out;
-  out.put(kMonitorVersion);
-  out.put(schema.fingerprint());
-  for (const Time t : {watermark, newest}) out.put<std::int64_t>(t.time_since_epoch().count());
-  for (const std::int64_t h : feed) out.put(h);
-  for (const std::uint32_t n : fates) out.put(n);
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.sites.size()));
-  for (const std::string& s : shared.sites) out.put_text(s);
+/// All but the patients.
+void Monitor::Impl::save(PieceWriter& out) const {
+  out.bytes().put(kMonitorVersion);
+  out.bytes().put(schema.fingerprint());
+  for (const Time t : {watermark, newest}) out.bytes().put<std::int64_t>(t.time_since_epoch().count());
+  for (const std::int64_t h : feed) out.bytes().put(h);
+  for (const std::uint32_t n : fates) out.bytes().put(n);
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(shared.sites.size()));
+  for (const std::string& s : shared.sites) out.bytes().put_text(s);
+  out.cut();
   matrix.save(out);
   registry.save(out);
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(shared.pending.size()));
-  for (const Alert& a : shared.pending) save_alert(a, out);
-  patients.save(out);
-  return out.take();
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(shared.pending.size()));
+  for (const Alert& a : shared.pending) save_alert(a, out.bytes());
 }
 
 // Into a fresh object; what is half-read is thrown away with it.
@@ -438,7 +418,27 @@ Status Monitor::Impl::load(std::string_view bytes, const SchemaMapping* grown) {
   return in.ok() && in.at_end() ? Status() : corrupt;
 }
 
-std::string Monitor::save() const { return impl_->save(); }
+std::string Monitor::save() const {
+  PieceWriter out;
+  impl_->save(out);
+  impl_->patients.save(out.bytes());
+  return joined(out.take());
+}
+
+Pieces Monitor::pieces() const {
+  PieceWriter out;
+  impl_->save(out);
+  out.bytes().put<std::uint32_t>(0);  // patients
+  return out.take();
+}
+
+std::map<std::uint64_t, std::optional<std::string>> Monitor::take_changed_patients() { return impl_->patients.take_changed(); }
+void Monitor::all_patients_changed() { impl_->patients.all_changed(); }
+
+bool Monitor::load_patient(std::uint64_t key, std::string_view bytes, const SchemaMapping* grown) {
+  if (grown != nullptr && grown->identity()) grown = nullptr;
+  return impl_->patients.load_row(key, bytes, grown);
+}
 
 Status Monitor::load(std::string_view bytes, const SchemaMapping* grown) {
   auto fresh = std::make_unique<Impl>(impl_->schema, impl_->shared.options);

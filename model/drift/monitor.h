@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -11,6 +12,7 @@
 #include "model/drift/missingness_matrix.h"
 #include "model/drift/options.h"
 #include "model/drift/subject.h"
+#include "state/records/pieces.h"
 #include "state/records/records.h"
 #include "state/records/schema_mapping.h"
 #include "state/records/status.h"
@@ -112,7 +114,16 @@ class Monitor {
   std::size_t patients() const;
   std::vector<MissingnessMatrix::Row> missingness() const;
 
+  /// Whole, but for kPatientsInWhole (patients.h).
   std::string save() const;
+  /// save() without anybody, in pieces: those of what has not changed are the same objects as before. The patients are rows beside it.
+  Pieces pieces() const;
+  /// Those who have changed since the last call, or since load(), by hash of the id; empty: gone.
+  std::map<std::uint64_t, std::optional<std::string>> take_changed_patients();
+  /// All of them are among the next ones taken.
+  void all_patients_changed();
+  /// A row as take_changed_patients() gave it, beside what pieces() gave then and load() has read; false when it is not one.
+  bool load_patient(std::uint64_t key, std::string_view bytes, const SchemaMapping* grown = nullptr);
   /// Left as it was when corrupt or unsupported (another version or schema). Options are the ones given at construction. `grown`: the
   /// bytes were written under another schema, from which this leads to the present one; null: under this one.
   ///

@@ -61,8 +61,23 @@ void Patient::join(const Snapshot& before) {
   }
 }
 
-Patient* Patients::find(std::string_view id, Time time, const Snapshot* before) {
+std::size_t recency_cell(std::int64_t hour, const Patient::Past& past) {
+  if (past.last_hour == kNever) return 0;
+  const std::int64_t since = hour - past.last_hour;
+  if (since <= 2) return since <= 1 ? 1 : 2;
+  if (since <= 8) return since <= 4 ? 3 : 4;
+  return since <= 16 ? 5 : 6;
+}
+
+std::size_t frequency_cell(const Patient& patient, const Patient::Past& past) {
+  if (patient.hours < kEarlyHours) return 0;
+  if (past.frequency < 0.2f) return past.frequency < 0.05f ? 1 : 2;
+  return past.frequency < 0.5f ? 3 : 4;
+}
+
+Patient& Patients::find(std::string_view id, Time time, const Snapshot* before) {
   const std::uint64_t key = hash64(id);
+  changed_.insert(key);
   auto found = by_hash_.find(key);
   const Time seen = found != by_hash_.end() ? found->second.newest : Time::min();
   const bool elsewhere =
@@ -76,76 +91,116 @@ Patient* Patients::find(std::string_view id, Time time, const Snapshot* before) 
     }
   }
   if (found == by_hash_.end()) {
-    if (by_hash_.size() >= kPatientsMax) return nullptr;
     found = by_hash_.emplace(key, fresh(modalities_, features_)).first;
     Patient& p = found->second;
     p.first = p.newest = time;
     p.open_hour = hour_of(time) + 1;
   }
   if (elsewhere) found->second.join(*before);
-  return &found->second;
+  return found->second;
 }
 
-void Patients::forget(std::string_view id) { by_hash_.erase(hash64(id)); }
+void Patients::forget(std::string_view id) {
+  const std::uint64_t key = hash64(id);
+  if (by_hash_.erase(key) > 0) changed_.insert(key);
+}
 
 std::size_t Patients::size() const {
   return static_cast<std::size_t>(std::count_if(by_hash_.begin(), by_hash_.end(), [](const auto& entry) { return !entry.second.gone; }));
 }
 
 void Patients::sweep(Time watermark) {
-  std::erase_if(by_hash_, [watermark](const auto& entry) { return watermark - entry.second.newest > kAbsenceMax; });
+  std::erase_if(by_hash_, [this, watermark](const auto& entry) {
+    const bool silent = watermark - entry.second.newest > kAbsenceMax;
+    if (silent) changed_.insert(entry.first);
+    return silent;
+  });
 }
 
 void Patients::save(ByteWriter& out) const {
   std::vector<std::uint64_t> keys;
   keys.reserve(by_hash_.size());
   for (const auto& entry : by_hash_) keys.push_back(entry.first);
+  if (keys.size() > kPatientsInWhole) {
+    const auto came_last = [this](std::uint64_t key) { return std::pair(by_hash_.at(key).newest, key); };
+    std::nth_element(keys.begin(), keys.begin() + kPatientsInWhole, keys.end(),
+                     [&](std::uint64_t a, std::uint64_t b) { return came_last(a) > came_last(b); });
+    keys.resize(kPatientsInWhole);
+  }
   std::sort(keys.begin(), keys.end());  // equal states are equal bytes
   out.put<std::uint32_t>(static_cast<std::uint32_t>(keys.size()));
   for (const std::uint64_t key : keys) {
-    const Patient& p = by_hash_.at(key);
     out.put(key);
-    for (const Time t : {p.first, p.newest}) out.put<std::int64_t>(t.time_since_epoch().count());
-    out.put(p.site);
-    for (const std::int64_t v : {p.hours, p.open_hour, p.scored_hour}) out.put(v);
-    out.put_all(p.open);
-    for (const Patient::Past& past : p.past) {
-      out.put(past.last_hour);
-      out.put(past.panel_hour);
-      out.put(past.frequency);
-    }
-    // Most features have no scores yet.
-    std::uint32_t scored = 0;
-    for (const Patient::Scores& s : p.scores) scored += s.count > 0;
-    out.put(scored);
-    for (std::uint32_t f = 0; f < p.scores.size(); ++f) {
-      const Patient::Scores& s = p.scores[f];
-      if (s.count == 0) continue;
-      out.put(f);
-      out.put(s.z);
-      out.put(s.error);
-      out.put(s.count);
-    }
-    for (const auto set : kSets) {
-      for (const std::uint64_t word : p.*set) out.put(word);
-    }
-    for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
-    out.put(p.hours_scored);
-    out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0) | (p.gone ? 4 : 0) | (p.joined ? 8 : 0)));
+    save(by_hash_.at(key), out);
   }
+}
+
+void Patients::save(const Patient& p, ByteWriter& out) {
+  for (const Time t : {p.first, p.newest}) out.put<std::int64_t>(t.time_since_epoch().count());
+  out.put(p.site);
+  for (const std::int64_t v : {p.hours, p.open_hour, p.scored_hour}) out.put(v);
+  out.put_all(p.open);
+  for (const Patient::Past& past : p.past) {
+    out.put(past.last_hour);
+    out.put(past.panel_hour);
+    out.put(past.frequency);
+  }
+  // Most features have no scores yet.
+  std::uint32_t scored = 0;
+  for (const Patient::Scores& s : p.scores) scored += s.count > 0;
+  out.put(scored);
+  for (std::uint32_t f = 0; f < p.scores.size(); ++f) {
+    const Patient::Scores& s = p.scores[f];
+    if (s.count == 0) continue;
+    out.put(f);
+    out.put(s.z);
+    out.put(s.error);
+    out.put(s.count);
+  }
+  for (const auto set : kSets) {
+    for (const std::uint64_t word : p.*set) out.put(word);
+  }
+  for (const float v : {p.misses, p.errors, p.values, p.miss_mean, p.error_mean}) out.put(v);
+  out.put(p.hours_scored);
+  out.put(static_cast<std::uint8_t>((p.admitted ? 1 : 0) | (p.coded ? 2 : 0) | (p.gone ? 4 : 0) | (p.joined ? 8 : 0)));
 }
 
 bool Patients::load(ByteReader& in, const SchemaMapping* grown) {
   by_hash_.clear();
+  changed_.clear();
   const auto count = in.get<std::uint32_t>();
-  if (!in.ok() || count > kPatientsMax) return false;
+  if (!in.ok() || count > kPatientsInWhole) return false;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const auto key = in.get<std::uint64_t>();
-    Patient p = grown != nullptr ? fresh(grown->from_modality_count(), grown->from_feature_count()) : fresh(modalities_, features_);
-    if (!load(in, p)) return false;
-    by_hash_.emplace(key, grown != nullptr ? carried(std::move(p), *grown) : std::move(p));
+    if (!load_one(in.get<std::uint64_t>(), in, grown)) return false;
   }
   return true;
+}
+
+bool Patients::load_one(std::uint64_t key, ByteReader& in, const SchemaMapping* grown) {
+  Patient p = grown != nullptr ? fresh(grown->from_modality_count(), grown->from_feature_count()) : fresh(modalities_, features_);
+  if (!load(in, p)) return false;
+  by_hash_.emplace(key, grown != nullptr ? carried(std::move(p), *grown) : std::move(p));
+  return true;
+}
+
+bool Patients::load_row(std::uint64_t key, std::string_view bytes, const SchemaMapping* grown) {
+  ByteReader in(bytes);
+  return load_one(key, in, grown) && in.at_end();
+}
+
+std::map<std::uint64_t, std::optional<std::string>> Patients::take_changed() {
+  std::map<std::uint64_t, std::optional<std::string>> out;
+  for (const std::uint64_t key : std::exchange(changed_, {})) {
+    const auto found = by_hash_.find(key);
+    ByteWriter row;
+    if (found != by_hash_.end()) save(found->second, row);
+    out.emplace(key, found != by_hash_.end() ? std::optional(row.take()) : std::nullopt);
+  }
+  return out;
+}
+
+void Patients::all_changed() {
+  for (const auto& entry : by_hash_) changed_.insert(entry.first);
 }
 
 bool Patients::load(ByteReader& in, Patient& p) {

@@ -3,8 +3,12 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "state/records/bytes.h"
@@ -16,8 +20,10 @@
 
 namespace lacuna::drift {
 
-inline constexpr std::size_t kPatientsMax = 50'000;  ///< more at a time are not followed
-inline constexpr std::size_t kOpenHoursMax = 14;     ///< not closed, per patient: more than 12 hours of silence end a stay
+/// So many are in the whole of Patients::save(), those who came last; the others are taken up again when their next event comes
+/// (Patient::join). Followed are all.
+inline constexpr std::size_t kPatientsInWhole = 50'000;
+inline constexpr std::size_t kOpenHoursMax = 14;  ///< not closed, per patient: more than 12 hours of silence end a stay
 inline constexpr std::int32_t kNever = std::numeric_limits<std::int32_t>::min();
 
 /// Hours since 1970.
@@ -67,29 +73,45 @@ struct Patient {
   void join(const Snapshot& before);
 };
 
+// Cells of the arrivals' baseline: hours since the modality last arrived for this patient (never, 1, 2, 3-4, 5-8, 9-16, more)
+// times how often it did so far (too early to say; under 0.05, 0.2, 0.5 of the hours; more).
+inline constexpr std::int64_t kEarlyHours = 6;
+std::size_t recency_cell(std::int64_t hour, const Patient::Past& past);
+std::size_t frequency_cell(const Patient& patient, const Patient::Past& past);
+
 /// Those present, by hash of the id: nothing here names a patient.
 class Patients {
  public:
   explicit Patients(const Schema& schema) : modalities_(schema.modality_count()), features_(schema.feature_count()) {}
 
-  /// Null when there are too many. Silent for longer than 12 hours, or discharged before: gone; coming back is a new stay.
-  /// `before`: see Arrival.
-  Patient* find(std::string_view id, Time time, const Snapshot* before = nullptr);
+  /// Silent for longer than 12 hours, or discharged before: gone; coming back is a new stay. `before`: see Arrival.
+  Patient& find(std::string_view id, Time time, const Snapshot* before = nullptr);
   /// Forgets those who have been silent since long before `watermark`.
   void sweep(Time watermark);
   void forget(std::string_view id);
   std::size_t size() const;  ///< without those who are gone
 
+  /// Whole, but for kPatientsInWhole.
   void save(ByteWriter& out) const;
   /// False when it is not what was written. `grown`: leads here from the schema that it was written under; null: this one.
   bool load(ByteReader& in, const SchemaMapping* grown = nullptr);
 
+  /// By rows: those who have changed since the last call, or since load(); empty: gone.
+  std::map<std::uint64_t, std::optional<std::string>> take_changed();
+  /// All of them are among the next ones taken.
+  void all_changed();
+  /// A row as take_changed() gave it; false and `grown` as in load().
+  bool load_row(std::uint64_t key, std::string_view bytes, const SchemaMapping* grown = nullptr);
+
  private:
   static Patient fresh(std::size_t modalities, std::size_t features);
+  static void save(const Patient& p, ByteWriter& out);
   static bool load(ByteReader& in, Patient& p);
+  bool load_one(std::uint64_t key, ByteReader& in, const SchemaMapping* grown);
   Patient carried(Patient there, const SchemaMapping& grown) const;
   std::size_t modalities_, features_;
   std::unordered_map<std::uint64_t, Patient> by_hash_;
+  std::unordered_set<std::uint64_t> changed_;
 };
 
 }  // namespace lacuna::drift

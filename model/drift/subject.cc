@@ -44,6 +44,7 @@ bool Subject::suspicious() const {
 }
 
 bool Subject::observe(const Outcome& o) {
+  changed();
   if (updates_ == 0) first_ = last_ = o.now;
   last_ = std::max(last_, o.now);
   updates_ += 1;
@@ -211,6 +212,7 @@ void Subject::restart() {
 }
 
 void Subject::accept(Time now) {
+  changed();
   if (alert_) resolve(Resolution::accepted, now);
   suppressed_ = false;
   relearn();
@@ -254,6 +256,18 @@ SubjectView Subject::view() const {
   return v;
 }
 
+const Piece& Subject::piece() const {
+  if (!piece_) {
+    ByteWriter own, out;
+    save(own);
+    out.put_text(to_string(spec_.kind));
+    out.put_text(spec_.subject);
+    out.put_text(own.take());
+    piece_ = std::make_shared<const std::string>(out.take());
+  }
+  return piece_;
+}
+
 void Subject::save(ByteWriter& out) const {
   save_baseline(out);
   evidence_.save(out);
@@ -277,6 +291,7 @@ void Subject::save(ByteWriter& out) const {
 }
 
 void Subject::load(ByteReader& in, std::uint32_t version) {
+  changed();
   load_baseline(in);
   evidence_.load(in);
   onset_.load(in);

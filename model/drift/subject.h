@@ -13,6 +13,7 @@
 #include "model/drift/level.h"
 #include "model/drift/onset.h"
 #include "model/drift/options.h"
+#include "state/records/pieces.h"
 #include "state/records/records.h"
 
 namespace lacuna::drift {
@@ -90,9 +91,14 @@ class Subject {
 
   /// What is seen from now on is the new normal.
   void accept(Time now);
-  void mute(Time until) { muted_until_ = until; }
+  void mute(Time until) {
+    changed();
+    muted_until_ = until;
+  }
 
   void save(ByteWriter& out) const;
+  /// Kind, name and what save() writes, as a monitor stores it; the same object as before where nothing has changed since.
+  const Piece& piece() const;
   /// `version`: of the monitor that wrote it.
   void load(ByteReader& in, std::uint32_t version);
 
@@ -112,7 +118,10 @@ class Subject {
   /// nothing of what it was.
   std::size_t leader() const;
   std::size_t raised_by() const { return raised_by_; }
-  void reorder_bets(std::span<const std::size_t> from) { evidence_.reorder(from); }
+  void reorder_bets(std::span<const std::size_t> from) {
+    changed();
+    evidence_.reorder(from);
+  }
   const Evidence& evidence() const { return evidence_; }
   Onset::Since since() const { return onset_.estimate(); }
   std::uint64_t updates() const { return updates_; }
@@ -130,6 +139,9 @@ class Subject {
   virtual void load_baseline(ByteReader& in) = 0;
 
  private:
+  /// What is saved is another from now on: in all that changes a subject from outside. What the classes below change, they change in calls
+  /// that observe().
+  void changed() { piece_ = nullptr; }
   double threshold() const;
   void raise(const Outcome& outcome);
   void watch_return(const Outcome& outcome);
@@ -164,6 +176,7 @@ class Subject {
   double last_reported_ = 0;     ///< how far off it was said to be in the last message
   Time last_reported_at_{};
   std::uint64_t last_reported_updates_ = 0;
+  mutable Piece piece_;  ///< null: something has changed since it was made
 };
 
 /// Of the monitor's stored state: the one written, and the oldest that is read.

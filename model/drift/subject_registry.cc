@@ -80,6 +80,7 @@ T* SubjectRegistry::make(SubjectSpec spec, Arguments&&... arguments) {
   if (all_.size() >= kSubjectsMax || shared_.options.weights[static_cast<std::size_t>(spec.kind)] <= 0) return nullptr;
   auto subject = std::make_unique<T>(std::move(spec), shared_, std::forward<Arguments>(arguments)...);
   T* const raw = subject.get();
+  by_name_[{std::string(to_string(raw->spec().kind)), raw->spec().subject}] = raw;
   all_.push_back(std::move(subject));
   return raw;
 }
@@ -279,34 +280,29 @@ void SubjectRegistry::each(const std::function<void(const Subject&)>& visit) con
   for (const auto& s : all_) visit(*s);
 }
 
-void SubjectRegistry::save(ByteWriter& out) const {
-  everybody_misses.save(out);
-  everybody_errors.save(out);
+void SubjectRegistry::save(PieceWriter& out) const {
+  for (const Baseline* b : {&everybody_misses, &everybody_errors}) {
+    out.cut();
+    b->save(out.bytes());
+  }
   for (const Moments& m : moments_) {
-    for (const double v : {m.count, m.mean, m.squares}) out.put(v);
+    out.cut();
+    for (const double v : {m.count, m.mean, m.squares}) out.bytes().put(v);
   }
-  for (const Level& level : levels_) level.save(out);
+  for (const Level& level : levels_) {
+    out.cut();
+    level.save(out.bytes());
+  }
+  out.cut();
   // Which sites have subjects, so that they are made again.
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(by_site_.size()));
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(by_site_.size()));
   for (const auto& [key, s] : by_site_) {
-    out.put(key.first);
-    out.put(key.second);
+    out.bytes().put(key.first);
+    out.bytes().put(key.second);
   }
-  const std::map<Name, Subject*> by_name = names();  // in an order that does not depend on which site came first
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(by_name.size()));
-  for (const auto& [name, s] : by_name) {
-    out.put_text(name.first);
-    out.put_text(name.second);
-    ByteWriter own;
-    s->save(own);
-    out.put_text(own.take());
-  }
-}
-
-std::map<SubjectRegistry::Name, Subject*> SubjectRegistry::names() const {
-  std::map<Name, Subject*> out;
-  for (const auto& s : all_) out[{std::string(to_string(s->spec().kind)), s->spec().subject}] = s.get();
-  return out;
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(by_name_.size()));
+  out.cut();
+  for (const auto& [name, s] : by_name_) out.add(s->piece());  // in an order that does not depend on which site came first
 }
 
 void SubjectRegistry::load_moments(ByteReader& in, const SchemaMapping* grown) {
@@ -390,18 +386,17 @@ bool SubjectRegistry::load(ByteReader& in, const SchemaMapping* grown, Time now,
     if (there >= (grown != nullptr ? grown->from_modality_count() : schema_.modality_count())) return false;
     if (const auto modality = grown != nullptr ? grown->modality_to(there) : there) arrivals(*modality, site);
   }
-  const std::map<Name, Subject*> by_name = names();
   const std::set<const Subject*> anew = grown != nullptr ? begin_anew(*grown) : std::set<const Subject*>();
   const auto count = in.get<std::uint32_t>();
   for (std::uint32_t i = 0; i < count && in.ok(); ++i) {
     std::string kind = in.get_text(), subject = in.get_text();
     const std::string bytes = in.get_text(), name = kind + "/" + subject;
-    const auto found = by_name.find({std::move(kind), std::move(subject)});
-    if (found == by_name.end() || anew.contains(found->second)) {
+    const auto found = by_name_.find({std::move(kind), std::move(subject)});
+    if (found == by_name_.end() || anew.contains(found->second)) {
       const std::optional<SubjectRemains> left = remains_of(bytes, name, version);
       if (!left) return false;
       if (left->alert) shared_.pending.push_back(no_longer_watched(*left->alert, now));
-      if (found != by_name.end()) found->second->mute(left->muted_until);
+      if (found != by_name_.end()) found->second->mute(left->muted_until);
       continue;
     }
     ByteReader own(bytes);

@@ -67,7 +67,7 @@ class SubjectRegistry {
   void accept(Subject& subject, Time now);
   void each(const std::function<void(const Subject&)>& visit) const;
 
-  void save(ByteWriter& out) const;
+  void save(PieceWriter& out) const;
   /// By name: subjects that were not watched before begin anew; of those that are no longer watched, or begin anew under their name, an
   /// open alert is resolved. `grown`: leads here from the schema that it was written under; null: this one. `now`: clinical time. False
   /// when it is not what was written.
@@ -83,7 +83,6 @@ class SubjectRegistry {
     return index < of.size() ? of[index] : nullptr;
   }
   using Name = std::pair<std::string, std::string>;  ///< kind, subject
-  std::map<Name, Subject*> names() const;
   /// Null when the kind has no weight, or there are too many.
   template <typename T, typename... Arguments>
   T* make(SubjectSpec spec, Arguments&&... arguments);
@@ -108,7 +107,8 @@ class SubjectRegistry {
   const Schema& schema_;
   MonitorContext& shared_;
   std::vector<std::unique_ptr<Subject>> all_;  ///< in order of making
-  struct Owner {                               ///< what a subject is about, for explained()
+  std::map<Name, Subject*> by_name_;
+  struct Owner {  ///< what a subject is about, for explained()
     ModalityId modality = kNoModality;
     FeatureId feature = 0;
     std::optional<std::uint16_t> site;

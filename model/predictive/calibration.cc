@@ -202,14 +202,15 @@ std::uint64_t Calibrator::updates(FeatureId feature, Recency recency) const {
   return cells_[feature * kRecencyCount + static_cast<std::size_t>(recency)].updates;
 }
 
-std::string Calibrator::save() const {
-  ByteWriter out;
-  out.put(kVersion);
-  out.put(level_);
-  out.put<std::uint64_t>(cells_.size());
+Pieces Calibrator::pieces() const {
+  PieceWriter out;
+  out.bytes().put(kVersion);
+  out.bytes().put(level_);
+  out.bytes().put<std::uint64_t>(cells_.size());
   for (const Cell& cell : cells_) {
-    out.put(cell.updates);
-    for (const Side* side : {&cell.low, &cell.high}) each_field(*side, [&out](double v) { out.put(v); });
+    out.cut();
+    out.bytes().put(cell.updates);
+    for (const Side* side : {&cell.low, &cell.high}) each_field(*side, [&out](double v) { out.bytes().put(v); });
   }
   return out.take();
 }

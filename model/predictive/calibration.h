@@ -7,6 +7,7 @@
 
 #include "model/predictive/predictive.h"
 #include "model/predictive/recency.h"
+#include "state/records/pieces.h"
 #include "state/records/schema.h"
 #include "state/records/schema_mapping.h"
 #include "state/records/status.h"
@@ -60,7 +61,9 @@ class Calibrator {
   double radius(FeatureId feature, Recency recency) const;
   std::uint64_t updates(FeatureId feature, Recency recency) const;
 
-  std::string save() const;
+  std::string save() const { return joined(pieces()); }
+  /// save() in pieces, of which an update changes one.
+  Pieces pieces() const;
   /// Left as it was when corrupt, unsupported (another version or schema), or, which is ok, saved under another level: the level is a
   /// setting, and calibration for a new one begins anew. `grown`: the bytes were written under another schema, from which this leads to
   /// the present one; null: under this one. Radii are of normal scores, which no unit and no range changes: all features that stay go

@@ -174,12 +174,13 @@ ScoreBoard::Summary ScoreBoard::recent() const {
   return out;
 }
 
-std::string ScoreBoard::save() const {
-  ByteWriter out;
-  out.put(kVersion);
-  out.put<std::uint64_t>(rows_.size());
-  const auto put = [&out](const auto& field) { out.put(field); };
+Pieces ScoreBoard::pieces() const {
+  PieceWriter out;
+  out.bytes().put(kVersion);
+  out.bytes().put<std::uint64_t>(rows_.size());
+  const auto put = [&out](const auto& field) { out.bytes().put(field); };
   for (const Row& row : rows_) {
+    out.cut();
     each_field(row, put);
     each_censored_field(row, put);
   }

@@ -8,6 +8,7 @@
 
 #include "model/predictive/calibration.h"
 #include "model/predictive/coverage.h"
+#include "state/records/pieces.h"
 #include "state/records/scale.h"
 #include "state/records/schema.h"
 #include "state/records/schema_mapping.h"
@@ -95,7 +96,9 @@ class ScoreBoard {
   Summary summary(std::uint64_t minimum = 1) const;
   /// The same over the recent window (rmse, width and unseen are 0).
   Summary recent() const;
-  std::string save() const;
+  std::string save() const { return joined(pieces()); }
+  /// save() in pieces, of which a score changes one.
+  Pieces pieces() const;
   /// Left as it was when corrupt or unsupported (another version or schema). `grown`: the bytes were written under another schema, from
   /// which this leads to the present one; null: under this one. All features that stay go on, whatever the unit, since scores are in
   /// standard deviations; but for those of which a class has another place: what errors of classes are told in.

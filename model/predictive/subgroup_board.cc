@@ -42,8 +42,11 @@ void SubgroupBoard::add(std::string_view patient_id, std::span<const std::option
   const std::uint64_t id = hash64(patient_id);
   const auto [found, fresh] = patients_.try_emplace(id);
   Patient& p = found->second;
+  by_turn_.erase(p.turn);
   if (!fresh && p.last < time - kApart) p = {};
   p.turn = ++turn_;
+  by_turn_.emplace(p.turn, id);
+  changed_.insert(id);
   p.last = std::max(p.last, time);
   move(p, groups_.of(attributes));
   Sums more = p.sums;
@@ -65,7 +68,11 @@ void SubgroupBoard::add(std::string_view patient_id, std::span<const std::option
 
 void SubgroupBoard::place(std::string_view patient_id, std::span<const std::optional<float>> attributes) {
   const auto found = patients_.find(hash64(patient_id));
-  if (found != patients_.end()) move(found->second, groups_.of(attributes));
+  if (found == patients_.end()) return;
+  std::vector<std::uint16_t> to = groups_.of(attributes);
+  if (to == found->second.groups) return;
+  move(found->second, std::move(to));
+  changed_.insert(found->first);
 }
 
 void SubgroupBoard::move(Patient& p, std::vector<std::uint16_t> to) {
@@ -79,12 +86,20 @@ void SubgroupBoard::move(Patient& p, std::vector<std::uint16_t> to) {
   p.groups = std::move(to);
 }
 
-void SubgroupBoard::forget(std::string_view patient_id) { patients_.erase(hash64(patient_id)); }
+void SubgroupBoard::forget(std::string_view patient_id) {
+  const auto found = patients_.find(hash64(patient_id));
+  if (found == patients_.end()) return;
+  by_turn_.erase(found->second.turn);
+  changed_.insert(found->first);
+  patients_.erase(found);
+}
 
 void SubgroupBoard::make_room() {
   if (patients_.size() <= kPatientsMax) return;
-  patients_.erase(
-      std::min_element(patients_.begin(), patients_.end(), [](const auto& a, const auto& b) { return a.second.turn < b.second.turn; }));
+  const auto oldest = by_turn_.begin();
+  changed_.insert(oldest->second);
+  patients_.erase(oldest->second);
+  by_turn_.erase(oldest);
 }
 
 std::vector<SubgroupFigures> SubgroupBoard::figures() const {
@@ -114,25 +129,88 @@ std::vector<SubgroupFigures> SubgroupBoard::figures() const {
   return out;
 }
 
-std::string SubgroupBoard::save() const {
-  ByteWriter out;
-  const auto put = [&out](const auto& v) { out.put(v); };
-  out.put(kVersion);
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(rows_.size()));
+/// All but the patients.
+void SubgroupBoard::save(PieceWriter& out) const {
+  const auto put = [&out](const auto& v) { out.bytes().put(v); };
+  put(kVersion);
+  put(static_cast<std::uint32_t>(rows_.size()));
   for (std::size_t g = 0; g < rows_.size(); ++g) {
     const Row& row = rows_[g];
-    out.put_text(groups_.names()[g]);
+    out.cut();
+    out.bytes().put_text(groups_.names()[g]);
     put(row.patients), put(row.scored_squared), put(row.covered_squared), put(row.covered_scored);
     each_sum(row.sums, put);
   }
-  out.put(turn_);
-  out.put<std::uint32_t>(static_cast<std::uint32_t>(patients_.size()));
+  out.cut();
+  put(turn_);
+}
+
+void SubgroupBoard::save(const Patient& p, ByteWriter& out) {
+  const auto put = [&out](const auto& v) { out.put(v); };
+  put(p.turn), out.put<std::int64_t>(p.last.time_since_epoch().count());
+  each_sum(p.sums, put);
+  out.put_all(p.groups);
+}
+
+std::string SubgroupBoard::save() const {
+  PieceWriter out;
+  save(out);
+  out.bytes().put<std::uint32_t>(static_cast<std::uint32_t>(patients_.size()));
   for (const auto& [id, p] : patients_) {
-    put(id), put(p.turn), out.put<std::int64_t>(p.last.time_since_epoch().count());
-    each_sum(p.sums, put);
-    out.put_all(p.groups);
+    out.bytes().put(id);
+    save(p, out.bytes());
   }
+  return joined(out.take());
+}
+
+Pieces SubgroupBoard::pieces() const {
+  PieceWriter out;
+  save(out);
+  out.bytes().put<std::uint32_t>(0);
   return out.take();
+}
+
+std::map<std::uint64_t, std::optional<std::string>> SubgroupBoard::take_changed() {
+  std::map<std::uint64_t, std::optional<std::string>> out;
+  for (const std::uint64_t id : std::exchange(changed_, {})) {
+    const auto found = patients_.find(id);
+    ByteWriter row;
+    if (found != patients_.end()) save(found->second, row);
+    out.emplace(id, found != patients_.end() ? std::optional(row.take()) : std::nullopt);
+  }
+  return out;
+}
+
+void SubgroupBoard::all_changed() {
+  for (const auto& [id, p] : patients_) changed_.insert(id);
+}
+
+bool SubgroupBoard::load(ByteReader& in, Patient& p) const {
+  const auto get = [&in]<typename T>(T& v) { v = in.get<T>(); };
+  get(p.turn), p.last = Time(Millis(in.get<std::int64_t>()));
+  each_sum(p.sums, get);
+  for (const std::uint16_t g : in.get_all<std::uint16_t>()) {
+    if (g >= loaded_groups_.size()) return false;
+    if (loaded_groups_[g]) p.groups.push_back(*loaded_groups_[g]);
+  }
+  std::sort(p.groups.begin(), p.groups.end());
+  return in.ok();
+}
+
+bool SubgroupBoard::load_row(std::uint64_t id, std::string_view bytes) {
+  ByteReader in(bytes);
+  Patient p;
+  if (patients_.size() >= kPatientsMax || !load(in, p) || !in.at_end()) return false;
+  return by_turn_.emplace(p.turn, id).second && patients_.emplace(id, std::move(p)).second;
+}
+
+bool SubgroupBoard::regrouped() const {
+  if (loaded_groups_.empty()) return false;
+  if (loaded_groups_.size() != rows_.size()) return true;
+  for (std::size_t g = 0; g < rows_.size(); ++g) {
+    if (loaded_groups_[g] != g) return true;
+  }
+  return false;
 }
 
 Status SubgroupBoard::load(std::string_view bytes, const SchemaMapping*) {
@@ -144,7 +222,7 @@ Status SubgroupBoard::load(std::string_view bytes, const SchemaMapping*) {
   SubgroupBoard loaded(groups_);
   const auto groups = in.get<std::uint32_t>();
   if (groups > kSubgroupsMax) return corrupt;
-  std::vector<std::optional<std::uint16_t>> here;  ///< by what was written
+  std::vector<std::optional<std::uint16_t>>& here = loaded.loaded_groups_;
   for (std::uint32_t g = 0; g < groups && in.ok(); ++g) {
     const auto found = std::find(names.begin(), names.end(), in.get_text());
     here.push_back(found != names.end() ? std::optional(static_cast<std::uint16_t>(found - names.begin())) : std::nullopt);
@@ -157,14 +235,9 @@ Status SubgroupBoard::load(std::string_view bytes, const SchemaMapping*) {
   const auto patients = in.get<std::uint32_t>();
   if (patients > kPatientsMax) return corrupt;
   for (std::uint32_t i = 0; i < patients && in.ok(); ++i) {
-    Patient& p = loaded.patients_[in.get<std::uint64_t>()];
-    get(p.turn), p.last = Time(Millis(in.get<std::int64_t>()));
-    each_sum(p.sums, get);
-    for (const std::uint16_t g : in.get_all<std::uint16_t>()) {
-      if (g >= here.size()) return corrupt;
-      if (here[g]) p.groups.push_back(*here[g]);
-    }
-    std::sort(p.groups.begin(), p.groups.end());
+    const auto id = in.get<std::uint64_t>();
+    Patient& p = loaded.patients_[id];
+    if (!loaded.load(in, p) || !loaded.by_turn_.emplace(p.turn, id).second) return corrupt;
   }
   if (!in.ok() || !in.at_end()) return corrupt;
   *this = std::move(loaded);

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "model/predictive/scores.h"
+#include "state/records/pieces.h"
 #include "state/records/schema_mapping.h"
 #include "state/records/status.h"
 #include "state/records/subgroups.h"
@@ -51,6 +53,16 @@ class SubgroupBoard {
   std::vector<SubgroupFigures> figures() const;
 
   std::string save() const;
+  /// save() without anybody, in pieces: the patients are rows beside it.
+  Pieces pieces() const;
+  /// Those who have changed since the last call, by hash of the id; empty: gone. After load(): nobody has.
+  std::map<std::uint64_t, std::optional<std::string>> take_changed();
+  /// All of them are among the next ones taken.
+  void all_changed();
+  /// A row as take_changed() gave it, beside what pieces() gave then. False when it is not one.
+  bool load_row(std::uint64_t id, std::string_view bytes);
+  /// What load() read had other groups, or in another order: the rows beside it name those, and hold beside no other pieces.
+  bool regrouped() const;
   /// Groups go on by name; those that were not there begin with what patients still have apart. Left as it was when corrupt or
   /// unsupported (another version). `grown` is not asked: figures are in standard deviations and groups have names.
   Status load(std::string_view bytes, const SchemaMapping* grown = nullptr);
@@ -75,11 +87,17 @@ class SubgroupBoard {
   };
   void move(Patient& patient, std::vector<std::uint16_t> to);
   void make_room();
+  void save(PieceWriter& out) const;
+  static void save(const Patient& patient, ByteWriter& out);
+  bool load(ByteReader& in, Patient& patient) const;
 
   Subgroups groups_;
   std::vector<Row> rows_;
   std::uint64_t turn_ = 0;
   std::map<std::uint64_t, Patient> patients_;
+  std::map<std::uint64_t, std::uint64_t> by_turn_;           ///< who was scored last at it
+  std::set<std::uint64_t> changed_;                          ///< since take_changed()
+  std::vector<std::optional<std::uint16_t>> loaded_groups_;  ///< by the groups of what was loaded: here
 };
 
 }  // namespace lacuna::model

@@ -77,26 +77,26 @@ TEST(MissingnessMatrix, ARestartForgetsNothing) {
   for (int i = 0; i < 5000; ++i) {
     matrix.add("s" + std::to_string(random() % 9), at("2026-01-05T00:00:00Z") + Millis(random() % 5'000'000'000), random() % 4);
   }
-  ByteWriter out;
+  PieceWriter out;
   matrix.save(out);
-  const std::string bytes = out.take();
+  const std::string bytes = joined(out.take());
   MissingnessMatrix again = make();
   ByteReader in(bytes);
   ASSERT_TRUE(again.load(in));
   EXPECT_TRUE(in.at_end());
   EXPECT_EQ(again.rows(), matrix.rows());
-  ByteWriter once_more;
+  PieceWriter once_more;
   again.save(once_more);
-  EXPECT_EQ(once_more.take(), bytes);
+  EXPECT_EQ(joined(once_more.take()), bytes);
 }
 
 TEST(MissingnessMatrix, WhatItDidNotWriteIsRefusedAndLeavesItAsItWas) {
   MissingnessMatrix matrix = make();
   matrix.add("icu", at("2026-01-05T00:00:00Z"), 1);
   const auto rows = matrix.rows();
-  ByteWriter out;
+  PieceWriter out;
   matrix.save(out);
-  const std::string bytes = out.take();
+  const std::string bytes = joined(out.take());
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     ByteReader cut(std::string_view(bytes).substr(0, size));
     EXPECT_FALSE(matrix.load(cut)) << size;

@@ -189,13 +189,58 @@ TEST(SubgroupBoard, GoesOnExactlyAfterALoad) {
   EXPECT_EQ(two.save(), held);
 }
 
+// Protects: what the store is told by difference is all of the board.
+TEST(SubgroupBoard, WhatHasChangedIsAllThatHas) {
+  SubgroupBoard board(groups());
+  Pieces pieces;
+  std::map<std::uint64_t, std::string> rows;
+  const auto take = [&] {
+    pieces = board.pieces();
+    const auto changed = board.take_changed();
+    for (const auto& [id, row] : changed) {
+      if (row) rows[id] = *row;
+      else rows.erase(id);
+    }
+    return changed.size();
+  };
+  const auto loaded = [&] {
+    SubgroupBoard out(groups());
+    EXPECT_TRUE(out.load(joined(pieces)).ok());
+    for (const auto& [id, row] : rows) EXPECT_TRUE(out.load_row(id, row));
+    return out;
+  };
+  for (int i = 0; i < 4500; ++i) {  // more than are kept apart
+    const std::string id = "p" + std::to_string(i < 4400 ? i : i % 30);
+    board.add(id, Attributes{static_cast<float>(i % 2), std::nullopt}, kStart, score(0.01 * i, i % 9 != 0));
+    if (i % 7 == 0) board.place(id, Attributes{static_cast<float>(i % 2), 1.0F});
+    if (i % 50 == 49) board.forget("p" + std::to_string(i - 20));
+    if (i % 100 != 99) continue;
+    EXPECT_LE(take(), 310u);
+    ASSERT_EQ(loaded().save(), board.save()) << i;
+  }
+  EXPECT_EQ(take(), 0u);
+  board.place("p1", Attributes{1.0F, std::nullopt});
+  EXPECT_LE(take(), 1u);
+  board.all_changed();
+  EXPECT_EQ(take(), rows.size());
+  const std::string row = rows.begin()->second;
+  SubgroupBoard other(groups());
+  ASSERT_TRUE(other.load(joined(pieces)).ok());
+  for (std::size_t cut = 0; cut < row.size(); ++cut) EXPECT_FALSE(other.load_row(1, row.substr(0, cut))) << cut;
+}
+
 // A class more, one fewer, another order: groups go on by name, and one that is new begins with those who are kept apart.
 TEST(SubgroupBoard, GroupsGoOnByName) {
   SubgroupBoard before(groups());
   before.add("a", Attributes{0.0F, std::nullopt}, kStart, score(0.5, true));
   before.add("b", Attributes{1.0F, std::nullopt}, kStart, score(0.25, true));
   SubgroupBoard after(Subgroups::make(schema({"other", "male"}), {}).value());
+  EXPECT_FALSE(after.regrouped());
   ASSERT_TRUE(after.load(before.save()).ok());
+  EXPECT_TRUE(after.regrouped());
+  SubgroupBoard same(groups());
+  ASSERT_TRUE(same.load(before.save()).ok());
+  EXPECT_FALSE(same.regrouped());
   EXPECT_EQ(of(after, "all").values, 2u);
   EXPECT_EQ(of(after, "sex=male").mae, 0.25);
   EXPECT_EQ(of(after, "sex=other").values, 0u);
