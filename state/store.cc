@@ -16,6 +16,7 @@
 #include "state/replay_buffer.h"
 #include "state/rocksdb_handles.h"
 #include "state/store_layout.h"
+#include "state/store_parts.h"
 #include "state/store_persons.h"
 #include "state/store_replay.h"
 #include "state/stored_records.h"
@@ -44,7 +45,12 @@ class RocksDbStore final : public Store {
   Status for_each_snapshot(const std::function<void(Snapshot)>& visit) const override;
   std::uint64_t patient_count_estimate() const override { return patients_; }
   Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const override;
-  Result<StoredMeta> meta(const std::string& name) const override;
+  Result<StoredMeta> meta(const std::string& name) const override {
+    return read([&](const RocksDbHandles& h) { return read_named(h, *schemas_, name); });
+  }
+  Status for_each_row(const std::string& name, const std::function<Status(std::uint64_t, std::string_view)>& visit) const override {
+    return read([&](const RocksDbHandles& h) { return state::for_each_row(h, name, visit); });
+  }
   const SchemaBook& schemas() const override { return *schemas_; }
   Status learn_schema(std::string_view record) override;
   std::uint64_t dropped() const override { return dropped_; }
@@ -73,6 +79,7 @@ class RocksDbStore final : public Store {
     return read([&](const RocksDbHandles& h) { return read_expiry(h, patient_id, hour, ids_max); });
   }
   Status apply(const StateChange& change) override;
+  std::uint64_t written() const override { return written_; }
   Status wipe(const std::string& topic, std::int32_t partition) override;
   Status sync() override;
   Result<std::vector<Example>> draw(std::size_t count, std::uint64_t seed) const override {
@@ -137,6 +144,7 @@ class RocksDbStore final : public Store {
   Status closed_;  // why there is none
   std::atomic<std::uint64_t> patients_;
   mutable std::atomic<std::uint64_t> dropped_ = 0;
+  std::atomic<std::uint64_t> written_ = 0;
 
   Result<std::vector<Example>> examples(const std::function<std::vector<Slot>(const ReplayBuffer&)>& choose) const;
 
@@ -199,20 +207,6 @@ Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> RocksDbSt
     return {};
   }));
   return out;
-}
-
-Result<StoredMeta> RocksDbStore::meta(const std::string& name) const {
-  const Open handles(*this);
-  if (!handles) return closed_;
-  std::string bytes;
-  const rocksdb::Status status = handles->db->Get(rocksdb::ReadOptions(), handles->meta, kNamePrefix + name, &bytes);
-  if (!status.ok()) return to_status(status, "reading meta data " + name);
-  Result<NamedBlob> named = decode_named_blob(bytes);
-  if (!named.ok()) return Status(named.code(), "meta data " + name + ": " + named.status().message());
-  if (named->name != name) return Status(Code::corrupt, "meta data " + name + ": the record is another's");
-  const Result<SchemaBook::Known> known = schemas_->find(named->schema_fingerprint);
-  if (!known.ok()) return Status(Code::corrupt, "meta data " + name + ": " + known.status().message());
-  return StoredMeta{std::move(named->content), known->grown};
 }
 
 Status RocksDbStore::learn_schema(std::string_view record) {
@@ -312,7 +306,7 @@ Status RocksDbStore::apply(const StateChange& change) {
     put(handles_->meta, position_key(partition.first, partition.second), encode_position({partition.first, partition.second, position}));
   }
   const std::uint64_t meta_schema = change.meta_schema != 0 ? change.meta_schema : schema().fingerprint();
-  for (const auto& [name, bytes] : change.meta) put(handles_->meta, kNamePrefix + name, encode_named_blob({name, bytes, meta_schema}));
+  LACUNA_RETURN_IF_ERROR(write_named(*handles_, change, meta_schema, batch));
 
   for (const PersonUpdate& person : change.persons) LACUNA_RETURN_IF_ERROR(write_person(*handles_, person, batch));
 
@@ -330,6 +324,7 @@ Status RocksDbStore::apply(const StateChange& change) {
 
   const std::lock_guard lock(replay_mutex_);
   LACUNA_RETURN_IF_ERROR(write_batch(*handles_, batch, "writing a batch"));
+  written_ += batch.GetDataSize();
   examples.commit(replay_, owners_);
   patients_ = *patients;
   return {};

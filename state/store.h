@@ -13,6 +13,7 @@
 #include "state/example_correction.h"
 #include "state/person_records.h"
 #include "state/person_whole.h"
+#include "state/records/pieces.h"
 #include "state/records/records.h"
 #include "state/records/status.h"
 #include "state/records/time.h"
@@ -51,6 +52,14 @@ struct StoredPosition {
   friend bool operator==(const StoredPosition&, const StoredPosition&) = default;
 };
 
+/// What has changed of named state that is too much to be written with each batch.
+struct PartChange {
+  bool anew = false;                        ///< before all else here, what lies under the name goes
+  std::optional<std::uint32_t> count{};     ///< of pieces, where it is another than before: the whole is pieces 0 to count - 1
+  std::map<std::uint32_t, Piece> pieces{};  ///< that have changed
+  std::map<std::uint64_t, std::optional<std::string>> rows{};  ///< by key; empty: gone
+};
+
 /// Everything that changes with one batch: written in one RocksDB WriteBatch (WAL on, no fsync).
 struct StateChange {
   /// Patients of whom nothing stays, of replay examples neither: before all else here, which may be of new persons with these ids.
@@ -63,7 +72,8 @@ struct StateChange {
   std::vector<ExampleCorrection> corrections{};                              ///< of examples, also of those offered here
   std::map<std::pair<std::string, std::int32_t>, StoredPosition> positions;  ///< (topic, partition)
   std::map<std::string, std::string> meta;                                   ///< named small state: detectors, calibration, scores
-  std::uint64_t meta_schema = 0;  ///< fingerprint of a learned schema (Store::learn_schema) that `meta` was written under; 0: the present
+  std::map<std::string, PartChange> parts{};                                 ///< named state by difference; names are not in `meta` too
+  std::uint64_t meta_schema = 0;  ///< fingerprint of a learned schema (Store::learn_schema) that both were written under; 0: the present
 
   /// Of one of `snapshots`.
   std::string bytes_of(const Snapshot& snapshot, const Schema& schema) const {
@@ -75,6 +85,7 @@ struct StateChange {
 struct StoredMeta {
   std::string content;
   std::shared_ptr<const SchemaMapping> grown;  ///< from the schema it was written under to the present one; null: that is the same
+  Pieces pieces{};                             ///< as PartChange wrote it: `content` is all of them; none: it was written whole
 };
 
 struct StoreOptions {
@@ -111,6 +122,8 @@ class Store {
 
   virtual Result<std::map<std::pair<std::string, std::int32_t>, StoredPosition>> positions() const = 0;
   virtual Result<StoredMeta> meta(const std::string& name) const = 0;  ///< not_found when never written
+  /// The rows of PartChange under this name, ascending by key. They are of the schema that meta() tells.
+  virtual Status for_each_row(const std::string& name, const std::function<Status(std::uint64_t, std::string_view)>& visit) const = 0;
 
   /// The schemas that records here and in the changelog name.
   virtual const SchemaBook& schemas() const = 0;
@@ -139,6 +152,8 @@ class Store {
   /// All or nothing. `unavailable` (the disk is full): nothing was written; call it again once there may be room. Then the
   /// database is opened again; should that fail for want of room, reads are `unavailable` too until it succeeds.
   virtual Status apply(const StateChange& change) = 0;
+  /// Bytes that apply() has written since the store was opened, into its log and once more into its tables.
+  virtual std::uint64_t written() const = 0;
   /// Forgets a partition: its position, and the snapshots whose newest record came from it. Replay examples stay. In
   /// steps of bounded size, the position first: interrupted, it is simply done again.
   virtual Status wipe(const std::string& topic, std::int32_t partition) = 0;

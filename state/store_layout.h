@@ -31,6 +31,8 @@ inline constexpr char kStratumPrefix = 'r';
 inline constexpr char kNamePrefix = 'm';
 inline constexpr char kSchemaPrefix = 's';
 inline constexpr char kOwnerPrefix = 'o';  // of a replay slot
+inline constexpr char kPiecePrefix = 'n';  // of a named state
+inline constexpr char kRowPrefix = 'k';    // of a named state
 
 /// Of a store's folder, the database's.
 std::string database_path(const std::string& store);

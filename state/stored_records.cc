@@ -85,13 +85,14 @@ std::string encode_named_blob(const NamedBlob& named) {
   out.set_name(named.name);
   out.set_content(named.content);
   out.set_schema_fingerprint(named.schema_fingerprint);
+  out.set_pieces(named.pieces);
   return to_bytes(out);
 }
 
 Result<NamedBlob> decode_named_blob(std::string_view bytes) {
   format::NamedBlob in;
   LACUNA_RETURN_IF_ERROR(from_bytes(bytes, "named state", in));
-  return NamedBlob{std::move(*in.mutable_name()), std::move(*in.mutable_content()), in.schema_fingerprint()};
+  return NamedBlob{std::move(*in.mutable_name()), std::move(*in.mutable_content()), in.schema_fingerprint(), in.pieces()};
 }
 
 std::string encode_schema_record(const SchemaRecord& record) {

@@ -36,6 +36,7 @@ struct NamedBlob {
   std::string name;
   std::string content;
   std::uint64_t schema_fingerprint = 0;  ///< 0: it names none
+  std::uint32_t pieces = 0;              ///< the content lies beside it in so many; 0: it is here
   friend bool operator==(const NamedBlob&, const NamedBlob&) = default;
 };
 std::string encode_named_blob(const NamedBlob& named);
