@@ -401,7 +401,7 @@ state::StateChange Batch::change(StreamState& state, const Tallies& tallies, Tim
   for (const auto& [home, position] : home_positions_) {
     change.positions[{home.topic, home.partition}] = {position.input_next, 0, position.counts, now};
   }
-  change.meta = state.save_new(*config_.schema);
+  state.save_new(*config_.schema, change);
   return change;
 }
 

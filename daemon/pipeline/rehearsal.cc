@@ -78,7 +78,7 @@ Status Rehearsal::calibrate() {
   }
   spdlog::info("intervals are calibrated by {} examples of patients who were left out", asked);
   state::StateChange change;
-  change.meta = context_.stream.save_new(*context_.config.schema);
+  context_.stream.save_new(*context_.config.schema, change);
   return context_.store->apply(change);
 }
 

@@ -26,10 +26,24 @@ StreamState::StreamState(const Config& config)
       subgroups(subgroups_of(config)),
       monitor(*config.schema, config.alerts) {}
 
-std::map<std::string, std::string> StreamState::save_new(const Schema& schema) {
-  std::map<std::string, std::string> out = reference.save_new(schema);
-  out.merge(save());
-  return out;
+void StreamState::save_new(const Schema& schema, state::StateChange& change) {
+  change.meta.merge(reference.save_new(schema));
+  const std::map<std::string, std::string> small{
+      {kControlMeta, decisions.save()}, {kMaskMeta, mask.save()}, {kNewestMeta, format_rfc3339(newest)}};
+  for (const auto& [name, bytes] : small) {
+    std::string& stored = stored_whole_[name];
+    if (stored != bytes) change.meta[name] = stored = bytes;
+  }
+  add_change(kCalibrationMeta, calibrator.pieces(), change);
+  add_change(kScoresMeta, scores.pieces(), change);
+  if (stored_[kSubgroupsMeta].anew()) subgroups.all_changed();
+  add_change(kSubgroupsMeta, subgroups.pieces(), change).rows = subgroups.take_changed();
+  if (stored_[kMonitorMeta].anew()) monitor.all_patients_changed();
+  add_change(kMonitorMeta, monitor.pieces(), change).rows = monitor.take_changed_patients();
+}
+
+state::PartChange& StreamState::add_change(const char* name, Pieces now, state::StateChange& change) {
+  return change.parts[name] = stored_[name].change_to(std::move(now));
 }
 
 std::map<std::string, std::string> StreamState::save() const {
@@ -40,28 +54,42 @@ std::map<std::string, std::string> StreamState::save() const {
 
 Status StreamState::load(const Config& config, const state::Store& store) {
   bool detectors_lost = false;
-  const auto restore = [&](const char* name, auto& part, auto fresh, const char* lost) -> Status {
+  stored_.clear();
+  stored_whole_.clear();
+  const auto restore = [&](const char* name, auto& part, auto fresh, const char* lost, const auto& load_row) -> Status {
     part = std::move(fresh);
     const Result<state::StoredMeta> stored = store.meta(name);
     if (stored.code() == Code::not_found) return {};
     if (!stored.ok()) return stored.status();
     const Status loaded = part.load(stored->content, stored->grown.get());
+    if (loaded.ok() && !stored->pieces.empty()) {
+      if (!stored->grown) stored_[name] = StoredPart(stored->pieces);
+      return store.for_each_row(name, [&](std::uint64_t key, std::string_view bytes) -> Status {
+        if (load_row(key, bytes, stored->grown.get())) return {};
+        return {Code::corrupt, std::string(name) + ": not a row that was written"};
+      });
+    }
     if (loaded.code() != Code::unsupported) return loaded;
     begin_afresh(name, loaded, lost);
     detectors_lost |= std::string_view(name) == kMonitorMeta;
     return {};
   };
   const Schema& schema = *config.schema;
+  const auto no_rows = [](std::uint64_t, std::string_view, const SchemaMapping*) { return false; };
   LACUNA_RETURN_IF_ERROR(restore(kCalibrationMeta, calibrator, model::Calibrator(schema, config.predict.level),
-                                 "intervals are the model's own until values have arrived"));
+                                 "intervals are the model's own until values have arrived", no_rows));
   LACUNA_RETURN_IF_ERROR(
-      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on"));
+      restore(kScoresMeta, scores, model::ScoreBoard(schema.feature_count(), config.score_window), "they count from here on", no_rows));
   LACUNA_RETURN_IF_ERROR(
-      restore(kSubgroupsMeta, subgroups, model::SubgroupBoard(subgroups_of(config)), "groups of patients count from here on"));
-  LACUNA_RETURN_IF_ERROR(restore(kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
-                                 "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten"));
-  LACUNA_RETURN_IF_ERROR(restore(kControlMeta, decisions, Decisions(), "what operators decided is read again from its topic"));
-  LACUNA_RETURN_IF_ERROR(restore(kMaskMeta, mask, LearningMask(), "values from before accepted shifts are replayed again"));
+      restore(kSubgroupsMeta, subgroups, model::SubgroupBoard(subgroups_of(config)), "groups of patients count from here on",
+              [this](std::uint64_t id, std::string_view bytes, const SchemaMapping*) { return subgroups.load_row(id, bytes); }));
+  if (subgroups.regrouped()) stored_[kSubgroupsMeta] = StoredPart();  // the configuration's groups are no part of the schema
+  LACUNA_RETURN_IF_ERROR(restore(
+      kMonitorMeta, monitor, drift::Monitor(schema, config.alerts),
+      "detectors learn what is usual again; open alerts, and what operators accepted or muted, are forgotten",
+      [this](std::uint64_t key, std::string_view bytes, const SchemaMapping* grown) { return monitor.load_patient(key, bytes, grown); }));
+  LACUNA_RETURN_IF_ERROR(restore(kControlMeta, decisions, Decisions(), "what operators decided is read again from its topic", no_rows));
+  LACUNA_RETURN_IF_ERROR(restore(kMaskMeta, mask, LearningMask(), "values from before accepted shifts are replayed again", no_rows));
   const Result<state::StoredMeta> time = store.meta(kNewestMeta);
   if (!time.ok() && time.code() != Code::not_found) return time.status();
   newest = time.ok() ? parse_rfc3339(time->content).value_or(Time{}) : Time{};

@@ -134,7 +134,7 @@ Status Turn::persist(const std::vector<Alert>& alerts) {
   for (const Alert& alert : alerts) outputs.push_back(alert_record(context_.config, alert));
   Status persisted = outputs.empty() ? Status() : commit_alone(std::move(outputs));
   state::StateChange change;
-  change.meta = context_.stream.save_new(*context_.config.schema);
+  context_.stream.save_new(*context_.config.schema, change);
   if (persisted.ok()) persisted = context_.store->apply(change);
   if (persisted.ok()) persisted = context_.store->sync();
   if (!persisted.ok()) {

@@ -208,7 +208,9 @@ TEST_F(Upgrade, PartsOfAnotherVersionBeginAfreshAndNothingElseDoes) {
     state.report(progress);
     EXPECT_THAT(progress.recovery.state_parts_begun_afresh, ElementsAre("monitor", "scores"));
     // What is stored next is what was begun.
-    EXPECT_EQ(state.save_new(*config_.schema).at("latent_reference"), "0");
+    state::StateChange change;
+    state.save_new(*config_.schema, change);
+    EXPECT_EQ(change.meta.at("latent_reference"), "0");
     expect_kept(config_, *store);
   }
   EXPECT_EQ(warnings(), 4u) << said_.str();
