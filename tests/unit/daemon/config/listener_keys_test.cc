@@ -26,15 +26,15 @@ TEST(ListenerKeys, MessagesGoToTheFirstTopicThatHoldsThem) {
 
 TEST(ListenerKeys, ATopicOfOurOwnIsNoPlaceForMessages) {
   EXPECT_EQ(problem_of("mllp: {topic: lacuna.state}\n"),
-            "c.yaml:6:15: mllp.topic: topic lacuna.state is used for topics.state and for mllp.topic");
-  EXPECT_EQ(problem_of("mllp: {topic: ^a}\n"), "c.yaml:6:15: mllp.topic: a pattern is no place to write to: name a topic");
+            "c.yaml:6:8: mllp.topic: topic lacuna.state is used for topics.state and for mllp.topic");
+  EXPECT_EQ(problem_of("mllp: {topic: ^a}\n"), "c.yaml:6:8: mllp.topic: a pattern is no place to write to: name a topic");
   EXPECT_EQ(problem_of("topics: {events: [a]}\nmllp: {topic: a}\n"), "") << "of events it is";
 }
 
 TEST(ListenerKeys, CertificateAndKeyBelongTogether) {
-  EXPECT_EQ(problem_of("mllp:\n  tls: {key: k}\n"), "c.yaml:7:14: mllp.tls.key: needs mllp.tls.certificate");
-  EXPECT_EQ(problem_of("mllp:\n  tls: {certificate: c}\n"), "c.yaml:7:22: mllp.tls.certificate: needs mllp.tls.key");
-  EXPECT_EQ(problem_of("mllp:\n  tls: {client_ca: c}\n"), "c.yaml:7:20: mllp.tls.client_ca: needs mllp.tls.certificate");
+  EXPECT_EQ(problem_of("mllp:\n  tls: {key: k}\n"), "c.yaml:7:9: mllp.tls.key: needs mllp.tls.certificate");
+  EXPECT_EQ(problem_of("mllp:\n  tls: {certificate: c}\n"), "c.yaml:7:9: mllp.tls.certificate: needs mllp.tls.key");
+  EXPECT_EQ(problem_of("mllp:\n  tls: {client_ca: c}\n"), "c.yaml:7:9: mllp.tls.client_ca: needs mllp.tls.certificate");
   EXPECT_EQ(problem_of("mllp:\n  tls: {certificate: c, key: k, client_ca: a}\n"), "");
 }
 
