@@ -49,7 +49,7 @@ struct TrainOptions {
 
 /// How it predicts; takes effect at the next start.
 struct PredictOptions {
-  int samples = 4;     ///< K posterior samples
+  int samples = 8;     ///< K posterior samples
   double level = 0.9;  ///< nominal coverage of intervals
 };
 
