@@ -237,7 +237,7 @@ class FeedOverTls : public FeedCommand {
   /// What openssl's client hears to one message.
   std::string ask(int port, const std::string& options, const std::string& control_id) const {
     std::ofstream(path("message"), std::ios::binary) << MllpSender::frame(result(control_id, "1001"));
-    return bash("{ cat " + path("message") + "; sleep 3; } | timeout 60 openssl s_client -quiet -verify_return_error -CAfile " +
+    return bash("{ cat " + path("message") + "; sleep 3; } | timeout 60 openssl s_client -quiet -no_ign_eof -verify_return_error -CAfile " +
                 path("ca.crt") + " -connect 127.0.0.1:" + std::to_string(port) + " " + options + " 2>&1 | tr '\\r' '\\n'")
         .output;
   }
